@@ -1,0 +1,70 @@
+"""From an agent span to the item that creates or finishes it: each payload is encoded once."""
+
+import orjson
+
+from prefactor_otel.items import Item, Operation, SpanRef, span_idempotency_key
+from prefactor_otel.mapping import AgentSpan, hygiene
+from prefactor_otel.span import SpanKey
+
+
+def create_item(
+    run: str, key: SpanKey, ref: SpanRef, span: AgentSpan, max_bytes: int, *, ends_span: bool = True
+) -> Item:
+    """The item that creates the span, in the state in which it is; its parent is still open."""
+    details = {
+        "schema_name": span.schema_name,
+        "status": span.status,
+        "started_at": span.started_at,
+        "finished_at": span.finished_at,
+        "payload": span.payload,
+        "result_payload": span.result_payload if span.finished_at is not None else None,
+    }
+    body = hygiene.fit(hygiene.encode(details), max_bytes)[1:-1]
+    idempotency_key = span_idempotency_key(run, key, Operation.CREATE)
+    return Item(run, Operation.CREATE, idempotency_key, body, span=ref, ends_span=ends_span)
+
+
+def finish_item(
+    run: str, key: SpanKey, ref: SpanRef, span: AgentSpan, created: AgentSpan, max_bytes: int
+) -> Item:
+    """The item that finishes a span created early.
+
+    The API's finish never changes a payload, so what the span learnt since its creation travels
+    in the result: ``inputs`` and ``metadata`` hold only what is new or different.
+    """
+    result = dict(span.result_payload)
+    for part in ("inputs", "metadata"):
+        late = _changes(created.payload[part], span.payload[part])
+        if late:
+            result[part] = late
+    content = {"status": span.status, "timestamp": span.finished_at, "result_payload": result}
+    body = hygiene.fit(hygiene.encode(content), max_bytes)[1:-1]
+    idempotency_key = span_idempotency_key(run, key, Operation.FINISH_SPAN)
+    return Item(run, Operation.FINISH_SPAN, idempotency_key, body, span=ref, ends_span=True)
+
+
+def with_otel_parent(item: Item, parent: SpanKey) -> Item:
+    """The create item of a span whose parent has no record: the OTel parent's id goes into the
+    payload. Rare, so decoding the body again is cheaper than carrying it twice."""
+    details = orjson.loads(b"{" + item.body + b"}")
+    details["payload"]["parent_span_id"] = parent.span_hex
+    return Item(
+        item.run,
+        item.operation,
+        item.key,
+        orjson.dumps(details)[1:-1],
+        span=item.span,
+        ends_span=item.ends_span,
+    )
+
+
+def shrunk(item: Item, max_bytes: int) -> Item:
+    """The item with its longest texts cut until its body takes at most ``max_bytes``."""
+    body = hygiene.fit(b"{" + item.body + b"}", max_bytes)[1:-1]
+    return Item(item.run, item.operation, item.key, body, item.span, item.parent, item.ends_span)
+
+
+def _changes(before: object, after: object) -> dict[str, object]:
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return {}
+    return {key: value for key, value in after.items() if before.get(key) != value}

@@ -1,0 +1,157 @@
+"""Every span is accounted for: accepted = acknowledged + waiting + dropped by reason."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal
+
+State = Literal["off", "starting", "running", "paused", "failed", "closed"]
+
+logger: Final = logging.getLogger("prefactor_otel")
+
+
+class DropReason(StrEnum):
+    """Why a span was not delivered."""
+
+    QUEUE_FULL = "queue_full"
+    REFUSED = "refused"
+    RUN_REFUSED = "run_refused"
+    TOO_LARGE = "too_large"
+    DUPLICATE = "duplicate"
+    UNREADABLE = "unreadable"
+    NOT_CONFIGURED = "not_configured"
+    AFTER_SHUTDOWN = "after_shutdown"
+    SHUTDOWN_TIMEOUT = "shutdown_timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """A consistent snapshot. Counts are spans, except where the name says otherwise."""
+
+    accepted: int
+    """Spans handed over: ended, or still open at shutdown."""
+    acknowledged: int
+    """Spans that the API has confirmed, each by its own key."""
+    waiting: int
+    """Spans handed over and neither acknowledged nor dropped."""
+    waiting_items: int
+    """API operations in the outbox."""
+    waiting_bytes: int
+    """Their size in bytes."""
+    retried: int
+    """API operations that were sent more than once."""
+    dropped: dict[str, int]
+    """Spans lost, by reason."""
+    orphaned: int
+    """Spans sent without their parent, because that never came."""
+    requests: int
+    """HTTP requests answered or failed."""
+    worker_restarts: int
+    """How often the background thread had to start its work anew."""
+    last_error: str | None
+    """The last trouble with the API, without content or token."""
+    run_id: str | None
+    """The agent instance's id; None until the API has registered it."""
+    state: State
+
+
+class Ledger:
+    """The counters, safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._accepted = 0
+        self._acknowledged = 0
+        self._retried = 0
+        self._requests = 0
+        self._restarts = 0
+        self._dropped: Counter[str] = Counter()
+        self._last_error: str | None = None
+
+    def accept(self, spans: int) -> None:
+        """So many spans have been handed over."""
+        with self._lock:
+            self._accepted += spans
+
+    def acknowledge(self, spans: int) -> None:
+        """The API has confirmed so many spans."""
+        with self._lock:
+            self._acknowledged += spans
+
+    def drop(self, reason: DropReason, spans: int) -> None:
+        """So many spans are lost, for this reason."""
+        if spans:
+            with self._lock:
+                self._dropped[reason.value] += spans
+
+    def request(self, retried_items: int = 0) -> None:
+        """A request has been made; so many of its items had been sent before."""
+        with self._lock:
+            self._requests += 1
+            self._retried += retried_items
+
+    def restart(self) -> None:
+        """The worker has been started anew."""
+        with self._lock:
+            self._restarts += 1
+
+    def trouble(self, error: str) -> None:
+        """Remember what went wrong last; never content, never a token."""
+        with self._lock:
+            self._last_error = error
+
+    @property
+    def waiting(self) -> int:
+        """Spans accepted and neither acknowledged nor dropped."""
+        with self._lock:
+            return self._accepted - self._acknowledged - self._dropped.total()
+
+    def snapshot(
+        self, *, items: int, size: int, orphaned: int, run_id: str | None, state: State
+    ) -> Stats:
+        """All counters at one instant."""
+        with self._lock:
+            return Stats(
+                accepted=self._accepted,
+                acknowledged=self._acknowledged,
+                waiting=self._accepted - self._acknowledged - self._dropped.total(),
+                waiting_items=items,
+                waiting_bytes=size,
+                retried=self._retried,
+                dropped=dict(self._dropped),
+                orphaned=orphaned,
+                requests=self._requests,
+                worker_restarts=self._restarts,
+                last_error=self._last_error,
+                run_id=run_id,
+                state=state,
+            )
+
+
+class QuietLog:
+    """Log lines that do not flood: of each subject the first at once, then one a minute."""
+
+    def __init__(self, interval: float = 60.0) -> None:
+        self._interval = interval
+        self._last: dict[str, float] = {}
+        self._held: Counter[str] = Counter()
+
+    def warn(self, subject: str, text: str) -> None:
+        """Log ``text`` unless the subject has had its line within the interval (seconds)."""
+        now = time.monotonic()
+        last = self._last.get(subject)
+        if last is not None and now - last < self._interval:
+            self._held[subject] += 1
+            return
+        self._last[subject] = now
+        held = self._held.pop(subject, 0)
+        logger.warning("%s%s", text, f" ({held} more like this since)" if held else "")
+
+    def recovered(self, subject: str, text: str) -> None:
+        """Log one line when the subject had been in trouble; the next trouble logs at once."""
+        if self._last.pop(subject, None) is not None:
+            self._held.pop(subject, None)
+            logger.warning("%s", text)

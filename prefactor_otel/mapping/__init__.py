@@ -1,0 +1,147 @@
+"""From an OpenTelemetry span to the agent span that the API records: pure functions.
+
+The steps, in order: which type it is (``kind``), what its vocabulary says (``genai``), how it
+ended (``failure``), what else it carries (here), what may leave the process (here, ``hygiene``).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from prefactor_otel.mapping import genai, hygiene
+from prefactor_otel.mapping.failure import Status, error_of, status_of
+from prefactor_otel.mapping.kind import SpanType, span_type
+from prefactor_otel.semconv import content
+from prefactor_otel.span import Event, SpanView
+
+__all__ = ["AgentSpan", "Capture", "SpanType", "agent_span", "bare_span", "span_type", "timestamp"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Which content may leave the process, and how long its texts may be (0: no limit)."""
+
+    inputs: bool = True
+    outputs: bool = True
+    max_input_length: int = 0
+    max_output_length: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpan:
+    """An agent span as the API takes it, before its ids. Timestamps are ISO 8601, UTC."""
+
+    schema_name: str
+    status: Status
+    payload: dict[str, object]
+    result_payload: dict[str, object]
+    started_at: str
+    finished_at: str | None
+
+
+def agent_span(view: SpanView, capture: Capture) -> AgentSpan:
+    """The agent span of an OTel span; of an open one, what it carries so far."""
+    kind = span_type(view.attributes)
+    fields = genai.read(view, kind)
+    inputs = hygiene.limited(fields.inputs, capture.max_input_length) if capture.inputs else {}
+    outputs = hygiene.limited(fields.outputs, capture.max_output_length) if capture.outputs else {}
+    name = fields.name or view.name
+    metadata = _metadata(view, fields.used, name, capture) | fields.metadata
+    status, error = status_of(view), error_of(view)
+    payload: dict[str, object] = {
+        "span_id": view.key.span_hex,
+        "trace_id": view.key.trace_hex,
+        "name": name,
+        "status": status,
+        "inputs": inputs,
+        "outputs": outputs,
+        "token_usage": fields.token_usage,
+        "error": error,
+        "metadata": metadata,
+    }
+    if view.parent is not None and view.parent_is_remote:
+        payload["parent_span_id"] = view.parent.span_hex
+    return AgentSpan(
+        schema_name=kind.schema_name,
+        status=status,
+        payload=payload,
+        result_payload=error if error is not None else outputs,
+        started_at=timestamp(view.start_ns),
+        finished_at=timestamp(max(view.end_ns, view.start_ns)) if view.end_ns is not None else None,
+    )
+
+
+def bare_span(view: SpanView) -> AgentSpan:
+    """The agent span of a span that could not be mapped: its ids, name, status and times."""
+    payload: dict[str, object] = {
+        "span_id": view.key.span_hex,
+        "trace_id": view.key.trace_hex,
+        "name": str(view.name),
+        "status": status_of(view),
+        "inputs": {},
+        "outputs": {},
+        "token_usage": None,
+        "error": None,
+        "metadata": {"repaired": ["the span could not be mapped; its attributes were left out"]},
+    }
+    return AgentSpan(
+        schema_name=SpanType.SPAN.schema_name,
+        status=status_of(view),
+        payload=payload,
+        result_payload={},
+        started_at=timestamp(view.start_ns),
+        finished_at=timestamp(view.end_ns) if view.end_ns is not None else None,
+    )
+
+
+def timestamp(time_ns: int) -> str:
+    """ISO 8601 in UTC with six fraction digits and ``Z``, from nanoseconds since the epoch."""
+    moment = _EPOCH + timedelta(microseconds=min(max(time_ns, 0) // 1000, _LAST_MICROSECOND))
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
+
+
+_LAST_MICROSECOND: Final = 253_402_300_799_999_999
+"""The end of the year 9999, where ``datetime`` ends."""
+
+
+def _metadata(view: SpanView, used: set[str], name: str, capture: Capture) -> dict[str, object]:
+    attributes = {key: value for key, value in view.attributes.items() if key not in used}
+    metadata: dict[str, object] = _without_content(attributes, capture)
+    metadata["kind"] = view.kind
+    if name != view.name:
+        metadata["otel.name"] = view.name
+    if view.scope_name:
+        metadata["scope"] = {"name": view.scope_name, "version": view.scope_version}
+    if view.events:
+        metadata["events"] = [_event(event, capture) for event in view.events]
+    if view.links:
+        metadata["links"] = [
+            {"trace_id": key.trace_hex, "span_id": key.span_hex, "attributes": dict(attributes)}
+            for key, attributes in view.links
+        ]
+    if view.is_local_root:
+        metadata["resource"] = dict(view.resource)
+    if view.dropped_attributes:
+        metadata["dropped_attributes"] = view.dropped_attributes
+    if view.end_ns is not None and view.end_ns < view.start_ns:
+        metadata["repaired"] = ["end before start"]
+    return metadata
+
+
+def _event(event: Event, capture: Capture) -> dict[str, object]:
+    hidden = (not capture.inputs and event.name in content.INPUT_EVENTS) or (
+        not capture.outputs and event.name in content.OUTPUT_EVENTS
+    )
+    attributes = {} if hidden else _without_content(dict(event.attributes), capture)
+    return {"name": event.name, "time": timestamp(event.time_ns), "attributes": attributes}
+
+
+def _without_content(attributes: dict[str, object], capture: Capture) -> dict[str, object]:
+    hidden = (() if capture.inputs else content.INPUT_KEYS) + (
+        () if capture.outputs else content.OUTPUT_KEYS
+    )
+    if not hidden:
+        return attributes
+    return {key: value for key, value in attributes.items() if not key.startswith(hidden)}

@@ -1,0 +1,64 @@
+"""A span's status and error, from its OTel status and exception events."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from prefactor_otel.span import Attributes, Event, SpanView
+
+Status = Literal["active", "complete", "failed", "cancelled"]
+
+_CANCELLED: Final = frozenset(
+    {"CancelledError", "GeneratorExit", "GraphInterrupt", "KeyboardInterrupt"}
+)
+"""Exceptions that end a step without it having failed."""
+
+
+def status_of(view: SpanView) -> Status:
+    """``active`` while open; else from the status code and the exception that set it."""
+    if view.end_ns is None:
+        return "active"
+    if view.status != "error":
+        return "complete"
+    error = _error_type(view, exception_of(view.events))
+    return "cancelled" if error in _CANCELLED else "failed"
+
+
+def error_of(view: SpanView) -> dict[str, object] | None:
+    """``{error_type, message, stacktrace}`` of a span whose status is ERROR, else None.
+
+    An exception event on a span that did not fail stays what it is: an event.
+    """
+    if view.status != "error":
+        return None
+    event = exception_of(view.events)
+    message = _text(event, "exception.message") or _first_line(view.status_message)
+    return {
+        "error_type": _error_type(view, event),
+        "message": message,
+        "stacktrace": _text(event, "exception.stacktrace") or _traceback(view.status_message),
+    }
+
+
+def exception_of(events: Sequence[Event]) -> Attributes | None:
+    """The attributes of the last exception event (OTel exception conventions)."""
+    return next((e.attributes for e in reversed(events) if e.name == "exception"), None)
+
+
+def _error_type(view: SpanView, event: Attributes | None) -> str:
+    qualified = _text(event, "exception.type") or view.attributes.get("error.type")
+    if not isinstance(qualified, str) or not qualified:
+        return "Error"
+    return qualified.rpartition(".")[2] or qualified
+
+
+def _text(attributes: Attributes | None, key: str) -> str | None:
+    value = attributes.get(key) if attributes is not None else None
+    return value if isinstance(value, str) and value else None
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
+
+
+def _traceback(text: str) -> str | None:
+    return text if "Traceback (most recent call last)" in text else None

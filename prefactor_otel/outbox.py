@@ -1,0 +1,154 @@
+"""What waits for the API: a queue bounded in items and bytes, owned by the worker's thread."""
+
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from prefactor_otel.items import Item, Operation
+
+
+class Receipt:
+    """A promise to whoever handed something over: settled when all of it is.
+
+    The future's result is True when everything was acknowledged, False when something was
+    dropped, None when the waiting was called off and everything stays accepted.
+    """
+
+    __slots__ = ("_lost", "_outstanding", "_sealed", "future")
+
+    def __init__(self) -> None:
+        self.future: Future[bool | None] = Future()
+        self._outstanding = 0
+        self._lost = False
+        self._sealed = False
+
+    def expect(self, count: int = 1) -> None:
+        """So many more entries belong to this receipt."""
+        self._outstanding += count
+
+    def seal(self) -> None:
+        """Nothing more will be expected."""
+        self._sealed = True
+        self._settle()
+
+    def resolve(self, *, lost: bool) -> None:
+        """One of its entries is acknowledged or lost."""
+        self._outstanding -= 1
+        self._lost = self._lost or lost
+        self._settle()
+
+    def lose(self) -> None:
+        """Something that never became an entry is lost."""
+        self._lost = True
+
+    def call_off(self) -> None:
+        """Stop the waiting; what was accepted stays accepted."""
+        if not self.future.done():
+            self.future.set_result(None)
+
+    def _settle(self) -> None:
+        if self._sealed and self._outstanding <= 0 and not self.future.done():
+            self.future.set_result(not self._lost)
+
+
+@dataclass(slots=True)
+class Entry:
+    """An item in the outbox and who waits for it."""
+
+    item: Item
+    receipts: list[Receipt] = field(default_factory=list)
+    attempts: int = 0
+
+    def resolve(self, *, lost: bool) -> None:
+        """Tell everybody who waits for it."""
+        for receipt in self.receipts:
+            receipt.resolve(lost=lost)
+
+
+class Outbox:
+    """First in, first out; past its bounds the oldest span item is given up."""
+
+    def __init__(self, max_items: int, max_bytes: int) -> None:
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._queue: deque[Entry] = deque()
+        self._leased: list[Entry] = []
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._queue) + len(self._leased)
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait, those in flight included."""
+        return self._bytes
+
+    @property
+    def queued(self) -> int:
+        """Items that wait and are not in flight."""
+        return len(self._queue)
+
+    def put(self, items: Iterable[Item], receipt: Receipt | None = None) -> list[Entry]:
+        """Add items at the end. Returns the entries given up to stay within the bounds."""
+        for item in items:
+            entry = Entry(item)
+            if receipt is not None:
+                receipt.expect()
+                entry.receipts.append(receipt)
+            self._queue.append(entry)
+            self._bytes += item.size
+        return self._overflow()
+
+    def _overflow(self) -> list[Entry]:
+        given_up: list[Entry] = []
+        kept: list[Entry] = []
+        while self._queue and (len(self) > self._max_items or self._bytes > self._max_bytes):
+            entry = self._queue.popleft()
+            if entry.item.operation in (Operation.CREATE, Operation.FINISH_SPAN):
+                self._bytes -= entry.item.size
+                given_up.append(entry)
+            else:  # the run's own items are few, and nothing arrives without them
+                kept.append(entry)
+        self._queue.extendleft(reversed(kept))
+        return given_up
+
+    def lease(self, max_items: int, max_bytes: int) -> list[Entry]:
+        """Take the oldest entries, at least one if there is any; they still count as waiting."""
+        size = 0
+        while self._queue and len(self._leased) < max_items:
+            size += self._queue[0].item.size
+            if self._leased and size > max_bytes:
+                break
+            self._leased.append(self._queue.popleft())
+        return list(self._leased)
+
+    def settle(self, entry: Entry) -> None:
+        """A leased entry is done with, delivered or not."""
+        self._leased.remove(entry)
+        self._bytes -= entry.item.size
+
+    def release(self) -> None:
+        """Put what is still leased back at the front, in its order."""
+        self._queue.extendleft(reversed(self._leased))
+        self._leased.clear()
+
+    def watch(self, receipt: Receipt) -> None:
+        """Let a receipt wait for everything that is in the outbox now."""
+        for entry in (*self._leased, *self._queue):
+            receipt.expect()
+            entry.receipts.append(receipt)
+
+    def call_off(self) -> None:
+        """Stop every waiting for a receipt."""
+        for entry in (*self._leased, *self._queue):
+            for receipt in entry.receipts:
+                receipt.call_off()
+
+    def drain(self) -> list[Entry]:
+        """Take everything out, for the final account."""
+        entries = [*self._leased, *self._queue]
+        self._leased.clear()
+        self._queue.clear()
+        self._bytes = 0
+        return entries

@@ -1,0 +1,87 @@
+"""One run (the API's *agent instance*): its identity and the items that open and close it."""
+
+import platform
+import secrets
+import sys
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from prefactor_http.models.types import FinishStatus
+from prefactor_otel.config import Config
+from prefactor_otel.items import Item, Operation
+from prefactor_otel.mapping import hygiene, timestamp
+from prefactor_otel.schemas import schema_version
+from prefactor_otel.span import Attributes
+
+PACKAGE: Final = "prefactor-otel"
+DEFAULT_AGENT_VERSION: Final = "1.0.0"
+
+
+def package_version() -> str:
+    """The version of this package, as installed."""
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run's own key (32 hexadecimal characters from the system's randomness) and start."""
+
+    key: str = field(default_factory=lambda: secrets.token_hex(16))
+    started_ns: int = field(default_factory=time.time_ns)
+
+    def opening(self, config: Config, resource: Attributes) -> list[Item]:
+        """The items that register and start the run."""
+        registration: dict[str, object] = {
+            "agent_id": config.agent_id,
+            "environment_id": config.environment_id,
+            "agent_version": _agent_version(config, resource),
+            "agent_schema_version": schema_version(),
+            "purpose": config.purpose,
+        }
+        return [
+            self._item(Operation.REGISTER, registration),
+            self._item(Operation.START, {"timestamp": timestamp(self.started_ns)}),
+        ]
+
+    def closing(self, status: FinishStatus, finished_ns: int) -> Item:
+        """The item that finishes the run."""
+        return self._item(
+            Operation.FINISH_RUN, {"status": status, "timestamp": timestamp(finished_ns)}
+        )
+
+    def _item(self, operation: Operation, content: dict[str, object]) -> Item:
+        key = f"{self.key}-{operation.value}"
+        return Item(self.key, operation, key, hygiene.encode(content)[1:-1])
+
+
+def _agent_version(config: Config, resource: Attributes) -> dict[str, object]:
+    environment = _text(resource, "deployment.environment.name")
+    described = f"Deployment environment: {environment}" if environment else None
+    return {
+        "name": config.agent_name or _text(resource, "service.name") or "Agent",
+        "external_identifier": config.agent_version
+        or _text(resource, "service.version")
+        or DEFAULT_AGENT_VERSION,
+        "description": config.agent_description or described,
+        "runtime_environment": {
+            "agent_sdk": _agent_sdk(resource),
+            "os": sys.platform,
+            "prefactor_sdk": [f"{PACKAGE}@{package_version()}"],
+            "runtime": f"{sys.implementation.name}@{platform.python_version()}",
+        },
+    }
+
+
+def _agent_sdk(resource: Attributes) -> list[str]:
+    name = _text(resource, "telemetry.sdk.name") or "opentelemetry"
+    return [f"{name}@{_text(resource, 'telemetry.sdk.version') or 'unknown'}"]
+
+
+def _text(resource: Attributes, key: str) -> str | None:
+    value = resource.get(key)
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,1 @@
+"""Attribute keys, one module a vocabulary; nothing else lives here."""

@@ -1,0 +1,339 @@
+"""In which order spans become records: a parent is always created before its child.
+
+A state machine without clock, thread or network: every method takes the time (seconds of a
+monotonic clock) and returns the items that are due. Children end before their parents, so a
+finished child waits, or its open ancestors are created early with status ``active``.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from prefactor_otel.encoding import create_item, finish_item, with_otel_parent
+from prefactor_otel.items import Item, SpanRef, span_ref
+from prefactor_otel.mapping import AgentSpan, Capture, SpanType, agent_span, bare_span, span_type
+from prefactor_otel.span import SpanKey, SpanView, view_of
+
+T = TypeVar("T")
+
+VISIBLE_AFTER: Final = 1.0
+"""Seconds until an open root or agent span is created: early enough to watch, late enough to
+carry the attributes that frameworks set just after the start."""
+
+STEP_GRACE: Final = 1.0
+"""Seconds that finished children wait for an open parent that is no LLM or tool span."""
+
+CALL_GRACE: Final = 10.0
+"""The same for LLM and tool spans: readers keep a span as they first saw it, and these carry
+the tokens, so creating them before their end is the last resort."""
+
+MAX_OPEN: Final = 50_000
+MAX_RECORDS: Final = 100_000
+MAX_PARKED: Final = 20_000
+MAX_PARKED_BYTES: Final = 32 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class OpenSpan:
+    """A span that has started and not ended, and the record that it was created with, if any."""
+
+    span: ReadableSpan
+    parent: SpanKey | None
+    created: AgentSpan | None = None
+    ref: SpanRef | None = None
+
+
+@dataclass(slots=True)
+class Parked:
+    """A finished span whose parent has no record yet; ``deadline`` ends its waiting."""
+
+    key: SpanKey
+    parent: SpanKey
+    item: Item
+    deadline: float
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened to spans on their way through the tree."""
+
+    orphaned: int = 0
+    duplicates: int = 0
+    rescued: int = 0
+    cancelled: int = 0
+    roots: int = 0
+    roots_failed: int = 0
+    unmappable: int = 0
+
+
+@dataclass(slots=True)
+class SpanTree:
+    """The spans of one run. Not thread-safe: one thread owns it."""
+
+    run: str
+    capture: Capture
+    max_item_bytes: int
+    parent_timeout: float
+    counts: Counts = field(default_factory=Counts)
+    starts_known: bool = False
+    _open: dict[SpanKey, OpenSpan] = field(default_factory=dict)
+    _records: OrderedDict[SpanKey, SpanRef] = field(default_factory=OrderedDict)
+    _ended: OrderedDict[SpanKey, None] = field(default_factory=OrderedDict)
+    _parked: OrderedDict[SpanKey, Parked] = field(default_factory=OrderedDict)
+    _waiting_for: dict[SpanKey, list[SpanKey]] = field(default_factory=dict)
+    _parked_bytes: int = 0
+    _to_show: deque[tuple[float, SpanKey]] = field(default_factory=deque)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing here will become due as time passes."""
+        return not self._to_show and not self._parked
+
+    @property
+    def parked(self) -> int:
+        """Finished spans that wait for their parent."""
+        return len(self._parked)
+
+    @property
+    def parked_bytes(self) -> int:
+        """Bytes of their items."""
+        return self._parked_bytes
+
+    def start(self, span: ReadableSpan, now: float) -> None:
+        """A span has started."""
+        context, parent = span.get_span_context(), span.parent
+        if context is None or not context.trace_flags.sampled:
+            return
+        self.starts_known = True
+        key = SpanKey(context.trace_id, context.span_id)
+        local = parent is not None and not parent.is_remote
+        parent_key = SpanKey(parent.trace_id, parent.span_id) if parent and local else None
+        if key in self._open or key in self._ended:
+            return
+        self._open[key] = OpenSpan(span, parent_key)
+        self._to_show.append((now + VISIBLE_AFTER, key))
+        if len(self._open) > MAX_OPEN:
+            del self._open[next(iter(self._open))]
+
+    def end(self, view: SpanView, now: float) -> list[Item]:
+        """A span has ended. Empty when it has to wait, or when it has ended before."""
+        if view.key in self._ended:
+            self.counts.duplicates += 1
+            return []
+        _remember(self._ended, view.key, None)
+        span = self._mapped(view)
+        if view.is_local_root:
+            self.counts.roots += 1
+            self.counts.roots_failed += span.status == "failed"
+        entry = self._open.pop(view.key, None)
+        return self._end_as(view, span, entry, now)
+
+    def _mapped(self, view: SpanView) -> AgentSpan:
+        try:
+            return agent_span(view, self.capture)
+        except Exception:  # a span that cannot be mapped still goes out
+            self.counts.unmappable += 1
+            return bare_span(view)
+
+    def _end_as(
+        self, view: SpanView, span: AgentSpan, entry: OpenSpan | None, now: float
+    ) -> list[Item]:
+        """The final item of a span: a finish when it was created early, else its creation."""
+        if entry is not None and entry.created is not None and entry.ref is not None:
+            _remember(self._records, view.key, entry.ref)
+            return [
+                finish_item(self.run, view.key, entry.ref, span, entry.created, self.max_item_bytes)
+            ]
+        ref = span_ref(self.run, view)
+        item = create_item(self.run, view.key, ref, span, self.max_item_bytes)
+        return self._place(view, item, now)
+
+    def due(self, now: float) -> list[Item]:
+        """The items whose waiting is over: roots and agents to show, children past their time."""
+        items: list[Item] = []
+        while self._to_show and self._to_show[0][0] <= now:
+            items += self._show(self._to_show.popleft()[1])
+        for parked in [p for p in self._parked.values() if p.deadline <= now]:
+            items += self._free(parked.key)
+        return items
+
+    def flush(self) -> list[Item]:
+        """Everything that can go without tearing the tree: finished children go after their
+        open ancestors, created early. A child whose parent has not been seen stays."""
+        items: list[Item] = []
+        for key in list(self._parked):
+            if key in self._parked and self._top_of(key) in self._open:
+                items += self._free(key)
+        return items
+
+    def close(self, now_ns: int) -> list[Item]:
+        """End everything: open spans are finished as ``cancelled``, children without a parent
+        go without one. A span that ended but never came (a full queue before us) is rescued."""
+        items: list[Item] = []
+        for key, entry in list(self._open.items()):
+            if key in self._open:
+                items += self._close_one(entry, now_ns)
+        for key in list(self._parked):
+            if key in self._parked:
+                items += self._free(key)
+        return items
+
+    def _close_one(self, entry: OpenSpan, now_ns: int) -> list[Item]:
+        view = view_of(entry.span)
+        if view.end_ns is not None:
+            self.counts.rescued += 1
+            return self.end(view, 0.0)
+        self.counts.cancelled += 1
+        del self._open[view.key]
+        _remember(self._ended, view.key, None)
+        ended = self._mapped(replace(view, end_ns=now_ns, status="unset"))
+        cancelled = replace(
+            ended, status="cancelled", payload=ended.payload | {"status": "cancelled"}
+        )
+        return self._end_as(view, cancelled, entry, 0.0)
+
+    def _place(self, view: SpanView, item: Item, now: float) -> list[Item]:
+        """Emit a finished span after its parent, or park it until that has a record."""
+        parent = None if view.is_local_root else view.parent
+        if parent is None:
+            return self._emit(view.key, item)
+        record = self._record_of(parent)
+        if record is not None:
+            return self._emit(view.key, replace(item, parent=record))
+        if parent == view.key or not self._is_worth_waiting_for(parent):
+            return self._orphan(view.key, parent, item)
+        return self._park(Parked(view.key, parent, item, now + self._grace(parent)))
+
+    def _record_of(self, key: SpanKey) -> SpanRef | None:
+        entry = self._open.get(key)
+        return entry.ref if entry is not None else self._records.get(key)
+
+    def _is_worth_waiting_for(self, parent: SpanKey) -> bool:
+        # With starts known, a parent that never started here will never end here.
+        return parent in self._open or parent in self._parked or not self.starts_known
+
+    def _grace(self, parent: SpanKey) -> float:
+        entry = self._open.get(parent)
+        if entry is None:
+            return self.parent_timeout
+        calls = (SpanType.LLM, SpanType.TOOL)
+        return CALL_GRACE if span_type(entry.span.attributes or {}) in calls else STEP_GRACE
+
+    def _park(self, parked: Parked) -> list[Item]:
+        self._parked[parked.key] = parked
+        self._waiting_for.setdefault(parked.parent, []).append(parked.key)
+        self._parked_bytes += parked.item.size
+        items: list[Item] = []
+        while len(self._parked) > MAX_PARKED or self._parked_bytes > MAX_PARKED_BYTES:
+            items += self._free(next(iter(self._parked)))
+        return items
+
+    def _unpark(self, key: SpanKey) -> Parked:
+        parked = self._parked.pop(key)
+        self._parked_bytes -= parked.item.size
+        siblings = self._waiting_for[parked.parent]
+        siblings.remove(key)
+        if not siblings:
+            del self._waiting_for[parked.parent]
+        return parked
+
+    def _emit(self, key: SpanKey, item: Item) -> list[Item]:
+        """The item, then everything that waited for it, parents first."""
+        items: list[Item] = []
+        ready = deque([(key, item)])
+        while ready:
+            key, item = ready.popleft()
+            assert item.span is not None
+            _remember(self._records, key, item.span)
+            items.append(item)
+            ready.extend(self._released_by(key, item.span))
+        return items
+
+    def _released_by(self, parent: SpanKey, ref: SpanRef) -> list[tuple[SpanKey, Item]]:
+        children = self._waiting_for.pop(parent, [])
+        released = [self._parked.pop(child) for child in children]
+        self._parked_bytes -= sum(parked.item.size for parked in released)
+        return [(parked.key, replace(parked.item, parent=ref)) for parked in released]
+
+    def _orphan(self, key: SpanKey, parent: SpanKey, item: Item) -> list[Item]:
+        self.counts.orphaned += 1
+        return self._emit(key, with_otel_parent(item, parent))
+
+    def _show(self, key: SpanKey) -> list[Item]:
+        """Create an open root or agent span, so that a run is visible while it runs."""
+        entry = self._open.get(key)
+        if entry is None or entry.created is not None:
+            return []
+        view = view_of(entry.span)
+        if view.end_ns is not None:  # it has ended and is on its way here
+            return []
+        if view.is_local_root or span_type(view.attributes) is SpanType.AGENT:
+            return self._create_early(key)
+        return []
+
+    def _top_of(self, key: SpanKey) -> SpanKey:
+        """The first ancestor of a parked span that is not parked itself."""
+        seen: set[SpanKey] = set()
+        while key in self._parked and key not in seen:
+            seen.add(key)
+            key = self._parked[key].parent
+        return key
+
+    def _free(self, key: SpanKey) -> list[Item]:
+        """Send a parked span now: after its open ancestors, or without a parent."""
+        top = self._top_of(key)
+        if top in self._open:
+            return self._create_early(top)
+        # Nothing above will come: the topmost parked span goes without a parent.
+        while self._parked[key].parent in self._parked and self._parked[key].parent != top:
+            key = self._parked[key].parent
+        parked = self._unpark(key)
+        return self._orphan(parked.key, parked.parent, parked.item)
+
+    def _create_early(self, key: SpanKey) -> list[Item]:
+        """Create an open span, after the ancestors that have no record yet."""
+        missing: list[SpanKey] = []
+        above: SpanKey | None = key
+        while above is not None and self._record_of(above) is None and above not in missing:
+            missing.append(above)
+            above = self._parent_of(above)
+        items: list[Item] = []
+        for ancestor in reversed(missing):
+            if self._record_of(ancestor) is None:
+                items += self._create_or_release(ancestor)
+        return items
+
+    def _parent_of(self, key: SpanKey) -> SpanKey | None:
+        if key in self._open:
+            return self._open[key].parent
+        parked = self._parked.get(key)
+        return parked.parent if parked is not None else None
+
+    def _create_or_release(self, key: SpanKey) -> list[Item]:
+        entry = self._open.get(key)
+        if entry is None:
+            if key not in self._parked:
+                return []
+            parked = self._unpark(key)
+            return self._emit_under(key, parked.parent, parked.item)
+        view = view_of(entry.span)
+        entry.created = agent_span(replace(view, end_ns=None, status="unset"), self.capture)
+        ref = span_ref(self.run, view)
+        item = create_item(self.run, key, ref, entry.created, self.max_item_bytes, ends_span=False)
+        return self._emit_under(key, entry.parent, item)
+
+    def _emit_under(self, key: SpanKey, parent: SpanKey | None, item: Item) -> list[Item]:
+        if parent is None:
+            return self._emit(key, item)
+        record = self._record_of(parent)
+        if record is None:
+            return self._orphan(key, parent, item)
+        return self._emit(key, replace(item, parent=record))
+
+
+def _remember(memory: OrderedDict[SpanKey, T], key: SpanKey, value: T) -> None:
+    memory[key] = value
+    if len(memory) > MAX_RECORDS:
+        memory.popitem(last=False)
