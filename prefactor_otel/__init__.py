@@ -1,0 +1,25 @@
+"""OpenTelemetry exporter for Prefactor: an instrumented agent becomes a governed run.
+
+A span's way through the code: ``exporter`` or ``processor`` (the doors), ``pipeline``,
+``worker``, ``span``, ``mapping``, ``tree``, ``encoding``, ``outbox``, ``sender``.
+"""
+
+from prefactor_otel.errors import PrefactorConfigError, PrefactorError
+from prefactor_otel.exporter import PrefactorExporter
+from prefactor_otel.ledger import Stats
+from prefactor_otel.processor import PrefactorSpanProcessor
+from prefactor_otel.provider import TracerProvider, configure
+from prefactor_otel.run import package_version
+
+__version__ = package_version()
+
+__all__ = [
+    "PrefactorConfigError",
+    "PrefactorError",
+    "PrefactorExporter",
+    "PrefactorSpanProcessor",
+    "Stats",
+    "TracerProvider",
+    "__version__",
+    "configure",
+]

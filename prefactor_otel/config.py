@@ -179,13 +179,12 @@ def load_config(
     try:
         return Config(**cast("dict[str, Any]", arguments))
     except ValidationError as error:
-        raise PrefactorConfigError(_explain(error, arguments)) from None
-
-
-def _explain(error: ValidationError, arguments: dict[str, object]) -> str:
-    return "; ".join(
-        _explain_one(str(problem["loc"][0]), problem["msg"], arguments)
-        for problem in error.errors(include_input=False, include_url=False)
+        problems = error.errors(include_input=False, include_url=False)
+    located = [(str(problem["loc"][0]), problem["msg"]) for problem in problems]
+    # Raised outside the handler: pydantic's error, the context otherwise, may hold a token.
+    raise PrefactorConfigError(
+        "; ".join(_explain_one(location, message, arguments) for location, message in located),
+        from_arguments=any(location in arguments for location, _ in located),
     )
 
 

@@ -1,7 +1,7 @@
 """What waits for the API: a queue bounded in items and bytes, owned by the worker's thread."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -52,7 +52,7 @@ class Receipt:
             self.future.set_result(not self._lost)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
     """An item in the outbox and who waits for it."""
 
@@ -73,7 +73,7 @@ class Outbox:
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._queue: deque[Entry] = deque()
-        self._leased: list[Entry] = []
+        self._leased: dict[Entry, None] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -120,17 +120,26 @@ class Outbox:
             size += self._queue[0].item.size
             if self._leased and size > max_bytes:
                 break
-            self._leased.append(self._queue.popleft())
+            self._leased[self._queue.popleft()] = None
         return list(self._leased)
 
     def settle(self, entry: Entry) -> None:
         """A leased entry is done with, delivered or not."""
-        self._leased.remove(entry)
+        del self._leased[entry]
         self._bytes -= entry.item.size
+
+    def replace(self, entry: Entry, item: Item) -> None:
+        """Give a leased entry another item, for instance a smaller one."""
+        self._bytes += item.size - entry.item.size
+        entry.item = item
+
+    def ahead_of(self, entry: Entry) -> Iterator[Entry]:
+        """The leased entries that must be settled before this one."""
+        return (other for other in self._leased if other is not entry)
 
     def release(self) -> None:
         """Put what is still leased back at the front, in its order."""
-        self._queue.extendleft(reversed(self._leased))
+        self._queue.extendleft(reversed(list(self._leased)))
         self._leased.clear()
 
     def watch(self, receipt: Receipt) -> None:

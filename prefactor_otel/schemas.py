@@ -37,17 +37,27 @@ _LIST: Final[JsonSchema] = {"type": ["array", "string", "object", "null"]}
 
 _TOKEN_USAGE: Final[JsonSchema] = {
     "type": ["object", "null"],
-    "properties": {
-        name: _INTEGER
-        for name in (
+    "properties": dict.fromkeys(
+        (
             "prompt_tokens",
             "completion_tokens",
             "total_tokens",
             "cached_tokens",
             "cache_write_tokens",
             "reasoning_tokens",
-        )
-    },
+        ),
+        _INTEGER,
+    ),
+        (
+            "prompt_tokens",
+            "completion_tokens",
+            "total_tokens",
+            "cached_tokens",
+            "cache_write_tokens",
+            "reasoning_tokens",
+        ),
+        _INTEGER,
+    ),
     "additionalProperties": True,
 }
 _ERROR: Final[JsonSchema] = {

@@ -1,0 +1,28 @@
+"""Staying out of the host's way: our own traffic is never traced."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import context
+from opentelemetry.context import (
+    _SUPPRESS_HTTP_INSTRUMENTATION_KEY,
+    _SUPPRESS_INSTRUMENTATION_KEY,
+)
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Suppress every instrumentation for what runs inside, in this task or thread.
+
+    The keys are those that ``opentelemetry.instrumentation.utils`` checks; the API package has
+    no public name for them. They are set inside the worker's own tasks because a task keeps the
+    context in which it was made, not the one of whoever wakes it.
+    """
+    values = context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, True)
+    values = context.set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, values)
+    values = context.set_value("suppress_instrumentation", True, values)
+    token = context.attach(values)
+    try:
+        yield
+    finally:
+        context.detach(token)

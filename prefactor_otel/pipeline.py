@@ -1,0 +1,207 @@
+"""What every door leads to: settings in, one worker per process, and the rules of waiting."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+from prefactor_http.models.types import FinishStatus
+
+from prefactor_otel.config import Config, load_config, variable_of
+from prefactor_otel.errors import PrefactorConfigError
+from prefactor_otel.ledger import DropReason, Ledger, Stats, logger
+from prefactor_otel.outbox import Receipt
+from prefactor_otel.span import Attributes
+from prefactor_otel.worker import Worker
+
+_RECENT: Final = 0.25
+"""Seconds within which a vain wait in ``export`` belongs to the shutdown that follows it."""
+
+_forks = 0
+"""How often this process has been forked off since the import. Only a count is touched in the
+at-fork hook: everything else there could deadlock on a lock that another thread held."""
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
+
+
+class Pipeline:
+    """Settings and the worker of the current process; a forked child gets its own on first use.
+
+    Raises ``PrefactorConfigError`` for arguments that cannot be used, and with ``strict=True``
+    for missing or unusable settings of any source; otherwise those are logged in one line, and
+    everything handed over is counted as dropped.
+    """
+
+    def __init__(
+        self, api_url: str | None = None, api_token: str | None = None, **options: object
+    ) -> None:
+        self._config = _settings(api_url, api_token, options)
+        self._off = Ledger()
+        self._lock = threading.Lock()
+        self._resource: Attributes | None = None
+        self._status: FinishStatus | None = None
+        self._forks = _forks
+        self._not_waiting = 0
+        self._vain_wait: tuple[float, float] | None = None
+        self._worker = Worker(self._config) if self._config is not None else None
+
+    @property
+    def run_id(self) -> str | None:
+        """The agent instance's id; None until it is registered."""
+        worker = self._current()
+        return worker.run_id if worker is not None else None
+
+    def bind(self, resource: Attributes) -> None:
+        """Tell the pipeline the provider's resource, from which the agent's version is named."""
+        self._resource = resource
+        worker = self._current()
+        if worker is not None:
+            worker.bind(resource)
+
+    def started(self, span: ReadableSpan) -> None:
+        """A span has started. Returns at once."""
+        worker = self._current()
+        if worker is not None:
+            worker.started(span)
+
+    def ended(self, spans: Sequence[ReadableSpan]) -> None:
+        """Spans have ended. Returns at once."""
+        worker = self._current()
+        if worker is None:
+            self._lose(len(spans))
+        else:
+            worker.ended(spans)
+
+    def deliver(self, spans: Sequence[ReadableSpan]) -> bool:
+        """Hand over ended spans and wait until the API has acknowledged them, as long as that is
+        sensible: not on a thread that runs an event loop, not while the API fails, not at exit,
+        and at most ``export_timeout``. False when any of them was refused or dropped."""
+        worker = self._current()
+        if worker is None:
+            self._lose(len(spans))
+            return False
+        receipt = Receipt()
+        worker.ended(spans, receipt)
+        if not self._may_wait(worker):
+            return not receipt.future.done() or receipt.future.result() is not False
+        assert self._config is not None
+        begun = time.monotonic()
+        try:
+            outcome = receipt.future.result(self._config.export_timeout)
+        except TimeoutError:
+            outcome = None
+        self._vain_wait = (begun, time.monotonic()) if outcome is None else None
+        return outcome is not False
+
+    def flush(self, timeout_millis: float) -> bool:
+        """True when everything that ended before is acknowledged within the timeout."""
+        worker = self._current()
+        return worker is None or worker.flush(max(0.0, timeout_millis) / 1000)
+
+    @contextmanager
+    def nobody_waits(self) -> Iterator[None]:
+        """While inside, ``deliver`` only hands over: somebody else waits for the whole."""
+        with self._lock:
+            self._not_waiting += 1
+        worker = self._current()
+        if worker is not None:
+            worker.hurry_waiters()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._not_waiting -= 1
+
+    def shutdown(self, timeout_millis: float | None = None) -> bool:
+        """Deliver what waits, finish the run, end the thread; at most ``timeout_millis``, by
+        default the option ``shutdown_timeout``. Whether everything was delivered."""
+        worker = self._current(revive=False)
+        if worker is None or self._config is None:
+            return True
+        seconds = self._config.shutdown_timeout if timeout_millis is None else timeout_millis / 1000
+        begun = time.monotonic()
+        if self._vain_wait is not None and begun - self._vain_wait[1] < _RECENT:
+            begun = self._vain_wait[0]  # the processor's last export has used some of the time
+        worker.run_status = self._status
+        return worker.close(begun + seconds)
+
+    def set_run_status(self, status: FinishStatus) -> None:
+        """How the run will be finished, whatever its spans say."""
+        if status not in ("complete", "failed", "cancelled"):
+            raise ValueError("a run is finished as complete, failed or cancelled")
+        self._status = status
+
+    def stats(self) -> Stats:
+        """A snapshot of all counters."""
+        worker = self._current()
+        if worker is not None:
+            return worker.stats()
+        return self._off.snapshot(items=0, size=0, orphaned=0, run_id=None, state="off")
+
+    def _current(self, *, revive: bool = True) -> Worker | None:
+        """This process's worker. In a forked child the inherited one is forgotten, with what
+        waits in it: that is the parent's to send."""
+        if self._forks == _forks or self._config is None:
+            return self._worker
+        if not revive:
+            return None
+        # After a fork no lock that was inherited can be trusted.
+        self._lock = threading.Lock()
+        self._forks = _forks
+        self._not_waiting = 0
+        self._worker = Worker(self._config)
+        if self._resource is not None:
+            self._worker.bind(self._resource)
+        return self._worker
+
+    def _may_wait(self, worker: Worker) -> bool:
+        return (
+            worker.is_answering
+            and not self._not_waiting
+            and threading.main_thread().is_alive()  # else the interpreter is on its way out
+            and not _runs_event_loop()
+        )
+
+    def _lose(self, spans: int) -> None:
+        self._off.accept(spans)
+        self._off.drop(DropReason.NOT_CONFIGURED, spans)
+
+
+def _settings(
+    api_url: str | None, api_token: str | None, options: dict[str, object]
+) -> Config | None:
+    try:
+        config = load_config(api_url, api_token, **options)
+        if config.api_token is None:
+            raise PrefactorConfigError(
+                f"no API token: set {variable_of('api_token')} or pass api_token="
+            )
+    except PrefactorConfigError as error:
+        if options.get("strict") or error.from_arguments or _strict_by_environment():
+            raise
+        logger.warning("The Prefactor exporter stays off: %s", error)
+        return None
+    return config
+
+
+def _strict_by_environment() -> bool:
+    return os.environ.get(variable_of("strict"), "").lower() in ("1", "true", "yes", "on")
+
+
+def _runs_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,378 @@
+"""Delivers what is in the outbox, on the worker's event loop. Knows items, never spans.
+
+One retry layer: the client is told not to retry, every wait is here, and shutdown ends it.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+
+from prefactor_http import PrefactorHttpClient
+from prefactor_http.pfid import is_pfid, partition_of
+from prefactor_otel.answers import Answer, Verdict, judge_output, judge_request
+from prefactor_otel.encoding import shrunk
+from prefactor_otel.items import Operation
+from prefactor_otel.ledger import DropReason, Ledger, QuietLog
+from prefactor_otel.outbox import Entry, Outbox
+from prefactor_otel.wire import LostSpans, RunRecord, bulk_item
+
+INITIAL_BACKOFF: Final = 0.5
+MAX_BACKOFF: Final = 30.0
+UNAUTHORIZED_WAIT: Final = 60.0
+"""Seconds between two tries with a token that the API refuses."""
+SMALLEST_REQUEST: Final = 4096
+_SPAN_OPERATIONS: Final = (Operation.CREATE, Operation.FINISH_SPAN)
+
+
+class Sender:
+    """Sends the outbox of one worker. All methods run on the worker's loop."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        ledger: Ledger,
+        log: QuietLog,
+        *,
+        max_batch_size: int,
+        max_request_bytes: int,
+    ) -> None:
+        self.closing = False
+        self.paused = False
+        self.refused = False
+        self.failing = False
+        self.sending_since: float | None = None
+        self.runs: dict[str, RunRecord | None] = {}
+        self.lost = LostSpans()
+        self._outbox = outbox
+        self._ledger = ledger
+        self._log = log
+        self._max_items = max_batch_size
+        self._max_bytes = max_request_bytes
+        self._failures = 0
+        self._wakeup = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something to send, or a reason not to wait any longer."""
+        self._wakeup.set()
+
+    def close(self) -> None:
+        """Stop when the outbox is empty; end the wait of a backoff now."""
+        self.closing = True
+        self.wake()
+
+    async def run(self, client: PrefactorHttpClient) -> None:
+        """Deliver until closed and empty."""
+        while not (self.closing and not self._outbox.queued):
+            if not self._outbox.queued:
+                self._wakeup.clear()
+                await self._wakeup.wait()
+                continue
+            wait = await self._deliver_next(client)
+            if wait is not None and self.closing and self.paused:
+                return  # a refused token will not be accepted within the shutdown's seconds
+            if wait is not None:
+                await self._pause(wait)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless closing begins: then once more at once, later in short steps."""
+        was_closing = self.closing
+        deadline = time.monotonic() + (min(seconds, 0.5) if was_closing else seconds)
+        while (left := deadline - time.monotonic()) > 0 and self.closing == was_closing:
+            self._wakeup.clear()
+            try:
+                await asyncio.wait_for(self._wakeup.wait(), left)
+            except TimeoutError:
+                return
+
+    async def _deliver_next(self, client: PrefactorHttpClient) -> float | None:
+        """Send one batch. Returns the seconds to wait before the next, None for no wait."""
+        batch = self._outbox.lease(self._max_items, self._max_bytes)
+        try:
+            for entry in batch:
+                if entry.item.operation in (Operation.REGISTER, Operation.START):
+                    answer = await self._open_run(client, entry)
+                    if answer.verdict is not Verdict.DONE:
+                        return self._react(answer)
+            spans = self._sendable(batch)
+            if spans:
+                answer = await self._send(client, spans)
+                if answer.verdict is not Verdict.DONE:
+                    return self._react(answer)
+            for entry in batch:
+                if entry.item.operation is Operation.FINISH_RUN:
+                    answer = await self._finish_run(client, entry)
+                    if answer.verdict is not Verdict.DONE:
+                        return self._react(answer)
+            self._recovered()
+            return None
+        finally:
+            self._outbox.release()
+
+    # -- the run itself -------------------------------------------------------------------
+
+    async def _open_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
+        item = entry.item
+        if item.run in self.runs and self.runs[item.run] is None:
+            self._settle(entry, DropReason.RUN_REFUSED)
+            return Answer(Verdict.DONE)
+        path = "register" if item.operation is Operation.REGISTER else "start"
+        answer, details = await self._call(client, entry, path)
+        if answer.verdict is Verdict.NEVER and item.operation is Operation.REGISTER:
+            self._refuse_run(entry, answer)
+            return Answer(Verdict.DONE)
+        if answer.verdict is Verdict.DONE and item.operation is Operation.REGISTER:
+            instance_id = details.get("id")
+            if not isinstance(instance_id, str):
+                return Answer(Verdict.LATER, "a registration without an id")
+            partition = partition_of(instance_id) if is_pfid(instance_id) else None
+            self.runs[item.run] = RunRecord(instance_id, partition)
+        return self._concluded(entry, answer)
+
+    async def _finish_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
+        if any(other.item.run == entry.item.run for other in self._outbox.ahead_of(entry)):
+            return Answer(Verdict.DONE)  # spans of the run have come back; it closes after them
+        if self.runs.get(entry.item.run) is None:
+            self._settle(entry, DropReason.RUN_REFUSED)
+            return Answer(Verdict.DONE)
+        answer, _ = await self._call(client, entry, "finish")
+        return self._concluded(entry, answer)
+
+    def _concluded(self, entry: Entry, answer: Answer) -> Answer:
+        """Settle a call about a run that is over, well or not."""
+        if answer.verdict is Verdict.DONE:
+            self._settle(entry, None)
+        elif answer.verdict is Verdict.NEVER:
+            self._warn_refused(entry, answer)
+            self._settle(entry, DropReason.REFUSED)
+            return Answer(Verdict.DONE)
+        return answer
+
+    async def _call(
+        self, client: PrefactorHttpClient, entry: Entry, action: str
+    ) -> tuple[Answer, dict[str, object]]:
+        """One REST call about a run: register, start or finish."""
+        content = orjson.loads(b"{" + entry.item.body + b"}")
+        body = {name: value for name, value in content.items() if value is not None}
+        body["idempotency_key"] = entry.item.key
+        path = "/api/v1/agent_instance/register"
+        if action == "register":
+            body["update_current_version"] = True
+        else:
+            record = self.runs[entry.item.run]
+            assert record is not None
+            path = f"/api/v1/agent_instance/{record.instance_id}/{action}"
+        self._count([entry])
+        try:
+            reply = await client.request("POST", path, json_data=body)
+        except Exception as error:
+            answer = judge_request(error)
+            if getattr(error, "status_code", None) == 409 and action != "register":
+                return Answer(Verdict.DONE), {}  # it has that state already
+            if answer.verdict in (Verdict.APART, Verdict.SMALLER):
+                answer = Answer(Verdict.NEVER, answer.reason)
+            return answer, {}
+        finally:
+            self.sending_since = None
+        details = reply.get("details")
+        return Answer(Verdict.DONE), details if isinstance(details, dict) else {}
+
+    def _refuse_run(self, entry: Entry, answer: Answer) -> None:
+        self.runs[entry.item.run] = None
+        self.refused = True
+        self._ledger.trouble(f"registration refused: {answer.reason}")
+        self._log.warn(
+            "run",
+            f"Prefactor refused to register this run ({answer.reason}); nothing will be sent. "
+            "Run `prefactor-otel doctor`; an account token needs PREFACTOR_AGENT_ID and "
+            "PREFACTOR_ENVIRONMENT_ID",
+        )
+        self._settle(entry, DropReason.RUN_REFUSED)
+
+    # -- spans ----------------------------------------------------------------------------
+
+    def _sendable(self, batch: Sequence[Entry]) -> list[Entry]:
+        """The span entries that can go in the next request; those of refused runs are dropped."""
+        spans = [entry for entry in batch if entry.item.operation in _SPAN_OPERATIONS]
+        created = {e.item.span for e in spans if e.item.operation is Operation.CREATE}
+        sendable: list[Entry] = []
+        for entry in spans:
+            item = entry.item
+            if self.runs.get(item.run) is None:
+                self._settle(entry, DropReason.RUN_REFUSED)
+            elif item.operation is Operation.FINISH_SPAN and item.span in self.lost:
+                self._settle(entry, DropReason.REFUSED)
+            elif self._is_ready(entry):
+                sendable.append(entry)
+            elif item.parent is not None and item.parent not in created:
+                self.lost.add(item.parent, None)  # nothing in here will ever give it an id
+                sendable.append(entry)
+        return sendable
+
+    def _is_ready(self, entry: Entry) -> bool:
+        parent = self.lost.nearest(entry.item.parent)
+        return self._record(entry).is_ready(entry.item, parent)
+
+    async def _send(self, client: PrefactorHttpClient, entries: Sequence[Entry]) -> Answer:
+        """One bulk request; where it is refused as a whole, its halves."""
+        entries = [entry for entry in entries if self._is_ready(entry)]
+        if not entries:
+            return Answer(Verdict.DONE)
+        self._count(entries)
+        items = [self._encoded(entry) for entry in entries]
+        try:
+            outputs = await client.bulk.execute_raw(items)
+        except Exception as error:
+            answer = judge_request(error)
+        else:
+            return self._account(entries, outputs)
+        finally:
+            self.sending_since = None
+        if answer.verdict is Verdict.SMALLER:
+            self._max_bytes = max(SMALLEST_REQUEST, sum(map(len, items)) // 2)
+            return await self._send_smaller(client, entries, answer)
+        if answer.verdict is Verdict.APART and len(entries) > 1:
+            return await self._send_halves(client, entries)
+        if answer.verdict in (Verdict.APART, Verdict.NEVER):
+            for entry in entries:
+                self._refuse(entry, answer)
+            return Answer(Verdict.DONE)
+        return answer
+
+    def _encoded(self, entry: Entry) -> bytes:
+        parent = self.lost.nearest(entry.item.parent)
+        return bulk_item(self._record(entry), entry.item, parent)
+
+    async def _send_halves(self, client: PrefactorHttpClient, entries: Sequence[Entry]) -> Answer:
+        middle = len(entries) // 2
+        answer = await self._send(client, entries[:middle])
+        if answer.verdict is not Verdict.DONE:
+            return answer
+        return await self._send(client, entries[middle:])
+
+    async def _send_smaller(
+        self, client: PrefactorHttpClient, entries: Sequence[Entry], answer: Answer
+    ) -> Answer:
+        if len(entries) > 1:
+            return await self._send_halves(client, entries)
+        entry = entries[0]
+        smaller = shrunk(entry.item, len(entry.item.body) // 2)
+        if len(smaller.body) >= len(entry.item.body):
+            self._refuse(entry, answer, DropReason.TOO_LARGE)
+            return Answer(Verdict.DONE)
+        self._outbox.replace(entry, smaller)
+        return await self._send(client, entries)
+
+    def _account(self, entries: Sequence[Entry], outputs: dict[str, object]) -> Answer:
+        """Settle each entry by its own output. Whatever stays is sent again: at once when the
+        request achieved anything, else after a wait."""
+        progress, left = False, Answer(Verdict.LATER, "no output for any key")
+        for entry in entries:
+            output = outputs.get(entry.item.key)
+            answer = judge_output(entry.item.operation, output)
+            if answer.verdict is Verdict.DONE:
+                self._learn(entry, output)
+                self._settle(entry, None)
+                progress = True
+            elif answer.verdict is Verdict.NEVER and not self._gave_up_ids(entry, output):
+                self._refuse(entry, answer)
+                progress = True
+            elif answer.verdict is Verdict.NEVER:
+                progress = True
+            elif output is not None:
+                left = answer
+        return Answer(Verdict.DONE) if progress else left
+
+    def _learn(self, entry: Entry, output: object) -> None:
+        record, ref = self._record(entry), entry.item.span
+        record.ids_accepted = True
+        if record.partition is not None or ref is None or not isinstance(output, dict):
+            return
+        details = output.get("details")
+        if isinstance(details, dict) and isinstance(details.get("id"), str):
+            record.server_ids[ref] = details["id"]
+
+    def _gave_up_ids(self, entry: Entry, output: object) -> bool:
+        """Whether the API refused the id itself: then it makes the ids from here on."""
+        record = self._record(entry)
+        errors = output.get("errors") if isinstance(output, dict) else None
+        refused_id = isinstance(errors, dict) and set(errors) == {"id"}
+        if not refused_id or record.partition is None or entry.item.operation != Operation.CREATE:
+            return False
+        if record.ids_accepted:
+            return False
+        record.partition = None
+        return True
+
+    def _refuse(
+        self, entry: Entry, answer: Answer, reason: DropReason = DropReason.REFUSED
+    ) -> None:
+        self.mark_lost(entry)
+        self._warn_refused(entry, answer)
+        self._settle(entry, reason)
+
+    def _warn_refused(self, entry: Entry, answer: Answer) -> None:
+        operation = entry.item.operation.value
+        self._ledger.trouble(f"{operation} refused: {answer.reason}")
+        self._log.warn(
+            f"refused {answer.reason}",
+            f"Prefactor refused a {operation} item: {answer.reason}; it is dropped and counted",
+        )
+
+    def mark_lost(self, entry: Entry) -> None:
+        """A span will not get a record: its children hang on its parent from now on."""
+        item = entry.item
+        if item.operation is Operation.CREATE and item.span is not None:
+            self.lost.add(item.span, item.parent)
+
+    # -- common ---------------------------------------------------------------------------
+
+    def _record(self, entry: Entry) -> RunRecord:
+        record = self.runs[entry.item.run]
+        assert record is not None
+        return record
+
+    def _count(self, entries: Sequence[Entry]) -> None:
+        self._ledger.request(sum(entry.attempts > 0 for entry in entries))
+        for entry in entries:
+            entry.attempts += 1
+        self.sending_since = time.monotonic()
+
+    def _settle(self, entry: Entry, reason: DropReason | None) -> None:
+        self._outbox.settle(entry)
+        if entry.item.ends_span:
+            if reason is None:
+                self._ledger.acknowledge(1)
+            else:
+                self._ledger.drop(reason, 1)
+        entry.resolve(lost=reason is not None)
+
+    def _react(self, answer: Answer) -> float:
+        """Note the trouble, tell who waits, and choose the pause (seconds)."""
+        self.failing = True
+        self._outbox.call_off()
+        self._ledger.trouble(answer.reason)
+        if answer.verdict is Verdict.UNAUTHORIZED:
+            self.paused = True
+            self._log.warn(
+                "token",
+                f"Prefactor refuses the API token ({answer.reason}); spans wait in memory and "
+                "one try a minute is made. Check PREFACTOR_API_TOKEN",
+            )
+            return UNAUTHORIZED_WAIT
+        self._log.warn(
+            "delivery", f"Prefactor cannot be reached ({answer.reason}); spans wait in memory"
+        )
+        self._failures += 1
+        backoff = min(MAX_BACKOFF, INITIAL_BACKOFF * 2.0 ** min(self._failures - 1, 16))
+        return max(answer.retry_after or 0.0, backoff * random.uniform(0.75, 1.25))
+
+    def _recovered(self) -> None:
+        if self.failing:
+            self._log.recovered("delivery", "Prefactor answers again; delivery goes on")
+            self._log.recovered("token", "Prefactor accepts the API token; delivery goes on")
+        self.failing = self.paused = False
+        self._failures = 0

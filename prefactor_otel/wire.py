@@ -1,0 +1,91 @@
+"""How items become the members of a bulk request (API contract, bulk)."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import orjson
+
+from prefactor_otel.items import Item, Operation, SpanRef
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """What the API has said of a run: its instance's id, and how spans of it are named.
+
+    ``partition`` is None where the server makes the ids (the instance's id is no PFID, or ids of
+    ours were refused); then ``server_ids`` holds those of the spans created so far.
+    """
+
+    instance_id: str
+    partition: int | None
+    ids_accepted: bool = False
+    server_ids: dict[SpanRef, str] = field(default_factory=dict)
+
+    def id_of(self, ref: SpanRef) -> str | None:
+        """The agent span's id; None while only the server could know it."""
+        if self.partition is not None:
+            return ref.pfid(self.partition)
+        return self.server_ids.get(ref)
+
+    def is_ready(self, item: Item, parent: SpanRef | None) -> bool:
+        """Whether everything that the item must name has an id by now."""
+        if self.partition is not None:
+            return True
+        named = item.span if item.operation is Operation.FINISH_SPAN else parent
+        return named is None or named in self.server_ids
+
+
+class LostSpans:
+    """Spans that will never have a record, and the parents that their children get instead.
+    Bounded: the oldest are forgotten first."""
+
+    def __init__(self, capacity: int = 100_000) -> None:
+        self._capacity = capacity
+        self._parents: OrderedDict[SpanRef, SpanRef | None] = OrderedDict()
+
+    def __contains__(self, ref: SpanRef | None) -> bool:
+        return ref in self._parents
+
+    def add(self, ref: SpanRef, parent: SpanRef | None) -> None:
+        """This span is lost; its children hang on ``parent`` from now on."""
+        self._parents[ref] = parent
+        if len(self._parents) > self._capacity:
+            self._parents.popitem(last=False)
+
+    def nearest(self, parent: SpanRef | None) -> SpanRef | None:
+        """The nearest of ``parent`` and its ancestors that is not lost."""
+        while parent is not None and parent in self._parents:
+            parent = self._parents[parent]
+        return parent
+
+
+def bulk_item(record: RunRecord, item: Item, parent: SpanRef | None) -> bytes:
+    """One element of a bulk request's ``items``, as JSON."""
+    assert item.span is not None
+    key = orjson.dumps(item.key)
+    if item.operation is Operation.FINISH_SPAN:
+        span_id = orjson.dumps(record.id_of(item.span))
+        return (
+            b'{"_type":"agent_spans/finish","idempotency_key":'
+            + key
+            + b',"agent_span_id":'
+            + span_id
+            + b","
+            + item.body
+            + b"}"
+        )
+    details: dict[str, str] = {"agent_instance_id": record.instance_id}
+    if record.partition is not None:
+        details["id"] = item.span.pfid(record.partition)
+    parent_id = record.id_of(parent) if parent is not None else None
+    if parent_id is not None:
+        details["parent_span_id"] = parent_id
+    return (
+        b'{"_type":"agent_spans/create","idempotency_key":'
+        + key
+        + b',"details":'
+        + orjson.dumps(details)[:-1]
+        + b","
+        + item.body
+        + b"}}"
+    )

@@ -1,0 +1,427 @@
+"""The one background thread: it owns the event loop, the HTTP session, the tree and the outbox.
+
+Other threads only append to its inbox and wake it. It is started at construction, because newer
+Pythons refuse new threads at interpreter shutdown, and it is a daemon, because the atexit hooks
+that drain it run after non-daemon threads have been waited for.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from prefactor_http.models.types import FinishStatus
+
+from prefactor_http import HttpClientConfig, PrefactorHttpClient
+from prefactor_otel import guard
+from prefactor_otel.config import Config
+from prefactor_otel.items import Item
+from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger
+from prefactor_otel.mapping import Capture
+from prefactor_otel.outbox import Entry, Outbox, Receipt
+from prefactor_otel.run import PACKAGE, Run, package_version
+from prefactor_otel.sender import Sender
+from prefactor_otel.span import Attributes, view_of
+from prefactor_otel.tree import SpanTree
+
+TICK: Final = 0.2
+"""Seconds between two looks at what time has made due, while there is anything to look at."""
+
+STALLED_AFTER: Final = 2.0
+"""Seconds without an answer after which nobody is kept waiting for the API."""
+
+RESOURCE_WAIT: Final = 0.5
+"""Seconds that the registration waits to learn the resource, and with it the agent's name."""
+
+_DRAIN_SLICE: Final = 256
+"""Events handled before the sender gets a turn on the loop."""
+
+
+@dataclass(slots=True)
+class _Started:
+    span: ReadableSpan
+    at: float
+
+
+@dataclass(slots=True)
+class _Ended:
+    spans: Sequence[ReadableSpan]
+    receipt: Receipt | None
+
+
+@dataclass(slots=True)
+class _Flush:
+    receipt: Receipt
+
+
+_Event = _Started | _Ended | _Flush
+
+
+class Worker:
+    """One run's worth of background work. Public methods may be called from any thread."""
+
+    def __init__(self, config: Config) -> None:
+        self.run = Run()
+        self.run_status: FinishStatus | None = None
+        self._config = config
+        self._ledger = Ledger()
+        self._log = QuietLog()
+        self._inbox: deque[_Event] = deque()
+        self._inbox_spans = 0
+        self._resource: Attributes | None = None
+        self._outbox = Outbox(config.max_queue_size, config.max_queue_bytes)
+        self._sender = Sender(
+            self._outbox,
+            self._ledger,
+            self._log,
+            max_batch_size=config.max_batch_size,
+            max_request_bytes=config.max_request_bytes,
+        )
+        self._tree = SpanTree(
+            run=self.run.key,
+            capture=Capture(
+                config.capture_inputs,
+                config.capture_outputs,
+                config.max_input_length,
+                config.max_output_length,
+            ),
+            max_item_bytes=config.max_request_bytes - 4096
+            if config.max_request_bytes > 8192
+            else config.max_request_bytes // 2,
+            parent_timeout=config.parent_timeout,
+        )
+        self._opened = False
+        self._born = time.monotonic()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._awake = True
+        self._urgent = False
+        self._wakeup = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._deadline: float | None = None
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="prefactor-otel", daemon=True)
+        self._thread.start()
+
+    # -- any thread -----------------------------------------------------------------------
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether shutdown has begun; what comes now is too late."""
+        return self._deadline is not None
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether waiting for an acknowledgement makes sense now."""
+        since = self._sender.sending_since
+        stalled = since is not None and time.monotonic() - since > STALLED_AFTER
+        return not (self._sender.failing or self._sender.refused or stalled)
+
+    @property
+    def run_id(self) -> str | None:
+        """The agent instance's id, None until registered."""
+        record = self._sender.runs.get(self.run.key)
+        return record.instance_id if record is not None else None
+
+    def bind(self, resource: Attributes) -> None:
+        """Tell the worker the provider's resource, as soon as it is known."""
+        if self._resource is None:
+            self._resource = resource
+            self._wake(urgent=True)
+
+    def started(self, span: ReadableSpan) -> None:
+        """A span has started."""
+        if not self.is_closing:
+            self._inbox.append(_Started(span, time.monotonic()))
+            self._wake(urgent=False)
+
+    def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> None:
+        """Spans have ended. With a receipt they are taken at once, and it is settled when the
+        API has answered for all of them; without, they wait for company."""
+        self._ledger.accept(len(spans))
+        if self.is_closing:
+            self._lose(spans, receipt, DropReason.AFTER_SHUTDOWN)
+        elif self._inbox_spans >= self._config.max_queue_size:
+            self._lose(spans, receipt, DropReason.QUEUE_FULL)
+        else:
+            self._inbox_spans += len(spans)
+            self._inbox.append(_Ended(spans, receipt))
+            crowded = self._inbox_spans >= self._config.max_batch_size
+            self._wake(urgent=receipt is not None or crowded)
+
+    def flush(self, timeout: float) -> bool:
+        """True when everything that ended before the call is acknowledged within ``timeout``
+        seconds; False at the deadline, or when something was lost or waits for its parent."""
+        if self.is_closing:
+            return self._closed.wait(timeout) and self._ledger.waiting == 0
+        receipt = Receipt()
+        self._inbox.append(_Flush(receipt))
+        self._wake(urgent=True)
+        return _outcome(receipt, timeout) is True
+
+    def hurry_waiters(self) -> None:
+        """Let everybody who waits for an acknowledgement go; what was accepted stays so."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            _call(loop, self._outbox.call_off)
+
+    def close(self, deadline: float) -> bool:
+        """End the run and deliver what waits until ``deadline`` (monotonic seconds). Returns
+        whether everything was delivered."""
+        if self._deadline is None:
+            self._deadline = deadline
+            self._wake(urgent=True)
+        self._closed.wait(max(0.0, deadline - time.monotonic()) + 0.3)
+        return self._closed.is_set() and self._ledger.waiting == 0
+
+    def stats(self) -> Stats:
+        """A snapshot of all counters."""
+        return self._ledger.snapshot(
+            items=len(self._outbox) + self._tree.parked,
+            size=self._outbox.size + self._tree.parked_bytes,
+            orphaned=self._tree.counts.orphaned,
+            run_id=self.run_id,
+            state=self._state(),
+        )
+
+    def _state(self) -> State:
+        if self._closed.is_set():
+            return "closed"
+        if self._sender.refused:
+            return "failed"
+        if self._sender.paused:
+            return "paused"
+        return "running" if self.run_id is not None else "starting"
+
+    def _wake(self, *, urgent: bool) -> None:
+        """Wake the loop, at most once until it sleeps again: this is on the application's path."""
+        if self._awake and (self._urgent or not urgent):
+            return
+        self._awake = True
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            self._urgent = self._urgent or urgent
+            return
+        if urgent:
+            self._urgent = True
+            _call(loop, self._hurry.set)
+        _call(loop, self._wakeup.set)
+
+    def _lose(
+        self, spans: Sequence[ReadableSpan], receipt: Receipt | None, reason: DropReason
+    ) -> None:
+        self._ledger.drop(reason, len(spans))
+        self._log.warn(reason.value, f"Spans dropped ({reason.value}): {len(spans)}")
+        if receipt is not None:
+            receipt.lose()
+            receipt.seal()
+
+    # -- the thread -----------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """The thread's life. A fault in here is logged, counted, and the work taken up again."""
+        try:
+            while not self._run_loop():
+                self._ledger.restart()
+        finally:
+            self._settle_rest()
+            self._closed.set()
+
+    def _run_loop(self) -> bool:
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(self._main())
+        except Exception as error:
+            logger.debug("The worker failed", exc_info=True)
+            self._log.warn("worker", f"The worker failed ({type(error).__name__}); it goes on")
+            self._outbox.release()
+            time.sleep(0.1)  # a fault that repeats at once must not become a busy loop
+            return self.is_closing
+        finally:
+            self._loop = None
+            loop.close()
+        return True
+
+    async def _main(self) -> None:
+        with guard.untraced():  # the tasks made in here inherit it
+            self._wakeup, self._hurry = asyncio.Event(), asyncio.Event()
+            self._loop = asyncio.get_running_loop()
+            async with PrefactorHttpClient(self._client_config(), _sdk_header()) as client:
+                sending = asyncio.create_task(self._sender.run(client))
+                try:
+                    await self._intake(sending)
+                    self._end_run()
+                    left = (self._deadline or 0.0) - time.monotonic()
+                    await asyncio.wait({sending}, timeout=max(0.0, left))
+                finally:
+                    sending.cancel()
+                    await asyncio.gather(sending, return_exceptions=True)
+
+    def _client_config(self) -> HttpClientConfig:
+        assert self._config.api_token is not None
+        return HttpClientConfig(
+            api_url=self._config.api_url,
+            api_token=self._config.api_token.get_secret_value(),
+            request_timeout=self._config.request_timeout,
+            connect_timeout=min(10.0, self._config.request_timeout),
+            max_retries=0,  # the sender retries, and it alone
+        )
+
+    async def _intake(self, sending: "asyncio.Task[None]") -> None:
+        """Take events from the inbox until shutdown is asked for and the inbox is empty."""
+        while not (self.is_closing and not self._inbox):
+            if sending.done():
+                sending.result()  # raises what ended it
+                return
+            self._take_slice()
+            self._open_run()
+            self._put(self._tree.due(time.monotonic()))
+            self._watch_for_stall()
+            if self._inbox:
+                await asyncio.sleep(0)
+            else:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Sleep until there is something to do; then, unless it is urgent, wait for company."""
+        self._awake = self._urgent = False
+        self._wakeup.clear()
+        self._hurry.clear()
+        if self._inbox or self.is_closing:
+            self._awake = True
+            return
+        busy = self._sender.sending_since is not None or not self._tree.is_idle
+        await _wait(self._wakeup, TICK if busy or not self._opened else None)
+        self._awake = True
+        if self._inbox and not self._urgent and self._config.schedule_delay:
+            await _wait(self._hurry, self._config.schedule_delay)
+
+    def _take_slice(self) -> None:
+        for _ in range(_DRAIN_SLICE):
+            if not self._inbox:
+                return
+            event = self._inbox.popleft()
+            if isinstance(event, _Started):
+                self._resource = self._resource or event.span.resource.attributes
+                self._tree.start(event.span, event.at)
+            elif isinstance(event, _Ended):
+                self._take_ended(event)
+            else:
+                self._put(self._tree.flush())
+                self._outbox.watch(event.receipt)
+                if self._tree.parked:
+                    event.receipt.lose()
+                event.receipt.seal()
+
+    def _take_ended(self, event: _Ended) -> None:
+        self._inbox_spans -= len(event.spans)
+        now = time.monotonic()
+        for span in event.spans:
+            duplicates = self._tree.counts.duplicates
+            self._resource = self._resource or span.resource.attributes
+            self._open_run()
+            try:
+                items = self._tree.end(view_of(span), now)
+            except Exception as error:
+                logger.debug("A span could not be read", exc_info=True)
+                self._lose([span], None, DropReason.UNREADABLE)
+                self._ledger.trouble(f"a span could not be read: {type(error).__name__}")
+                continue
+            self._ledger.drop(DropReason.DUPLICATE, self._tree.counts.duplicates - duplicates)
+            self._put(items, event.receipt)
+        if event.receipt is not None:
+            event.receipt.seal()
+            if not self.is_answering:
+                event.receipt.call_off()
+
+    def _open_run(self) -> None:
+        """Register the run as soon as the agent's name is known, or will not be."""
+        config = self._config
+        named = config.agent_name is not None and config.agent_version is not None
+        late = time.monotonic() - self._born > RESOURCE_WAIT or self.is_closing
+        if self._opened or not (named or late or self._resource is not None):
+            return
+        self._opened = True
+        resource = self._resource if self._resource is not None else Resource.create().attributes
+        self._put(self.run.opening(config, resource))
+
+    def _put(self, items: Sequence[Item], receipt: Receipt | None = None) -> None:
+        if not items:
+            return
+        for entry in self._outbox.put(items, receipt):
+            self._give_up(entry, DropReason.QUEUE_FULL)
+            self._sender.mark_lost(entry)
+        self._sender.wake()
+
+    def _give_up(self, entry: Entry, reason: DropReason) -> None:
+        if entry.item.ends_span:
+            self._ledger.drop(reason, 1)
+            self._log.warn(reason.value, f"Spans dropped ({reason.value}): the oldest go first")
+        entry.resolve(lost=True)
+
+    def _watch_for_stall(self) -> None:
+        if not self.is_answering:
+            self._outbox.call_off()
+
+    def _end_run(self) -> None:
+        """Close what is open, then the run itself; the sender stops when all of it is sent."""
+        self._open_run()
+        open_before = self._tree.counts.cancelled + self._tree.counts.rescued
+        items = self._tree.close(time.time_ns())
+        self._ledger.accept(self._tree.counts.cancelled + self._tree.counts.rescued - open_before)
+        self._put([*items, self.run.closing(self._final_status(), time.time_ns())])
+        self._sender.close()
+
+    def _final_status(self) -> FinishStatus:
+        counts = self._tree.counts
+        failed: Literal["failed", "complete"] = (
+            "failed" if counts.roots and counts.roots == counts.roots_failed else "complete"
+        )
+        return self.run_status or failed
+
+    def _settle_rest(self) -> None:
+        """Account for what could not be delivered, in one line."""
+        for event in self._inbox:
+            if isinstance(event, _Ended):
+                self._ledger.drop(DropReason.SHUTDOWN_TIMEOUT, len(event.spans))
+            receipt = None if isinstance(event, _Started) else event.receipt
+            if receipt is not None:
+                receipt.lose()
+                receipt.seal()
+        for entry in self._outbox.drain():
+            if entry.item.ends_span:
+                self._ledger.drop(DropReason.SHUTDOWN_TIMEOUT, 1)
+            entry.resolve(lost=True)
+        lost = self.stats().dropped
+        if lost:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(lost.items()))
+            logger.warning("%d spans were not delivered (%s)", sum(lost.values()), reasons)
+
+
+def _sdk_header() -> str:
+    return f"{PACKAGE}@{package_version()}"
+
+
+def _outcome(receipt: Receipt, timeout: float) -> bool | None:
+    try:
+        return receipt.future.result(timeout)
+    except TimeoutError:
+        return None
+
+
+def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    try:
+        loop.call_soon_threadsafe(callback)
+    except RuntimeError:  # the loop has closed between the check and the call
+        return
+
+
+async def _wait(event: asyncio.Event, seconds: float | None) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
