@@ -37,27 +37,14 @@ _LIST: Final[JsonSchema] = {"type": ["array", "string", "object", "null"]}
 
 _TOKEN_USAGE: Final[JsonSchema] = {
     "type": ["object", "null"],
-    "properties": dict.fromkeys(
-        (
-            "prompt_tokens",
-            "completion_tokens",
-            "total_tokens",
-            "cached_tokens",
-            "cache_write_tokens",
-            "reasoning_tokens",
-        ),
-        _INTEGER,
-    ),
-        (
-            "prompt_tokens",
-            "completion_tokens",
-            "total_tokens",
-            "cached_tokens",
-            "cache_write_tokens",
-            "reasoning_tokens",
-        ),
-        _INTEGER,
-    ),
+    "properties": {
+        "prompt_tokens": _INTEGER,
+        "completion_tokens": _INTEGER,
+        "total_tokens": _INTEGER,
+        "cached_tokens": _INTEGER,
+        "cache_write_tokens": _INTEGER,
+        "reasoning_tokens": _INTEGER,
+    },
     "additionalProperties": True,
 }
 _ERROR: Final[JsonSchema] = {
