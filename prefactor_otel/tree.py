@@ -156,7 +156,8 @@ class SpanTree:
         while self._to_show and self._to_show[0][0] <= now:
             items += self._show(self._to_show.popleft()[1])
         for parked in [p for p in self._parked.values() if p.deadline <= now]:
-            items += self._free(parked.key)
+            if parked.key in self._parked:  # else one before it has taken it along
+                items += self._free(parked.key)
         return items
 
     def flush(self) -> list[Item]:
@@ -319,9 +320,11 @@ class SpanTree:
             parked = self._unpark(key)
             return self._emit_under(key, parked.parent, parked.item)
         view = view_of(entry.span)
-        entry.created = agent_span(replace(view, end_ns=None, status="unset"), self.capture)
-        ref = span_ref(self.run, view)
-        item = create_item(self.run, key, ref, entry.created, self.max_item_bytes, ends_span=False)
+        entry.created = self._mapped(replace(view, end_ns=None, status="unset"))
+        entry.ref = span_ref(self.run, view)
+        item = create_item(
+            self.run, key, entry.ref, entry.created, self.max_item_bytes, ends_span=False
+        )
         return self._emit_under(key, entry.parent, item)
 
     def _emit_under(self, key: SpanKey, parent: SpanKey | None, item: Item) -> list[Item]:
