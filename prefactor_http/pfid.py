@@ -12,7 +12,9 @@ import time
 _CROCKFORD = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz"
 )
-_FROM_CROCKFORD = {chr(symbol): value for value, symbol in enumerate(b"0123456789abcdefghjkmnpqrstvwxyz")}
+_FROM_CROCKFORD = {
+    chr(symbol): value for value, symbol in enumerate(b"0123456789abcdefghjkmnpqrstvwxyz")
+}
 _SHAPE = re.compile(r"[0-7][0-9abcdefghjkmnpqrstvwxyz]{31}")
 
 MAX_PARTITION = 2**30 - 1

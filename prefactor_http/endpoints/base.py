@@ -1,0 +1,83 @@
+"""What every endpoint client does: check the key, send, and read the answer as a model."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, ValidationError
+
+from prefactor_http.exceptions import PrefactorResponseContractError
+from prefactor_http.models.base import ApiResponse
+from prefactor_http.transport import Requester
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_KEY_LENGTH = 64
+"""The API's limit on idempotency keys."""
+
+ControlCallback = Callable[[str | None], None]
+
+
+class EndpointClient:
+    """Base of the endpoint clients."""
+
+    def __init__(self, http_client: Requester) -> None:
+        self._http = http_client
+
+    async def _one(
+        self,
+        model: type[M],
+        operation: str,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        params: dict[str, Any] | None = None,
+        on_control: ControlCallback | None = None,
+    ) -> M:
+        """The ``details`` of an answer. Raises ``PrefactorResponseContractError`` naming the
+        operation when the answer is not what it returns."""
+        answer = await self._http.request(method, f"/api/v1{path}", params=params, json_data=body)
+        if on_control is not None:
+            _signal(answer, on_control)
+        return parsed(ApiResponse[model], operation, answer).details  # type: ignore[valid-type]
+
+
+def parsed(model: type[M], operation: str, answer: dict[str, Any]) -> M:
+    """The answer as a model, or ``PrefactorResponseContractError`` naming the operation."""
+    try:
+        return model.model_validate(answer)
+    except ValidationError as cause:
+        raise PrefactorResponseContractError(
+            f"Invalid response payload for {operation}", cause=cause
+        ) from cause
+
+
+def with_key(body: dict[str, Any], idempotency_key: str | None) -> dict[str, Any]:
+    """The body with its key, if there is one. Raises ``ValueError`` for one that is too long."""
+    check_key(idempotency_key)
+    return body if idempotency_key is None else body | {"idempotency_key": idempotency_key}
+
+
+def check_key(idempotency_key: str | None) -> None:
+    """Raises ``ValueError`` for a key that the API would refuse."""
+    if idempotency_key is not None and len(idempotency_key) > MAX_KEY_LENGTH:
+        raise ValueError(
+            f"Idempotency key must be at most {MAX_KEY_LENGTH} characters, "
+            f"got {len(idempotency_key)}"
+        )
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Those that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def segment(text: str) -> str:
+    """An id as a part of a path; what would change the path is escaped."""
+    return quote(text, safe="")
+
+
+def _signal(answer: dict[str, Any], on_control: ControlCallback) -> None:
+    control = answer.get("control")
+    if isinstance(control, dict) and control.get("terminate"):
+        on_control(control.get("reason"))
