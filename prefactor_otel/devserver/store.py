@@ -1,0 +1,175 @@
+"""SQLite: the tables, one connection, one transaction at a time from whichever thread."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+Row = dict[str, Any]
+
+MEMORY: Final = ":memory:"
+
+_JSON: Final = frozenset(
+    {"payload", "result_payload", "mismatches", "quality_payload", "quality_payloads"}
+    | {"definition", "runtime_environment", "answer"}
+)
+
+# `seq` is the order of arrival, which is what "oldest first" means.
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS account (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+    agent_id TEXT NOT NULL, environment_id TEXT NOT NULL, inserted_at TEXT, updated_at TEXT);
+CREATE TABLE IF NOT EXISTS agent (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, description TEXT,
+    external_identifier TEXT UNIQUE, retired INTEGER NOT NULL DEFAULT 0, owner_person_id TEXT,
+    risk_profile_id TEXT, team_id TEXT, inserted_at TEXT, updated_at TEXT);
+CREATE TABLE IF NOT EXISTS environment (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS agent_deployment (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent_id TEXT NOT NULL,
+    environment_id TEXT NOT NULL, current_version_id TEXT, UNIQUE (agent_id, environment_id));
+CREATE TABLE IF NOT EXISTS agent_version (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent_id TEXT NOT NULL,
+    external_identifier TEXT, name TEXT, description TEXT, runtime_environment TEXT,
+    UNIQUE (agent_id, external_identifier));
+CREATE TABLE IF NOT EXISTS agent_schema_version (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent_id TEXT NOT NULL,
+    external_identifier TEXT, digest TEXT NOT NULL, definition TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS schema_of_agent ON agent_schema_version (agent_id);
+CREATE TABLE IF NOT EXISTS agent_instance (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent_id TEXT NOT NULL,
+    agent_version_id TEXT NOT NULL, agent_schema_version_id TEXT NOT NULL,
+    environment_id TEXT NOT NULL, agent_deployment_id TEXT NOT NULL, status TEXT NOT NULL,
+    purpose TEXT NOT NULL, external_identifier TEXT, started_at TEXT, finished_at TEXT,
+    termination_reason TEXT, quality_payload TEXT, quality_payloads TEXT NOT NULL,
+    inserted_at TEXT, updated_at TEXT, UNIQUE (agent_id, external_identifier));
+CREATE TABLE IF NOT EXISTS agent_span (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent_id TEXT NOT NULL,
+    agent_instance_id TEXT NOT NULL, parent_span_id TEXT, schema_name TEXT NOT NULL,
+    schema_title TEXT, status TEXT NOT NULL, purpose TEXT NOT NULL, payload TEXT NOT NULL,
+    payload_bytes INTEGER NOT NULL, result_payload TEXT, mismatches TEXT NOT NULL, summary TEXT,
+    sensitive_encoding INTEGER NOT NULL, started_at TEXT, finished_at TEXT,
+    inserted_at TEXT, updated_at TEXT);
+CREATE INDEX IF NOT EXISTS span_of_instance ON agent_span (agent_instance_id, status);
+CREATE INDEX IF NOT EXISTS span_of_agent ON agent_span (agent_id, id);
+CREATE TABLE IF NOT EXISTS idempotency (
+    operation TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, answer TEXT NOT NULL,
+    PRIMARY KEY (operation, key)) WITHOUT ROWID;
+"""
+
+
+def _encoded(value: Any) -> Any:
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
+
+
+def _decoded(row: sqlite3.Row) -> Row:
+    return {
+        name: orjson.loads(value) if name in _JSON and value is not None else value
+        for name, value in zip(row.keys(), row, strict=True)
+    }
+
+
+class Store:
+    """Rows in and out as dicts; objects and lists are JSON in the file.
+
+    Table and column names come from this package's code only, never from a request.
+    """
+
+    def __init__(self, db: str | Path) -> None:
+        self._lock = threading.RLock()
+        path = str(db)
+        if path != MEMORY:
+            # Prompts are in it: nobody else's to read. SQLite gives its side files the same mode.
+            Path(path).touch(mode=0o600)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or nothing. Every use of the store happens inside one."""
+        with self._lock:
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def insert(self, table: str, row: Mapping[str, Any]) -> None:
+        names, marks = ", ".join(row), ", ".join("?" * len(row))
+        self._connection.execute(
+            f"INSERT INTO {table} ({names}) VALUES ({marks})", [_encoded(v) for v in row.values()]
+        )
+
+    def update(self, table: str, record_id: str, changes: Mapping[str, Any]) -> None:
+        names = ", ".join(f"{name} = ?" for name in changes)
+        values = [*(_encoded(value) for value in changes.values()), record_id]
+        self._connection.execute(f"UPDATE {table} SET {names} WHERE id = ?", values)
+
+    def delete(self, table: str, record_id: str) -> None:
+        self._connection.execute(f"DELETE FROM {table} WHERE id = ?", [record_id])
+
+    def find(self, table: str, **equal: Any) -> Row | None:
+        """The newest row with these values; None is a value like any other."""
+        where = " AND ".join(f"{name} IS ?" for name in equal) or "TRUE"
+        sql = f"SELECT * FROM {table} WHERE {where} ORDER BY rowid DESC LIMIT 1"
+        row = self._connection.execute(sql, list(equal.values())).fetchone()
+        return None if row is None else _decoded(row)
+
+    def get(self, table: str, record_id: str) -> Row | None:
+        row = self._connection.execute(f"SELECT * FROM {table} WHERE id = ?", [record_id])
+        found = row.fetchone()
+        return None if found is None else _decoded(found)
+
+    def holds(self, table: str, record_id: str) -> bool:
+        sql = f"SELECT 1 FROM {table} WHERE id = ?"
+        return self._connection.execute(sql, [record_id]).fetchone() is not None
+
+    def answered(self, operation: str, key: str) -> tuple[bytes, Any] | None:
+        """The digest of the first body under this idempotency key, and its answer."""
+        sql = "SELECT digest, answer FROM idempotency WHERE operation = ? AND key = ?"
+        row = self._connection.execute(sql, [operation, key]).fetchone()
+        return None if row is None else (row["digest"], orjson.loads(row["answer"]))
+
+    def page(
+        self,
+        table: str,
+        where: Mapping[str, Any],
+        order: tuple[str, str] = ("seq", "asc"),
+        span: tuple[int, int] = (0, -1),
+    ) -> tuple[int, list[Row]]:
+        """How many rows match, and those from an offset on, at most so many (-1: all).
+
+        ``where`` maps a comparison, such as ``agent_id =``, to its value.
+        """
+        condition = " AND ".join(f"{comparison} ?" for comparison in where) or "TRUE"
+        values = list(where.values())
+        count = self._connection.execute(
+            f"SELECT count(*) FROM {table} WHERE {condition}", values
+        ).fetchone()[0]
+        field, direction = order
+        offset, limit = span
+        rows = self._connection.execute(
+            f"SELECT * FROM {table} WHERE {condition}"
+            f" ORDER BY {field} {direction}, seq {direction} LIMIT ? OFFSET ?",
+            [*values, limit, offset],
+        )
+        return count, [_decoded(row) for row in rows]
+
+    def tally(self, table: str, column: str, **equal: str) -> dict[str, int]:
+        """How many rows there are of each value of a column."""
+        where = " AND ".join(f"{name} = ?" for name in equal)
+        sql = f"SELECT {column}, count(*) FROM {table} WHERE {where} GROUP BY {column}"
+        return dict(self._connection.execute(sql, list(equal.values())).fetchall())
