@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -102,14 +104,24 @@ def _resolve_here(host: str, port: int, family: socket.AddressFamily) -> list[Re
 
 
 def open_session(config: HttpClientConfig) -> aiohttp.ClientSession:
-    """A session with the configured timeouts, and proxies and private certificate authorities
-    from the environment. Must be called on the loop that will use it."""
+    """A session with the configured timeouts, and the private certificate authorities
+    that the environment names. Must be called on the loop that will use it."""
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=config.request_timeout, connect=config.connect_timeout),
         connector=aiohttp.TCPConnector(resolver=ExitProofResolver(), ssl=_ssl_context(config)),
         json_serialize=_json.dumps,
-        trust_env=True,
     )
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` name for a
+    URL. Not aiohttp's ``trust_env``: that also reads ~/.netrc, in an executor, and executors
+    refuse work at interpreter shutdown."""
+    parts = urlsplit(url)
+    if not parts.hostname or proxy_bypass(parts.netloc):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 def _ssl_context(config: HttpClientConfig) -> ssl.SSLContext | bool:
@@ -146,6 +158,9 @@ async def send(
 ) -> Reply:
     """One HTTP request. Raises ``aiohttp.ClientError`` and ``TimeoutError``."""
     body: dict[str, Any] = {"data": data} if data is not None else {"json": json_data}
+    proxy = proxy_for(url)
+    if proxy is not None:
+        body["proxy"] = proxy
     try:
         async with session.request(method, url, params=params, headers=headers, **body) as response:
             return Reply(response.status, response.headers, await response.read())

@@ -11,7 +11,6 @@ from prefactor_http.exceptions import (
     PrefactorResponseContractError,
     PrefactorRetryExhaustedError,
 )
-
 from prefactor_otel.items import Operation
 
 

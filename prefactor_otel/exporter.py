@@ -8,8 +8,8 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from prefactor_http.models.types import FinishStatus
 
+from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import Options
 from prefactor_otel.ledger import Stats, logger
 from prefactor_otel.pipeline import Pipeline

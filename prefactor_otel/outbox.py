@@ -12,12 +12,14 @@ class Receipt:
     """A promise to whoever handed something over: settled when all of it is.
 
     The future's result is True when everything was acknowledged, False when something was
-    dropped, None when the waiting was called off and everything stays accepted.
+    dropped, None when the waiting was called off and everything stays accepted. A ``patient``
+    one is never called off: whoever holds it has a deadline of his own.
     """
 
-    __slots__ = ("_lost", "_outstanding", "_sealed", "future")
+    __slots__ = ("_lost", "_outstanding", "_patient", "_sealed", "future")
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool = False) -> None:
+        self._patient = patient
         self.future: Future[bool | None] = Future()
         self._outstanding = 0
         self._lost = False
@@ -44,7 +46,7 @@ class Receipt:
 
     def call_off(self) -> None:
         """Stop the waiting; what was accepted stays accepted."""
-        if not self.future.done():
+        if not self._patient and not self.future.done():
             self.future.set_result(None)
 
     def _settle(self) -> None:

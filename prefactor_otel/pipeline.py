@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
-from prefactor_http.models.types import FinishStatus
 
+from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.ledger import DropReason, Ledger, Stats, logger

@@ -4,8 +4,8 @@ from typing import Unpack
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from prefactor_http.models.types import FinishStatus
 
+from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import Options
 from prefactor_otel.ledger import Stats, logger
 from prefactor_otel.pipeline import Pipeline

@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from prefactor_http.models.types import FinishStatus
-
 from prefactor_otel.config import Config
 from prefactor_otel.items import Item, Operation
 from prefactor_otel.mapping import hygiene, timestamp

@@ -15,9 +15,9 @@ from typing import Final, Literal
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
-from prefactor_http.models.types import FinishStatus
 
 from prefactor_http import HttpClientConfig, PrefactorHttpClient
+from prefactor_http.models.types import FinishStatus
 from prefactor_otel import guard
 from prefactor_otel.config import Config
 from prefactor_otel.items import Item
@@ -158,7 +158,7 @@ class Worker:
         seconds; False at the deadline, or when something was lost or waits for its parent."""
         if self.is_closing:
             return self._closed.wait(timeout) and self._ledger.waiting == 0
-        receipt = Receipt()
+        receipt = Receipt(patient=True)
         self._inbox.append(_Flush(receipt))
         self._wake(urgent=True)
         return _outcome(receipt, timeout) is True

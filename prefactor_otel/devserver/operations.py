@@ -163,6 +163,7 @@ def create_span(store: Store, body: Json) -> Json:
     """Create a span, open or finished. Its fields stand in ``details`` or on the body itself."""
     fields = rules.mapping(body, "details") or body
     instance = _instance(store, fields)
+    rules.check_takes_spans(instance["status"])
     declared = store.types_of(instance["id"])
     schema_name = rules.required_text(fields, "schema_name")
     if schema_name not in declared:

@@ -1,10 +1,13 @@
 """The one place where values become JSON that the API accepts: repaired, limited, encoded."""
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import orjson
+
+_MARKER: Final = re.compile(r"…\[cut: (\d+) characters\]\Z")
 
 MAX_DEPTH: Final = 64
 """Containers inside each other before the rest is cut; far above what any framework nests."""
@@ -65,7 +68,9 @@ def cut(text: str, length: int) -> str:
     """The text, or its first ``length`` characters and a marker with the original length."""
     if len(text) <= length:
         return text
-    return f"{text[:length]}…[cut: {len(text)} characters]"
+    before = _MARKER.search(text)  # cut once already: the first length is the original one
+    original = before[1] if before is not None else len(text)
+    return f"{text[:length]}…[cut: {original} characters]"
 
 
 def fit(body: bytes, max_bytes: int) -> bytes:

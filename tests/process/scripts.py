@@ -1,0 +1,38 @@
+"""Runs small agents as processes of their own and reports how they ended."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended, and when (seconds since the epoch)."""
+
+    code: int
+    stdout: str
+    stderr: str
+    at: float
+
+
+def run_script(
+    source: str, url: str, token: str = "pf_some_token", timeout: float = 30.0, **variables: str
+) -> Ended:
+    """Run Python source with the two variables that users set, warnings shown as in ``-X dev``."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PREFACTOR_", "OTEL_"))
+    }
+    environment |= {"PREFACTOR_API_URL": url, "PREFACTOR_API_TOKEN": token} | variables
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", source],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr, time.time())

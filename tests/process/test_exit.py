@@ -1,0 +1,138 @@
+"""However a process ends, its spans are delivered or counted, and it ends in time."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from prefactor_otel.devserver import DevServer
+from tests.process.scripts import run_script
+
+LAST_WORDS = "import time; print(time.time(), flush=True)\n"
+"""Tells when the script itself was through, so that what follows is the exit."""
+
+TEN_LINES = """
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from prefactor_otel import PrefactorExporter, TracerProvider
+
+provider = TracerProvider(span_processors=[BatchSpanProcessor(PrefactorExporter())])
+tracer = provider.get_tracer("agent")
+with tracer.start_as_current_span("root"):
+    for number in range(9):
+        with tracer.start_as_current_span(f"step {number}"):
+            pass
+"""
+STOCK = TEN_LINES.replace(
+    "provider = TracerProvider(span_processors=[BatchSpanProcessor(PrefactorExporter())])",
+    "from opentelemetry.sdk.trace import TracerProvider as Stock\n"
+    "provider = Stock()\n"
+    "provider.add_span_processor(BatchSpanProcessor(PrefactorExporter()))",
+)
+PROCESSOR = TEN_LINES.replace(
+    "BatchSpanProcessor(PrefactorExporter())", "PrefactorSpanProcessor()"
+).replace("import PrefactorExporter,", "import PrefactorSpanProcessor,")
+CONFIGURE = """
+from opentelemetry import trace
+from prefactor_otel import configure
+
+configure()
+with trace.get_tracer("agent").start_as_current_span("root"):
+    for number in range(9):
+        with trace.get_tracer("agent").start_as_current_span(f"step {number}"):
+            pass
+"""
+SCRIPTS = {"ours": TEN_LINES, "stock": STOCK, "processor": PROCESSOR, "configure": CONFIGURE}
+
+
+def localhost(api: DevServer) -> str:
+    """By name: an IP address would hide that name resolution fails at interpreter shutdown."""
+    return f"http://localhost:{api.port}"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_that_never_calls_shutdown_delivers_everything_and_prints_nothing(
+    api: DevServer, script: str
+) -> None:
+    ended = run_script(SCRIPTS[script], localhost(api), api.token)
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "", "")
+    [instance] = api.instances()
+    assert instance["status"] == "complete"
+    assert instance["span_counts"]["complete"] == 10
+
+
+def test_the_first_connection_may_be_made_at_exit(api: DevServer) -> None:
+    api.faults.add(path="/register", drop="before", times=1)
+    ended = run_script(TEN_LINES, localhost(api), api.token)
+    assert ended.code == 0
+    assert api.instances()[0]["span_counts"]["complete"] == 10
+
+
+@pytest.mark.parametrize(
+    ("last_line", "code"),
+    [
+        ("raise SystemExit(3)", 3),
+        ("raise RuntimeError('agent broke')", 1),
+        ("import sys; sys.exit()", 0),
+    ],
+)
+def test_the_exit_code_is_the_scripts_own(api: DevServer, last_line: str, code: int) -> None:
+    ended = run_script(TEN_LINES + last_line, localhost(api), api.token)
+    assert ended.code == code
+    assert api.instances()[0]["span_counts"]["complete"] == 10
+
+
+@contextmanager
+def refusing() -> Iterator[str]:
+    with closing(socket.socket()) as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield f"http://localhost:{unused.getsockname()[1]}"
+
+
+@contextmanager
+def never_answering() -> Iterator[str]:
+    accepted: list[socket.socket] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        while True:
+            try:
+                accepted.append(listener.accept()[0])
+            except OSError:
+                return
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+        for connection in accepted:
+            connection.close()
+
+
+@contextmanager
+def unavailable() -> Iterator[str]:
+    with DevServer(token="pf_some_token") as api:
+        api.faults.add(status=503, times=None)
+        yield localhost(api)
+
+
+@pytest.mark.parametrize("dead_api", [refusing, never_answering, unavailable])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_dead_api_delays_the_exit_by_no_more_than_the_shutdown_timeout(
+    dead_api: object, script: str
+) -> None:
+    assert callable(dead_api)
+    with dead_api() as url:
+        timed = SCRIPTS[script] + LAST_WORDS + "raise SystemExit(7)"
+        ended = run_script(timed, url, PREFACTOR_SHUTDOWN_TIMEOUT="2")
+    assert ended.code == 7
+    assert ended.at - float(ended.stdout) <= 2.5
+    lines = [line for line in ended.stderr.splitlines() if "not delivered" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("10 spans were not delivered")
+    assert "Traceback" not in ended.stderr
