@@ -233,6 +233,7 @@ class Worker:
 
     def _run_loop(self) -> bool:
         loop = asyncio.new_event_loop()
+        loop.set_debug(False)  # -X dev is about the application's loop, not about this one
         try:
             loop.run_until_complete(self._main())
         except Exception as error:

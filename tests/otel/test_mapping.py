@@ -14,10 +14,8 @@ from prefactor_otel.mapping import AgentSpan, Capture, agent_span, hygiene
 from tests.otel.spans import Recorder, one_view, with_attributes
 
 
-def mapped(
-    capture: Capture | None = None, /, name: str = "step", **attributes: object
-) -> AgentSpan:
-    return agent_span(with_attributes(one_view(name), dict(attributes)), capture or Capture())
+def mapped(capture: Capture | None = None, /, **attributes: object) -> AgentSpan:
+    return agent_span(with_attributes(one_view(), attributes), capture or Capture())
 
 
 def mapped_genai(operation: str, **attributes: object) -> AgentSpan:

@@ -63,7 +63,8 @@ provider = SdkTracerProvider(shutdown_on_exit=False)
 tracer = provider.get_tracer("tests")
 
 
-def begin(name: str, parent: Span | None = None, **attributes: str) -> Span:
+def begin(name: str, parent: Span | None = None, operation: str | None = None) -> Span:
+    attributes = {"gen_ai.operation.name": operation} if operation is not None else None
     context = trace.set_span_in_context(parent) if parent is not None else None
     span = tracer.start_span(name, context=context, attributes=attributes)
     assert isinstance(span, Span)
@@ -178,7 +179,7 @@ def test_children_of_an_open_step_go_after_it_within_its_grace() -> None:
 
 def test_an_open_model_call_is_given_ten_seconds_before_it_is_created_early() -> None:
     tree, api = new_tree(), Api()
-    call = begin("call", **{"gen_ai.operation.name": "chat"})
+    call = begin("call", operation="chat")
     child = begin("http", call)
     root_shown = begin("unrelated")
     for span in (call, child, root_shown):

@@ -1,0 +1,129 @@
+"""Settings: where they come from, and what is said when they cannot be used."""
+
+import logging
+from typing import get_type_hints
+
+import pytest
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+from prefactor_otel import PrefactorConfigError, PrefactorExporter, PrefactorSpanProcessor
+from prefactor_otel.config import Config, Options, load_config, option_rows, variable_of
+from tests.otel.spans import Recorder
+
+TOKEN = "pf_secret_token_0123456789"
+
+
+def test_arguments_win_over_variables_and_variables_over_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PREFACTOR_API_URL", "https://variable.example")
+    monkeypatch.setenv("PREFACTOR_AGENT_NAME", "variable")
+    config = load_config(None, TOKEN, agent_name="argument")
+    assert config.api_url == "https://variable.example"
+    assert config.agent_name == "argument"
+    assert config.shutdown_timeout == 5.0
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFACTOR_API_URL", "")
+    assert load_config(None, TOKEN).api_url == "https://app.prefactorai.com"
+
+
+def test_the_version_uses_the_name_that_the_other_sdks_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFACTOR_AGENT_IDENTIFIER", "9.1")
+    assert load_config(None, TOKEN).agent_version == "9.1"
+    assert load_config(None, TOKEN, agent_version="9.2").agent_version == "9.2"
+
+
+@pytest.mark.parametrize("text", ["false", "0", "no", "off"])
+def test_capture_can_be_switched_off_by_variable(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("PREFACTOR_CAPTURE_INPUTS", text)
+    assert load_config(None, TOKEN).capture_inputs is False
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("api_url", "app.prefactorai.com"),
+        ("api_url", "ftp://host"),
+        ("api_url", "https://user:word@host"),
+        ("shutdown_timeout", "soon"),
+        ("shutdown_timeout", "-1"),
+        ("export_timeout", "inf"),
+        ("request_timeout", "nan"),
+        ("max_batch_size", "0"),
+        ("purpose", "fun"),
+        ("capture_inputs", "perhaps"),
+    ],
+)
+def test_a_wrong_value_names_option_value_and_variable(option: str, value: str) -> None:
+    with pytest.raises(PrefactorConfigError) as caught:
+        load_config(**{"api_token": TOKEN} | {option: value})
+    text = str(caught.value)
+    assert option in text
+    assert variable_of(option) in text
+    assert value in text
+
+
+def test_a_wrong_token_is_never_quoted() -> None:
+    with pytest.raises(PrefactorConfigError) as caught:
+        load_config("https://host", f"{TOKEN}\nX-Injected: 1")
+    assert TOKEN not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_an_unknown_option_is_an_error() -> None:
+    with pytest.raises(PrefactorConfigError, match="colour"):
+        load_config("https://host", TOKEN, colour="blue")
+
+
+def test_the_token_is_not_in_the_settings_repr() -> None:
+    assert TOKEN not in repr(load_config("https://host", TOKEN))
+
+
+def test_without_a_token_one_line_says_what_to_set_and_everything_stays_off(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    exporter = PrefactorExporter()
+    recorder = Recorder()
+    recorder.tracer.start_span("a").end()
+    assert exporter.export(recorder.spans) is SpanExportResult.FAILURE
+    assert exporter.force_flush() is True
+    exporter.shutdown()
+    lines = [record for record in caplog.records if record.name == "prefactor_otel"]
+    assert len(lines) == 1
+    assert lines[0].levelno == logging.WARNING
+    assert "PREFACTOR_API_TOKEN" in lines[0].getMessage()
+    assert (exporter.stats().state, exporter.stats().dropped) == ("off", {"not_configured": 1})
+
+
+def test_strict_raises_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PrefactorConfigError, match="PREFACTOR_API_TOKEN"):
+        PrefactorSpanProcessor(strict=True)
+    monkeypatch.setenv("PREFACTOR_STRICT", "true")
+    with pytest.raises(PrefactorConfigError, match="PREFACTOR_API_TOKEN"):
+        PrefactorSpanProcessor()
+
+
+def test_a_wrong_argument_raises_and_a_wrong_variable_only_logs(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(PrefactorConfigError, match="shutdown_timeout"):
+        PrefactorExporter("https://host", TOKEN, shutdown_timeout=-1)
+    monkeypatch.setenv("PREFACTOR_SHUTDOWN_TIMEOUT", "soon")
+    assert PrefactorExporter("https://host", TOKEN).stats().state == "off"
+    assert "PREFACTOR_SHUTDOWN_TIMEOUT" in caplog.text
+    assert "'soon'" in caplog.text
+
+
+def test_every_option_can_be_passed_by_keyword_and_has_its_sentence() -> None:
+    positional = {"api_url", "api_token"}
+    assert set(get_type_hints(Options)) | positional == set(Config.model_fields)
+    for name, variable, kind, default, sentence in option_rows():
+        assert variable.startswith("PREFACTOR_"), name
+        assert sentence.endswith("."), name
+        assert kind
+        assert default

@@ -1,0 +1,56 @@
+"""An application without an import of ours is exported by ``opentelemetry-instrument``."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from prefactor_otel.devserver import DevServer
+
+APPLICATION = """
+import sys
+from opentelemetry import trace
+
+with trace.get_tracer("app").start_as_current_span("root"):
+    with trace.get_tracer("app").start_as_current_span("step"):
+        print("ready", flush=True)
+        sys.stdin.readline()
+assert not [name for name in vars() if "prefactor" in name]
+"""
+
+
+def test_a_running_application_is_visible_and_then_complete_without_any_code(
+    api: DevServer, tmp_path: Path
+) -> None:
+    application = tmp_path / "app.py"
+    application.write_text(APPLICATION)
+    environment = {n: v for n, v in os.environ.items() if not n.startswith(("OTEL_", "PREFACTOR_"))}
+    environment |= {
+        "PREFACTOR_API_URL": f"http://localhost:{api.port}",
+        "PREFACTOR_API_TOKEN": api.token,
+        "OTEL_TRACES_EXPORTER": "prefactor",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_SERVICE_NAME": "zero-code-agent",
+    }
+    command = [str(Path(sys.executable).parent / "opentelemetry-instrument"), sys.executable]
+    with subprocess.Popen(
+        [*command, str(application)],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert api.wait_until(lambda api: api.spans(), timeout=3.0)
+        assert api.spans()[0]["status"] == "active"
+        _, errors = process.communicate("go on\n", timeout=20)
+    assert (process.returncode, errors) == (0, "")
+    [instance] = api.instances()
+    assert instance["status"] == "complete"
+    assert instance["agent_version"]["name"] == "zero-code-agent"
+    rows = {row["payload"]["name"]: row for row in api.spans()}
+    assert rows["step"]["parent_span_id"] == rows["root"]["id"]
+    assert {row["status"] for row in rows.values()} == {"complete"}
