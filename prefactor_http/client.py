@@ -1,26 +1,30 @@
 """The client: one session, one retry policy, and an endpoint client for each resource."""
 
-import asyncio
-from types import TracebackType
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-import aiohttp
-
-from prefactor_http import transport
 from prefactor_http._version import PACKAGE_NAME, PACKAGE_VERSION
 from prefactor_http.config import HttpClientConfig
 from prefactor_http.endpoints.agent import AgentClient
 from prefactor_http.endpoints.agent_instance import AgentInstanceClient
 from prefactor_http.endpoints.agent_span import AgentSpanClient
+from prefactor_http.endpoints.base import check_key
 from prefactor_http.endpoints.bulk import BulkClient
+from prefactor_http.environment import Proxy, proxy_for
 from prefactor_http.exceptions import (
     PrefactorApiError,
     PrefactorResponseContractError,
     PrefactorRetryExhaustedError,
+    is_transient_http_error,
 )
+from prefactor_http.replies import parse
 from prefactor_http.retry import RetryHandler, retries_status
+from prefactor_http.transport import Session, open_session, send
 
 DEFAULT_SDK_HEADER = f"{PACKAGE_NAME}@{PACKAGE_VERSION}"
+
+Attempt = Callable[..., Awaitable[dict[str, Any]]]
 
 
 class PrefactorHttpClient:
@@ -31,10 +35,11 @@ class PrefactorHttpClient:
     """
 
     def __init__(self, config: HttpClientConfig, sdk_header: str | None = None) -> None:
-        self._config = config
+        self.config = config
         self._sdk_header = sdk_header or DEFAULT_SDK_HEADER  # adapters set it later: read it late
-        self._session: aiohttp.ClientSession | None = None
-        self._retry = RetryHandler(config)
+        self._session: Session | None = None
+        self._proxy: Proxy | None = None
+        self._retry_handler = RetryHandler(config)
         self._agents = AgentClient(self)
         self._agent_instances = AgentInstanceClient(self)
         self._agent_spans = AgentSpanClient(self)
@@ -95,11 +100,12 @@ class PrefactorHttpClient:
         """One API call, retried as configured; the JSON object of its answer.
 
         ``idempotency_key`` becomes the ``Idempotency-Key`` header, the same on every attempt.
-        Raises ``PrefactorHttpError``, and without retries also ``aiohttp.ClientError`` and
-        ``TimeoutError``.
+        Raises ``PrefactorHttpError``; without retries also ``aiohttp.ClientError`` and
+        ``TimeoutError``; ``ValueError`` for a key longer than the API's 64 characters.
         """
+        check_key(idempotency_key)
         return await self._retried(
-            path,
+            self._make_request,
             method,
             path,
             params=params,
@@ -109,62 +115,70 @@ class PrefactorHttpClient:
 
     async def request_raw(self, method: str, path: str, body: bytes) -> dict[str, Any]:
         """Like ``request``, with a body that is JSON already."""
-        return await self._retried(path, method, path, data=body)
+        return await self._retried(self._exchange, method, path, body=body)
 
-    async def _retried(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        attempts = self._config.max_retries + 1
+    async def _retried(
+        self, attempt: Attempt, method: str, path: str, **request: Any
+    ) -> dict[str, Any]:
         try:
-            result: dict[str, Any] = await self._retry.execute(
-                self._make_request, self._is_retryable, *args, **kwargs
+            answer: dict[str, Any] = await self._retry_handler.execute(
+                attempt, self._is_retryable_error, method, path, **request
             )
-        except Exception as error:
-            if attempts == 1 or not self._is_retryable(error):
-                raise
+        except PrefactorRetryExhaustedError as error:
+            attempts = self.config.max_retries + 1
             raise PrefactorRetryExhaustedError(
-                f"Request to {path} failed after {attempts} attempts", error
-            ) from error
-        return result
+                f"Request to {path} failed after {attempts} attempts", error.last_error
+            ) from error.last_error
+        return answer
 
     async def _make_request(
         self,
         method: str,
         path: str,
-        *,
         params: dict[str, Any] | None = None,
         json_data: dict[str, Any] | None = None,
-        data: bytes | None = None,
         idempotency_key: str | None = None,
     ) -> dict[str, Any]:
-        session = await self._ensure_session()
-        reply = await transport.send(
-            session,
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return await self._exchange(method, path, params=params, body=json_data, headers=headers)
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, Any] | None = None,
+        body: dict[str, Any] | bytes | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> dict[str, Any]:
+        """One attempt."""
+        await self._ensure_session()
+        assert self._session is not None
+        token = self.config.api_token
+        reply = await send(
+            self._session,
             method,
-            f"{self._config.api_url.rstrip('/')}{path}",
-            self._headers(idempotency_key),
+            f"{self.config.api_url.rstrip('/')}{path}",
+            {
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "X-Prefactor-SDK": self._sdk_header,
+                **headers,
+            },
             params=params,
-            json_data=json_data,
-            data=data,
+            body=body,
+            proxy=self._proxy,
         )
-        return transport.parse(reply, path)
+        return parse(reply, path, token)
 
-    def _headers(self, idempotency_key: str | None) -> dict[str, str]:
-        headers = {
-            "Authorization": f"Bearer {self._config.api_token}",
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "X-Prefactor-SDK": self._sdk_header,
-        }
-        if idempotency_key is not None:
-            headers["Idempotency-Key"] = idempotency_key
-        return headers
-
-    def _is_retryable(self, error: Exception) -> bool:
+    def _is_retryable_error(self, error: Exception) -> bool:
         if isinstance(error, (PrefactorApiError, PrefactorResponseContractError)):
             status = error.status_code
-            return status is not None and retries_status(self._config, status)
-        return isinstance(error, (aiohttp.ClientError, asyncio.TimeoutError))
+            return status is not None and retries_status(self.config, status)
+        return is_transient_http_error(error)  # of the network
 
-    async def _ensure_session(self) -> aiohttp.ClientSession:
+    async def _ensure_session(self) -> None:
         if self._session is None or self._session.closed:
-            self._session = transport.open_session(self._config)
-        return self._session
+            self._proxy = proxy_for(self.config.api_url)
+            self._session = open_session(self.config)

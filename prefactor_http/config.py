@@ -11,9 +11,10 @@ DEFAULT_RETRY_STATUS_CODES = (429, 500, 502, 503, 504)
 class HttpClientConfig:
     """Where and how to reach the API. Times in seconds. The token is left out of ``repr``.
 
-    With the default ``retry_on_status_codes`` every 429 and every status from 500 up is retried;
-    any other value is taken literally. ``default_idempotency_key`` is accepted for compatibility
-    and never sent: one key for every operation would make the API replay the first answer.
+    ``request_timeout`` bounds one attempt. With the default ``retry_on_status_codes`` every 429
+    and every status from 500 up is retried, as the published client does; any other value is
+    taken literally. ``default_idempotency_key`` is accepted for compatibility and never sent:
+    one key for all operations would make the API answer each with the result of the first.
 
     Raises ``ValueError`` for a value that cannot work.
     """
@@ -34,19 +35,19 @@ class HttpClientConfig:
             raise ValueError("api_url is required")
         if not self.api_token:
             raise ValueError("api_token is required")
+        _check_positive("request_timeout", self.request_timeout)
+        _check_positive("connect_timeout", self.connect_timeout)
+        if self.max_retries < 0:
+            raise ValueError("max_retries must be non-negative")
+        _check_positive("initial_retry_delay", self.initial_retry_delay)
+        _check_positive("max_retry_delay", self.max_retry_delay)
+        if self.initial_retry_delay > self.max_retry_delay:
+            raise ValueError("initial_retry_delay must be <= max_retry_delay")
+        if not self.retry_multiplier >= 1:  # so that NaN fails as well
+            raise ValueError("retry_multiplier must be >= 1")
         _check_url(self.api_url)
         if not self.api_token.isprintable():
             raise ValueError("api_token must not hold line breaks or control characters")
-        for name in ("request_timeout", "connect_timeout"):
-            _check_positive(name, getattr(self, name))
-        if self.max_retries < 0:
-            raise ValueError("max_retries must be non-negative")
-        for name in ("initial_retry_delay", "max_retry_delay"):
-            _check_positive(name, getattr(self, name))
-        if self.initial_retry_delay > self.max_retry_delay:
-            raise ValueError("initial_retry_delay must be <= max_retry_delay")
-        if not self.retry_multiplier >= 1:
-            raise ValueError("retry_multiplier must be >= 1")
 
 
 def _check_positive(name: str, seconds: float) -> None:
@@ -57,11 +58,19 @@ def _check_positive(name: str, seconds: float) -> None:
 
 
 def _check_url(url: str) -> None:
-    """The URL itself is never quoted: it may hold credentials."""
-    parts = urlsplit(url)
+    """The URL is never quoted in a message: it may hold credentials."""
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise ValueError("api_url must not hold spaces or control characters")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # is parsed, and refused, on access
+    except ValueError:
+        raise ValueError("api_url is not a valid URL") from None
     if parts.scheme not in ("http", "https"):
         raise ValueError("api_url must start with http:// or https://")
+    if "@" in parts.netloc:
+        raise ValueError("api_url must not hold credentials; use api_token")
     if not parts.hostname:
         raise ValueError("api_url must name a host")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("api_url must not hold credentials; use api_token")
+    if parts.query or parts.fragment:
+        raise ValueError("api_url must not hold a query or a fragment: paths are appended to it")

@@ -9,18 +9,22 @@
     ├── PrefactorRetryExhaustedError      every attempt failed; ``last_error`` says how
     └── PrefactorClientError              misuse of the client
 
-``retryable`` says whether the same request may succeed later; ``retry_after`` holds the seconds
-that the server asked for, or None.
+Every one tells ``retryable`` (whether the same request may succeed later), ``status_code`` (the
+HTTP status, or None) and ``retry_after`` (the seconds that the server asked for, or None).
+
+Without retries (``max_retries=0``) errors of the network reach the caller as aiohttp raises
+them, ``aiohttp.ClientError`` and ``TimeoutError``: callers of the published client catch those.
 """
 
 from typing import Any
 
-from aiohttp import ClientError
+from aiohttp import ClientError  # the predicates below are about foreign errors, too
 
 
 class PrefactorHttpError(Exception):
     """Base of every error of this client."""
 
+    status_code: int | None = None
     retry_after: float | None = None
 
     @property
@@ -31,6 +35,8 @@ class PrefactorHttpError(Exception):
 
 class PrefactorApiError(PrefactorHttpError):
     """The API answered with an error. ``str()`` is its message."""
+
+    status_code: int
 
     def __init__(self, message: str, code: str, status_code: int) -> None:
         super().__init__(message)
@@ -65,13 +71,14 @@ class PrefactorRetryExhaustedError(PrefactorHttpError):
     def __init__(self, message: str, last_error: Exception | None = None) -> None:
         super().__init__(message)
         self.last_error = last_error
+        if isinstance(last_error, PrefactorHttpError):
+            self.status_code = last_error.status_code
+            self.retry_after = last_error.retry_after
 
     @property
     def retryable(self) -> bool:
-        """Whatever the last error says; a lost connection may come back."""
-        if isinstance(self.last_error, PrefactorHttpError):
-            return self.last_error.retryable
-        return True
+        """What holds for the last error; a lost connection may come back."""
+        return is_transient_http_error(self)
 
 
 class PrefactorClientError(PrefactorHttpError):

@@ -1,21 +1,33 @@
 """The one retry policy: tenacity's loop, exponential backoff with jitter, ``Retry-After``."""
 
+import asyncio
+import logging
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
-from tenacity import stop_after_attempt as stop_after
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from prefactor_http.config import DEFAULT_RETRY_STATUS_CODES, HttpClientConfig
-from prefactor_http.exceptions import is_transient_status
+from prefactor_http.exceptions import (
+    PrefactorHttpError,
+    PrefactorRetryExhaustedError,
+    is_transient_status,
+)
+
+logger = logging.getLogger("prefactor_http")
 
 
 class RetryHandler:
-    """Runs an operation up to ``max_retries + 1`` times."""
+    """Runs an operation up to ``max_retries + 1`` times.
+
+    Between two attempts it waits as long as the error's ``retry_after`` asks for, but no longer
+    than ``max_retry_delay`` and not past ``request_timeout`` seconds after the first attempt
+    began; without such a wish, or without time for it, by exponential backoff.
+    """
 
     def __init__(self, config: HttpClientConfig) -> None:
-        self._config = config
+        self.config = config
 
     async def execute(
         self,
@@ -24,36 +36,40 @@ class RetryHandler:
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        """The operation's result. Raises its error as it is when that is not retryable, and
-        tenacity's ``RetryError`` never: the last error is raised in its place."""
-        return await self._retrying(is_retryable)(operation, *args, **kwargs)
+        """The operation's result, or its error when that is not retryable.
 
-    def _retrying(self, is_retryable: Callable[[Exception], bool]) -> AsyncRetrying:
+        Raises ``PrefactorRetryExhaustedError`` when every attempt failed, except that with
+        ``max_retries=0`` the error itself is raised.
+        """
+
         def decide(error: BaseException) -> bool:
             return isinstance(error, Exception) and is_retryable(error)
 
-        return AsyncRetrying(
-            stop=stop_after(self._config.max_retries + 1),
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(self.config.max_retries + 1),
             wait=self._wait,
             retry=retry_if_exception(decide),
-            reraise=True,
+            sleep=asyncio.sleep,
+            before_sleep=_log,
+            retry_error_callback=_give_up,
         )
+        return await retrying(operation, *args, **kwargs)
 
     def _wait(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome is not None else None
-        asked: float | None = getattr(error, "retry_after", None)
-        if asked is not None:
-            # Longer than one request may take is no wait but a refusal: try again by then.
-            return min(asked, self._config.max_retry_delay, self._config.request_timeout)
-        return self._calculate_delay(state.attempt_number - 1)
+        backoff = self._calculate_delay(state.attempt_number - 1)
+        wish = getattr(_error_of(state), "retry_after", None)
+        if wish is None:
+            return backoff
+        left = self.config.request_timeout - (state.seconds_since_start or 0.0)
+        return float(min(wish, self.config.max_retry_delay, max(left, backoff)))
 
     def _calculate_delay(self, attempt: int) -> float:
         """Seconds before the retry that follows attempt ``attempt`` (from 0)."""
-        config = self._config
+        config = self.config
         try:
             delay = config.initial_retry_delay * config.retry_multiplier**attempt
         except OverflowError:
-            delay = config.max_retry_delay
+            return config.max_retry_delay
         return min(delay * random.uniform(0.75, 1.25), config.max_retry_delay)
 
 
@@ -62,3 +78,29 @@ def retries_status(config: HttpClientConfig, status_code: int) -> bool:
     if tuple(config.retry_on_status_codes) == DEFAULT_RETRY_STATUS_CODES:
         return is_transient_status(status_code)
     return status_code in config.retry_on_status_codes
+
+
+def _error_of(state: RetryCallState) -> Exception | None:
+    error = state.outcome.exception() if state.outcome is not None else None
+    return error if isinstance(error, Exception) else None
+
+
+def _log(state: RetryCallState) -> None:
+    error = _error_of(state)
+    reason = error if isinstance(error, PrefactorHttpError) else type(error).__name__
+    logger.debug(
+        "Attempt %d failed (%s); the next in %.2f s",
+        state.attempt_number,
+        reason,
+        state.upcoming_sleep,
+    )
+
+
+def _give_up(state: RetryCallState) -> NoReturn:
+    error = _error_of(state)
+    assert error is not None  # results are never retried
+    if state.attempt_number == 1:
+        raise error
+    raise PrefactorRetryExhaustedError(
+        f"Operation failed after {state.attempt_number} attempts", error
+    ) from error

@@ -61,7 +61,7 @@ class AgentClient(EndpointClient):
             params["pagination[offset]"] = offset
         if page_size is not None:
             params["pagination[page_size]"] = page_size
-        answer = await self._http.request("GET", "/api/v1/agent", params=params)
+        answer = await self._client.request("GET", "/api/v1/agent", params=params or None)
         return parsed(ListResponse[AgentSummary], "agents.list", answer).summaries
 
     async def show(

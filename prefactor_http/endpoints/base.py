@@ -22,7 +22,7 @@ class EndpointClient:
     """Base of the endpoint clients."""
 
     def __init__(self, http_client: Requester) -> None:
-        self._http = http_client
+        self._client = http_client
 
     async def _one(
         self,
@@ -36,7 +36,7 @@ class EndpointClient:
     ) -> M:
         """The ``details`` of an answer. Raises ``PrefactorResponseContractError`` naming the
         operation when the answer is not what it returns."""
-        answer = await self._http.request(method, f"/api/v1{path}", params=params, json_data=body)
+        answer = await self._client.request(method, f"/api/v1{path}", params=params, json_data=body)
         if on_control is not None:
             _signal(answer, on_control)
         return parsed(ApiResponse[model], operation, answer).details  # type: ignore[valid-type]

@@ -18,16 +18,19 @@ class BulkClient(EndpointClient):
     async def execute(self, request: BulkRequest) -> BulkResponse:
         """Send a request; the outputs by idempotency key."""
         body = request.model_dump(by_alias=True)
-        answer = await self._http.request("POST", _PATH, json_data=body)
+        answer = await self._client.request("POST", _PATH, json_data=body)
         return parsed(BulkResponse, _OPERATION, answer)
 
     async def execute_raw(self, items: Sequence[bytes]) -> dict[str, Any]:
         """Send items that are JSON already; the ``outputs`` of the answer as they came.
 
-        For callers to whom building and checking models costs more than the request.
+        For callers to whom building and checking models costs more than the request. Raises
+        ``ValueError`` without items, else as ``execute``.
         """
+        if not items:
+            raise ValueError("a bulk request needs at least one item")
         body = b'{"items":[' + b",".join(items) + b"]}"
-        answer = await self._http.request_raw("POST", _PATH, body)
+        answer = await self._client.request_raw("POST", _PATH, body)
         outputs = answer.get("outputs")
         if not isinstance(outputs, dict):
             raise PrefactorResponseContractError(f"Invalid response payload for {_OPERATION}")

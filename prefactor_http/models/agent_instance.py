@@ -61,8 +61,8 @@ class SpanTypeSchemaForCreate(BaseModel):
     """A span type: JSON schemas of payload and result, and the template of its summary."""
 
     name: str
-    params_schema: dict[str, Any]
-    result_schema: dict[str, Any] | None = None
+    params_schema: dict[Any, Any]
+    result_schema: dict[Any, Any] | None = None
     title: str | None = None
     description: str | None = None
     template: str | None = None
@@ -75,7 +75,7 @@ class QualitySchemaForCreate(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
     name: str
-    schema_: dict[str, Any] = Field(alias="schema")
+    schema_: dict[Any, Any] = Field(alias="schema")
     title: str | None = None
     description: str | None = None
     template: str | None = None
@@ -92,15 +92,15 @@ class QualitySchemaDetails(BaseModel):
     description: str | None = None
     template: str | None = None
     data_risk: DataRisk
-    schema_: dict[str, Any] = Field(alias="schema")
-    schema_validation: dict[str, Any]
+    schema_: dict[Any, Any] = Field(alias="schema")
+    schema_validation: dict[Any, Any]
 
 
 class AgentInstanceRecordQuality(BaseModel):
     """A quality payload under a name; a payload of None removes that name."""
 
     name: str
-    payload: dict[str, Any] | None = None
+    payload: dict[Any, Any] | None = None
 
 
 class AgentInstanceSpanCounts(BaseModel):
@@ -136,8 +136,8 @@ class AgentSchemaVersionForRegister(BaseModel):
     """The span types that a run declares. With ``span_type_schemas`` the API ignores the maps."""
 
     external_identifier: str | None = None
-    span_schemas: dict[str, dict[str, Any]] | None = None
-    span_result_schemas: dict[str, dict[str, Any]] | None = None
+    span_schemas: dict[str, dict[Any, Any]] | None = None
+    span_result_schemas: dict[str, dict[Any, Any]] | None = None
     span_type_schemas: list[SpanTypeSchemaForCreate] | None = None
     quality_schemas: list[QualitySchemaForCreate] | None = None
 
@@ -190,5 +190,5 @@ class AgentInstance(BaseModel):
     external_identifier: str | None = None
     span_counts: AgentInstanceSpanCounts | None = None
     purpose: InstancePurpose | None = None
-    quality_payloads: dict[str, dict[str, Any]] | None = None
+    quality_payloads: dict[str, dict[Any, Any]] | None = None
     quality_summaries: dict[str, str] | None = None

@@ -14,8 +14,8 @@ class CreateAgentSpanRequest(BaseModel):
     agent_instance_id: str
     schema_name: str
     status: AgentStatus
-    payload: dict[str, Any] = Field(default_factory=dict)
-    result_payload: dict[str, Any] | None = None
+    payload: dict[Any, Any] = Field(default_factory=dict)
+    result_payload: dict[Any, Any] | None = None
     id: str | None = None
     parent_span_id: str | None = None
     started_at: str | None = None
@@ -27,7 +27,7 @@ class FinishSpanRequest(BaseModel):
     """The body of a span's finish."""
 
     status: FinishStatus | None = None
-    result_payload: dict[str, Any] | None = None
+    result_payload: dict[Any, Any] | None = None
     timestamp: str | None = None
     idempotency_key: str | None = None
 
@@ -44,8 +44,8 @@ class AgentSpan(BaseModel):
     schema_name: str
     schema_title: str | None = None
     status: AgentStatus
-    payload: dict[str, Any] = Field(default_factory=dict)
-    result_payload: dict[str, Any] | None = None
+    payload: dict[Any, Any] = Field(default_factory=dict)
+    result_payload: dict[Any, Any] | None = None
     summary: str | None = None
     started_at: datetime | None = None
     inserted_at: datetime | None = None

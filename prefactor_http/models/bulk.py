@@ -1,6 +1,6 @@
 """Many operations in one request."""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class BulkItem(BaseModel):
@@ -17,12 +17,12 @@ class BulkRequest(BaseModel):
 
     items: list[BulkItem] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _keys_are_unique(self) -> "BulkRequest":
-        keys = [item.idempotency_key for item in self.items]
-        if len(set(keys)) != len(keys):
-            raise ValueError("idempotency keys must be unique within a bulk request")
-        return self
+    @field_validator("items")
+    @classmethod
+    def _keys_are_unique(cls, items: list[BulkItem]) -> list[BulkItem]:
+        if len({item.idempotency_key for item in items}) != len(items):
+            raise ValueError("All idempotency keys must be unique within the request")
+        return items
 
 
 class BulkOutput(BaseModel):
@@ -30,7 +30,14 @@ class BulkOutput(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    status: str = Field(pattern="^(success|error)$")
+    status: str
+
+    @field_validator("status")
+    @classmethod
+    def _is_known(cls, status: str) -> str:
+        if status not in ("success", "error"):
+            raise ValueError("status must be 'success' or 'error'")
+        return status
 
 
 class BulkResponse(BaseModel):

@@ -1,0 +1,69 @@
+"""What the process environment says about the way to a host: proxies and authorities.
+
+aiohttp could read it (``trust_env``), but does so in a thread, which cannot be had while the
+interpreter shuts down, and takes passwords from ``~/.netrc``, which collide with the token.
+"""
+
+import logging
+import os
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables that may name certificate authorities, as files or directories."""
+
+logger = logging.getLogger("prefactor_http")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy; the password is left out of ``repr``."""
+
+    url: str
+    username: str | None = None
+    password: str = field(default="", repr=False)
+
+
+def proxy_for(url: str) -> Proxy | None:
+    """The proxy that ``HTTP_PROXY``, ``HTTPS_PROXY`` or ``ALL_PROXY`` name for a URL, unless
+    ``NO_PROXY`` excepts its host. Lower-case names count as well."""
+    target = urlsplit(url)
+    proxies = getproxies_environment()
+    address = proxies.get(target.scheme) or proxies.get("all")
+    if not address or proxy_bypass(target.netloc) or proxy_bypass(target.hostname or ""):
+        return None
+    return _parse(address)
+
+
+def _parse(address: str) -> Proxy | None:
+    parts = urlsplit(address if "://" in address else f"http://{address}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        logger.warning("The proxy in the environment is ignored: it is no HTTP proxy")
+        return None
+    host = parts.netloc.rpartition("@")[2]
+    username = unquote(parts.username) if parts.username else None
+    return Proxy(f"{parts.scheme}://{host}", username, unquote(parts.password or ""))
+
+
+def tls_context() -> ssl.SSLContext:
+    """The system's certificate authorities and those that the environment names."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    for variable in CA_VARIABLES:
+        for path in filter(None, os.environ.get(variable, "").split(os.pathsep)):
+            _trust(context, variable, Path(path))
+    return context
+
+
+def _trust(context: ssl.SSLContext, variable: str, path: Path) -> None:
+    """A path that cannot be read is no reason to refuse work: it may belong to another tool."""
+    try:
+        if path.is_dir():
+            context.load_verify_locations(capath=path)
+        else:
+            context.load_verify_locations(cafile=path)
+    except OSError as error:  # ssl.SSLError is one
+        logger.warning("%s names %s, which cannot be used: %s", variable, path, error)

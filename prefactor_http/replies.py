@@ -1,0 +1,123 @@
+"""What an HTTP answer means: a JSON object, or one of this client's errors. No I/O."""
+
+import math
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from prefactor_http import _json
+from prefactor_http.exceptions import (
+    PrefactorApiError,
+    PrefactorAuthError,
+    PrefactorHttpError,
+    PrefactorNotFoundError,
+    PrefactorResponseContractError,
+    PrefactorValidationError,
+)
+
+SNIPPET_LENGTH = 200
+SHORTEST_SECRET = 8
+"""Replacing a shorter token would garble messages and hide nothing worth hiding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer, read whole; ``retry_after`` is the header as it came."""
+
+    status: int
+    text: str
+    retry_after: str | None = None
+
+
+def parse(reply: Reply, path: str, token: str) -> dict[str, Any]:
+    """The JSON object of an answer, whatever its content type.
+
+    Raises the error that its status means, or ``PrefactorResponseContractError`` when the body
+    is no JSON object. No error repeats the token, should the answer do so.
+    """
+    try:
+        data = _json.loads(reply.text)
+    except ValueError as cause:
+        raise _told_to_wait(_not_json(reply, path, token, cause), reply) from None
+    if not isinstance(data, dict):
+        error = PrefactorResponseContractError(
+            f"Expected JSON object response from {path}",
+            status_code=reply.status,
+            body_snippet=snippet(_without(token, reply.text)),
+        )
+        raise _told_to_wait(error, reply)
+    if reply.status >= 400:
+        raise _told_to_wait(api_error(reply.status, _without(token, data)), reply)
+    return data
+
+
+def api_error(status: int, data: dict[str, Any]) -> PrefactorApiError:
+    """The error that a status and an error envelope mean (API contract, status table)."""
+    code = data.get("code", "unknown")
+    message = data.get("message", f"HTTP {status}")
+    if status in (401, 403):
+        return PrefactorAuthError(message, code, status)
+    if status == 404:
+        return PrefactorNotFoundError(message, code, status)
+    if status in (400, 422):
+        return PrefactorValidationError(message, code, status, data.get("errors") or {})
+    return PrefactorApiError(message, code, status)
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds to wait, from a ``Retry-After`` header (RFC 9110, 10.2.3: seconds or an HTTP date);
+    None when there is none or it makes no sense. ``now`` in seconds since the epoch."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        return _until(value, now)
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _until(date: str, now: float) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def snippet(text: str) -> str | None:
+    """The beginning of a body, on one line; None when there is nothing to show."""
+    text = " ".join(text.split())
+    return f"{text[:SNIPPET_LENGTH]}..." if len(text) > SNIPPET_LENGTH else text or None
+
+
+def _not_json(
+    reply: Reply, path: str, token: str, cause: ValueError
+) -> PrefactorResponseContractError:
+    text: str = _without(token, reply.text)
+    begin = snippet(text)
+    message = f"Expected JSON response from {path}, received invalid JSON"
+    return PrefactorResponseContractError(
+        message if begin is None else f"{message}: {begin}",
+        status_code=reply.status,
+        body_snippet=begin,
+        # A parser's error keeps the text that it failed on.
+        cause=cause if text == reply.text else ValueError("invalid JSON"),
+    )
+
+
+def _told_to_wait(error: PrefactorHttpError, reply: Reply) -> PrefactorHttpError:
+    error.retry_after = retry_after(reply.retry_after, time.time())
+    return error
+
+
+def _without(token: str, value: Any) -> Any:
+    """The same JSON value with the token blotted out of its texts."""
+    if len(token) < SHORTEST_SECRET:
+        return value
+    if isinstance(value, str):
+        return value.replace(token, "[token]")
+    if isinstance(value, list):
+        return [_without(token, item) for item in value]
+    if isinstance(value, dict):
+        return {_without(token, key): _without(token, item) for key, item in value.items()}
+    return value
