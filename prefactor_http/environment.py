@@ -7,6 +7,7 @@ interpreter shuts down, and takes passwords from ``~/.netrc``, which collide wit
 import logging
 import os
 import ssl
+from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,11 +21,11 @@ logger = logging.getLogger("prefactor_http")
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy; the password is left out of ``repr``."""
+    """An HTTP proxy. ``authorization`` is the value of the ``Proxy-Authorization`` header; it is
+    kept apart from the URL, which errors of the network show."""
 
     url: str
-    username: str | None = None
-    password: str = field(default="", repr=False)
+    authorization: str | None = field(default=None, repr=False)
 
 
 def proxy_for(url: str) -> Proxy | None:
@@ -43,9 +44,11 @@ def _parse(address: str) -> Proxy | None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         logger.warning("The proxy in the environment is ignored: it is no HTTP proxy")
         return None
-    host = parts.netloc.rpartition("@")[2]
-    username = unquote(parts.username) if parts.username else None
-    return Proxy(f"{parts.scheme}://{host}", username, unquote(parts.password or ""))
+    url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    if not parts.username:
+        return Proxy(url)
+    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return Proxy(url, f"Basic {b64encode(credentials.encode()).decode()}")
 
 
 def tls_context() -> ssl.SSLContext:

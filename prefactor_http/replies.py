@@ -36,10 +36,9 @@ def parse(reply: Reply, path: str, token: str) -> dict[str, Any]:
     Raises the error that its status means, or ``PrefactorResponseContractError`` when the body
     is no JSON object. No error repeats the token, should the answer do so.
     """
-    try:
-        data = _json.loads(reply.text)
-    except ValueError as cause:
-        raise _told_to_wait(_not_json(reply, path, token, cause), reply) from None
+    data, fault = _decoded(reply.text)
+    if fault is not None:
+        raise _told_to_wait(_not_json(reply, path, token, fault), reply)
     if not isinstance(data, dict):
         error = PrefactorResponseContractError(
             f"Expected JSON object response from {path}",
@@ -50,6 +49,14 @@ def parse(reply: Reply, path: str, token: str) -> dict[str, Any]:
     if reply.status >= 400:
         raise _told_to_wait(api_error(reply.status, _without(token, data)), reply)
     return data
+
+
+def _decoded(text: str) -> tuple[object, ValueError | None]:
+    """The fault is returned, so that it is no raised error's context: it keeps the text."""
+    try:
+        return _json.loads(text), None
+    except ValueError as fault:
+        return None, fault
 
 
 def api_error(status: int, data: dict[str, Any]) -> PrefactorApiError:
@@ -91,7 +98,7 @@ def snippet(text: str) -> str | None:
 
 
 def _not_json(
-    reply: Reply, path: str, token: str, cause: ValueError
+    reply: Reply, path: str, token: str, fault: ValueError
 ) -> PrefactorResponseContractError:
     text: str = _without(token, reply.text)
     begin = snippet(text)
@@ -100,8 +107,7 @@ def _not_json(
         message if begin is None else f"{message}: {begin}",
         status_code=reply.status,
         body_snippet=begin,
-        # A parser's error keeps the text that it failed on.
-        cause=cause if text == reply.text else ValueError("invalid JSON"),
+        cause=fault if text == reply.text else ValueError("invalid JSON"),
     )
 
 

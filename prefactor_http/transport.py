@@ -119,12 +119,7 @@ async def send(
     )
     try:
         async with session.request(
-            method=method,
-            url=url,
-            params=params,
-            headers=headers,
-            **content,
-            **_through(proxy),
+            method=method, params=params, **content, **_through(proxy, url, headers)
         ) as response:
             text = await _text(response)
             # Successes need no header, and so stand-ins for the session need none either.
@@ -144,12 +139,15 @@ async def _text(response: aiohttp.ClientResponse) -> str:
         return (await response.read()).decode("utf-8", "replace")
 
 
-def _through(proxy: Proxy | None) -> dict[str, Any]:
+def _through(proxy: Proxy | None, url: str, headers: dict[str, str]) -> dict[str, Any]:
+    """The keywords that bring a request there, by way of the proxy if there is one."""
     if proxy is None:
-        return {}
-    if proxy.username is None:
-        return {"proxy": proxy.url}
-    return {"proxy": proxy.url, "proxy_auth": aiohttp.BasicAuth(proxy.username, proxy.password)}
+        return {"url": url, "headers": headers}
+    authorization = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+    if url.lower().startswith("https:"):  # only the request for the tunnel is for the proxy's eyes
+        own = {"proxy_headers": authorization}
+        return {"url": url, "headers": headers, "proxy": proxy.url, **own}
+    return {"url": url, "headers": headers | authorization, "proxy": proxy.url}
 
 
 def _forget_token(error: aiohttp.ClientResponseError) -> None:
