@@ -48,7 +48,7 @@ class Pipeline:
     ) -> None:
         self._config = _settings(api_url, api_token, options)
         self._off = Ledger()
-        self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}
         self._resource: Attributes | None = None
         self._status: FinishStatus | None = None
         self._forks = _forks
@@ -112,7 +112,7 @@ class Pipeline:
     @contextmanager
     def nobody_waits(self) -> Iterator[None]:
         """While inside, ``deliver`` only hands over: somebody else waits for the whole."""
-        with self._lock:
+        with self._lock():
             self._not_waiting += 1
         worker = self._current()
         if worker is not None:
@@ -120,7 +120,7 @@ class Pipeline:
         try:
             yield
         finally:
-            with self._lock:
+            with self._lock():
                 self._not_waiting -= 1
 
     def shutdown(self, timeout_millis: float | None = None) -> bool:
@@ -156,14 +156,23 @@ class Pipeline:
             return self._worker
         if not revive:
             return None
-        # After a fork no lock that was inherited can be trusted.
-        self._lock = threading.Lock()
-        self._forks = _forks
+        with self._lock():
+            if self._forks != _forks:
+                self._begin_anew(self._config)
+        return self._worker
+
+    def _begin_anew(self, config: Config) -> None:
         self._not_waiting = 0
-        self._worker = Worker(self._config)
+        self._vain_wait = None
+        self._worker = Worker(config)
         if self._resource is not None:
             self._worker.bind(self._resource)
-        return self._worker
+        self._forks = _forks
+
+    def _lock(self) -> threading.Lock:
+        """This process's lock. One that was inherited by a fork may be held for ever by a thread
+        that does not exist here; ``setdefault`` is atomic."""
+        return self._locks.setdefault(_forks, threading.Lock())
 
     def _may_wait(self, worker: Worker) -> bool:
         return (

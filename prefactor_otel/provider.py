@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Unpack
+from typing import Any, Unpack
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -47,9 +47,17 @@ class TracerProvider(SdkTracerProvider):
         span_limits: SpanLimits | None = None,
         *,
         span_processors: Sequence[SpanProcessor] = (),
+        **newer: Any,
     ) -> None:
+        # ``newer``: keywords that only some versions of the SDK know, such as meter_provider.
         super().__init__(
-            sampler, resource, shutdown_on_exit, active_span_processor, id_generator, span_limits
+            sampler,
+            resource,
+            shutdown_on_exit,
+            active_span_processor,
+            id_generator,
+            span_limits,
+            **newer,
         )
         self._exporters: list[PrefactorExporter] = []
         for processor in span_processors:

@@ -66,6 +66,7 @@ class Sender:
 
     async def run(self, client: PrefactorHttpClient) -> None:
         """Deliver until closed and empty."""
+        self._wakeup = asyncio.Event()  # an event belongs to the loop that first waits for it
         while not (self.closing and not self._outbox.queued):
             if not self._outbox.queued:
                 self._wakeup.clear()

@@ -73,6 +73,7 @@ class Worker:
         self._log = QuietLog()
         self._inbox: deque[_Event] = deque()
         self._inbox_spans = 0
+        self._inbox_lock = threading.Lock()
         self._resource: Attributes | None = None
         self._outbox = Outbox(config.max_queue_size, config.max_queue_bytes)
         self._sender = Sender(
@@ -148,9 +149,8 @@ class Worker:
         elif self._inbox_spans >= self._config.max_queue_size:
             self._lose(spans, receipt, DropReason.QUEUE_FULL)
         else:
-            self._inbox_spans += len(spans)
+            crowded = self._count_inbox(len(spans)) >= self._config.max_batch_size
             self._inbox.append(_Ended(spans, receipt))
-            crowded = self._inbox_spans >= self._config.max_batch_size
             self._wake(urgent=receipt is not None or crowded)
 
     def flush(self, timeout: float) -> bool:
@@ -210,6 +210,11 @@ class Worker:
             self._urgent = True
             _call(loop, self._hurry.set)
         _call(loop, self._wakeup.set)
+
+    def _count_inbox(self, change: int) -> int:
+        with self._inbox_lock:
+            self._inbox_spans += change
+            return self._inbox_spans
 
     def _lose(
         self, spans: Sequence[ReadableSpan], receipt: Receipt | None, reason: DropReason
@@ -319,7 +324,7 @@ class Worker:
                 event.receipt.seal()
 
     def _take_ended(self, event: _Ended) -> None:
-        self._inbox_spans -= len(event.spans)
+        self._count_inbox(-len(event.spans))
         now = time.monotonic()
         for span in event.spans:
             duplicates = self._tree.counts.duplicates
@@ -387,16 +392,13 @@ class Worker:
     def _settle_rest(self) -> None:
         """Account for what could not be delivered, in one line."""
         for event in self._inbox:
-            if isinstance(event, _Ended):
-                self._ledger.drop(DropReason.SHUTDOWN_TIMEOUT, len(event.spans))
             receipt = None if isinstance(event, _Started) else event.receipt
             if receipt is not None:
                 receipt.lose()
                 receipt.seal()
         for entry in self._outbox.drain():
-            if entry.item.ends_span:
-                self._ledger.drop(DropReason.SHUTDOWN_TIMEOUT, 1)
             entry.resolve(lost=True)
+        self._ledger.drop(DropReason.SHUTDOWN_TIMEOUT, self._ledger.waiting)
         lost = self.stats().dropped
         if lost:
             reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(lost.items()))

@@ -6,6 +6,8 @@ from prefactor_otel.devserver import DevServer
 from tests.process.scripts import run_script
 
 FORK = """
+import warnings
+warnings.filterwarnings("ignore", "This process", DeprecationWarning)  # fork with threads: our subject
 import os
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
