@@ -1,11 +1,11 @@
 """What waits for the API: a queue bounded in items and bytes, owned by the worker's thread."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from prefactor_otel.items import Item, Operation
+from prefactor_otel.items import Item, Operation, SpanRef
 
 
 class Receipt:
@@ -68,10 +68,40 @@ class Entry:
             receipt.resolve(lost=lost)
 
 
+class LostSpans:
+    """Spans that will never have a record, and the parents that their children get instead.
+    Bounded: the oldest are forgotten first."""
+
+    def __init__(self, capacity: int = 100_000) -> None:
+        self._capacity = capacity
+        self._parents: OrderedDict[SpanRef, SpanRef | None] = OrderedDict()
+
+    def __contains__(self, ref: SpanRef | None) -> bool:
+        return ref in self._parents
+
+    def note(self, item: Item) -> None:
+        """An item is given up; if it would have created its span, that is lost."""
+        if item.operation is Operation.CREATE and item.span is not None:
+            self.add(item.span, item.parent)
+
+    def add(self, ref: SpanRef, parent: SpanRef | None) -> None:
+        """This span is lost; its children hang on ``parent`` from now on."""
+        self._parents[ref] = parent
+        if len(self._parents) > self._capacity:
+            self._parents.popitem(last=False)
+
+    def nearest(self, parent: SpanRef | None) -> SpanRef | None:
+        """The nearest of ``parent`` and its ancestors that is not lost."""
+        while parent is not None and parent in self._parents:
+            parent = self._parents[parent]
+        return parent
+
+
 class Outbox:
     """First in, first out; past its bounds the oldest span item is given up."""
 
     def __init__(self, max_items: int, max_bytes: int) -> None:
+        self.lost = LostSpans()
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._queue: deque[Entry] = deque()
@@ -109,6 +139,7 @@ class Outbox:
             entry = self._queue.popleft()
             if entry.item.operation in (Operation.CREATE, Operation.FINISH_SPAN):
                 self._bytes -= entry.item.size
+                self.lost.note(entry.item)
                 given_up.append(entry)
             else:  # the run's own items are few, and nothing arrives without them
                 kept.append(entry)

@@ -18,7 +18,7 @@ from prefactor_otel.encoding import shrunk
 from prefactor_otel.items import Operation
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog
 from prefactor_otel.outbox import Entry, Outbox
-from prefactor_otel.wire import LostSpans, RunRecord, bulk_item
+from prefactor_otel.wire import RunRecord, bulk_item
 
 INITIAL_BACKOFF: Final = 0.5
 MAX_BACKOFF: Final = 30.0
@@ -46,7 +46,6 @@ class Sender:
         self.failing = False
         self.sending_since: float | None = None
         self.runs: dict[str, RunRecord | None] = {}
-        self.lost = LostSpans()
         self._outbox = outbox
         self._ledger = ledger
         self._log = log
@@ -204,17 +203,17 @@ class Sender:
             item = entry.item
             if self.runs.get(item.run) is None:
                 self._settle(entry, DropReason.RUN_REFUSED)
-            elif item.operation is Operation.FINISH_SPAN and item.span in self.lost:
+            elif item.operation is Operation.FINISH_SPAN and item.span in self._outbox.lost:
                 self._settle(entry, DropReason.REFUSED)
             elif self._is_ready(entry):
                 sendable.append(entry)
             elif item.parent is not None and item.parent not in created:
-                self.lost.add(item.parent, None)  # nothing in here will ever give it an id
+                self._outbox.lost.add(item.parent, None)  # nothing in here will ever give it an id
                 sendable.append(entry)
         return sendable
 
     def _is_ready(self, entry: Entry) -> bool:
-        parent = self.lost.nearest(entry.item.parent)
+        parent = self._outbox.lost.nearest(entry.item.parent)
         return self._record(entry).is_ready(entry.item, parent)
 
     async def _send(self, client: PrefactorHttpClient, entries: Sequence[Entry]) -> Answer:
@@ -244,7 +243,7 @@ class Sender:
         return answer
 
     def _encoded(self, entry: Entry) -> bytes:
-        parent = self.lost.nearest(entry.item.parent)
+        parent = self._outbox.lost.nearest(entry.item.parent)
         return bulk_item(self._record(entry), entry.item, parent)
 
     async def _send_halves(self, client: PrefactorHttpClient, entries: Sequence[Entry]) -> Answer:
@@ -311,7 +310,7 @@ class Sender:
     def _refuse(
         self, entry: Entry, answer: Answer, reason: DropReason = DropReason.REFUSED
     ) -> None:
-        self.mark_lost(entry)
+        self._outbox.lost.note(entry.item)
         self._warn_refused(entry, answer)
         self._settle(entry, reason)
 
@@ -322,12 +321,6 @@ class Sender:
             f"refused {answer.reason}",
             f"Prefactor refused a {operation} item: {answer.reason}; it is dropped and counted",
         )
-
-    def mark_lost(self, entry: Entry) -> None:
-        """A span will not get a record: its children hang on its parent from now on."""
-        item = entry.item
-        if item.operation is Operation.CREATE and item.span is not None:
-            self.lost.add(item.span, item.parent)
 
     # -- common ---------------------------------------------------------------------------
 

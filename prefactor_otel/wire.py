@@ -1,6 +1,5 @@
 """How items become the members of a bulk request (API contract, bulk)."""
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import orjson
@@ -33,30 +32,6 @@ class RunRecord:
             return True
         named = item.span if item.operation is Operation.FINISH_SPAN else parent
         return named is None or named in self.server_ids
-
-
-class LostSpans:
-    """Spans that will never have a record, and the parents that their children get instead.
-    Bounded: the oldest are forgotten first."""
-
-    def __init__(self, capacity: int = 100_000) -> None:
-        self._capacity = capacity
-        self._parents: OrderedDict[SpanRef, SpanRef | None] = OrderedDict()
-
-    def __contains__(self, ref: SpanRef | None) -> bool:
-        return ref in self._parents
-
-    def add(self, ref: SpanRef, parent: SpanRef | None) -> None:
-        """This span is lost; its children hang on ``parent`` from now on."""
-        self._parents[ref] = parent
-        if len(self._parents) > self._capacity:
-            self._parents.popitem(last=False)
-
-    def nearest(self, parent: SpanRef | None) -> SpanRef | None:
-        """The nearest of ``parent`` and its ancestors that is not lost."""
-        while parent is not None and parent in self._parents:
-            parent = self._parents[parent]
-        return parent
 
 
 def bulk_item(record: RunRecord, item: Item, parent: SpanRef | None) -> bytes:

@@ -10,24 +10,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http import HttpClientConfig, PrefactorHttpClient
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel import guard
 from prefactor_otel.config import Config
-from prefactor_otel.items import Item
+from prefactor_otel.intake import Ended, Event, Flush, Intake, Started
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger
-from prefactor_otel.mapping import Capture
-from prefactor_otel.outbox import Entry, Outbox, Receipt
+from prefactor_otel.outbox import Outbox, Receipt
 from prefactor_otel.run import PACKAGE, Run, package_version
 from prefactor_otel.sender import Sender
-from prefactor_otel.span import Attributes, view_of
-from prefactor_otel.tree import SpanTree
+from prefactor_otel.span import Attributes
 
 TICK: Final = 0.2
 """Seconds between two looks at what time has made due, while there is anything to look at."""
@@ -35,31 +31,8 @@ TICK: Final = 0.2
 STALLED_AFTER: Final = 2.0
 """Seconds without an answer after which nobody is kept waiting for the API."""
 
-RESOURCE_WAIT: Final = 0.5
-"""Seconds that the registration waits to learn the resource, and with it the agent's name."""
-
 _DRAIN_SLICE: Final = 256
 """Events handled before the sender gets a turn on the loop."""
-
-
-@dataclass(slots=True)
-class _Started:
-    span: ReadableSpan
-    at: float
-
-
-@dataclass(slots=True)
-class _Ended:
-    spans: Sequence[ReadableSpan]
-    receipt: Receipt | None
-
-
-@dataclass(slots=True)
-class _Flush:
-    receipt: Receipt
-
-
-_Event = _Started | _Ended | _Flush
 
 
 class Worker:
@@ -71,10 +44,9 @@ class Worker:
         self._config = config
         self._ledger = Ledger()
         self._log = QuietLog()
-        self._inbox: deque[_Event] = deque()
+        self._inbox: deque[Event] = deque()
         self._inbox_spans = 0
         self._inbox_lock = threading.Lock()
-        self._resource: Attributes | None = None
         self._outbox = Outbox(config.max_queue_size, config.max_queue_bytes)
         self._sender = Sender(
             self._outbox,
@@ -83,21 +55,7 @@ class Worker:
             max_batch_size=config.max_batch_size,
             max_request_bytes=config.max_request_bytes,
         )
-        self._tree = SpanTree(
-            run=self.run.key,
-            capture=Capture(
-                config.capture_inputs,
-                config.capture_outputs,
-                config.max_input_length,
-                config.max_output_length,
-            ),
-            max_item_bytes=config.max_request_bytes - 4096
-            if config.max_request_bytes > 8192
-            else config.max_request_bytes // 2,
-            parent_timeout=config.parent_timeout,
-        )
-        self._opened = False
-        self._born = time.monotonic()
+        self._intake = Intake(config, self.run, self._outbox, self._ledger, self._log)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._awake = True
         self._urgent = False
@@ -130,14 +88,14 @@ class Worker:
 
     def bind(self, resource: Attributes) -> None:
         """Tell the worker the provider's resource, as soon as it is known."""
-        if self._resource is None:
-            self._resource = resource
+        if self._intake.resource is None:
+            self._intake.resource = resource
             self._wake(urgent=True)
 
     def started(self, span: ReadableSpan) -> None:
         """A span has started."""
         if not self.is_closing:
-            self._inbox.append(_Started(span, time.monotonic()))
+            self._inbox.append(Started(span, time.monotonic()))
             self._wake(urgent=False)
 
     def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> None:
@@ -150,7 +108,7 @@ class Worker:
             self._lose(spans, receipt, DropReason.QUEUE_FULL)
         else:
             crowded = self._count_inbox(len(spans)) >= self._config.max_batch_size
-            self._inbox.append(_Ended(spans, receipt))
+            self._inbox.append(Ended(spans, receipt))
             self._wake(urgent=receipt is not None or crowded)
 
     def flush(self, timeout: float) -> bool:
@@ -159,7 +117,7 @@ class Worker:
         if self.is_closing:
             return self._closed.wait(timeout) and self._ledger.waiting == 0
         receipt = Receipt(patient=True)
-        self._inbox.append(_Flush(receipt))
+        self._inbox.append(Flush(receipt))
         self._wake(urgent=True)
         return _outcome(receipt, timeout) is True
 
@@ -181,9 +139,9 @@ class Worker:
     def stats(self) -> Stats:
         """A snapshot of all counters."""
         return self._ledger.snapshot(
-            items=len(self._outbox) + self._tree.parked,
-            size=self._outbox.size + self._tree.parked_bytes,
-            orphaned=self._tree.counts.orphaned,
+            items=len(self._outbox) + self._intake.tree.parked,
+            size=self._outbox.size + self._intake.tree.parked_bytes,
+            orphaned=self._intake.tree.counts.orphaned,
             run_id=self.run_id,
             state=self._state(),
         )
@@ -259,8 +217,9 @@ class Worker:
             async with PrefactorHttpClient(self._client_config(), _sdk_header()) as client:
                 sending = asyncio.create_task(self._sender.run(client))
                 try:
-                    await self._intake(sending)
-                    self._end_run()
+                    await self._take_in(sending)
+                    self._intake.close_run(self.run_status)
+                    self._sender.close()
                     left = (self._deadline or 0.0) - time.monotonic()
                     await asyncio.wait({sending}, timeout=max(0.0, left))
                 finally:
@@ -277,16 +236,18 @@ class Worker:
             max_retries=0,  # the sender retries, and it alone
         )
 
-    async def _intake(self, sending: "asyncio.Task[None]") -> None:
+    async def _take_in(self, sending: "asyncio.Task[None]") -> None:
         """Take events from the inbox until shutdown is asked for and the inbox is empty."""
         while not (self.is_closing and not self._inbox):
             if sending.done():
                 sending.result()  # raises what ended it
                 return
             self._take_slice()
-            self._open_run()
-            self._put(self._tree.due(time.monotonic()))
-            self._watch_for_stall()
+            self._intake.take_due()
+            if not self.is_answering:
+                self._outbox.call_off()
+            if self._outbox.queued:
+                self._sender.wake()
             if self._inbox:
                 await asyncio.sleep(0)
             else:
@@ -300,8 +261,8 @@ class Worker:
         if self._inbox or self.is_closing:
             self._awake = True
             return
-        busy = self._sender.sending_since is not None or not self._tree.is_idle
-        await _wait(self._wakeup, TICK if busy or not self._opened else None)
+        busy = self._sender.sending_since is not None or not self._intake.tree.is_idle
+        await _wait(self._wakeup, TICK if busy or not self._intake.is_open else None)
         self._awake = True
         if self._inbox and not self._urgent and self._config.schedule_delay:
             await _wait(self._hurry, self._config.schedule_delay)
@@ -311,88 +272,14 @@ class Worker:
             if not self._inbox:
                 return
             event = self._inbox.popleft()
-            if isinstance(event, _Started):
-                self._resource = self._resource or event.span.resource.attributes
-                self._tree.start(event.span, event.at)
-            elif isinstance(event, _Ended):
-                self._take_ended(event)
-            else:
-                self._put(self._tree.flush())
-                self._outbox.watch(event.receipt)
-                if self._tree.parked:
-                    event.receipt.lose()
-                event.receipt.seal()
-
-    def _take_ended(self, event: _Ended) -> None:
-        self._count_inbox(-len(event.spans))
-        now = time.monotonic()
-        for span in event.spans:
-            duplicates = self._tree.counts.duplicates
-            self._resource = self._resource or span.resource.attributes
-            self._open_run()
-            try:
-                items = self._tree.end(view_of(span), now)
-            except Exception as error:
-                logger.debug("A span could not be read", exc_info=True)
-                self._lose([span], None, DropReason.UNREADABLE)
-                self._ledger.trouble(f"a span could not be read: {type(error).__name__}")
-                continue
-            self._ledger.drop(DropReason.DUPLICATE, self._tree.counts.duplicates - duplicates)
-            self._put(items, event.receipt)
-        if event.receipt is not None:
-            event.receipt.seal()
-            if not self.is_answering:
-                event.receipt.call_off()
-
-    def _open_run(self) -> None:
-        """Register the run as soon as the agent's name is known, or will not be."""
-        config = self._config
-        named = config.agent_name is not None and config.agent_version is not None
-        late = time.monotonic() - self._born > RESOURCE_WAIT or self.is_closing
-        if self._opened or not (named or late or self._resource is not None):
-            return
-        self._opened = True
-        resource = self._resource if self._resource is not None else Resource.create().attributes
-        self._put(self.run.opening(config, resource))
-
-    def _put(self, items: Sequence[Item], receipt: Receipt | None = None) -> None:
-        if not items:
-            return
-        for entry in self._outbox.put(items, receipt):
-            self._give_up(entry, DropReason.QUEUE_FULL)
-            self._sender.mark_lost(entry)
-        self._sender.wake()
-
-    def _give_up(self, entry: Entry, reason: DropReason) -> None:
-        if entry.item.ends_span:
-            self._ledger.drop(reason, 1)
-            self._log.warn(reason.value, f"Spans dropped ({reason.value}): the oldest go first")
-        entry.resolve(lost=True)
-
-    def _watch_for_stall(self) -> None:
-        if not self.is_answering:
-            self._outbox.call_off()
-
-    def _end_run(self) -> None:
-        """Close what is open, then the run itself; the sender stops when all of it is sent."""
-        self._open_run()
-        open_before = self._tree.counts.cancelled + self._tree.counts.rescued
-        items = self._tree.close(time.time_ns())
-        self._ledger.accept(self._tree.counts.cancelled + self._tree.counts.rescued - open_before)
-        self._put([*items, self.run.closing(self._final_status(), time.time_ns())])
-        self._sender.close()
-
-    def _final_status(self) -> FinishStatus:
-        counts = self._tree.counts
-        failed: Literal["failed", "complete"] = (
-            "failed" if counts.roots and counts.roots == counts.roots_failed else "complete"
-        )
-        return self.run_status or failed
+            if isinstance(event, Ended):
+                self._count_inbox(-len(event.spans))
+            self._intake.take(event)
 
     def _settle_rest(self) -> None:
         """Account for what could not be delivered, in one line."""
         for event in self._inbox:
-            receipt = None if isinstance(event, _Started) else event.receipt
+            receipt = None if isinstance(event, Started) else event.receipt
             if receipt is not None:
                 receipt.lose()
                 receipt.seal()

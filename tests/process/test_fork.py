@@ -7,7 +7,7 @@ from tests.process.scripts import run_script
 
 FORK = """
 import warnings
-warnings.filterwarnings("ignore", "This process", DeprecationWarning)  # fork with threads: our subject
+warnings.filterwarnings("ignore", "This process", DeprecationWarning)
 import os
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
