@@ -1,0 +1,14 @@
+"""The console script ``prefactor-otel``; one file a command, heavy imports inside it."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; without its packages, one line that says how to get them."""
+    try:
+        from prefactor_otel.cli.commands import commands
+    except ModuleNotFoundError as error:
+        if error.name not in ("click", "rich"):
+            raise
+        sys.exit("The command line needs two more packages: pip install 'prefactor-otel[local]'")
+    commands(prog_name="prefactor-otel")

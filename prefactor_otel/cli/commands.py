@@ -1,0 +1,52 @@
+"""The commands and their options."""
+
+import sys
+
+import click
+
+from prefactor_otel.run import package_version
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_version())
+def commands() -> None:
+    """OpenTelemetry agents as governed runs on Prefactor."""
+
+
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a picture.")
+def demo(as_json: bool) -> None:
+    """Run a small instrumented agent against a local API and show what arrives."""
+    from prefactor_otel.cli.demo import run_demo
+
+    sys.exit(run_demo(as_json=as_json))
+
+
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+def doctor(as_json: bool) -> None:
+    """Check settings, reachability, token and the right to register runs."""
+    from prefactor_otel.cli.doctor import run_doctor
+
+    sys.exit(run_doctor(as_json=as_json))
+
+
+@commands.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8787, show_default=True, help="Port to listen on; 0: a free one.")
+@click.option("--db", default=":memory:", show_default=True, help="Database file, or :memory:.")
+@click.option("--token", default=None, help="API token to accept; without one, one is made.")
+@click.option("--faults", is_flag=True, help="Allow scripted faults at /__faults.")
+def devserver(host: str, port: int, db: str, token: str | None, faults: bool) -> None:
+    """Serve a local Prefactor API until interrupted."""
+    from prefactor_otel.devserver import serve
+
+    def ready(url: str, token: str) -> None:
+        click.echo(f"Prefactor API on {url} (data: {db}). Stop with Ctrl+C.")
+        click.echo(f"export PREFACTOR_API_URL={url}")
+        click.echo(f"export PREFACTOR_API_TOKEN={token}")
+
+    try:
+        serve(host, port, db, token, allow_faults=faults, on_ready=ready)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None

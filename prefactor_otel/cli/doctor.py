@@ -1,0 +1,159 @@
+"""``prefactor-otel doctor``: what is wrong, and what to do about it. Never prints the token."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from rich.console import Console
+from rich.text import Text
+
+from prefactor_http import HttpClientConfig, PrefactorAuthError, PrefactorHttpClient
+from prefactor_http.exceptions import PrefactorApiError, PrefactorHttpError
+from prefactor_otel.config import Config, load_config
+from prefactor_otel.errors import PrefactorConfigError
+from prefactor_otel.run import PACKAGE, package_version
+from prefactor_otel.schemas import schema_version
+
+Outcome = Literal["ok", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: what was found, and what to do when it failed."""
+
+    name: str
+    outcome: Outcome
+    found: str
+    remedy: str = ""
+
+
+def run_doctor(*, as_json: bool) -> int:
+    """Run every check that makes sense; the exit code is 0 when all are well."""
+    checks = asyncio.run(_collect())
+    healthy = all(check.outcome == "ok" for check in checks)
+    if as_json:
+        print(json.dumps({"healthy": healthy, "checks": [asdict(c) for c in checks]}, indent=2))
+    else:
+        _show(checks)
+    return 0 if healthy else 1
+
+
+async def _collect() -> list[Check]:
+    checks: list[Check] = []
+    async for check in _examine():
+        checks.append(check)
+        if check.outcome == "failed":
+            break
+    return checks
+
+
+async def _examine() -> AsyncIterator[Check]:
+    try:
+        config = load_config()
+    except PrefactorConfigError as error:
+        yield Check("settings", "failed", str(error), "Correct the variable that is named.")
+        return
+    if config.api_token is None:
+        yield Check(
+            "settings",
+            "failed",
+            "PREFACTOR_API_TOKEN is not set",
+            "Create an API token on the platform and set PREFACTOR_API_TOKEN to it.",
+        )
+        return
+    yield Check("settings", "ok", f"API at {config.api_url}; a token is set")
+    http = HttpClientConfig(
+        config.api_url,
+        config.api_token.get_secret_value(),
+        request_timeout=10.0,
+        connect_timeout=5.0,
+        max_retries=0,
+    )
+    async with PrefactorHttpClient(http, f"{PACKAGE}@{package_version()}") as client:
+        ping = await _ping(client, config)
+        for check in ping:
+            yield check
+        if all(check.outcome == "ok" for check in ping):
+            yield await _register(client, config)
+
+
+async def _ping(client: PrefactorHttpClient, config: Config) -> list[Check]:
+    reached = Check("reachability", "ok", "the API answers")
+    try:
+        await client.validate_token()
+    except PrefactorAuthError as error:
+        return [
+            reached,
+            Check(
+                "token",
+                "failed",
+                f"the API refuses the token (HTTP {error.status_code})",
+                "Check that PREFACTOR_API_TOKEN holds a whole, unexpired token of this platform.",
+            ),
+        ]
+    except PrefactorHttpError as error:
+        status = getattr(error, "status_code", None)
+        return [
+            Check(
+                "reachability",
+                "failed",
+                f"{config.api_url} does not answer like the Prefactor API (HTTP {status})",
+                "Check PREFACTOR_API_URL; it is the address without a path.",
+            )
+        ]
+    except Exception as error:
+        return [
+            Check(
+                "reachability",
+                "failed",
+                f"{config.api_url} cannot be reached ({type(error).__name__})",
+                "Check PREFACTOR_API_URL, the network, HTTPS_PROXY and private certificates.",
+            )
+        ]
+    return [reached, Check("token", "ok", "the API accepts the token")]
+
+
+async def _register(client: PrefactorHttpClient, config: Config) -> Check:
+    """Register a run as the exporter would, marked as a smoke test, and cancel it."""
+    try:
+        instance = await client.agent_instances.register(
+            agent_version={"name": "prefactor-otel doctor", "external_identifier": "doctor"},
+            agent_schema_version=schema_version(),
+            agent_id=config.agent_id,
+            environment_id=config.environment_id,
+            update_current_version=False,
+            purpose="smoke_test",
+        )
+        await client.agent_instances.start(instance.id)
+        await client.agent_instances.finish(instance.id, "cancelled")
+    except PrefactorApiError as error:
+        fields = ", ".join(getattr(error, "errors", {}) or {})
+        return Check(
+            "registration",
+            "failed",
+            f"a run cannot be registered (HTTP {error.status_code} {error.code}"
+            + (f": {fields})" if fields else ")"),
+            "With an account token set PREFACTOR_AGENT_ID and PREFACTOR_ENVIRONMENT_ID; "
+            "with a deployment token leave both unset.",
+        )
+    except Exception as error:
+        return Check(
+            "registration",
+            "failed",
+            f"registering a run failed ({type(error).__name__})",
+            "Try again; if it stays, the API does not answer as documented.",
+        )
+    return Check(
+        "registration", "ok", f"a smoke-test run was registered and cancelled: {instance.id}"
+    )
+
+
+def _show(checks: list[Check]) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    for check in checks:
+        sign = ("✓", "green") if check.outcome == "ok" else ("✗", "bold red")
+        console.print(Text.assemble(sign, f" {check.name}: {check.found}"))
+        if check.remedy:
+            console.print(Text(f"  {check.remedy}", "yellow"))

@@ -1,0 +1,73 @@
+"""A run and its spans as a tree for the terminal."""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any, Final
+
+from rich.text import Text
+from rich.tree import Tree
+
+Row = dict[str, Any]
+
+_STYLES: Final = {
+    "active": "yellow",
+    "complete": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+    "terminated": "red",
+    "pending": "dim",
+}
+
+
+def run_tree(instance: Row, spans: list[Row]) -> Tree:
+    """The run as the root, spans under their parents, in order of their start."""
+    head = Text.assemble(
+        ("run ", "bold"), instance["id"], "  ", _status(instance["status"]), _tokens_of(spans)
+    )
+    tree = Tree(head)
+    children: defaultdict[str | None, list[Row]] = defaultdict(list)
+    for span in sorted(spans, key=lambda row: str(row["started_at"])):
+        children[span["parent_span_id"]].append(span)
+    _grow(tree, None, children)
+    return tree
+
+
+def seconds(row: Row) -> float | None:
+    """How long a span took; None while it is open."""
+    if not row["finished_at"]:
+        return None
+    began, ended = (datetime.fromisoformat(row[n]) for n in ("started_at", "finished_at"))
+    return round((ended - began).total_seconds(), 3)
+
+
+def _grow(tree: Tree, parent: str | None, children: defaultdict[str | None, list[Row]]) -> None:
+    for span in children[parent]:
+        _grow(tree.add(_label(span)), span["id"], children)
+
+
+def _label(span: Row) -> Text:
+    payload = span["payload"]
+    taken = seconds(span)
+    label = Text.assemble(
+        (f"{span['schema_name']:<11}", "cyan"),
+        (str(payload["name"]), "bold"),
+        f"  {taken:.2f} s  " if taken is not None else "  ...  ",
+        _status(span["status"]),
+    )
+    usage = payload.get("token_usage")
+    if usage:
+        label.append(f"  {usage['prompt_tokens']} → {usage['completion_tokens']} tokens", "blue")
+    error = payload.get("error")
+    if error:
+        label.append(f"  {error['error_type']}: {error['message']}", "red")
+    return label
+
+
+def _status(status: str) -> tuple[str, str]:
+    return (status, _STYLES.get(status, ""))
+
+
+def _tokens_of(spans: list[Row]) -> str:
+    usages = [span["payload"].get("token_usage") or {} for span in spans]
+    total = sum(usage.get("total_tokens", 0) for usage in usages)
+    return f"  {len(spans)} spans, {total} tokens"

@@ -1,0 +1,78 @@
+"""The examples run as they stand, and what they promise arrives."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prefactor_otel.devserver import DevServer
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run_example(api: DevServer, *command: str, **variables: str) -> str:
+    environment = {n: v for n, v in os.environ.items() if not n.startswith(("PREFACTOR_", "OTEL_"))}
+    environment |= {
+        "PREFACTOR_API_URL": f"http://localhost:{api.port}",
+        "PREFACTOR_API_TOKEN": api.token,
+    }
+    done = subprocess.run(
+        command,
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def tree(api: DevServer) -> dict[str, object]:
+    rows = api.spans()
+    names = {row["id"]: row["payload"]["name"] for row in rows}
+    assert all(row["status"] == "complete" for row in rows)
+    return {row["payload"]["name"]: names.get(row["parent_span_id"]) for row in rows}
+
+
+def test_quickstart(api: DevServer) -> None:
+    assert run_example(api, sys.executable, str(EXAMPLES / "quickstart.py")) == "Forty-two.\n"
+    assert tree(api) == {"oracle": None, "chat example-model": "oracle"}
+    assert api.instances()[0]["status"] == "complete"
+
+
+def test_live_processor(api: DevServer) -> None:
+    said = run_example(api, sys.executable, str(EXAMPLES / "live_processor.py"))
+    assert "on the platform: True" in said
+    assert "4 of 4 spans acknowledged" in said
+    assert tree(api) == {"clerk": None, "read_page": "clerk"}
+
+
+def test_zero_code(api: DevServer) -> None:
+    instrument = str(Path(sys.executable).parent / "opentelemetry-instrument")
+    application = EXAMPLES / "zero_code" / "app.py"
+    assert "prefactor_otel" not in application.read_text()
+    said = run_example(
+        api,
+        instrument,
+        sys.executable,
+        str(application),
+        OTEL_TRACES_EXPORTER="prefactor",
+        OTEL_METRICS_EXPORTER="none",
+        OTEL_LOGS_EXPORTER="none",
+    )
+    assert said == "9\n"
+    assert tree(api) == {"checkout": None, "price": "checkout"}
+
+
+def test_http_client(api: DevServer) -> None:
+    said = run_example(api, sys.executable, str(EXAMPLES / "http_client.py"))
+    assert said.strip().endswith("is complete")
+    assert tree(api) == {"first step": None}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.name)
+def test_an_example_can_be_read_in_a_minute(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 60

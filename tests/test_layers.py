@@ -1,0 +1,131 @@
+"""Imports point one way; this table is the map, and a new module must find its place in it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+# From the leaves to the doors: a module may import what stands above it, never below.
+ORDER = [
+    "errors",
+    "config",
+    "semconv",
+    "semconv.genai",
+    "semconv.content",
+    "span",
+    "mapping.kind",
+    "mapping.fields",
+    "mapping.failure",
+    "mapping.hygiene",
+    "mapping.genai",
+    "mapping",
+    "schemas",
+    "items",
+    "encoding",
+    "run",
+    "ledger",
+    "guard",
+    "answers",
+    "wire",
+    "outbox",
+    "sender",
+    "tree",
+    "intake",
+    "worker",
+    "pipeline",
+    "exporter",
+    "processor",
+    "provider",
+    "",
+    "devserver.rules",
+    "devserver.store",
+    "devserver.summary",
+    "devserver.operations",
+    "devserver.reads",
+    "devserver.faults",
+    "devserver.app",
+    "devserver.server",
+    "devserver",
+    "cli.tree",
+    "cli.agent",
+    "cli.demo",
+    "cli.doctor",
+    "cli.options",
+    "cli.commands",
+    "cli",
+]
+SPANS = {"span", "tree", "intake", "mapping.kind", "mapping.fields", "mapping.genai"}
+DELIVERY = {"sender", "answers", "wire", "outbox"}
+
+
+def modules(package: str) -> Iterator[tuple[str, Path]]:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT / package).with_suffix("").parts
+        yield ".".join(part for part in parts if part != "__init__"), path
+
+
+def imported(path: Path) -> set[str]:
+    """The full names of the modules that a file imports, at any depth."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            found.update(_named(node.module, alias.name) for alias in node.names)
+    return found
+
+
+def _named(module: str, name: str) -> str:
+    path = ROOT / Path(*module.split("."), name)
+    is_module = path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+    return f"{module}.{name}" if is_module else module
+
+
+def inside(package: str, names: set[str]) -> set[str]:
+    prefix = f"{package}."
+    return {
+        n.removeprefix(prefix) if n != package else ""
+        for n in names
+        if n == package or n.startswith(prefix)
+    }
+
+
+def test_every_module_has_its_place() -> None:
+    assert {name for name, _ in modules("prefactor_otel")} == set(ORDER)
+
+
+def test_imports_point_one_way() -> None:
+    place = {name: number for number, name in enumerate(ORDER)}
+    for name, path in modules("prefactor_otel"):
+        for other in inside("prefactor_otel", imported(path)):
+            assert place[other] < place[name], f"{name} imports {other}, which lies below it"
+
+
+def test_delivery_never_sees_a_span() -> None:
+    for name, path in modules("prefactor_otel"):
+        if name in DELIVERY:
+            assert not inside("prefactor_otel", imported(path)) & SPANS, name
+
+
+def test_spans_never_see_the_delivery() -> None:
+    for name, path in modules("prefactor_otel"):
+        if name in SPANS - {"intake"}:
+            assert not inside("prefactor_otel", imported(path)) & DELIVERY, name
+
+
+def test_the_client_knows_neither_opentelemetry_nor_us() -> None:
+    for name, path in modules("prefactor_http"):
+        for other in imported(path):
+            assert not other.startswith(("opentelemetry", "prefactor_otel", "threading")), name
+
+
+def test_the_api_is_called_from_one_place() -> None:
+    users = {
+        name
+        for name, path in modules("prefactor_otel")
+        if "PrefactorHttpClient" in path.read_text()
+    }
+    assert users == {"sender", "worker", "cli.doctor"}
