@@ -2,12 +2,13 @@
 
 import secrets
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from prefactor_http import pfid
+from prefactor_otel.devserver.declared import SpanType
 from prefactor_otel.devserver.form import timestamp
 from prefactor_otel.devserver.store import Row, Store
-
 
 
 class Ids:
@@ -40,6 +41,8 @@ class Account:
     def __init__(self, store: Store, *, client_ids: bool = True) -> None:
         self.store = store
         self.client_ids = client_ids
+        self.span_types: dict[str, Mapping[str, SpanType]] = {}
+        """The declared types by schema version, which never changes once made."""
         with store.transaction():
             row = store.find("account") or self._create()
         self.id: str = row["id"]

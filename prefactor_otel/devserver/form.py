@@ -33,6 +33,11 @@ class Form:
     def refuse(self, name: str, message: str) -> None:
         self.errors.setdefault(self._prefix + name, []).append(message)
 
+    def absorb(self, inner: "Form") -> None:
+        """The faults of a part, under this form's own prefix."""
+        for name, messages in inner.errors.items():
+            self.errors.setdefault(self._prefix + name, []).extend(messages)
+
     def _value(self, name: str, required: bool) -> Any:
         value = self._fields.get(name)
         if value is None and required:

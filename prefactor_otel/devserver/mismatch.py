@@ -25,8 +25,9 @@ def mismatches(schema: Any, value: Any, path: str) -> Iterator[str]:
     if not _is_of_type(schema.get("type"), value):
         yield f"{path}: is not of type {schema['type']}"
         return
-    if "enum" in schema and value not in schema["enum"]:
-        yield f"{path}: is none of {schema['enum']}"
+    allowed = schema.get("enum")
+    if isinstance(allowed, list) and value not in allowed:
+        yield f"{path}: is none of {allowed}"
     if "const" in schema and value != schema["const"]:
         yield f"{path}: is not {schema['const']!r}"
     if isinstance(value, dict):
@@ -37,19 +38,20 @@ def mismatches(schema: Any, value: Any, path: str) -> Iterator[str]:
 
 
 def _object(schema: dict[str, Any], value: dict[str, Any], path: str) -> Iterator[str]:
-    properties = schema.get("properties") or {}
-    for name in schema.get("required") or ():
+    properties, required = schema.get("properties"), schema.get("required")
+    for name in required if isinstance(required, list) else ():
         if name not in value:
             yield f"{path}.{name}: is missing"
     for name, item in value.items():
-        if name in properties:
+        if isinstance(properties, dict) and name in properties:
             yield from mismatches(properties[name], item, f"{path}.{name}")
         elif schema.get("additionalProperties") is False:
             yield f"{path}.{name}: is not declared"
 
 
 def _is_of_type(declared: Any, value: Any) -> bool:
-    names = [declared] if isinstance(declared, str) else declared
-    if not isinstance(names, list):
+    names = declared if isinstance(declared, list) else [declared]
+    known = [name for name in names if isinstance(name, str) and name in _TYPES]
+    if not known:
         return True
-    return any(name not in _TYPES or _TYPES[name](value) for name in names)
+    return any(_TYPES[name](value) for name in known)

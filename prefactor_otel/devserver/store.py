@@ -137,7 +137,13 @@ class Store:
         sql = f"SELECT 1 FROM {table} WHERE id = ?"
         return self._connection.execute(sql, [record_id]).fetchone() is not None
 
-    def answered(self, operation: str, key: str) -> tuple[bytes, Any] | None:
+    def value(self, table: str, record_id: str, column: str) -> Any:
+        """One column of a row as it is stored, or None; cheaper than the row."""
+        sql = f"SELECT {column} FROM {table} WHERE id = ?"
+        row = self._connection.execute(sql, [record_id]).fetchone()
+        return None if row is None else row[0]
+
+    def answered(self, operation: str, key: str) -> tuple[bytes, Row] | None:
         """The digest of the first body under this idempotency key, and its answer."""
         sql = "SELECT digest, answer FROM idempotency WHERE operation = ? AND key = ?"
         row = self._connection.execute(sql, [operation, key]).fetchone()
