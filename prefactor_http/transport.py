@@ -132,7 +132,7 @@ async def send(
     except aiohttp.ClientConnectorCertificateError as error:
         raise UntrustedCertificateError(*error.args) from error
     except aiohttp.ClientResponseError as error:
-        _forget_token(error)
+        _forget_secrets(error)
         raise
 
 
@@ -154,9 +154,12 @@ def _through(proxy: Proxy | None, url: str, headers: dict[str, str]) -> dict[str
     return {"url": url, "headers": headers | authorization, "proxy": proxy.url}
 
 
-def _forget_token(error: aiohttp.ClientResponseError) -> None:
-    """aiohttp shows the request's headers in the ``repr`` of such an error."""
-    headers = CIMultiDict(error.request_info.headers)
-    headers.popall("Authorization", None)
-    error.request_info = error.request_info._replace(headers=CIMultiDictProxy(headers))
+def _forget_secrets(error: aiohttp.ClientResponseError) -> None:
+    """aiohttp shows the request's headers in the ``repr`` of such an error: without secrets."""
+    info = error.request_info
+    headers = CIMultiDict(info.headers)
+    for name in ("Authorization", "Proxy-Authorization"):
+        headers.popall(name, None)
+    shown = CIMultiDictProxy(headers)
+    error.request_info = aiohttp.RequestInfo(info.url, info.method, shown, info.real_url)
     error.args = (error.request_info, *error.args[1:])
