@@ -9,6 +9,7 @@ import os
 import ssl
 from base64 import b64encode
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
@@ -52,11 +53,17 @@ def _parse(address: str) -> Proxy | None:
 
 
 def tls_context() -> ssl.SSLContext:
-    """The system's certificate authorities and those that the environment names."""
+    """The system's certificate authorities and those that the environment names. Files are read
+    once for each value of the variables."""
+    return _tls_context(tuple(os.environ.get(variable, "") for variable in CA_VARIABLES))
+
+
+@lru_cache(maxsize=4)  # some 50 ms of reading, which a client per request should not repeat
+def _tls_context(values: tuple[str, ...]) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
-    for variable in CA_VARIABLES:
-        for path in filter(None, os.environ.get(variable, "").split(os.pathsep)):
+    for variable, value in zip(CA_VARIABLES, values, strict=True):
+        for path in filter(None, value.split(os.pathsep)):
             _trust(context, variable, Path(path))
     return context
 

@@ -1,12 +1,13 @@
 """The way to the wire: sessions, DNS, one HTTP exchange. Only here is aiohttp used."""
 
+import asyncio
 import io
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from prefactor_http import _json
@@ -15,6 +16,7 @@ from prefactor_http.environment import CA_VARIABLES, Proxy, tls_context
 from prefactor_http.replies import Reply
 
 Session = aiohttp.ClientSession
+NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 
 
 class Requester(Protocol):
@@ -51,35 +53,37 @@ class UntrustedCertificateError(aiohttp.ClientConnectorCertificateError):
 class ExitProofResolver(AbstractResolver):
     """DNS that still works while the interpreter shuts down.
 
-    asyncio resolves names in an executor, and executors refuse work by the time atexit hooks
-    run; then the name is resolved in the loop's own thread, where nobody is kept waiting.
+    A lookup has a thread of its own, and by the time atexit hooks run no thread can be had; then
+    the name is looked up in the loop's thread, where nobody is kept waiting. The loop's executor
+    is left alone: closing a loop that has one takes a thread, too, and pools do not survive forks.
     """
-
-    def __init__(self) -> None:
-        self._threaded = ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """The addresses of a host. Raises ``OSError``."""
+        executor = ThreadPoolExecutor(1, "prefactor-dns")
         try:
-            return await self._threaded.resolve(host, port, family)
+            looking = executor.submit(_look_up, host, port, family)
         except RuntimeError:
-            return _resolve_here(host, port, family)
+            return _look_up(host, port, family)
+        finally:
+            executor.shutdown(wait=False)
+        return await asyncio.wrap_future(looking)
 
     async def close(self) -> None:
         """Nothing is held open."""
 
 
-def _resolve_here(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
-    found = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, family=family, flags=socket.AI_ADDRCONFIG
-    )
+def _look_up(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+    # A machine without a network has no address but that of localhost.
+    flags = 0 if host == "localhost" else socket.AI_ADDRCONFIG
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family, flags=flags)
     return [
         ResolveResult(
             hostname=host,
-            host=str(address[0]),
-            port=int(address[1]),
+            host=socket.getnameinfo(address, NUMERIC)[0],  # with the scope of a local IPv6 address
+            port=port,
             family=found_family,
             proto=proto,
             flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
@@ -128,7 +132,7 @@ async def send(
     except aiohttp.ClientConnectorCertificateError as error:
         raise UntrustedCertificateError(*error.args) from error
     except aiohttp.ClientResponseError as error:
-        _forget_token(error)
+        _forget_secrets(error)
         raise
 
 
@@ -150,9 +154,12 @@ def _through(proxy: Proxy | None, url: str, headers: dict[str, str]) -> dict[str
     return {"url": url, "headers": headers | authorization, "proxy": proxy.url}
 
 
-def _forget_token(error: aiohttp.ClientResponseError) -> None:
-    """aiohttp shows the request's headers in the ``repr`` of such an error."""
-    headers = CIMultiDict(error.request_info.headers)
-    headers.popall("Authorization", None)
-    error.request_info = error.request_info._replace(headers=CIMultiDictProxy(headers))
+def _forget_secrets(error: aiohttp.ClientResponseError) -> None:
+    """aiohttp shows the request's headers in the ``repr`` of such an error: without secrets."""
+    info = error.request_info
+    headers = CIMultiDict(info.headers)
+    for name in ("Authorization", "Proxy-Authorization"):
+        headers.popall(name, None)
+    shown = CIMultiDictProxy(headers)
+    error.request_info = aiohttp.RequestInfo(info.url, info.method, shown, info.real_url)
     error.args = (error.request_info, *error.args[1:])

@@ -13,6 +13,8 @@ from prefactor_http.endpoints.base import (
 from prefactor_http.models.agent import Agent, AgentForCreate, AgentForUpdate, AgentSummary
 from prefactor_http.models.base import ListResponse
 
+__all__ = ["AgentClient"]
+
 
 class AgentClient(EndpointClient):
     """``/agent``. An idempotency key has at most 64 characters, else ``ValueError``."""

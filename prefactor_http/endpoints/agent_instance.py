@@ -25,13 +25,14 @@ class AgentInstanceClient(EndpointClient):
     ) -> AgentInstance:
         """Register a run; it is ``pending`` until started. With a deployment token agent and
         environment are left out. ``id`` must be a PFID of the account's partition."""
-        body = given(
-            agent_version=agent_version,
-            agent_schema_version=agent_schema_version,
+        body = {
+            "agent_version": agent_version,
+            "agent_schema_version": agent_schema_version,
+            "update_current_version": update_current_version,
+        } | given(
             agent_id=agent_id,
             environment_id=environment_id,
             id=id,
-            update_current_version=update_current_version,
             purpose=purpose,
             external_identifier=external_identifier,
         )

@@ -72,9 +72,9 @@ def given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def segment(text: str) -> str:
+def segment(id: str) -> str:
     """An id as a part of a path; what would change the path is escaped."""
-    return quote(text, safe="")
+    return quote(str(id), safe="")  # callers also pass UUIDs and the like
 
 
 def _signal(answer: dict[str, Any], on_control: ControlCallback) -> None:

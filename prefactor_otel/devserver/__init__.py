@@ -1,7 +1,13 @@
-"""A local Prefactor API, as strict as the contract reads: for tests, demos and first steps."""
+"""A local Prefactor API, as strict as the contract reads: for tests, demos and first steps.
 
-from prefactor_otel.devserver.app import RecordedRequest
+A request's way through the code: ``app``, ``operations`` (or ``bulk``), then ``agents``,
+``registration``, ``instances`` or ``spans``; on the way back ``views``. ``form`` and ``rules``
+refuse, ``store`` remembers, ``server`` runs it all.
+"""
+
+from prefactor_otel.devserver.errors import ApiError
 from prefactor_otel.devserver.faults import Fault, Faults
+from prefactor_otel.devserver.record import RecordedRequest
 from prefactor_otel.devserver.server import DevServer, serve
 
-__all__ = ["DevServer", "Fault", "Faults", "RecordedRequest", "serve"]
+__all__ = ["ApiError", "DevServer", "Fault", "Faults", "RecordedRequest", "serve"]

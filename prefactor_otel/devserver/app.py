@@ -1,228 +1,171 @@
-"""The HTTP face: routes, the bearer token, the error envelope, faults and the request log."""
+"""The HTTP face: routes, the bearer token, the error envelope, scripted faults."""
 
 import asyncio
 import hmac
-from collections import deque
+import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from aiohttp import web
 
-from prefactor_http import pfid
-from prefactor_otel.devserver import operations, reads, rules
+from prefactor_otel.devserver import bulk, operations
+from prefactor_otel.devserver.account import Account
+from prefactor_otel.devserver.errors import ApiError
 from prefactor_otel.devserver.faults import Fault, Faults, from_json
-from prefactor_otel.devserver.operations import Operation
-from prefactor_otel.devserver.rules import ApiError, Json
-from prefactor_otel.devserver.store import Store
+from prefactor_otel.devserver.form import Json
+from prefactor_otel.devserver.operations import OPERATIONS, Operation
+from prefactor_otel.devserver.record import RecordedRequest, Recorder, parsed
 
-MAX_BODY: Final = 64 * 1024 * 1024
-LOG_LENGTH: Final = 10_000
 API: Final = "/api/v1"
+FAULTS_PATH: Final = "/__faults"
+BODY_LIMIT: Final = 64 * 2**20
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-
-@dataclass(frozen=True, slots=True)
-class RecordedRequest:
-    """A request that came in, and the status that it was answered with (None: not at all)."""
-
-    method: str
-    path: str
-    body: Any
-    headers: dict[str, str]
-    status: int | None
+logger: Final = logging.getLogger("prefactor_otel.devserver")
 
 
-class Api:
-    """The application over one store."""
+class App:
+    """One listening period of the server. Made, used and dropped on its loop."""
 
     def __init__(
-        self,
-        store: Store,
-        token: str,
-        faults: Faults,
-        *,
-        allow_faults: bool,
-        client_ids: bool,
-        after_request: Callable[[], None] = lambda: None,
+        self, account: Account, token: str, faults: Faults, recorder: Recorder, allow_faults: bool
     ) -> None:
-        self.store = store
-        self.requests: deque[RecordedRequest] = deque(maxlen=LOG_LENGTH)
-        self._token = token
+        self._account = account
+        self._authorization = f"Bearer {token}".encode()
         self._faults = faults
-        self._client_ids = client_ids
-        self._after_request = after_request
+        self._recorder = recorder
+        self._release = asyncio.Event()
         self.application = web.Application(
-            middlewares=[self._record, self._envelope, self._authorize, self._fail],
-            client_max_size=MAX_BODY,
+            middlewares=[self._recorded, self._enveloped], client_max_size=BODY_LIMIT
         )
-        self._route()
-        if allow_faults:
-            self._route_faults()
-
-    def _route(self) -> None:
         router = self.application.router
-        writes: dict[tuple[str, str], tuple[str, Operation]] = {
-            ("POST", "/agent"): ("agents/create", operations.create_agent),
-            ("PUT", "/agent/{agent_id}"): ("agents/update", operations.update_agent),
-            ("DELETE", "/agent/{agent_id}"): ("agents/delete", operations.delete_agent),
-            ("POST", "/agent/{agent_id}/retire"): ("agents/retire", operations.retire_agent),
-            ("POST", "/agent/{agent_id}/reinstate"): (
-                "agents/reinstate",
-                operations.reinstate_agent,
-            ),
-            ("POST", "/agent_instance/register"): (
-                "agent_instances/register",
-                operations.register,
-            ),
-            ("PUT", "/agent_instance/{agent_instance_id}"): (
-                "agent_instances/update",
-                operations.update_instance,
-            ),
-            ("POST", "/agent_spans"): ("agent_spans/create", operations.create_span),
-            ("POST", "/agent_spans/{agent_span_id}/finish"): (
-                "agent_spans/finish",
-                operations.finish_span,
-            ),
-        }
-        for name in ("start", "finish", "terminate", "record_quality"):
-            writes["POST", f"/agent_instance/{{agent_instance_id}}/{name}"] = (
-                f"agent_instances/{name}",
-                getattr(operations, name),
-            )
-        shown = {
-            "/ping": lambda r: {"status": "success", "details": {"token_type": "api"}},
-            "/account": lambda r: reads.account(self.store),
-            "/alerts/count": lambda r: reads.alerts_count(self.store),
-            "/risk_profile": lambda r: reads.risk_profiles(self.store),
-            "/agent": lambda r: reads.agents(self.store, r.query),
-            "/agent/show": lambda r: reads.agent_shown(self.store, r.query),
-            "/agent/{id}": lambda r: reads.agent_detail(self.store, r.match_info["id"]),
-            "/agent_instance": lambda r: reads.instances(self.store, r.query),
-            "/agent_instance/{id}": lambda r: reads.instance_detail(self.store, r.match_info["id"]),
-            "/agent_spans": lambda r: reads.spans(self.store, r.query),
-        }
-        for path, read in shown.items():
-            router.add_get(API + path, _reader(read))
-        for (method, path), (name, operation) in writes.items():
-            router.add_route(method, API + path, self._writer(name, operation))
+        for operation in OPERATIONS:
+            router.add_route(operation.method, API + operation.path, self._handler(operation))
         router.add_post(f"{API}/bulk", self._bulk)
-        router.add_post(f"{API}/pfid/generate", self._generate)
+        if allow_faults:
+            router.add_get(FAULTS_PATH, self._faults_in_force)
+            router.add_post(FAULTS_PATH, self._add_fault)
+            router.add_delete(FAULTS_PATH, self._clear_faults)
 
-    def _route_faults(self) -> None:
-        router = self.application.router
-        router.add_get("/__faults", self._list_faults)
-        router.add_post("/__faults", self._add_fault)
-        router.add_delete("/__faults", self._clear_faults)
+    def release(self) -> None:
+        """Cut what hangs. Call it on the loop."""
+        self._release.set()
+        self._release = asyncio.Event()
 
-    def _writer(self, name: str, operation: Operation) -> Handler:
+    def _handler(self, operation: Operation) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            body = await _body(request) | dict(request.match_info)
-            if name == "agent_spans/create":
-                self._check_client_id(body)
-            header = request.headers.get("Idempotency-Key")
-            return _json(operations.once(self.store, name, operation, body, header))
+            if operation.method == "GET":
+                fields, key = dict(request.query), None
+            else:
+                fields, key = operations.rest_fields(operation, await _body(request))
+            if key is None:
+                key = request.headers.get("Idempotency-Key")
+            target = request.match_info.get(operation.target, "")
+            return _json(operations.perform(self._account, operation, target, fields, key))
 
         return handle
 
     async def _bulk(self, request: web.Request) -> web.StreamResponse:
-        return _json(operations.bulk(self.store, await _body(request), self._intercept))
+        def intercept(number: int, item: Json) -> None:
+            self._faults.strike_item(number, lambda: orjson.dumps(item).decode())
 
-    def _intercept(self, index: int, item: Json) -> None:
-        refusal = self._faults.take_for_item(orjson.dumps(item))
-        if refusal is not None:
-            raise refusal
-        if item["_type"] == "agent_spans/create":
-            self._check_client_id(item)
+        return _json(bulk.execute(self._account, await _body(request), intercept))
 
-    def _check_client_id(self, body: Json) -> None:
-        fields = body.get("details") or body
-        if not self._client_ids and isinstance(fields, dict) and fields.get("id") is not None:
-            raise rules.invalid("id", "is made by the server")
-
-    async def _generate(self, request: web.Request) -> web.StreamResponse:
-        count = (await _body(request)).get("count", 1)
-        if not isinstance(count, int) or not 1 <= count <= 1000:
-            raise rules.invalid("count", "must be a whole number from 1 to 1000")
-        made = [pfid.generate(self.store.partition) for _ in range(count)]
-        return _json(operations.details({"pfids": made}))
-
-    async def _list_faults(self, request: web.Request) -> web.StreamResponse:
+    async def _faults_in_force(self, request: web.Request) -> web.StreamResponse:
         return _json({"status": "success", "faults": self._faults.pending()})
 
     async def _add_fault(self, request: web.Request) -> web.StreamResponse:
-        self._faults.add(from_json(await _body(request)))
-        return await self._list_faults(request)
+        """A fault; or ``{"terminate": instance id, "reason": ...}``, done at once."""
+        body = await _body(request)
+        if "terminate" in body:
+            operation = operations.BY_NAME["agent_instances/terminate"]
+            target, fields = str(body["terminate"]), {"reason": body.get("reason")}
+            return _json(operations.perform(self._account, operation, target, fields, None))
+        self._faults.add(from_json(body))
+        return await self._faults_in_force(request)
 
     async def _clear_faults(self, request: web.Request) -> web.StreamResponse:
         self._faults.clear()
-        return await self._list_faults(request)
-
-    # -- middlewares, outermost first -----------------------------------------------------
+        return await self._faults_in_force(request)
 
     @web.middleware
-    async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        status: int | None = None
-        try:
-            response = await handler(request)
-            status = None if isinstance(response, _Cut) else response.status
-            return response
-        finally:
-            self.requests.append(
-                RecordedRequest(
-                    request.method,
-                    request.path,
-                    _quietly_parsed(request),
-                    {
-                        name: value
-                        for name, value in request.headers.items()
-                        if name != "Authorization"
-                    },
-                    status,
-                )
-            )
-            self._after_request()
-
-    @web.middleware
-    async def _envelope(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
+    async def _recorded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Outermost: takes the body in, lets a fault strike, keeps a record of the end."""
+        if request.path == FAULTS_PATH:
             return await handler(request)
-        except ApiError as error:
-            return _json(error.envelope, error.status)
-        except web.HTTPException as error:
-            code = "not_found" if error.status == 404 else (error.reason or "error").lower()
-            return _json(
-                ApiError(error.status, code.replace(" ", "_"), error.reason or "").envelope,
-                error.status,
-            )
+        try:
+            raw = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raw = b""
+        fault = self._faults.strike(request.method, request.path, len(raw))
+        record = _Record(self._recorder, request, raw)
+        response = await self._struck(fault, request, handler, record)
+        record.close(None if isinstance(response, _Cut) else response.status)
+        return response
 
-    @web.middleware
-    async def _authorize(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
-            raise rules.bad_token()
-        return await handler(request)
-
-    @web.middleware
-    async def _fail(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        body = await request.read()
-        if request.path == "/__faults":
-            return await handler(request)
-        fault = self._faults.take(request.path, len(body))
+    async def _struck(
+        self, fault: Fault | None, request: web.Request, handler: Handler, record: "_Record"
+    ) -> web.StreamResponse:
         if fault is None:
             return await handler(request)
         if fault.delay:
             await asyncio.sleep(fault.delay)
         if fault.hang:
-            await asyncio.Event().wait()
-        if fault.drop == "before":
+            record.close(None)
+            await self._release.wait()
             return _cut(request)
         if fault.drop == "after":
             await handler(request)
+        if fault.drop is not None:
             return _cut(request)
-        answer = _answer_of(fault)
-        return answer if answer is not None else await handler(request)
+        return _scripted(fault) or await handler(request)
+
+    @web.middleware
+    async def _enveloped(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            self._authorize(request)
+            return await handler(request)
+        except ApiError as error:
+            return _json(error.envelope(), error.status)
+        except web.HTTPException as error:
+            code = (error.reason or "error").lower().replace(" ", "_")
+            return _json(ApiError(error.status, code, str(error.reason)).envelope(), error.status)
+        except Exception:
+            logger.exception("%s %s failed", request.method, request.path)
+            return _json(ApiError(500, "internal_error", "see the server's log").envelope(), 500)
+
+    def _authorize(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(given, self._authorization):
+            raise ApiError(401, "bad_authtoken", "The bearer token is missing or wrong")
+
+
+class _Record:
+    """The record of one request, written once."""
+
+    def __init__(self, recorder: Recorder, request: web.Request, raw: bytes) -> None:
+        self._recorder, self._request, self._raw = recorder, request, raw
+        self._open = True
+
+    def close(self, status: int | None) -> None:
+        if not self._open:
+            return
+        self._open = False
+        request = self._request
+        headers = {n: v for n, v in request.headers.items() if n.lower() != "authorization"}
+        self._recorder.add(
+            RecordedRequest(
+                method=request.method,
+                path=request.path,
+                query=dict(request.query),
+                body=parsed(self._raw),
+                headers=headers,
+                status=status,
+            ),
+            len(self._raw),
+        )
 
 
 class _Cut(web.Response):
@@ -235,46 +178,35 @@ def _cut(request: web.Request) -> web.StreamResponse:
     return _Cut()
 
 
-def _answer_of(fault: Fault) -> web.StreamResponse | None:
+def _scripted(fault: Fault) -> web.Response | None:
+    """What a fault answers in place of the operation; None for one that only delays."""
     status = fault.status or (413 if fault.max_body is not None else None)
-    headers = {"Retry-After": fault.retry_after} if fault.retry_after is not None else {}
-    if fault.body is not None:
-        return web.Response(status=status or 200, text=fault.body, headers=headers)
-    if status is None:
+    if status is None and fault.body is None:
         return None
-    response = _json(ApiError(status, fault.code, "scripted fault").envelope, status)
-    response.headers.update(headers)
+    if fault.body is not None:
+        response = web.Response(status=status or 200, text=fault.body)
+    else:
+        response = _json(ApiError(status or 500, fault.code, fault.message).envelope(), status)
+    if fault.retry_after is not None:
+        response.headers["Retry-After"] = str(fault.retry_after)
     return response
 
 
-def _reader(read: Callable[[web.Request], Json]) -> Handler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return _json(read(request))
-
-    return handle
-
-
-def _json(body: Json, status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
-
-
 async def _body(request: web.Request) -> Json:
-    """The JSON object of a request; no body at all is an empty one."""
+    """The JSON object of a request. Clients also send none at all, which is an empty one."""
     raw = await request.read()
     if not raw:
         return {}
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        raise ApiError(400, "validation_errors", "the body is not JSON") from None
+        raise ApiError(400, "bad_request", "The body is not JSON") from None
     if not isinstance(body, dict):
-        raise ApiError(400, "validation_errors", "the body is not a JSON object")
+        raise ApiError(400, "bad_request", "The body is not a JSON object")
     return body
 
 
-def _quietly_parsed(request: web.Request) -> Any:
-    raw = request._read_bytes
-    try:
-        return orjson.loads(raw) if raw else None
-    except orjson.JSONDecodeError:
-        return None
+def _json(body: Json, status: int | None = None) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(body), status=status or 200, content_type="application/json"
+    )

@@ -4,61 +4,60 @@ import asyncio
 import ipaddress
 import secrets
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from aiohttp import web
 
-from prefactor_otel.devserver import operations, reads
-from prefactor_otel.devserver.app import Api, RecordedRequest
+from prefactor_otel.devserver import views
+from prefactor_otel.devserver.account import Account
+from prefactor_otel.devserver.app import App
 from prefactor_otel.devserver.faults import Faults
-from prefactor_otel.devserver.rules import Json
-from prefactor_otel.devserver.store import Store, now
+from prefactor_otel.devserver.form import Json
+from prefactor_otel.devserver.operations import BY_NAME, perform
+from prefactor_otel.devserver.record import RecordedRequest, Recorder
+from prefactor_otel.devserver.store import MEMORY, Store
+
+_RECORDED: Final = 10_000
+_RECORDED_BYTES: Final = 64 * 2**20
+_GRACE: Final = 0.5
 
 
 class DevServer:
-    """A local Prefactor API in a thread of its own.
+    """A local Prefactor API on a real socket, in a thread of its own.
 
     ``db`` is a file that survives restarts, or ``:memory:``. ``port`` 0 takes a free one, kept
-    over ``stop`` and ``start``. Without a ``token`` one is made. ``client_ids=False`` refuses
-    span ids made by clients. Raises ``ValueError`` for a host beyond loopback without a token.
+    over ``stop`` and ``start``. Without a ``token`` one is made; it is never stored.
+    ``allow_faults`` opens ``/__faults``. ``client_ids=False`` refuses span ids made by clients.
+    Raises ``ValueError`` for a host beyond loopback without a token.
     """
 
     def __init__(
         self,
-        db: str = ":memory:",
+        db: str | Path = MEMORY,
         host: str = "127.0.0.1",
         port: int = 0,
         token: str | None = None,
-        *,
         allow_faults: bool = True,
         client_ids: bool = True,
     ) -> None:
-        check_bind(host, token)
+        if not token and not _is_loopback(host):
+            raise ValueError(
+                f"{host} can be reached from other machines: give a token of your own to bind it"
+            )
         self.token = token or f"pf_dev_{secrets.token_urlsafe(24)}"
         self.faults = Faults()
-        self._host = host
-        self._port = port
-        self._changed = threading.Condition()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._stop = asyncio.Event()
+        self._host, self._port = host, port
+        self._allow_faults = allow_faults
+        self._recorder = Recorder(_RECORDED, _RECORDED_BYTES)
+        self._running: tuple[threading.Thread, Callable[[], None]] | None = None
         self._store = Store(db)
-        self._seed()
-        self._make_api: Callable[[], Api] = lambda: Api(
-            self._store,
-            self.token,
-            self.faults,
-            allow_faults=allow_faults,
-            client_ids=client_ids,
-            after_request=self._notify,
-        )
-        self._requests: list[RecordedRequest] = []
-        self._current: Api | None = None
+        self._account = Account(self._store, client_ids=client_ids)
 
     def __enter__(self) -> Self:
         self.start()
@@ -66,186 +65,145 @@ class DevServer:
 
     def __exit__(
         self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
-        self.stop()
-        self._store.close()
+        self.close()
 
     @property
     def url(self) -> str:
-        """``http://HOST:PORT``."""
+        """``http://HOST:PORT``; the port is known once the server has been started."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
     @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return self._port
-
-    @property
     def account_id(self) -> str:
-        """The account's id."""
-        return self._store.account_id
+        return self._account.id
 
     @property
     def agent_id(self) -> str:
         """The default agent: runs that name none belong to it."""
-        return self._store.agent_id
+        return self._account.agent_id
 
     @property
     def environment_id(self) -> str:
-        """The one environment."""
-        return self._store.environment_id
+        return self._account.environment_id
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The requests since the construction, oldest first; at most the last 10,000."""
-        return [*self._requests, *(self._current.requests if self._current else ())]
-
-    def start(self) -> None:
-        """Listen. Raises ``OSError`` when the port is taken."""
-        listener = socket.create_server((self._host, self._port), backlog=256)
-        self._port = listener.getsockname()[1]
-        ready = threading.Event()
-        self._current = self._make_api()
-        self._thread = threading.Thread(
-            target=self._work, args=(listener, ready), name="prefactor-devserver", daemon=True
-        )
-        self._thread.start()
-        ready.wait()
-
-    def stop(self) -> None:
-        """Close the port and every connection; the data stays."""
-        if self._thread is None or self._loop is None:
-            return
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-        self._requests = self.requests
-        self._thread = self._loop = self._current = None
+        """What came in, oldest first: the newest 10,000 requests, or 64 MB of bodies."""
+        return self._recorder.kept()
 
     def instances(self) -> list[Json]:
-        """Every run, as its detail shows it, oldest first."""
-        return self._on_loop(
-            lambda: [
-                row | reads.instance_counts(self._store, row["id"])
-                for row in self._store.page("agent_instance", {})[0]
-            ]
-        )
+        """Every run as its detail shows it, oldest first."""
+        with self._store.transaction():
+            _, rows = self._store.page("agent_instance", {})
+            return [views.instance(self._account, row) for row in rows]
 
     def spans(self, instance_id: str | None = None) -> list[Json]:
         """Every span, or those of one run, oldest first."""
-        filters = {"agent_instance_id": instance_id} if instance_id is not None else {}
-        return self._on_loop(lambda: self._store.page("agent_span", filters)[0])
+        where = {} if instance_id is None else {"agent_instance_id =": instance_id}
+        with self._store.transaction():
+            _, rows = self._store.page("agent_span", where)
+            return [views.span(self._account, row) for row in rows]
 
     def terminate(self, instance_id: str, reason: str) -> None:
-        """Terminate a run, as somebody on the platform's page would."""
-        body: Json = {"agent_instance_id": instance_id, "reason": reason}
-        self._on_loop(lambda: [operations.terminate(self._store, body)])
+        """Terminate a run, as somebody on the platform's page would. Raises ``ApiError``."""
+        operation = BY_NAME["agent_instances/terminate"]
+        perform(self._account, operation, instance_id, {"reason": reason}, None)
 
     def wait_until(self, predicate: Callable[["DevServer"], object], timeout: float = 5.0) -> bool:
-        """Wait until the predicate holds, looked at after every request; False after
-        ``timeout`` seconds."""
+        """Block until the predicate holds, looked at now and after each request; False when the
+        time runs out first."""
         deadline = time.monotonic() + timeout
-        while not predicate(self):
-            with self._changed:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                self._changed.wait(min(left, 0.2))
-        return True
+        while True:
+            handled = self._recorder.handled
+            if predicate(self):
+                return True
+            if not self._recorder.wait_beyond(handled, max(0.0, deadline - time.monotonic())):
+                return bool(predicate(self))
 
-    def _on_loop(self, read: Callable[[], list[Json]]) -> list[Json]:
-        """Run on the loop that owns the store; on this thread when the server is stopped."""
-        if self._loop is None:
-            return read()
+    def start(self) -> None:
+        """Listen. Raises ``OSError`` when the port is taken."""
+        if self._running is not None:
+            raise RuntimeError("the server is running already")
+        ready: Future[tuple[int, Callable[[], None]]] = Future()
+        thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(ready)), name="prefactor-devserver", daemon=True
+        )
+        thread.start()
+        self._port, stop = ready.result()
+        self._running = thread, stop
 
-        async def call() -> list[Json]:
-            return read()
+    def stop(self) -> None:
+        """Close the port and every connection. The data stays, and can still be read here."""
+        if self._running is None:
+            return
+        thread, stop = self._running
+        self._running = None
+        stop()
+        thread.join()
 
-        return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
+    def close(self) -> None:
+        """Stop, and let go of the data: what was in memory is gone."""
+        self.stop()
+        self._store.close()
 
-    def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
-    def _seed(self) -> None:
-        if self._store.get("agent", self._store.agent_id) is None:
-            moment = now()
-            self._store.put_agent(
-                {
-                    "type": "agent",
-                    "id": self._store.agent_id,
-                    "account_id": self._store.account_id,
-                    "name": "Local agent",
-                    "description": None,
-                    "external_identifier": None,
-                    "status": "active",
-                    "inserted_at": moment,
-                    "updated_at": moment,
-                }
-            )
-
-    def _work(self, listener: socket.socket, ready: threading.Event) -> None:
-        loop = asyncio.new_event_loop()
+    async def _serve(self, ready: Future[tuple[int, Callable[[], None]]]) -> None:
+        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+        app = App(self._account, self.token, self.faults, self._recorder, self._allow_faults)
+        runner = web.AppRunner(app.application, access_log=None, shutdown_timeout=_GRACE)
         try:
-            loop.run_until_complete(self._serve(listener, ready))
-        finally:
-            loop.close()
+            await runner.setup()
+            site = web.TCPSite(runner, self._host, self._port, reuse_address=True)
+            await site.start()
+        except BaseException as error:
+            await runner.cleanup()
+            ready.set_exception(error)
+            return
 
-    async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
-        assert self._current is not None
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        runner = web.AppRunner(
-            self._current.application,
-            access_log=None,
-            shutdown_timeout=0.1,
-            handler_cancellation=True,
-        )
-        await runner.setup()
-        await web.SockSite(runner, listener).start()
-        ready.set()
-        await self._stop.wait()
+        def on_loop(call: Callable[[], None]) -> Callable[[], None]:
+            def later() -> None:
+                loop.call_soon_threadsafe(call)
+
+            return later
+
+        self.faults.on_clear = on_loop(app.release)
+        port: int = runner.addresses[0][1]
+        ready.set_result((port, on_loop(stopped.set)))
+        await stopped.wait()
+        self.faults.on_clear = lambda: None
+        app.release()
         await runner.cleanup()
-
-
-def check_bind(host: str, token: str | None) -> None:
-    """Raises ``ValueError`` for a host that others can reach, unless the token is the user's."""
-    if token is None and not _is_loopback(host):
-        raise ValueError(
-            f"{host} can be reached from other machines: pass a token of your own with it"
-        )
 
 
 def serve(
     host: str = "127.0.0.1",
     port: int = 8787,
-    db: str = ":memory:",
+    db: str | Path = MEMORY,
     token: str | None = None,
-    *,
     allow_faults: bool = False,
     on_ready: Callable[[str, str], None] = lambda url, token: None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. ``on_ready`` gets the URL and the token."""
-    stop = threading.Event()
+    """Serve until SIGINT or SIGTERM, from the main thread. ``on_ready`` gets the URL and the
+    token as soon as requests are taken. Raises as ``DevServer`` does."""
+    ended = threading.Event()
     before = {
-        number: signal.signal(number, lambda *_: stop.set())
+        number: signal.signal(number, lambda *_: ended.set())
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        with DevServer(db, host, port, token, allow_faults=allow_faults) as server:
+        with DevServer(db, host, port, token, allow_faults) as server:
             on_ready(server.url, server.token)
-            stop.wait()
+            ended.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

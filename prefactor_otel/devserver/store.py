@@ -1,224 +1,181 @@
-"""The database: SQLite in WAL mode, one writer, documents in columns that queries need."""
+"""SQLite: the tables, one connection, one transaction at a time from whichever thread."""
 
-import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
-from prefactor_http import pfid
-from prefactor_otel.devserver.rules import Json
+Row = dict[str, Any]
 
+MEMORY: Final = ":memory:"
+
+_JSON: Final = frozenset(
+    {"payload", "result_payload", "mismatches", "quality_payload", "quality_payloads"}
+    | {"definition", "runtime_environment", "answer"}
+)
+
+# `seq` is the order of arrival, which is what "oldest first" means.
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS agent (id TEXT PRIMARY KEY, external_identifier TEXT UNIQUE,
-  deleted INTEGER NOT NULL DEFAULT 0, document BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS agent_instance (id TEXT PRIMARY KEY, agent_id TEXT NOT NULL,
-  agent_version_id TEXT NOT NULL, external_identifier TEXT, document BLOB NOT NULL,
-  types BLOB NOT NULL, UNIQUE (agent_id, external_identifier));
-CREATE INDEX IF NOT EXISTS instance_by_agent ON agent_instance (agent_id, id);
-CREATE TABLE IF NOT EXISTS agent_span (id TEXT PRIMARY KEY, agent_instance_id TEXT NOT NULL,
-  agent_id TEXT NOT NULL, status TEXT NOT NULL, schema_name TEXT NOT NULL, document BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS span_by_instance ON agent_span (agent_instance_id, id);
-CREATE INDEX IF NOT EXISTS span_by_agent ON agent_span (agent_id, id);
-CREATE TABLE IF NOT EXISTS version (kind TEXT, agent_id TEXT, external_identifier TEXT,
-  id TEXT NOT NULL, PRIMARY KEY (kind, agent_id, external_identifier));
-CREATE TABLE IF NOT EXISTS replay (operation TEXT, key TEXT, digest BLOB NOT NULL,
-  answer BLOB NOT NULL, PRIMARY KEY (operation, key));
+CREATE TABLE IF NOT EXISTS account (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+    agent_id TEXT NOT NULL, environment_id TEXT NOT NULL, inserted_at TEXT, updated_at TEXT);
+CREATE TABLE IF NOT EXISTS agent (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, description TEXT,
+    external_identifier TEXT UNIQUE, retired INTEGER NOT NULL DEFAULT 0, owner_person_id TEXT,
+    risk_profile_id TEXT, team_id TEXT, inserted_at TEXT, updated_at TEXT);
+CREATE TABLE IF NOT EXISTS environment (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS agent_deployment (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent_id TEXT NOT NULL,
+    environment_id TEXT NOT NULL, current_version_id TEXT, UNIQUE (agent_id, environment_id));
+CREATE TABLE IF NOT EXISTS agent_version (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent_id TEXT NOT NULL,
+    external_identifier TEXT, name TEXT, description TEXT, runtime_environment TEXT,
+    UNIQUE (agent_id, external_identifier));
+CREATE TABLE IF NOT EXISTS agent_schema_version (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent_id TEXT NOT NULL,
+    external_identifier TEXT, digest TEXT NOT NULL, definition TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS schema_of_agent ON agent_schema_version (agent_id);
+CREATE TABLE IF NOT EXISTS agent_instance (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent_id TEXT NOT NULL,
+    agent_version_id TEXT NOT NULL, agent_schema_version_id TEXT NOT NULL,
+    environment_id TEXT NOT NULL, agent_deployment_id TEXT NOT NULL, status TEXT NOT NULL,
+    purpose TEXT NOT NULL, external_identifier TEXT, started_at TEXT, finished_at TEXT,
+    termination_reason TEXT, quality_payload TEXT, quality_payloads TEXT NOT NULL,
+    inserted_at TEXT, updated_at TEXT, UNIQUE (agent_id, external_identifier));
+CREATE TABLE IF NOT EXISTS agent_span (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent_id TEXT NOT NULL,
+    agent_instance_id TEXT NOT NULL, parent_span_id TEXT, schema_name TEXT NOT NULL,
+    schema_title TEXT, status TEXT NOT NULL, purpose TEXT NOT NULL, payload TEXT NOT NULL,
+    payload_bytes INTEGER NOT NULL, result_payload TEXT, mismatches TEXT NOT NULL, summary TEXT,
+    sensitive_encoding INTEGER NOT NULL, started_at TEXT, finished_at TEXT,
+    inserted_at TEXT, updated_at TEXT);
+CREATE INDEX IF NOT EXISTS span_of_instance ON agent_span (agent_instance_id, status);
+CREATE INDEX IF NOT EXISTS span_of_agent ON agent_span (agent_id, id);
+CREATE TABLE IF NOT EXISTS idempotency (
+    operation TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, answer TEXT NOT NULL,
+    PRIMARY KEY (operation, key)) WITHOUT ROWID;
 """
 
-TABLES: Final = ("agent", "agent_instance", "agent_span")
-SORTABLE: Final = ("id", "inserted_at", "started_at", "finished_at", "status", "name", "updated_at")
+
+def _encoded(value: Any) -> Any:
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
 
 
-def now() -> str:
-    """The current time as the API writes it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def _decoded(row: sqlite3.Row) -> Row:
+    return {
+        name: orjson.loads(value) if name in _JSON and value is not None else value
+        for name, value in zip(row.keys(), row, strict=True)
+    }
 
 
 class Store:
-    """One account's data. Not thread-safe: the server's loop owns it."""
+    """Rows in and out as dicts; objects and lists are JSON in the file.
 
-    def __init__(self, path: str) -> None:
-        if path != ":memory:":
+    Table and column names come from this package's code only, never from a request.
+    """
+
+    def __init__(self, db: str | Path) -> None:
+        self._lock = threading.RLock()
+        path = str(db)
+        if path != MEMORY:
+            # Prompts are in it: nobody else's to read. SQLite gives its side files the same mode.
             Path(path).touch(mode=0o600)
-            Path(path).chmod(0o600)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
-        self._last = (0, 0)
-        self.partition = int(self._meta("partition", lambda: str(secrets.randbits(30))))
-        self.account_id = self._meta("account_id", self.new_id)
-        self.environment_id = self._meta("environment_id", self.new_id)
-        self.agent_id = self._meta("agent_id", self.new_id)
-        self.deployment_id = self._meta("deployment_id", self.new_id)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Close the database; what was written stays."""
-        self._db.close()
+        with self._lock:
+            self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        """All of it or nothing. Every use of the store happens inside one."""
+        with self._lock:
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
 
-    def new_id(self) -> str:
-        """A PFID that sorts after every one made before, also within one millisecond."""
-        fresh = pfid.decode(pfid.generate(self.partition))
-        milliseconds, random80 = fresh[0], fresh[2] >> 1  # room to count up
-        if milliseconds <= self._last[0]:
-            milliseconds, random80 = self._last[0], self._last[1] + 1
-        self._last = (milliseconds, random80)
-        return pfid.encode(milliseconds, self.partition, random80)
-
-    def get(self, table: str, id: str) -> Json | None:
-        """One document."""
-        return self._one(f"SELECT document FROM {_table(table)} WHERE id = ?", id)
-
-    def types_of(self, instance_id: str) -> dict[str, Json]:
-        """The span types that an instance has declared."""
-        return self._one("SELECT types FROM agent_instance WHERE id = ?", instance_id) or {}
-
-    def put_agent(self, document: Json, *, deleted: bool = False) -> None:
-        """Insert or replace an agent."""
-        identifier = document.get("external_identifier")
-        self._db.execute(
-            "INSERT OR REPLACE INTO agent VALUES (?, ?, ?, ?)",
-            (document["id"], identifier, int(deleted), orjson.dumps(document)),
+    def insert(self, table: str, row: Mapping[str, Any]) -> None:
+        names, marks = ", ".join(row), ", ".join("?" * len(row))
+        self._connection.execute(
+            f"INSERT INTO {table} ({names}) VALUES ({marks})", [_encoded(v) for v in row.values()]
         )
 
-    def agent_by_identifier(self, identifier: str) -> Json | None:
-        """An agent by its external identifier."""
-        return self._one(
-            "SELECT document FROM agent WHERE external_identifier = ? AND deleted = 0", identifier
-        )
+    def update(self, table: str, record_id: str, changes: Mapping[str, Any]) -> None:
+        names = ", ".join(f"{name} = ?" for name in changes)
+        values = [*(_encoded(value) for value in changes.values()), record_id]
+        self._connection.execute(f"UPDATE {table} SET {names} WHERE id = ?", values)
 
-    def put_instance(self, document: Json, types: dict[str, Json]) -> None:
-        """Insert an instance. Raises ``sqlite3.IntegrityError`` when it is there already."""
-        self._db.execute(
-            "INSERT INTO agent_instance VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                document["id"],
-                document["agent_id"],
-                document["agent_version_id"],
-                document.get("external_identifier"),
-                orjson.dumps(document),
-                orjson.dumps(types),
-            ),
-        )
+    def delete(self, table: str, record_id: str) -> None:
+        self._connection.execute(f"DELETE FROM {table} WHERE id = ?", [record_id])
 
-    def update_instance(self, document: Json) -> None:
-        """Write an instance's new state."""
-        self._db.execute(
-            "UPDATE agent_instance SET document = ? WHERE id = ?",
-            (orjson.dumps(document), document["id"]),
-        )
+    def find(self, table: str, **equal: Any) -> Row | None:
+        """The newest row with these values; None is a value like any other."""
+        where = " AND ".join(f"{name} IS ?" for name in equal) or "TRUE"
+        sql = f"SELECT * FROM {table} WHERE {where} ORDER BY rowid DESC LIMIT 1"
+        row = self._connection.execute(sql, list(equal.values())).fetchone()
+        return None if row is None else _decoded(row)
 
-    def put_span(self, document: Json) -> None:
-        """Insert a span. Raises ``sqlite3.IntegrityError`` when its id is taken."""
-        columns = ("id", "agent_instance_id", "agent_id", "status", "schema_name")
-        self._db.execute(
-            "INSERT INTO agent_span VALUES (?, ?, ?, ?, ?, ?)",
-            (*(document[column] for column in columns), orjson.dumps(document)),
-        )
+    def get(self, table: str, record_id: str) -> Row | None:
+        row = self._connection.execute(f"SELECT * FROM {table} WHERE id = ?", [record_id])
+        found = row.fetchone()
+        return None if found is None else _decoded(found)
 
-    def update_span(self, document: Json) -> None:
-        """Write a span's new state."""
-        self._db.execute(
-            "UPDATE agent_span SET document = ?, status = ? WHERE id = ?",
-            (orjson.dumps(document), document["status"], document["id"]),
-        )
+    def holds(self, table: str, record_id: str) -> bool:
+        sql = f"SELECT 1 FROM {table} WHERE id = ?"
+        return self._connection.execute(sql, [record_id]).fetchone() is not None
 
-    def span_counts(self, instance_id: str, column: str) -> dict[str, int]:
-        """How many spans an instance has, by ``status`` or ``schema_name``."""
-        assert column in ("status", "schema_name")
-        rows = self._db.execute(
-            f"SELECT {column}, count(*) FROM agent_span WHERE agent_instance_id = ? "
-            f"GROUP BY {column}",
-            (instance_id,),
-        )
-        return dict(rows.fetchall())
+    def value(self, table: str, record_id: str, column: str) -> Any:
+        """One column of a row as it is stored, or None; cheaper than the row."""
+        sql = f"SELECT {column} FROM {table} WHERE id = ?"
+        row = self._connection.execute(sql, [record_id]).fetchone()
+        return None if row is None else row[0]
+
+    def answered(self, operation: str, key: str) -> tuple[bytes, Row] | None:
+        """The digest of the first body under this idempotency key, and its answer."""
+        sql = "SELECT digest, answer FROM idempotency WHERE operation = ? AND key = ?"
+        row = self._connection.execute(sql, [operation, key]).fetchone()
+        return None if row is None else (row["digest"], orjson.loads(row["answer"]))
 
     def page(
         self,
         table: str,
-        filters: dict[str, str],
-        *,
-        offset: int = 0,
-        size: int = -1,
-        sort: str = "id",
-        descending: bool = False,
-    ) -> tuple[list[Json], int]:
-        """Documents that match, and how many there are in all."""
-        conditions = [f"{name} = ?" for name in filters]
-        if table == "agent":
-            conditions.append("deleted = 0")
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        key = sort if sort == "id" else f"json_extract(document, '$.{sort}')"
-        direction = "DESC" if descending else "ASC"
-        values = tuple(filters.values())
-        rows = self._db.execute(
-            f"SELECT document FROM {_table(table)} {where} "
-            f"ORDER BY {key} {direction}, id {direction} LIMIT ? OFFSET ?",
-            (*values, size, offset),
+        where: Mapping[str, Any],
+        order: tuple[str, str] = ("seq", "asc"),
+        span: tuple[int, int] = (0, -1),
+    ) -> tuple[int, list[Row]]:
+        """How many rows match, and those from an offset on, at most so many (-1: all).
+
+        ``where`` maps a comparison, such as ``agent_id =``, to its value.
+        """
+        condition = " AND ".join(f"{comparison} ?" for comparison in where) or "TRUE"
+        values = list(where.values())
+        count = self._connection.execute(
+            f"SELECT count(*) FROM {table} WHERE {condition}", values
+        ).fetchone()[0]
+        field, direction = order
+        offset, limit = span
+        rows = self._connection.execute(
+            f"SELECT * FROM {table} WHERE {condition}"
+            f" ORDER BY {field} {direction}, seq {direction} LIMIT ? OFFSET ?",
+            [*values, limit, offset],
         )
-        total = self._db.execute(f"SELECT count(*) FROM {_table(table)} {where}", values)
-        return [orjson.loads(row[0]) for row in rows], int(total.fetchone()[0])
+        return count, [_decoded(row) for row in rows]
 
-    def version_id(self, kind: str, agent_id: str, identifier: str) -> str:
-        """The id of an agent's version or schema version, made when it is first reported."""
-        found = self._db.execute(
-            "SELECT id FROM version WHERE kind = ? AND agent_id = ? AND external_identifier = ?",
-            (kind, agent_id, identifier),
-        ).fetchone()
-        if found is not None:
-            return str(found[0])
-        made = self.new_id()
-        self._db.execute(
-            "INSERT INTO version VALUES (?, ?, ?, ?)", (kind, agent_id, identifier, made)
-        )
-        return made
-
-    def replay(self, operation: str, key: str) -> tuple[bytes, Json] | None:
-        """The digest of the first body under a key, and its answer."""
-        row = self._db.execute(
-            "SELECT digest, answer FROM replay WHERE operation = ? AND key = ?", (operation, key)
-        ).fetchone()
-        return (row[0], orjson.loads(row[1])) if row is not None else None
-
-    def remember(self, operation: str, key: str, digest: bytes, answer: Json) -> None:
-        """Keep an answer for replays."""
-        self._db.execute(
-            "INSERT INTO replay VALUES (?, ?, ?, ?)", (operation, key, digest, orjson.dumps(answer))
-        )
-
-    def _one(self, query: str, value: str) -> Json | None:
-        row = self._db.execute(query, (value,)).fetchone()
-        if row is None:
-            return None
-        document: Json = orjson.loads(row[0])
-        return document
-
-    def _meta(self, name: str, make: Callable[[], str]) -> str:
-        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        if row is not None:
-            return str(row[0])
-        value = make()
-        self._db.execute("INSERT INTO meta VALUES (?, ?)", (name, value))
-        return value
-
-
-def _table(name: str) -> str:
-    assert name in TABLES
-    return name
+    def tally(self, table: str, column: str, **equal: str) -> dict[str, int]:
+        """How many rows there are of each value of a column."""
+        where = " AND ".join(f"{name} = ?" for name in equal)
+        sql = f"SELECT {column}, count(*) FROM {table} WHERE {where} GROUP BY {column}"
+        return dict(self._connection.execute(sql, list(equal.values())).fetchall())

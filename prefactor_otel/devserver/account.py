@@ -1,0 +1,66 @@
+"""The one account that the server holds, with the agent and environment that a token stands for."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from prefactor_http import pfid
+from prefactor_otel.devserver.declared import SpanType
+from prefactor_otel.devserver.form import timestamp
+from prefactor_otel.devserver.store import Row, Store
+
+
+class Ids:
+    """Makes PFIDs that sort in the order of their making, also within one millisecond."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self._last = (0, 0)
+
+    def new(self) -> str:
+        now = time.time_ns() // 1_000_000
+        last_ms, last_random = self._last
+        if now > last_ms:
+            # The upper half stays free, so that counting up never runs out of bits.
+            self._last = (now, secrets.randbits(79))
+        else:
+            self._last = (last_ms, last_random + 1)
+        return pfid.encode(self._last[0], self.partition, self._last[1])
+
+
+def now() -> str:
+    """This moment, as it is stored and shown."""
+    return timestamp(datetime.now(UTC))
+
+
+class Account:
+    """The store, and what its first start put there. ``client_ids`` says whether spans may
+    bring their own ids."""
+
+    def __init__(self, store: Store, *, client_ids: bool = True) -> None:
+        self.store = store
+        self.client_ids = client_ids
+        self.span_types: dict[str, Mapping[str, SpanType]] = {}
+        """The declared types by schema version, which never changes once made."""
+        with store.transaction():
+            row = store.find("account") or self._create()
+        self.id: str = row["id"]
+        self.agent_id: str = row["agent_id"]
+        self.environment_id: str = row["environment_id"]
+        self.ids = Ids(pfid.partition_of(self.id))
+
+    @property
+    def partition(self) -> int:
+        return self.ids.partition
+
+    def _create(self) -> Row:
+        ids = Ids(secrets.randbelow(pfid.MAX_PARTITION) + 1)
+        moment = now()
+        row: Row = {"id": ids.new(), "name": "Local", "agent_id": ids.new()}
+        row |= {"environment_id": ids.new(), "inserted_at": moment, "updated_at": moment}
+        self.store.insert("account", row)
+        agent = {"id": row["agent_id"], "name": "Local agent"}
+        self.store.insert("agent", agent | {"inserted_at": moment, "updated_at": moment})
+        self.store.insert("environment", {"id": row["environment_id"], "name": "development"})
+        return row

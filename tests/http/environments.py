@@ -1,0 +1,32 @@
+"""Virtual environments of their own, for the published packages."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def make(folder: Path, *requirements: str, without: tuple[str, ...] = ()) -> Path:
+    """The interpreter of a new environment with these packages; those in ``without`` are
+    installed, but not what they require."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    for packages in (requirements, ("--no-deps", *without) if without else ()):
+        if packages:
+            run(python, "-m", "pip", "install", "--quiet", *packages)
+    return python
+
+
+def run(python: Path | str, *arguments: str, **environment: str) -> str:
+    """What a run prints; fails with everything that it said."""
+    done = subprocess.run(
+        [str(python), *arguments],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
