@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from prefactor_otel.devserver import DevServer
+from tests.process.scripts import localhost
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -15,7 +16,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 def run_example(api: DevServer, *command: str, **variables: str) -> str:
     environment = {n: v for n, v in os.environ.items() if not n.startswith(("PREFACTOR_", "OTEL_"))}
     environment |= {
-        "PREFACTOR_API_URL": f"http://localhost:{api.port}",
+        "PREFACTOR_API_URL": localhost(api),
         "PREFACTOR_API_TOKEN": api.token,
     }
     done = subprocess.run(

@@ -50,7 +50,7 @@ def _read_create(account: Account, form: Form, fields: Json) -> Row:
     if fields.get("id") is not None and not account.client_ids:
         form.refuse("id", "is made by the server")
     return {
-        "id": form.identifier("id", partition),
+        "id": form.identifier("id", partition) or account.ids.new(),
         "agent_instance_id": form.identifier("agent_instance_id", partition, required=True),
         "parent_span_id": form.identifier("parent_span_id", partition),
         "schema_name": form.text("schema_name", required=True),

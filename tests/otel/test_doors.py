@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.resources import Resource
@@ -73,6 +74,12 @@ def names_and_parents(api: DevServer) -> dict[object, object]:
     return {row["payload"]["name"]: names.get(row["parent_span_id"]) for row in rows}
 
 
+def registration(api: DevServer) -> dict[str, Any]:
+    [body] = [request.body for request in api.requests if request.path.endswith("/register")]
+    assert isinstance(body, dict)
+    return body
+
+
 def refusals(api: DevServer) -> list[object]:
     outputs = [r.status for r in api.requests if r.status != 200]
     return outputs + [row for row in api.spans() if row["status"] == "active"]
@@ -95,6 +102,7 @@ def test_a_nested_trace_becomes_one_finished_run_with_its_tree(
         "step two": "root",
     }
     assert len(api_environment.spans()) == 4
+    assert all(row["schema_mismatches"] == [] for row in api_environment.spans())
     assert refusals(api_environment) == []
 
 
@@ -276,7 +284,7 @@ def test_the_agent_version_comes_from_the_resource(api_environment: DevServer) -
     )
     provider = TracerProvider(resource=resource, span_processors=[PrefactorSpanProcessor()])
     provider.shutdown()
-    version = api_environment.instances()[0]["agent_version"]
+    version = registration(api_environment)["agent_version"]
     assert (version["name"], version["external_identifier"]) == ("planner", "2.1")
     assert "staging" in version["description"]
     assert version["runtime_environment"]["prefactor_sdk"][0].startswith("prefactor-otel@")
@@ -288,7 +296,7 @@ def test_options_name_the_agent_version_over_the_resource(api_environment: DevSe
     )
     TracerProvider(span_processors=[processor]).shutdown()
     [instance] = api_environment.instances()
-    version = instance["agent_version"]
+    version = registration(api_environment)["agent_version"]
     assert (version["name"], version["external_identifier"], version["description"]) == (
         "mine",
         "7",
@@ -323,8 +331,7 @@ def test_every_span_type_is_declared_with_schema_title_and_template(
 ) -> None:
     provider = ours_with_processor()
     provider.shutdown()
-    [registration] = [r.body for r in api_environment.requests if r.path.endswith("/register")]
-    types = registration["agent_schema_version"]["span_type_schemas"]
+    types = registration(api_environment)["agent_schema_version"]["span_type_schemas"]
     assert {"otel:agent", "otel:llm", "otel:tool", "otel:span"} <= {t["name"] for t in types}
     for declared in types:
         assert declared["title"]

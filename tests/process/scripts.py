@@ -6,6 +6,8 @@ import sys
 import time
 from dataclasses import dataclass
 
+from prefactor_otel.devserver import DevServer
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -15,6 +17,12 @@ class Ended:
     stdout: str
     stderr: str
     at: float
+
+
+def localhost(api: DevServer) -> str:
+    """The API's URL by name: an IP address would hide that names cannot be resolved the usual
+    way at interpreter shutdown."""
+    return api.url.replace("127.0.0.1", "localhost")
 
 
 def run_script(

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from prefactor_otel.devserver import DevServer
-from tests.process.scripts import run_script
+from tests.process.scripts import localhost, run_script
 
 LAST_WORDS = "import time; print(time.time(), flush=True)\n"
 """Tells when the script itself was through, so that what follows is the exit."""
@@ -44,11 +44,6 @@ with trace.get_tracer("agent").start_as_current_span("root"):
             pass
 """
 SCRIPTS = {"ours": TEN_LINES, "stock": STOCK, "processor": PROCESSOR, "configure": CONFIGURE}
-
-
-def localhost(api: DevServer) -> str:
-    """By name: an IP address would hide that name resolution fails at interpreter shutdown."""
-    return f"http://localhost:{api.port}"
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

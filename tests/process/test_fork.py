@@ -3,7 +3,7 @@
 import pytest
 
 from prefactor_otel.devserver import DevServer
-from tests.process.scripts import run_script
+from tests.process.scripts import localhost, run_script
 
 FORK = """
 import warnings
@@ -36,7 +36,7 @@ assert codes == [0, 0, 0, 0], codes
 def test_four_forked_children_and_their_parent_deliver_each_span_once(
     api: DevServer, door: str
 ) -> None:
-    ended = run_script(FORK.replace("DOOR", door), f"http://localhost:{api.port}", api.token)
+    ended = run_script(FORK.replace("DOOR", door), localhost(api), api.token)
     assert (ended.code, ended.stderr) == (0, "")
     names = sorted(row["payload"]["name"] for row in api.spans())
     expected = [f"parent {n}" for n in range(20)]

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from prefactor_otel.devserver import DevServer
+from tests.process.scripts import localhost
 
 APPLICATION = """
 import sys
@@ -26,7 +27,7 @@ def test_a_running_application_is_visible_and_then_complete_without_any_code(
     application.write_text(APPLICATION)
     environment = {n: v for n, v in os.environ.items() if not n.startswith(("OTEL_", "PREFACTOR_"))}
     environment |= {
-        "PREFACTOR_API_URL": f"http://localhost:{api.port}",
+        "PREFACTOR_API_URL": localhost(api),
         "PREFACTOR_API_TOKEN": api.token,
         "OTEL_TRACES_EXPORTER": "prefactor",
         "OTEL_METRICS_EXPORTER": "none",
@@ -50,7 +51,8 @@ def test_a_running_application_is_visible_and_then_complete_without_any_code(
     assert (process.returncode, errors) == (0, "")
     [instance] = api.instances()
     assert instance["status"] == "complete"
-    assert instance["agent_version"]["name"] == "zero-code-agent"
+    [registration] = [r.body for r in api.requests if r.path.endswith("/register")]
+    assert registration["agent_version"]["name"] == "zero-code-agent"
     rows = {row["payload"]["name"]: row for row in api.spans()}
     assert rows["step"]["parent_span_id"] == rows["root"]["id"]
     assert {row["status"] for row in rows.values()} == {"complete"}
