@@ -1,0 +1,112 @@
+"""The wait that the server asks for, and its bounds."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from prefactor_http import PrefactorHttpClient, PrefactorHttpError, PrefactorRetryExhaustedError
+from prefactor_http.replies import retry_after
+from tests.http.api import Answer, RecordingApi
+
+NOW = 1_800_000_000.0
+IN_A_MINUTE = format_datetime(datetime.fromtimestamp(NOW + 60, UTC), usegmt=True)
+A_MINUTE_AGO = format_datetime(datetime.fromtimestamp(NOW - 60, UTC), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("0", 0.0),
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("1.5", 1.5),
+        (IN_A_MINUTE, 60.0),
+        (A_MINUTE_AGO, 0.0),
+        ("-1", None),
+        ("inf", None),
+        ("-inf", None),
+        ("nan", None),
+        ("1e999", None),
+        ("", None),
+        ("soon", None),
+        ("Mon, 99 Foo 2026 99:99:99 GMT", None),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_and_junk_is_ignored(
+    header: str | None, seconds: float | None
+) -> None:
+    assert retry_after(header, NOW) == seconds
+
+
+@pytest.mark.parametrize("body", ["{}", "<html>", "[]"])
+async def test_an_error_carries_the_wait_that_was_asked_for(body: str, api: RecordingApi) -> None:
+    api.answers(Answer(503, body, {"Retry-After": "7"}))
+    async with PrefactorHttpClient(api.config(max_retries=0)) as client:
+        with pytest.raises(PrefactorHttpError) as caught:
+            await client.request("GET", "/x")
+    assert caught.value.retry_after == 7.0
+    assert caught.value.status_code == 503
+
+
+async def test_exhaustion_carries_the_last_wait_that_was_asked_for(
+    api: RecordingApi, client: PrefactorHttpClient
+) -> None:
+    api.answers(Answer(503, {}, {"Retry-After": "7"}))
+    with pytest.raises(PrefactorRetryExhaustedError) as caught:
+        await client.request("GET", "/x")
+    assert caught.value.retry_after == 7.0
+
+
+async def seconds_until_success(api: RecordingApi, wish: str, **config: Any) -> float:
+    """How long a request takes whose first answer is a 503 with this ``Retry-After``."""
+    api.answers(Answer(503, {}, {"Retry-After": wish}), Answer())
+    begun = time.monotonic()
+    async with PrefactorHttpClient(api.config(**config)) as client:
+        await client.request("GET", "/x")
+    assert len(api.received) == 2
+    return time.monotonic() - begun
+
+
+async def test_the_wait_that_was_asked_for_is_kept(api: RecordingApi) -> None:
+    taken = await seconds_until_success(api, "0.3", max_retry_delay=10.0)
+    assert 0.3 <= taken < 5
+
+
+async def test_the_wait_that_was_asked_for_goes_before_a_longer_backoff(api: RecordingApi) -> None:
+    assert await seconds_until_success(api, "0", initial_retry_delay=9, max_retry_delay=10) < 5
+
+
+async def test_a_wait_is_capped_by_the_longest_delay(api: RecordingApi) -> None:
+    assert await seconds_until_success(api, "3600", max_retry_delay=0.05) < 5
+
+
+async def test_a_wait_never_reaches_past_the_deadline_of_the_request(api: RecordingApi) -> None:
+    taken = await seconds_until_success(api, "3600", max_retry_delay=60.0, request_timeout=0.3)
+    assert taken < 5
+
+
+async def test_when_the_deadline_has_passed_the_wait_is_the_ordinary_one(
+    api: RecordingApi,
+) -> None:
+    api.answers(Answer(503, {}, {"Retry-After": "3600"}))
+    begun = time.monotonic()
+    config = api.config(max_retries=3, max_retry_delay=60.0, request_timeout=0.2)
+    async with PrefactorHttpClient(config) as client:
+        with pytest.raises(PrefactorRetryExhaustedError):
+            await client.request("GET", "/x")
+    assert len(api.received) == 4
+    assert time.monotonic() - begun < 5
+
+
+async def test_a_deadline_of_the_caller_ends_a_wait(api: RecordingApi) -> None:
+    api.answers(Answer(503, {}, {"Retry-After": "20"}))
+    async with PrefactorHttpClient(api.config(max_retry_delay=60.0)) as client:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await client.request("GET", "/x")
