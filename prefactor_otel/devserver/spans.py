@@ -37,6 +37,7 @@ def create(account: Account, target: str, fields: Json) -> Json:
     rules.may_take_spans(instance["status"])
     assert declared is not None
     row |= _derived(row, instance, declared)
+    row["id"] = row["id"] or account.ids.new()
     account.store.insert("agent_span", row)
     return {"details": views.span(account, row)}
 
