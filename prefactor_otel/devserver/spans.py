@@ -37,6 +37,7 @@ def create(account: Account, target: str, fields: Json) -> Json:
     rules.may_take_spans(instance["status"])
     assert declared is not None
     row |= _derived(row, instance, declared)
+    row["id"] = row["id"] or account.ids.new()
     account.store.insert("agent_span", row)
     return {"details": views.span(account, row)}
 
@@ -50,7 +51,7 @@ def _read_create(account: Account, form: Form, fields: Json) -> Row:
     if fields.get("id") is not None and not account.client_ids:
         form.refuse("id", "is made by the server")
     return {
-        "id": form.identifier("id", partition) or account.ids.new(),
+        "id": form.identifier("id", partition),
         "agent_instance_id": form.identifier("agent_instance_id", partition, required=True),
         "parent_span_id": form.identifier("parent_span_id", partition),
         "schema_name": form.text("schema_name", required=True),
