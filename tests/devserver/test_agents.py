@@ -136,5 +136,5 @@ def test_the_list_is_filtered_by_owner(call: Caller, server: DevServer) -> None:
 )
 def test_an_unknown_agent_is_not_found(call: Caller, method: str, path: str) -> None:
     for agent_id in (call.own_id(), "nonsense"):
-        body = {"details": {}} if method == "PUT" else None
+        body: dict[str, Any] | None = {"details": {}} if method == "PUT" else None
         assert call(method, f"/agent/{agent_id}{path}", body).refused(404, "not_found")

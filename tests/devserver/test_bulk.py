@@ -8,9 +8,7 @@ from prefactor_otel.devserver import DevServer
 from tests.devserver.calls import Caller, Json, creation, item, span
 
 
-def test_a_parent_its_child_and_their_ends_fit_one_request(
-    call: Caller, server: DevServer
-) -> None:
+def test_a_parent_its_child_and_their_ends_fit_one_request(call: Caller, server: DevServer) -> None:
     instance_id, parent, child = call.active(), call.own_id(), call.own_id()
     answer = call.bulk(
         creation(instance_id, "create-parent", id=parent),
@@ -147,9 +145,7 @@ def test_conflicts_and_missing_records_keep_their_codes(call: Caller) -> None:
     assert call.bulk(missing).body["outputs"]["finish-2"]["code"] == "not_found"
 
 
-def test_a_retry_after_the_error_is_mended_repeats_nothing(
-    call: Caller, server: DevServer
-) -> None:
+def test_a_retry_after_the_error_is_mended_repeats_nothing(call: Caller, server: DevServer) -> None:
     instance_id = call.active()
     good, bad = creation(instance_id, "good-one"), creation(instance_id, "bad-item", status="x")
     first = call.bulk(good, bad).body["outputs"]["good-one"]

@@ -1,0 +1,218 @@
+"""The server's life: start, stop, data that stays, who may reach it."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from prefactor_otel.devserver import ApiError, DevServer, serve
+from tests.devserver.calls import Caller, creation
+
+
+def test_a_file_keeps_everything_over_a_restart(tmp_path: Path) -> None:
+    db = tmp_path / "runs.db"
+    with DevServer(db) as server:
+        call = Caller(server)
+        instance_id = call.active(idempotency_key="k")
+        call.span(instance_id, payload={"name": "kept"})
+        ids = (server.account_id, server.agent_id, server.environment_id)
+        before = (server.instances(), server.spans())
+        token = server.token
+    with DevServer(db) as server:
+        call = Caller(server)
+        assert (server.account_id, server.agent_id, server.environment_id) == ids
+        assert (server.instances(), server.spans()) == before
+        assert call.register(idempotency_key="k").details["id"] == instance_id
+        assert call.span(instance_id).details["schema_title"] == "LLM call"
+        assert server.token != token
+
+
+def test_the_file_is_the_users_alone_and_knows_no_token(tmp_path: Path) -> None:
+    db = tmp_path / "runs.db"
+    with DevServer(str(db)) as server:
+        Caller(server).active()
+        for file in tmp_path.iterdir():
+            assert file.stat().st_mode & 0o777 == 0o600
+            assert server.token.encode() not in file.read_bytes()
+
+
+def test_a_stopped_server_is_read_on_and_comes_back_where_it_was(
+    call: Caller, server: DevServer
+) -> None:
+    url, instance_id = server.url, call.active()
+    server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        call.get("/ping")
+    assert [row["id"] for row in server.instances()] == [instance_id]
+    server.start()
+    assert server.url == url
+    assert call.span(instance_id).status == 200
+    assert len(server.requests) == 3
+
+
+def test_stopping_twice_is_no_harm_and_starting_twice_is_refused(server: DevServer) -> None:
+    with pytest.raises(RuntimeError, match="running already"):
+        server.start()
+    server.stop()
+    server.stop()
+
+
+def test_a_taken_port_is_told(server: DevServer) -> None:
+    port = urlsplit(server.url).port
+    assert port is not None
+    second = DevServer(port=port)
+    with pytest.raises(OSError, match=str(port)):
+        second.start()
+    second.close()
+
+
+def test_no_thread_is_left_behind() -> None:
+    before = set(threading.enumerate())
+    with DevServer() as server:
+        Caller(server).active()
+    assert set(threading.enumerate()) == before
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.1", "example.com"])
+def test_a_host_that_others_reach_wants_a_token_of_the_users(host: str) -> None:
+    with pytest.raises(ValueError, match="token"):
+        DevServer(host=host)
+    with pytest.raises(ValueError, match="token"):
+        DevServer(host=host, token="")
+
+
+def test_with_a_token_of_the_users_any_host_is_bound() -> None:
+    with DevServer(host="0.0.0.0", token="chosen") as server:
+        assert server.token == "chosen"
+        assert Caller(server).get("/ping").status == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_loopback_needs_no_token(host: str) -> None:
+    with DevServer(host=host) as server:
+        assert server.url.startswith(f"http://{host}:")
+        assert Caller(server).get("/ping").status == 200
+
+
+def test_two_servers_share_nothing(call: Caller, server: DevServer) -> None:
+    with DevServer() as other:
+        assert other.token != server.token
+        assert other.account_id != server.account_id
+        assert Caller(other).get(f"/agent_instance/{call.active()}").status == 404
+
+
+def test_rows_are_shown_oldest_first(call: Caller, server: DevServer) -> None:
+    one, two = call.active(), call.active()
+    spans = [call.span(instance_id).details for instance_id in (two, one, two)]
+    assert server.instances() == [call.get(f"/agent_instance/{i}").details for i in (one, two)]
+    assert server.spans() == spans
+    assert server.spans(two) == [spans[0], spans[2]]
+
+
+def test_terminating_what_is_not_active_raises(call: Caller, server: DevServer) -> None:
+    with pytest.raises(ApiError) as refusal:
+        server.terminate(call.pending(), "x")
+    assert refusal.value.code == "invalid_action"
+
+
+def test_wait_until_sees_what_a_later_request_brings(call: Caller, server: DevServer) -> None:
+    with ThreadPoolExecutor() as pool:
+        waited = pool.submit(server.wait_until, lambda s: len(s.instances()) == 3)
+        for _ in range(3):
+            call.register()
+        assert waited.result(10) is True
+
+
+def test_wait_until_gives_up_in_time(server: DevServer) -> None:
+    assert server.wait_until(lambda s: s.requests, timeout=0.05) is False
+    assert server.wait_until(lambda s: True, timeout=0) is True
+
+
+def test_concurrent_writers_lose_nothing(call: Caller, server: DevServer) -> None:
+    instance_id = call.active()
+
+    def write(number: int) -> int:
+        items = [creation(instance_id, f"{number}-{each}-item") for each in range(20)]
+        return call.bulk(*items).status
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(write, range(16))) == {200}
+    assert len({row["id"] for row in server.spans()}) == 16 * 20
+
+
+def test_ids_of_the_server_sort_in_the_order_of_their_making(
+    call: Caller, server: DevServer
+) -> None:
+    instance_id = call.active()
+    call.bulk(*(creation(instance_id, f"item-{number:04}") for number in range(300)))
+    ids = [row["id"] for row in server.spans()]
+    assert ids == sorted(ids)
+
+
+def _client_that_leaves(server: DevServer) -> None:
+    address = urlsplit(server.url)
+    with socket.create_connection((str(address.hostname), address.port or 0)) as connection:
+        connection.sendall(b"POST /api/v1/bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+
+
+def test_a_client_that_leaves_amid_its_body_is_no_harm(call: Caller, server: DevServer) -> None:
+    _client_that_leaves(server)
+    assert call.get("/ping").status == 200
+
+
+SERVE = """
+import sys
+from prefactor_otel.devserver import serve
+serve(port=0, db=sys.argv[1], on_ready=lambda url, token: print(url, token, flush=True))
+print("ended", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_runs_until_a_signal_and_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-W", "error", "-c", SERVE, str(tmp_path / "runs.db")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url, token = process.stdout.readline().split()
+        address = urlsplit(url)
+        with socket.create_connection((str(address.hostname), address.port or 0)) as idle:
+            idle.sendall(
+                f"GET /api/v1/ping HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+            )
+            assert idle.recv(1000).startswith(b"HTTP/1.1 200")
+            process.send_signal(number)
+            out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "ended\n", "")
+
+
+def test_serve_refuses_what_the_server_refuses() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(ValueError, match="token"):
+        serve(host="0.0.0.0")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def _fill(call: Caller) -> None:
+    for _ in range(3):
+        call.span(call.active())
+
+
+@pytest.mark.parametrize("look", [lambda s: s.instances(), lambda s: s.spans()])
+def test_rows_may_be_read_while_requests_are_served(
+    call: Caller, server: DevServer, look: Callable[[DevServer], list[object]]
+) -> None:
+    with ThreadPoolExecutor() as pool:
+        filling = pool.submit(_fill, call)
+        while not filling.done():
+            look(server)
+        filling.result()
+    assert len(look(server)) == 3
