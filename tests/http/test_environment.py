@@ -79,6 +79,14 @@ def test_addresses_of_proxies(
     assert proxy_for("http://api.example.com") is None
 
 
+@pytest.mark.parametrize("exception", ["::1", "[::1]", "[::1]:8000"])
+def test_ipv6_hosts_of_no_proxy(exception: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://host:3128")
+    monkeypatch.setenv("NO_PROXY", exception)
+    assert proxy_for("http://[::1]:8000") is None
+    assert proxy_for("http://[::2]:8000") is not None
+
+
 def test_the_password_of_a_proxy_is_not_shown(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,5 +1,6 @@
 """What each call puts on the wire."""
 
+import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -67,6 +68,16 @@ async def test_payload_keys_that_are_no_strings_become_strings(
     api.answers(S)
     await client.agent_spans.create("i1", "x", "active", payload={1: "one"})  # type: ignore[dict-item]
     assert api.last.json["details"]["payload"] == {"1": "one"}
+
+
+async def test_what_json_does_not_have_is_sent_as_what_it_has(
+    api: RecordingApi, client: PrefactorHttpClient
+) -> None:
+    api.answers(S)
+    payload = {"nan": math.nan, "moment": datetime(2026, 3, 1, tzinfo=UTC), "text": "\ud800"}
+    await client.agent_spans.create("i1", "x", "active", payload=payload)
+    sent = {"nan": None, "moment": "2026-03-01T00:00:00+00:00", "text": "\ud800"}
+    assert api.last.json["details"]["payload"] == sent
 
 
 async def test_ids_cannot_change_the_path(api: RecordingApi, client: PrefactorHttpClient) -> None:

@@ -245,7 +245,7 @@ async def test_the_control_signal_is_heard_even_when_the_rest_cannot_be_read(
     assert heard == ["stop"]
 
 
-@pytest.mark.parametrize("value", [2**200, -(2**64), 2**64 - 1, 2**63, "\ud800", "\x00"])
+@pytest.mark.parametrize("value", [10**30 + 1, -(2**64) - 1, 2**64 - 1, 2**63, "\ud800", "\x00"])
 async def test_numbers_and_texts_come_and_go_unharmed(
     value: object, api: RecordingApi, client: PrefactorHttpClient
 ) -> None:

@@ -13,9 +13,8 @@ from tests.http.api import TOKEN, Answer, RecordingApi
 def told(error: BaseException) -> str:
     """Everything that a handler, a traceback with its chain, or a debugger would show."""
     shown = [*traceback.format_exception(error), repr(vars(error)), repr(error.args)]
-    for inner in (error.__cause__, error.__context__, getattr(error, "last_error", None)):
-        if inner is not None:
-            shown.append(repr((inner, str(inner), inner.args, vars(inner))))
+    inner = (error.__cause__, error.__context__, *vars(error).values())
+    shown += [told(one) for one in inner if isinstance(one, BaseException) and one is not error]
     return "\n".join(shown)
 
 
