@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import orjson
@@ -37,6 +38,7 @@ class App:
         self._faults = faults
         self._recorder = recorder
         self._release = asyncio.Event()
+        self._stopping = asyncio.Event()
         self.application = web.Application(
             middlewares=[self._recorded, self._enveloped], client_max_size=BODY_LIMIT
         )
@@ -48,6 +50,11 @@ class App:
             router.add_get(FAULTS_PATH, self._faults_in_force)
             router.add_post(FAULTS_PATH, self._add_fault)
             router.add_delete(FAULTS_PATH, self._clear_faults)
+
+    def stop(self) -> None:
+        """Cut what hangs or is delayed. Call it on the loop."""
+        self._stopping.set()
+        self.release()
 
     def release(self) -> None:
         """Cut what hangs. Call it on the loop."""
@@ -98,7 +105,9 @@ class App:
         try:
             raw = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            raw = b""
+            raw = b""  # refused below, where it is read again
+        except ConnectionResetError:
+            return _Cut()  # the client has gone
         fault = self._faults.strike(request.method, request.path, len(raw))
         record = _Record(self._recorder, request, raw)
         response = await self._struck(fault, request, handler, record)
@@ -110,8 +119,11 @@ class App:
     ) -> web.StreamResponse:
         if fault is None:
             return await handler(request)
+        self._recorder.note()
         if fault.delay:
-            await asyncio.sleep(fault.delay)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), fault.delay)
+                return _cut(request)
         if fault.hang:
             record.close(None)
             await self._release.wait()

@@ -22,21 +22,26 @@ class RecordedRequest:
 
 
 class Recorder:
-    """Keeps the newest requests and counts all. Safe from any thread."""
+    """Keeps the newest requests, and counts what happened. Safe from any thread."""
 
     def __init__(self, most: int, most_bytes: int) -> None:
         self._most, self._most_bytes = most, most_bytes
-        self._bytes = self._handled = 0
+        self._bytes = self._happened = 0
         self._kept: deque[tuple[RecordedRequest, int]] = deque()
         self._changed = threading.Condition()
 
     def add(self, request: RecordedRequest, size: int) -> None:
         with self._changed:
-            self._handled += 1
             self._kept.append((request, size))
             self._bytes += size
             while self._kept and (len(self._kept) > self._most or self._bytes > self._most_bytes):
                 self._bytes -= self._kept.popleft()[1]
+        self.note()
+
+    def note(self) -> None:
+        """Something happened: whoever waits looks again."""
+        with self._changed:
+            self._happened += 1
             self._changed.notify_all()
 
     def kept(self) -> list[RecordedRequest]:
@@ -44,15 +49,15 @@ class Recorder:
             return [request for request, _ in self._kept]
 
     @property
-    def handled(self) -> int:
-        """How many requests there have been."""
+    def happened(self) -> int:
+        """How often something happened."""
         with self._changed:
-            return self._handled
+            return self._happened
 
-    def wait_beyond(self, handled: int, timeout: float) -> bool:
-        """Block until there have been more than so many; False when time runs out first."""
+    def wait_beyond(self, happened: int, timeout: float) -> bool:
+        """Block until it was more often than that; False when time runs out first."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._handled > handled, timeout)
+            return self._changed.wait_for(lambda: self._happened > happened, timeout)
 
 
 def parsed(raw: bytes) -> Any:

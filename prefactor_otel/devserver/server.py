@@ -114,14 +114,14 @@ class DevServer:
         perform(self._account, operation, instance_id, {"reason": reason}, None)
 
     def wait_until(self, predicate: Callable[["DevServer"], object], timeout: float = 5.0) -> bool:
-        """Block until the predicate holds, looked at now and after each request; False when the
-        time runs out first."""
+        """Block until the predicate holds, looked at now, after each request and when a fault
+        strikes; False when the time runs out first."""
         deadline = time.monotonic() + timeout
         while True:
-            handled = self._recorder.handled
+            happened = self._recorder.happened
             if predicate(self):
                 return True
-            if not self._recorder.wait_beyond(handled, max(0.0, deadline - time.monotonic())):
+            if not self._recorder.wait_beyond(happened, max(0.0, deadline - time.monotonic())):
                 return bool(predicate(self))
 
     def start(self) -> None:
@@ -174,7 +174,7 @@ class DevServer:
         ready.set_result((port, on_loop(stopped.set)))
         await stopped.wait()
         self.faults.on_clear = lambda: None
-        app.release()
+        app.stop()
         await runner.cleanup()
 
 

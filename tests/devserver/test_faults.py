@@ -124,6 +124,17 @@ def test_a_hanging_request_is_cut_when_the_server_stops(call: Caller, server: De
         assert isinstance(hung.exception(10), (*GONE, ConnectionError))
 
 
+def test_a_delayed_request_does_not_hold_up_the_stop(call: Caller, server: DevServer) -> None:
+    server.faults.add(delay=30)
+    with ThreadPoolExecutor() as pool:
+        delayed = pool.submit(call.register)
+        assert server.wait_until(lambda s: not s.faults.pending())
+        before = time.monotonic()
+        server.stop()
+        assert time.monotonic() - before < 3
+        assert isinstance(delayed.exception(10), ConnectionError)
+
+
 @pytest.mark.parametrize("body", ["", "<html>", "[1]", '{"status":"success"}'])
 def test_another_body_is_answered(call: Caller, server: DevServer, body: str) -> None:
     server.faults.add(body=body, path="/ping")

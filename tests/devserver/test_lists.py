@@ -113,8 +113,10 @@ def test_the_page_describes_itself(
 ) -> None:
     query = {"pagination[offset]": offset, "pagination[page_size]": size}
     answer = call("GET", "/agent_spans", query={"agent_id": server.agent_id} | query)
-    names = ("item_count", "item_start", "item_end", "page_count", "page_index")
-    names += ("page_offset", "page_size", "next_page_offset", "previous_page_offset")
+    names = (
+        *("item_count", "item_start", "item_end", "page_count", "page_index"),
+        *("page_offset", "page_size", "next_page_offset", "previous_page_offset"),
+    )
     assert answer.body["pagination"] == dict(zip(names, expected, strict=True))
     assert len(answer.summaries) == max(0, min(size, 5 - offset))
 

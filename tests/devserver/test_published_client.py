@@ -57,9 +57,7 @@ async def test_agents_from_making_to_deletion(client: PrefactorHttpClient) -> No
     made = await agents.create(AgentForCreate(name="A", external_identifier="a"))
     assert (await agents.update(made.id, AgentForUpdate(name="B"))).name == "B"
     assert (await agents.get(made.id)).name == "B"
-    shown = await agents.show(
-        external_identifier="a", include_counts=True, include_risk_rollup=True
-    )
+    shown = await agents.show(external_identifier="a", include_counts=True)
     assert shown.instance_counts is not None
     listed = await agents.list_agents(sorting="-name", offset=0, page_size=1)
     assert len(listed) == 1

@@ -6,7 +6,7 @@ import pytest
 
 from prefactor_http import pfid
 from prefactor_otel.devserver import DevServer
-from tests.devserver.calls import TOOL, Caller, foreign_id, span
+from tests.devserver.calls import TOOL, Caller, Json, foreign_id, span
 
 
 def test_an_open_span_is_active_without_an_end(call: Caller, server: DevServer) -> None:
@@ -142,7 +142,7 @@ def test_a_run_that_says_nothing_of_schemas_has_its_agents_latest(call: Caller) 
 
 
 def test_types_may_be_declared_in_flat_maps(call: Caller) -> None:
-    flat = {"span_schemas": {"test:llm": {}}, "span_result_schemas": {"test:llm": {}}}
+    flat: Json = {"span_schemas": {"test:llm": {}}, "span_result_schemas": {"test:llm": {}}}
     instance_id = call.active(agent_schema_version=flat | {"span_type_schemas": []})
     assert call.span(instance_id).details["schema_title"] == "test:llm"
 
