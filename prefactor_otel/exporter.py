@@ -1,7 +1,6 @@
 """The exporter's door: an OpenTelemetry ``SpanExporter`` under any processor and provider."""
 
 from collections.abc import Sequence
-from typing import Unpack
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -9,36 +8,15 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from prefactor_http.models.types import FinishStatus
-from prefactor_otel.config import Options
-from prefactor_otel.ledger import Stats, logger
-from prefactor_otel.pipeline import Pipeline
+from prefactor_otel.door import Door
+from prefactor_otel.ledger import logger
 
 
-class PrefactorExporter(SpanExporter):
-    """Sends ended spans to Prefactor as the agent spans of one run.
+class PrefactorExporter(Door, SpanExporter):
+    """Sends ended spans to Prefactor as the agent spans of one run; works under any processor.
 
-    The run is registered and started in the background at construction and finished at shutdown.
-    Arguments win over environment variables, which win over defaults; ``README`` lists them all.
-    Construction does no network I/O and raises only ``PrefactorConfigError``: for an argument
-    that cannot be used, and with ``strict=True`` for missing settings.
+    ``Door`` tells what all options and their sources are.
     """
-
-    def __init__(
-        self,
-        api_url: str | None = None,
-        api_token: str | None = None,
-        **options: Unpack[Options],
-    ) -> None:
-        self._pipeline = Pipeline(api_url, api_token, **options)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} run_id={self.run_id}>"
-
-    @property
-    def run_id(self) -> str | None:
-        """The agent instance's id; None until it is registered."""
-        return self._pipeline.run_id
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Hand over ended spans; never raises. SUCCESS: accepted, and while the API is healthy
@@ -68,19 +46,6 @@ class PrefactorExporter(SpanExporter):
         # Keyword-only on purpose: the SDK's processor passes what is left of its own 30 s to
         # every exporter whose shutdown takes the argument by position.
         self._pipeline.shutdown(timeout_millis)
-
-    def set_run_status(self, status: FinishStatus) -> None:
-        """How the run will be finished: complete, failed or cancelled."""
-        self._pipeline.set_run_status(status)
-
-    def stats(self) -> Stats:
-        """What became of the spans, in one consistent snapshot."""
-        return self._pipeline.stats()
-
-    @property
-    def pipeline(self) -> Pipeline:
-        """For the processor and provider of this package."""
-        return self._pipeline
 
 
 class SpanStartHook(SpanProcessor):

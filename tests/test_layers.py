@@ -34,6 +34,7 @@ ORDER = [
     "intake",
     "worker",
     "pipeline",
+    "door",
     "exporter",
     "processor",
     "provider",

@@ -1,0 +1,48 @@
+"""What every door has in common: its settings, its run, and what became of its spans."""
+
+from typing import Unpack
+
+from prefactor_http.models.types import FinishStatus
+from prefactor_otel.config import Options
+from prefactor_otel.ledger import Stats
+from prefactor_otel.pipeline import Pipeline
+
+
+class Door:
+    """Base of the exporter and the processor.
+
+    The run is registered and started in the background at construction and finished at shutdown.
+    Arguments win over environment variables, which win over defaults; the README lists them all.
+    Construction does no network I/O and raises only ``PrefactorConfigError``: for an argument
+    that cannot be used, and with ``strict=True`` for missing or unusable settings.
+    """
+
+    def __init__(
+        self,
+        api_url: str | None = None,
+        api_token: str | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self._pipeline = Pipeline(api_url, api_token, **options)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} run_id={self.run_id}>"
+
+    @property
+    def run_id(self) -> str | None:
+        """The agent instance's id; None until it is registered."""
+        return self._pipeline.run_id
+
+    def set_run_status(self, status: FinishStatus) -> None:
+        """How the run will be finished: complete, failed or cancelled. Raises ``ValueError`` for
+        anything else."""
+        self._pipeline.set_run_status(status)
+
+    def stats(self) -> Stats:
+        """What became of the spans, in one consistent snapshot."""
+        return self._pipeline.stats()
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """For the provider of this package."""
+        return self._pipeline
