@@ -1,4 +1,4 @@
-"""The way to the wire: sessions, DNS, one HTTP exchange. Only here is aiohttp used."""
+"""The way to the wire: sessions, DNS, one HTTP exchange. All that aiohttp does, it does here."""
 
 import asyncio
 import io
