@@ -156,7 +156,9 @@ class DevServer:
         runner = web.AppRunner(app.application, access_log=None, shutdown_timeout=_GRACE)
         try:
             await runner.setup()
-            site = web.TCPSite(runner, self._host, self._port, reuse_address=True)
+            # Of localhost's two addresses one: two would get two different free ports.
+            host = "127.0.0.1" if self._host == "localhost" else self._host
+            site = web.TCPSite(runner, host, self._port, reuse_address=True)
             await site.start()
         except BaseException as error:
             await runner.cleanup()

@@ -74,7 +74,8 @@ def _decoded(row: sqlite3.Row) -> Row:
 
 
 class Store:
-    """Rows in and out as dicts; objects and lists are JSON in the file.
+    """Rows in and out as dicts; objects and lists are JSON in the file. Raises ``ValueError``
+    for a file that is no database, ``OSError`` for one that cannot be made.
 
     Table and column names come from this package's code only, never from a request.
     """
@@ -87,9 +88,13 @@ class Store:
             Path(path).touch(mode=0o600)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(_SCHEMA)
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise ValueError(f"{path}: {error}") from None
 
     def close(self) -> None:
         with self._lock:
@@ -99,7 +104,8 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """All of it or nothing. Every use of the store happens inside one."""
         with self._lock:
-            self._connection.execute("BEGIN")
+            # At once, lest two servers on one file find out in the middle.
+            self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:

@@ -34,6 +34,24 @@ def test_a_file_keeps_everything_over_a_restart(tmp_path: Path) -> None:
         assert server.token != token
 
 
+def test_two_servers_may_write_one_file(tmp_path: Path) -> None:
+    db = tmp_path / "runs.db"
+    with DevServer(db) as one, DevServer(db) as two, ThreadPoolExecutor() as pool:
+        assert one.account_id == two.account_id
+        callers = [Caller(one), Caller(two)] * 20
+        assert len(set(pool.map(Caller.pending, callers))) == 40
+        assert one.instances() == two.instances()
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("not a database, and long enough to be looked at" * 100)
+    with pytest.raises(ValueError, match="not a database"):
+        DevServer(file)
+    with pytest.raises(FileNotFoundError):
+        DevServer(tmp_path / "nowhere" / "runs.db")
+
+
 def test_the_file_is_the_users_alone_and_knows_no_token(tmp_path: Path) -> None:
     db = tmp_path / "runs.db"
     with DevServer(str(db)) as server:
