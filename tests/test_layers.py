@@ -63,12 +63,13 @@ ORDER = [
     "cli.tree",
     "cli.agent",
     "cli.demo",
+    "cli.devserver",
     "cli.doctor",
     "cli.options",
     "cli.commands",
     "cli",
 ]
-SPANS = {"span", "tree", "intake", "mapping.kind", "mapping.fields", "mapping.genai"}
+SPANS = {"span", "tree", "intake"} | {name for name in ORDER if name.split(".")[0] == "mapping"}
 DELIVERY = {"sender", "answers", "wire", "outbox"}
 
 

@@ -7,8 +7,9 @@ def main() -> None:
     """Run the command line; without its packages, one line that says how to get them."""
     try:
         from prefactor_otel.cli.commands import commands
+
+        commands(prog_name="prefactor-otel")
     except ModuleNotFoundError as error:
-        if error.name not in ("click", "rich"):
+        if (error.name or "").partition(".")[0] not in ("click", "rich"):
             raise
         sys.exit("The command line needs two more packages: pip install 'prefactor-otel[local]'")
-    commands(prog_name="prefactor-otel")

@@ -33,20 +33,18 @@ def doctor(as_json: bool) -> None:
 
 @commands.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8787, show_default=True, help="Port to listen on; 0: a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8787,
+    show_default=True,
+    help="Port to listen on; 0: a free one.",
+)
 @click.option("--db", default=":memory:", show_default=True, help="Database file, or :memory:.")
 @click.option("--token", default=None, help="API token to accept; without one, one is made.")
 @click.option("--faults", is_flag=True, help="Allow scripted faults at /__faults.")
 def devserver(host: str, port: int, db: str, token: str | None, faults: bool) -> None:
     """Serve a local Prefactor API until interrupted."""
-    from prefactor_otel.devserver import serve
+    from prefactor_otel.cli.devserver import run_devserver
 
-    def ready(url: str, token: str) -> None:
-        click.echo(f"Prefactor API on {url} (data: {db}). Stop with Ctrl+C.")
-        click.echo(f"export PREFACTOR_API_URL={url}")
-        click.echo(f"export PREFACTOR_API_TOKEN={token}")
-
-    try:
-        serve(host, port, db, token, allow_faults=faults, on_ready=ready)
-    except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
+    run_devserver(host, port, db, token, faults=faults)

@@ -1,5 +1,6 @@
 """``prefactor-otel demo``: a real agent, the real exporter, a local API, and what arrives."""
 
+import os
 import sys
 import tempfile
 import threading
@@ -15,6 +16,7 @@ from rich.text import Text
 from prefactor_otel import PrefactorSpanProcessor, Stats, TracerProvider
 from prefactor_otel.cli.agent import QUESTION, TravelAgent
 from prefactor_otel.cli.tree import run_tree, seconds
+from prefactor_otel.config import DEFAULT_API_URL
 from prefactor_otel.devserver import DevServer
 
 REFRESH = 0.15
@@ -23,41 +25,50 @@ REFRESH = 0.15
 
 def run_demo(*, as_json: bool) -> int:
     """Run it; the exit code is 0 when everything was delivered."""
+    _forget_surroundings()
     path = Path(tempfile.mkdtemp(prefix="prefactor-demo-")) / "prefactor.db"
+    console = Console(quiet=as_json)
     with DevServer(db=str(path)) as server:
         processor = PrefactorSpanProcessor(server.url, server.token, schedule_delay=0.1)
         provider = TracerProvider(
             resource=Resource.create({"service.name": "travel-agent", "service.version": "1.0"}),
             span_processors=[processor],
         )
-        worker = threading.Thread(target=_work, args=(provider,))
-        worker.start()
-        if not as_json:
-            _watch(server, worker)
-        worker.join()
+        agent = TravelAgent(provider.get_tracer("travel-agent", "1.0"))
+        _watch(console, server, provider, agent)
         stats = processor.stats()
         if as_json:
             sys.stdout.buffer.write(_as_json(server, stats, path) + b"\n")
         else:
-            _tell(stats, path)
-    return 0 if stats.acknowledged == stats.accepted > 0 else 1
+            _tell(console, stats, path)
+        finished = [run["status"] for run in server.instances()] == ["complete"]
+    return 0 if finished and stats.acknowledged == stats.accepted > 0 else 1
 
 
-def _work(provider: TracerProvider) -> None:
-    TravelAgent(provider.get_tracer("travel-agent", "1.0")).run(QUESTION)
-    provider.shutdown()
+def _forget_surroundings() -> None:
+    """The demo talks to itself: a proxy, and settings meant for the user's own agent, would only
+    keep it from doing so. This process is the demo's own, so nobody misses them."""
+    for name in list(os.environ):
+        if name.startswith(("PREFACTOR_", "OTEL_")) or name.lower().endswith("_proxy"):
+            del os.environ[name]
 
 
-def _watch(server: DevServer, worker: threading.Thread) -> None:
-    """Show the run as the API has it, until the agent is through."""
-    console = Console()
+def _watch(
+    console: Console, server: DevServer, provider: TracerProvider, agent: TravelAgent
+) -> None:
+    """Let the agent work and show the run as the API has it, until that is finished."""
     console.print(f"A local Prefactor API listens on {server.url}. The agent is asked:")
     console.print(Text(f"  {QUESTION}\n", "italic"))
+    work = threading.Thread(target=agent.run, args=(QUESTION,), daemon=True)
+    work.start()
     with Live(console=console, refresh_per_second=10, transient=False) as live:
-        while worker.is_alive():
+        try:
+            while work.is_alive():
+                live.update(_picture(server))
+                work.join(REFRESH)
+        finally:  # after Ctrl+C as well: what is open is cancelled, what has ended delivered
+            provider.shutdown()
             live.update(_picture(server))
-            worker.join(REFRESH)
-        live.update(_picture(server))
 
 
 def _picture(server: DevServer) -> Group:
@@ -69,25 +80,33 @@ def _picture(server: DevServer) -> Group:
     return Group(*runs)
 
 
-def _tell(stats: Stats, path: Path) -> None:
-    console = Console()
-    console.print(
-        f"\n{stats.acknowledged} of {stats.accepted} spans acknowledged "
-        f"in {stats.requests} requests.\n"
-    )
-    console.print(f"The data lies in {path}. To serve it to any reader of the API:")
-    console.print(f"  prefactor-otel devserver --db {path}\n", soft_wrap=True)
-    console.print("To send your own agent's spans to the real platform, set")
-    console.print("  PREFACTOR_API_URL=https://app.prefactorai.com")
-    console.print("  PREFACTOR_API_TOKEN=<your token>")
-    console.print("and add one line to the agent:")
-    console.print("  from prefactor_otel import configure; configure()", highlight=False)
+def _tell(console: Console, stats: Stats, path: Path) -> None:
+    lines = f"""
+{stats.acknowledged} of {stats.accepted} spans acknowledged in {stats.requests} requests.
+
+The data lies in {path}. To serve it to any reader of the API:
+  prefactor-otel devserver --db {path}
+and, in another shell, with the two variables that this prints:
+  curl -H "Authorization: Bearer $PREFACTOR_API_TOKEN" \\
+    "$PREFACTOR_API_URL/api/v1/agent_spans?agent_instance_id={stats.run_id}"
+
+To send your own agent's spans to the real platform, set
+  PREFACTOR_API_URL={DEFAULT_API_URL}
+  PREFACTOR_API_TOKEN=<your token>
+and add one line to the agent:
+  from prefactor_otel import configure; configure()"""
+    console.print(lines, soft_wrap=True, highlight=False, markup=False)
 
 
 def _as_json(server: DevServer, stats: Stats, path: Path) -> bytes:
-    [instance] = server.instances()
     document: dict[str, Any] = {
-        "run": {name: instance[name] for name in ("id", "status", "started_at", "finished_at")},
+        "run": next(
+            (
+                {name: run[name] for name in ("id", "status", "started_at", "finished_at")}
+                for run in server.instances()
+            ),
+            None,
+        ),
         "spans": [
             {
                 "id": span["id"],

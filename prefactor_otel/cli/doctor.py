@@ -2,21 +2,32 @@
 
 import asyncio
 import json
+import os
+import re
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Final, Literal
 
 from rich.console import Console
 from rich.text import Text
 
 from prefactor_http import HttpClientConfig, PrefactorAuthError, PrefactorHttpClient
-from prefactor_http.exceptions import PrefactorApiError, PrefactorHttpError
-from prefactor_otel.config import Config, load_config
+from prefactor_http.exceptions import (
+    PrefactorApiError,
+    PrefactorHttpError,
+    PrefactorValidationError,
+)
+from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.run import PACKAGE, package_version
 from prefactor_otel.schemas import schema_version
 
 Outcome = Literal["ok", "failed"]
+
+PIECE: Final = 6
+"""So many characters of a token in a row tell something about it."""
+
+TROUBLE: Final = "The API has trouble of its own; try again in a minute."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +53,22 @@ def run_doctor(*, as_json: bool) -> int:
 
 async def _collect() -> list[Check]:
     checks: list[Check] = []
+    secret = os.environ.get(variable_of("api_token"), "")
     async for check in _examine():
-        checks.append(check)
+        checks.append(replace(check, found=without(secret, check.found)))
         if check.outcome == "failed":
             break
     return checks
+
+
+def without(secret: str, text: str) -> str:
+    """The text without any piece of the secret, and without credentials in a URL: values from
+    settings and answers may hold them by mistake."""
+    text = re.sub(r"//[^/\s]*@", "//***@", text)
+    pieces = (secret[at : at + PIECE] for at in range(len(secret) - PIECE + 1))
+    for piece in pieces:
+        text = text.replace(piece, "*" * PIECE)
+    return text
 
 
 async def _examine() -> AsyncIterator[Check]:
@@ -94,13 +116,14 @@ async def _ping(client: PrefactorHttpClient, config: Config) -> list[Check]:
             ),
         ]
     except PrefactorHttpError as error:
-        status = getattr(error, "status_code", None)
+        found = f"{config.api_url} does not answer like the Prefactor API"
+        remedy = "Check PREFACTOR_API_URL; it is the address without a path."
         return [
             Check(
                 "reachability",
                 "failed",
-                f"{config.api_url} does not answer like the Prefactor API (HTTP {status})",
-                "Check PREFACTOR_API_URL; it is the address without a path.",
+                f"{found} (HTTP {error.status_code})",
+                TROUBLE if error.retryable else remedy,
             )
         ]
     except Exception as error:
@@ -129,13 +152,15 @@ async def _register(client: PrefactorHttpClient, config: Config) -> Check:
         await client.agent_instances.start(instance.id)
         await client.agent_instances.finish(instance.id, "cancelled")
     except PrefactorApiError as error:
-        fields = ", ".join(getattr(error, "errors", {}) or {})
+        fields = ", ".join(error.errors) if isinstance(error, PrefactorValidationError) else ""
         return Check(
             "registration",
             "failed",
             f"a run cannot be registered (HTTP {error.status_code} {error.code}"
             + (f": {fields})" if fields else ")"),
-            "With an account token set PREFACTOR_AGENT_ID and PREFACTOR_ENVIRONMENT_ID; "
+            TROUBLE
+            if error.retryable
+            else "With an account token set PREFACTOR_AGENT_ID and PREFACTOR_ENVIRONMENT_ID; "
             "with a deployment token leave both unset.",
         )
     except Exception as error:
