@@ -35,7 +35,10 @@ def run_demo(*, as_json: bool) -> int:
             span_processors=[processor],
         )
         agent = TravelAgent(provider.get_tracer("travel-agent", "1.0"))
-        _watch(console, server, provider, agent)
+        try:
+            _watch(console, server, provider, agent)
+        finally:  # after Ctrl+C as well, while the server still listens
+            provider.shutdown()
         stats = processor.stats()
         if as_json:
             sys.stdout.buffer.write(_as_json(server, stats, path) + b"\n")
@@ -62,13 +65,11 @@ def _watch(
     work = threading.Thread(target=agent.run, args=(QUESTION,), daemon=True)
     work.start()
     with Live(console=console, refresh_per_second=10, transient=False) as live:
-        try:
-            while work.is_alive():
-                live.update(_picture(server))
-                work.join(REFRESH)
-        finally:  # after Ctrl+C as well: what is open is cancelled, what has ended delivered
-            provider.shutdown()
+        while work.is_alive():
             live.update(_picture(server))
+            work.join(REFRESH)
+        provider.shutdown()
+        live.update(_picture(server))
 
 
 def _picture(server: DevServer) -> Group:

@@ -1,0 +1,30 @@
+"""The command line as a process of its own, without the settings of this machine."""
+
+import os
+import subprocess
+import sys
+from typing import Final
+
+COMMAND: Final = [sys.executable, "-c", "from prefactor_otel.cli import main; main()"]
+
+
+def clean(**variables: str) -> dict[str, str]:
+    """The environment of a shell in which nobody has set anything of ours, and these variables."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PREFACTOR_", "OTEL_")) and not name.lower().endswith("_proxy")
+    }
+    return kept | {"PYTHONUNBUFFERED": "1"} | variables
+
+
+def run_command(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end."""
+    return subprocess.run(
+        [*COMMAND, *words],
+        env=clean(**variables),
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )

@@ -1,0 +1,125 @@
+"""What the demo shows a newcomer, and that it shows it anywhere."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefactor_otel.devserver import DevServer
+from tests.cli.command import COMMAND, clean, run_command
+
+
+def demo_as_json(**variables: str) -> dict[str, Any]:
+    done = run_command("demo", "--json", **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def test_the_demo_delivers_a_finished_run_with_its_tree_in_time() -> None:
+    begun = time.monotonic()
+    demo = demo_as_json()
+    assert time.monotonic() - begun < 15
+    assert demo["run"]["status"] == "complete"
+    assert demo["run"]["started_at"] < demo["run"]["finished_at"]
+    spans = demo["spans"]
+    [root] = [span for span in spans if span["parent_span_id"] is None]
+    assert (root["type"], root["name"]) == ("otel:agent", "travel agent")
+    steps = [span for span in spans if span is not root]
+    assert {span["parent_span_id"] for span in steps} == {root["id"]}
+    assert [(span["type"], span["status"]) for span in steps] == [
+        ("otel:llm", "complete"),
+        ("otel:tool", "complete"),
+        ("otel:llm", "complete"),
+        ("otel:tool", "failed"),
+        ("otel:llm", "complete"),
+    ]
+    assert all(0 < span["seconds"] <= root["seconds"] < 10 for span in steps)
+    assert demo["stats"]["dropped"] == {}
+    assert demo["stats"]["accepted"] == demo["stats"]["acknowledged"] == len(spans)
+
+
+def test_the_demo_has_a_tool_that_fails_and_tokens_on_model_calls_alone() -> None:
+    spans = demo_as_json()["spans"]
+    [error] = [span["error"] for span in spans if span["error"] is not None]
+    assert error["error_type"] == "LookupError"
+    assert error["message"] == "no weather station in Atlantis"
+    assert "Traceback" in error["stacktrace"]
+    usage = [span["token_usage"] for span in spans if span["type"] == "otel:llm"]
+    assert [tokens["prompt_tokens"] for tokens in usage] == [61, 92, 123]
+    assert sum(tokens["total_tokens"] for tokens in usage) == 336
+    assert all(span["token_usage"] is None for span in spans if span["type"] != "otel:llm")
+
+
+def test_the_demo_leaves_its_data_to_its_owner_and_to_readers() -> None:
+    demo = demo_as_json()
+    database = Path(demo["database"])
+    assert database.parent.stat().st_mode & 0o077 == 0
+    with DevServer(db=database) as server:
+        assert [run["id"] for run in server.instances()] == [demo["run"]["id"]]
+        assert {span["id"] for span in server.spans()} == {span["id"] for span in demo["spans"]}
+
+
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        {"HTTP_PROXY": "http://127.0.0.1:9", "no_proxy": ""},
+        {"PREFACTOR_AGENT_ID": "of-another-account", "PREFACTOR_MAX_BATCH_SIZE": "many"},
+        {"OTEL_SDK_DISABLED": "true", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "1"},
+    ],
+    ids=["proxy", "settings", "opentelemetry"],
+)
+def test_the_demo_is_the_same_whatever_the_shell_has_set(surroundings: dict[str, str]) -> None:
+    demo = demo_as_json(**surroundings)
+    assert demo["run"]["status"] == "complete"
+    assert len(demo["spans"]) == 6
+
+
+def test_the_demo_shows_the_tree_and_the_way_to_the_real_platform() -> None:
+    done = run_command("demo")
+    assert (done.returncode, done.stderr) == (0, "")
+    for shown in (
+        "otel:agent travel agent",
+        "otel:tool  weather",
+        "LookupError",
+        "123 → 31 tokens",
+        "6 of 6 spans acknowledged",
+        "prefactor-otel devserver --db /",
+        "PREFACTOR_API_URL=https://app.prefactorai.com",
+        "PREFACTOR_API_TOKEN=<your token>",
+    ):
+        assert shown in done.stdout
+
+
+def test_an_interrupted_demo_closes_its_run_and_ends_soon() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean()
+    ) as process:
+        assert process.stdout is not None
+        assert "listens on" in process.stdout.readline()
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=20)
+    assert time.monotonic() - begun < 3
+    assert process.returncode == 1
+    assert "Traceback" not in output + errors
+    assert "not delivered" not in output + errors
+
+
+def test_the_command_line_without_its_packages_says_how_to_get_them() -> None:
+    for package in ("click", "rich"):
+        blocked = f"import sys; sys.modules['{package}'] = None; "
+        done = subprocess.run(
+            [COMMAND[0], "-c", blocked + COMMAND[2], "doctor"],
+            env=clean(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stderr.strip().endswith("pip install 'prefactor-otel[local]'")
+        assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,51 @@
+"""The local API in the foreground of a shell."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import COMMAND, clean, run_command
+
+
+def test_it_says_how_to_use_it_and_stops_on_interrupt(tmp_path: Path) -> None:
+    database = tmp_path / "data.db"
+    words = ["devserver", "--port", "0", "--db", str(database), "--token", "mine"]
+    with subprocess.Popen(
+        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean()
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        assert lines[1].startswith("export PREFACTOR_API_URL=http://127.0.0.1:")
+        assert lines[2] == "export PREFACTOR_API_TOKEN=mine\n"
+        url = lines[1].strip().partition("=")[2]
+        healthy = run_command("doctor", PREFACTOR_API_URL=url, PREFACTOR_API_TOKEN="mine")
+        assert healthy.returncode == 0
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+    assert time.monotonic() - begun < 3
+    assert (process.returncode, errors) == (0, "")
+    assert database.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--host", "0.0.0.0"], "token"),
+        (["--db", "/nowhere/at/all.db"], "/nowhere/at/all.db"),
+        (["--db", __file__], "not a database"),
+        (["--port", "99999"], "--port"),
+        (["--token", "two\nlines"], "--token"),
+    ],
+    ids=["no token for others", "no such folder", "no database", "no such port", "no such token"],
+)
+def test_what_it_cannot_serve_it_refuses_in_one_line(words: list[str], said: str) -> None:
+    done = run_command("devserver", "--port", "0", *words)
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Error: ")

@@ -1,0 +1,103 @@
+"""The doctor names what is wrong, says what to do, and never shows a token."""
+
+import json
+
+import pytest
+
+from prefactor_otel.devserver import DevServer
+from tests.cli.command import run_command
+
+
+def of(api: DevServer) -> dict[str, str]:
+    return {"PREFACTOR_API_URL": api.url, "PREFACTOR_API_TOKEN": api.token}
+
+
+def assert_hidden(secret: str, text: str) -> None:
+    pieces = {secret[at : at + 6] for at in range(len(secret) - 5)}
+    assert not [piece for piece in pieces if piece in text]
+
+
+def test_a_healthy_set_up_is_found_healthy(api: DevServer) -> None:
+    done = run_command("doctor", "--json", **of(api))
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["healthy"], done.stderr) == (0, True, "")
+    assert [check["name"] for check in report["checks"]] == [
+        "settings",
+        "reachability",
+        "token",
+        "registration",
+    ]
+    [instance] = api.instances()
+    assert (instance["purpose"], instance["status"]) == ("smoke_test", "cancelled")
+    assert instance["id"] in report["checks"][-1]["found"]
+    assert_hidden(api.token, done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("variables", "failing", "advice"),
+    [
+        ({"PREFACTOR_API_TOKEN": ""}, "settings", "set PREFACTOR_API_TOKEN"),
+        ({"PREFACTOR_API_TOKEN": "geheim\nnis_twolines"}, "settings", "variable that is named"),
+        ({"PREFACTOR_API_URL": "nowhere"}, "settings", "PREFACTOR_API_URL"),
+        ({"PREFACTOR_SHUTDOWN_TIMEOUT": "soon"}, "settings", "PREFACTOR_SHUTDOWN_TIMEOUT"),
+        ({"PREFACTOR_API_TOKEN": "geheimnis_wrong"}, "token", "PREFACTOR_API_TOKEN"),
+        ({"PREFACTOR_API_URL": "http://127.0.0.1:9"}, "reachability", "PREFACTOR_API_URL"),
+        ({"PREFACTOR_API_URL": "http://x.invalid"}, "reachability", "PREFACTOR_API_URL"),
+        ({"PREFACTOR_AGENT_ID": "nobody"}, "registration", "PREFACTOR_AGENT_ID"),
+    ],
+)
+def test_it_says_what_is_wrong_and_what_to_do(
+    api: DevServer, variables: dict[str, str], failing: str, advice: str
+) -> None:
+    done = run_command("doctor", **of(api) | variables)
+    assert (done.returncode, done.stderr) == (1, "")
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("✗")]
+    assert line.startswith(f"✗ {failing}:")
+    assert advice in done.stdout
+    assert_hidden((of(api) | variables)["PREFACTOR_API_TOKEN"], done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "failing", "advice"),
+    [
+        ("/api/v1/agent_instance/register", 422, "registration", "PREFACTOR_ENVIRONMENT_ID"),
+        ("/api/v1/agent_instance/register", 503, "registration", "try again"),
+        ("/api/v1/ping", 503, "reachability", "try again"),
+    ],
+)
+def test_it_tells_a_refusal_from_trouble_that_passes(
+    api: DevServer, path: str, status: int, failing: str, advice: str
+) -> None:
+    api.faults.add(path=path, status=status, times=None)
+    done = run_command("doctor", **of(api))
+    assert done.returncode == 1
+    assert f"✗ {failing}:" in done.stdout
+    assert f"HTTP {status}" in done.stdout
+    assert advice in done.stdout
+
+
+def test_it_knows_an_api_from_a_web_page(api: DevServer) -> None:
+    api.faults.add(status=404, body="<html>", times=None)
+    done = run_command("doctor", **of(api))
+    assert done.returncode == 1
+    assert "does not answer like the Prefactor API" in done.stdout
+
+
+def test_a_token_in_the_wrong_variable_is_not_shown() -> None:
+    secret = "geheimnis_5y9q2k"
+    for url in (secret, f"http://user:{secret}@127.0.0.1:9"):
+        done = run_command("doctor", PREFACTOR_API_URL=url, PREFACTOR_API_TOKEN=secret)
+        assert done.returncode == 1
+        assert "PREFACTOR_API_URL" in done.stdout
+        assert_hidden(secret, done.stdout + done.stderr)
+    done = run_command(
+        "doctor", PREFACTOR_API_URL=f"http://user:{secret}@127.0.0.1:9", PREFACTOR_API_TOKEN="other"
+    )
+    assert_hidden(secret, done.stdout + done.stderr)
+
+
+def test_a_token_that_the_api_repeats_is_not_shown(api: DevServer) -> None:
+    api.faults.add(path="/register", status=422, code=f"bad {api.token}", times=None)
+    done = run_command("doctor", **of(api))
+    assert "✗ registration:" in done.stdout
+    assert_hidden(api.token, done.stdout + done.stderr)
