@@ -1,12 +1,25 @@
-"""The README's option table is the declaration of the options, word for word."""
+"""The README's tables and lists are those of the code, word for word."""
 
 from pathlib import Path
+from typing import get_args
+
+import pytest
 
 from prefactor_otel.cli.options import with_table
+from prefactor_otel.ledger import DropReason, State
 
-README = Path(__file__).parent.parent / "README.md"
+README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
 def test_the_readme_has_the_current_option_table() -> None:
-    text = README.read_text()
-    assert text == with_table(text), "run: python -m prefactor_otel.cli.options README.md"
+    assert README == with_table(README), "run: python -m prefactor_otel.cli.options README.md"
+
+
+def test_a_text_without_markers_is_left_alone() -> None:
+    with pytest.raises(ValueError, match="no markers"):
+        with_table("# A page without options")
+
+
+@pytest.mark.parametrize("word", [*get_args(State), *(reason.value for reason in DropReason)])
+def test_the_readme_names_every_state_and_every_reason_for_a_loss(word: str) -> None:
+    assert f"`{word}`" in README
