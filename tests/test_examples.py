@@ -1,6 +1,7 @@
 """The examples run as they stand, and what they promise arrives."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from prefactor_otel.devserver import DevServer
 from tests.process.scripts import localhost
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+README = ROOT / "README.md"
 
 
 def run_example(api: DevServer, *command: str, **variables: str) -> str:
@@ -29,6 +32,16 @@ def run_example(api: DevServer, *command: str, **variables: str) -> str:
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
+
+
+def test_what_the_readme_says_in_python_runs(api: DevServer) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    assert len(blocks) == 3
+    step = "provider.get_tracer('readme').start_span('step').end()\nprovider.shutdown()\n"
+    said = run_example(api, sys.executable, "-c", "\n".join([*blocks[:2], step, blocks[2]]))
+    assert said.startswith("closed ")
+    assert [row["payload"]["name"] for row in api.spans()] == ["step", "step"]  # two ways, two runs
+    assert [run["status"] for run in api.instances()] == ["complete", "complete"]
 
 
 def tree(api: DevServer) -> dict[str, object]:

@@ -12,7 +12,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
 def test_the_readme_has_the_current_option_table() -> None:
-    assert README == with_table(README), "run: python -m prefactor_otel.cli.options README.md"
+    assert with_table(README) == README, "run: python -m prefactor_otel.cli.options README.md"
 
 
 def test_a_text_without_markers_is_left_alone() -> None:
