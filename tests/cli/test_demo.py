@@ -95,6 +95,12 @@ def test_the_demo_shows_the_tree_and_the_way_to_the_real_platform() -> None:
         assert shown in done.stdout
 
 
+def test_a_terminal_without_unicode_shows_the_tree_as_well() -> None:
+    done = run_command("demo", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "6 of 6 spans acknowledged" in done.stdout
+
+
 def test_an_interrupted_demo_closes_its_run_and_ends_soon() -> None:
     with subprocess.Popen(
         [*COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean()
