@@ -60,6 +60,8 @@ class TracerProvider(SdkTracerProvider):
             **newer,
         )
         self._exporters: list[PrefactorExporter] = []
+        self._added: list[SpanProcessor] = []
+        self._flushes_itself = active_span_processor is not None
         for processor in span_processors:
             self.add_span_processor(processor)
 
@@ -72,6 +74,7 @@ class TracerProvider(SdkTracerProvider):
                 super().add_span_processor(SpanStartHook(exporter))
         if isinstance(span_processor, PrefactorSpanProcessor):
             span_processor.pipeline.bind(self.resource.attributes)
+        self._added.append(span_processor)
         super().add_span_processor(span_processor)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -81,11 +84,18 @@ class TracerProvider(SdkTracerProvider):
         with ExitStack() as stack:
             for exporter in self._exporters:
                 stack.enter_context(exporter.pipeline.nobody_waits())
-            flushed = super().force_flush(timeout_millis)
+            flushed = self._flush_processors(deadline)
         for exporter in self._exporters:
-            left = max(0, round((deadline - time.monotonic()) * 1000))
-            flushed = exporter.force_flush(left) and flushed
+            flushed = exporter.force_flush(_left(deadline)) and flushed
         return flushed
+
+    def _flush_processors(self, deadline: float) -> bool:
+        if self._flushes_itself:
+            return super().force_flush(_left(deadline))
+        # Not the SDK's own loop: it stops at the first processor whose answer is not true, and
+        # in SDKs up to at least 1.41 the batch processor answers None when all is well.
+        answers = [each.force_flush(_left(deadline)) for each in self._added]
+        return all(answer is not False for answer in answers)
 
     def shutdown(self) -> None:
         """Shut down every processor, and with it the run."""
@@ -126,6 +136,11 @@ def configure(
             "do not reach Prefactor"
         )
     return provider
+
+
+def _left(deadline: float) -> int:
+    """Milliseconds until a time of the monotonic clock."""
+    return max(0, round((deadline - time.monotonic()) * 1000))
 
 
 def _is_configured(provider: SdkTracerProvider) -> bool:
