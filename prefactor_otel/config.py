@@ -6,6 +6,7 @@ The names of the variables are those of the other Prefactor SDKs where they have
 
 import math
 import os
+import re
 from typing import Annotated, Any, Literal, TypedDict, cast
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from prefactor_otel.errors import PrefactorConfigError
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
+
+_CREDENTIALS = re.compile(r"//.*@")
 
 Purpose = Literal["live", "smoke_test", "eval"]
 
@@ -192,9 +195,20 @@ def _explain_one(location: str, message: str, arguments: dict[str, object]) -> s
     option = _option_of(location)
     if option is None:
         return f"unknown option {location!r}; see prefactor_otel.config.Config for all of them"
-    shown = "" if option == "api_token" else f" {_value_of(option, arguments)!r}"
+    shown = _shown(option, _value_of(option, arguments))
     message = message.removeprefix("Value error, ")
     return f"option {option} (variable {variable_of(option)}) cannot be{shown}: {message}"
+
+
+def _shown(option: str, value: object) -> str:
+    """A value as a message may quote it: without what could be a secret in the wrong place."""
+    if option == "api_token":
+        return ""
+    if option != "api_url" or not isinstance(value, str):
+        return f" {value!r}"
+    if "." not in value and ":" not in value:
+        return " this text (not shown, for it looks like a token)"
+    return f" {_CREDENTIALS.sub('//[credentials]@', value)!r}"
 
 
 def _option_of(location: str) -> str | None:

@@ -1,10 +1,28 @@
 """From an agent span to the item that creates or finishes it: each payload is encoded once."""
 
+import hashlib
+
 import orjson
 
-from prefactor_otel.items import Item, Operation, SpanRef, span_idempotency_key
-from prefactor_otel.mapping import AgentSpan, hygiene
-from prefactor_otel.span import SpanKey
+from prefactor_http import pfid
+from prefactor_otel import hygiene
+from prefactor_otel.items import Item, Operation, SpanRef
+from prefactor_otel.mapping import AgentSpan
+from prefactor_otel.span import SpanKey, SpanView
+
+
+def span_ref(run: str, view: SpanView) -> SpanRef:
+    """The ref of a span within a run. The run is part of it because a forked child that ends
+    its copy of a span must not take the parent process's id for it."""
+    milliseconds = min(max(view.start_ns // 1_000_000, 0), pfid.MAX_TIMESTAMP_MS)
+    named = f"{run}{view.key.trace_hex}{view.key.span_hex}".encode()
+    random = hashlib.blake2b(named, digest_size=10, usedforsecurity=False).digest()
+    return SpanRef(milliseconds.to_bytes(6, "big") + random)
+
+
+def span_idempotency_key(run: str, key: SpanKey, operation: Operation) -> str:
+    """8 to 64 characters, as bulk demands; never different for the same span and operation."""
+    return f"{run[:12]}{key.trace_hex}{key.span_hex}{operation.value[0]}"
 
 
 def create_item(
@@ -56,12 +74,6 @@ def with_otel_parent(item: Item, parent: SpanKey) -> Item:
         span=item.span,
         ends_span=item.ends_span,
     )
-
-
-def shrunk(item: Item, max_bytes: int) -> Item:
-    """The item with its longest texts cut until its body takes at most ``max_bytes``."""
-    body = hygiene.fit(b"{" + item.body + b"}", max_bytes)[1:-1]
-    return Item(item.run, item.operation, item.key, body, item.span, item.parent, item.ends_span)
 
 
 def _changes(before: object, after: object) -> dict[str, object]:

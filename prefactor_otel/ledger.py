@@ -25,6 +25,7 @@ class DropReason(StrEnum):
     NOT_CONFIGURED = "not_configured"
     AFTER_SHUTDOWN = "after_shutdown"
     SHUTDOWN_TIMEOUT = "shutdown_timeout"
+    UNAUTHORIZED = "unauthorized"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,12 @@ class Ledger:
         """Remember what went wrong last; never content, never a token."""
         with self._lock:
             self._last_error = error
+
+    @property
+    def lost(self) -> int:
+        """Spans dropped, for whatever reason."""
+        with self._lock:
+            return self._dropped.total()
 
     @property
     def waiting(self) -> int:

@@ -107,7 +107,9 @@ class Pipeline:
     def flush(self, timeout_millis: float) -> bool:
         """True when everything that ended before is acknowledged within the timeout."""
         worker = self._current()
-        return worker is None or worker.flush(max(0.0, timeout_millis) / 1000)
+        if worker is None:
+            return self._off.lost == 0
+        return worker.flush(max(0.0, timeout_millis) / 1000)
 
     @contextmanager
     def nobody_waits(self) -> Iterator[None]:
@@ -190,6 +192,9 @@ class Pipeline:
 def _settings(
     api_url: str | None, api_token: str | None, options: dict[str, object]
 ) -> Config | None:
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        logger.debug("OTEL_SDK_DISABLED is set: the Prefactor exporter stays off")
+        return None
     try:
         config = load_config(api_url, api_token, **options)
         if config.api_token is None:

@@ -9,9 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from prefactor_http.models.types import FinishStatus
+from prefactor_otel import hygiene
 from prefactor_otel.config import Config
 from prefactor_otel.items import Item, Operation
-from prefactor_otel.mapping import hygiene, timestamp
+from prefactor_otel.mapping import timestamp
 from prefactor_otel.schemas import schema_version
 from prefactor_otel.span import Attributes
 

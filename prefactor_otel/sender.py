@@ -14,11 +14,10 @@ import orjson
 from prefactor_http import PrefactorHttpClient
 from prefactor_http.pfid import is_pfid, partition_of
 from prefactor_otel.answers import Answer, Verdict, judge_output, judge_request
-from prefactor_otel.encoding import shrunk
 from prefactor_otel.items import Operation
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog
 from prefactor_otel.outbox import Entry, Outbox
-from prefactor_otel.wire import RunRecord, bulk_item
+from prefactor_otel.wire import RunRecord, bulk_item, shrunk
 
 INITIAL_BACKOFF: Final = 0.5
 MAX_BACKOFF: Final = 30.0

@@ -11,8 +11,8 @@ from typing import Final, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from prefactor_otel.encoding import create_item, finish_item, with_otel_parent
-from prefactor_otel.items import Item, SpanRef, span_ref
+from prefactor_otel.encoding import create_item, finish_item, span_ref, with_otel_parent
+from prefactor_otel.items import Item, SpanRef
 from prefactor_otel.mapping import AgentSpan, Capture, SpanType, agent_span, bare_span, span_type
 from prefactor_otel.span import SpanKey, SpanView, view_of
 
@@ -100,6 +100,10 @@ class SpanTree:
     def parked_bytes(self) -> int:
         """Bytes of their items."""
         return self._parked_bytes
+
+    def has_ended(self, key: SpanKey) -> bool:
+        """Whether this span has been taken as ended, be it by its end or by ``close``."""
+        return key in self._ended
 
     def start(self, span: ReadableSpan, now: float) -> None:
         """A span has started."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from prefactor_otel import hygiene
 from prefactor_otel.items import Item, Operation, SpanRef
 
 
@@ -32,6 +33,12 @@ class RunRecord:
             return True
         named = item.span if item.operation is Operation.FINISH_SPAN else parent
         return named is None or named in self.server_ids
+
+
+def shrunk(item: Item, max_bytes: int) -> Item:
+    """The item with its longest texts cut until its body takes at most ``max_bytes``."""
+    body = hygiene.fit(b"{" + item.body + b"}", max_bytes)[1:-1]
+    return Item(item.run, item.operation, item.key, body, item.span, item.parent, item.ends_span)
 
 
 def bulk_item(record: RunRecord, item: Item, parent: SpanRef | None) -> bytes:

@@ -23,7 +23,7 @@ from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, lo
 from prefactor_otel.outbox import Outbox, Receipt
 from prefactor_otel.run import PACKAGE, Run, package_version
 from prefactor_otel.sender import Sender
-from prefactor_otel.span import Attributes
+from prefactor_otel.span import Attributes, key_of
 
 TICK: Final = 0.2
 """Seconds between two looks at what time has made due, while there is anything to look at."""
@@ -101,6 +101,9 @@ class Worker:
     def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> None:
         """Spans have ended. With a receipt they are taken at once, and it is settled when the
         API has answered for all of them; without, they wait for company."""
+        if self.is_closing:
+            # What shutdown has closed as cancelled is on the platform; its late end loses nothing.
+            spans = [span for span in spans if not self._is_known_ended(span)]
         self._ledger.accept(len(spans))
         if self.is_closing:
             self._lose(spans, receipt, DropReason.AFTER_SHUTDOWN)
@@ -174,11 +177,16 @@ class Worker:
             self._inbox_spans += change
             return self._inbox_spans
 
+    def _is_known_ended(self, span: ReadableSpan) -> bool:
+        context = span.get_span_context()
+        return context is not None and self._intake.tree.has_ended(key_of(context))
+
     def _lose(
         self, spans: Sequence[ReadableSpan], receipt: Receipt | None, reason: DropReason
     ) -> None:
         self._ledger.drop(reason, len(spans))
-        self._log.warn(reason.value, f"Spans dropped ({reason.value}): {len(spans)}")
+        if spans:
+            self._log.warn(reason.value, f"Spans dropped ({reason.value}): {len(spans)}")
         if receipt is not None:
             receipt.lose()
             receipt.seal()
@@ -285,7 +293,8 @@ class Worker:
                 receipt.seal()
         for entry in self._outbox.drain():
             entry.resolve(lost=True)
-        self._ledger.drop(DropReason.SHUTDOWN_TIMEOUT, self._ledger.waiting)
+        reason = DropReason.UNAUTHORIZED if self._sender.paused else DropReason.SHUTDOWN_TIMEOUT
+        self._ledger.drop(reason, self._ledger.waiting)
         lost = self.stats().dropped
         if lost:
             reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(lost.items()))

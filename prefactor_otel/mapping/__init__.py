@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from prefactor_otel.mapping import genai, hygiene
+from prefactor_otel import hygiene
+from prefactor_otel.mapping import genai
 from prefactor_otel.mapping.failure import Status, error_of, status_of
 from prefactor_otel.mapping.kind import SpanType, span_type
 from prefactor_otel.semconv import content

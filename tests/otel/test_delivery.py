@@ -140,7 +140,7 @@ def test_a_wrong_token_is_said_once_and_floods_nobody(
     lines = [r.getMessage() for r in caplog.records if "PREFACTOR_API_TOKEN" in r.getMessage()]
     assert len(lines) == 1
     assert "pf_wrong" not in caplog.text
-    assert processor.stats().dropped == {"shutdown_timeout": 21}
+    assert processor.stats().dropped == {"unauthorized": 21}
 
 
 def test_a_refused_registration_says_what_to_do(

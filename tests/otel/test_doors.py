@@ -259,6 +259,19 @@ def test_spans_still_open_at_shutdown_are_cancelled_before_the_run_ends(
     assert root.is_recording()
 
 
+def test_the_late_end_of_a_span_that_shutdown_cancelled_is_no_loss(
+    api_environment: DevServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    processor = PrefactorSpanProcessor()
+    provider = TracerProvider(span_processors=[processor])
+    span = provider.get_tracer("agent").start_span("root")
+    provider.shutdown()
+    span.end()
+    stats = processor.stats()
+    assert (stats.accepted, stats.acknowledged, stats.dropped) == (1, 1, {})
+    assert caplog.text == ""
+
+
 def test_spans_that_a_full_stock_queue_lost_are_rescued_at_shutdown(
     api_environment: DevServer,
 ) -> None:

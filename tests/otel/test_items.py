@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefactor_http import pfid
-from prefactor_otel.items import Operation, span_idempotency_key, span_ref
+from prefactor_otel.encoding import span_idempotency_key, span_ref
+from prefactor_otel.items import Operation
 from prefactor_otel.run import Run
 from prefactor_otel.span import SpanKey
 from tests.otel.spans import one_view

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.trace import Status, StatusCode
 
-from prefactor_otel.mapping import AgentSpan, Capture, agent_span, hygiene
+from prefactor_otel import hygiene
+from prefactor_otel.mapping import AgentSpan, Capture, agent_span
 from tests.otel.spans import Recorder, one_view, with_attributes
 
 

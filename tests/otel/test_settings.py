@@ -48,7 +48,6 @@ def test_capture_can_be_switched_off_by_variable(
     [
         ("api_url", "app.prefactorai.com"),
         ("api_url", "ftp://host"),
-        ("api_url", "https://user:word@host"),
         ("shutdown_timeout", "soon"),
         ("shutdown_timeout", "-1"),
         ("export_timeout", "inf"),
@@ -90,8 +89,9 @@ def test_without_a_token_one_line_says_what_to_set_and_everything_stays_off(
     exporter = PrefactorExporter()
     recorder = Recorder()
     recorder.tracer.start_span("a").end()
-    assert exporter.export(recorder.spans) is SpanExportResult.FAILURE
     assert exporter.force_flush() is True
+    assert exporter.export(recorder.spans) is SpanExportResult.FAILURE
+    assert exporter.force_flush() is False
     exporter.shutdown()
     lines = [record for record in caplog.records if record.name == "prefactor_otel"]
     assert len(lines) == 1
@@ -127,3 +127,23 @@ def test_every_option_can_be_passed_by_keyword_and_has_its_sentence() -> None:
         assert sentence.endswith("."), name
         assert kind
         assert default
+
+
+@pytest.mark.parametrize("url", [TOKEN, "https://user:hidden-word@host", "//user:hidden-word@host"])
+def test_a_secret_in_the_place_of_the_url_is_not_quoted(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PREFACTOR_API_URL", url)
+    assert PrefactorExporter(None, TOKEN).stats().state == "off"
+    assert "PREFACTOR_API_URL" in caplog.text
+    assert TOKEN not in caplog.text
+    assert "hidden-word" not in caplog.text
+
+
+def test_a_disabled_sdk_makes_no_run_and_no_noise(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    processor = PrefactorSpanProcessor("http://127.0.0.1:9", TOKEN)
+    assert processor.stats().state == "off"
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
