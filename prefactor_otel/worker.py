@@ -295,7 +295,9 @@ class Worker:
             entry.resolve(lost=True)
         reason = DropReason.UNAUTHORIZED if self._sender.paused else DropReason.SHUTDOWN_TIMEOUT
         self._ledger.drop(reason, self._ledger.waiting)
-        lost = self.stats().dropped
+        dropped = self.stats().dropped
+        # A duplicate has been delivered once: counted, but nothing that anybody misses.
+        lost = {r: n for r, n in dropped.items() if r != DropReason.DUPLICATE}
         if lost:
             reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(lost.items()))
             logger.warning("%d spans were not delivered (%s)", sum(lost.values()), reasons)

@@ -231,7 +231,9 @@ def test_what_waits_at_shutdown_is_counted_in_one_line(
     assert "3 spans were not delivered (shutdown_timeout 3)" in lines[0].getMessage()
 
 
-def test_the_same_spans_exported_twice_arrive_once(api: DevServer) -> None:
+def test_the_same_spans_exported_twice_arrive_once(
+    api: DevServer, caplog: pytest.LogCaptureFixture
+) -> None:
     recorder, exporter = Recorder(), PrefactorExporter(api.url, api.token)
     recorder.tracer.start_span("once").end()
     exporter.export(recorder.spans)
@@ -239,6 +241,7 @@ def test_the_same_spans_exported_twice_arrive_once(api: DevServer) -> None:
     exporter.shutdown()
     assert len(api.spans()) == 1
     assert exporter.stats().dropped == {"duplicate": 1}
+    assert "not delivered" not in caplog.text
 
 
 def test_no_attribute_however_odd_costs_another_span(api: DevServer) -> None:
