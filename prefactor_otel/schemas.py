@@ -104,6 +104,20 @@ DECLARED: Final[dict[SpanType, Declared]] = {
         _object(model=_TEXT, input=_ANYTHING),
         _object(count=_INTEGER, dimensions=_INTEGER),
     ),
+    SpanType.RERANKER: Declared(
+        "Reranking",
+        "One reordering of documents by their relevance.",
+        "{{ inputs.query }}",
+        _object(query=_ANYTHING),
+        _object(documents=_LIST),
+    ),
+    SpanType.EVALUATOR: Declared(
+        "Evaluation",
+        "One judgement of an answer.",
+        "{{ name }}",
+        _object(),
+        _object(),
+    ),
     SpanType.HANDOFF: Declared(
         "Handoff",
         "One agent passes the task to another.",

@@ -1,7 +1,8 @@
 """From an OpenTelemetry span to the agent span that the API records: pure functions.
 
-The steps, in order: which type it is (``kind``), what its vocabulary says (``genai``), how it
-ended (``failure``), what else it carries (here), what may leave the process (here, ``hygiene``).
+The steps, in order: which type it is (``kind``), what each vocabulary says (``READERS``, trusted
+most first), single values (``scalars``), where which content is shown (``layout``), how it ended
+(``failure``), what else it carries and what may leave the process (here, ``hygiene``).
 """
 
 from dataclasses import dataclass
@@ -9,13 +10,34 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from prefactor_otel import hygiene
-from prefactor_otel.mapping import genai
+from prefactor_otel.mapping import (
+    events,
+    genai,
+    openinference,
+    openllmetry,
+    pydantic_ai,
+    scalars,
+    values,
+)
+from prefactor_otel.mapping.content import Content
 from prefactor_otel.mapping.failure import Status, error_of, status_of
 from prefactor_otel.mapping.kind import SpanType, span_type
+from prefactor_otel.mapping.layout import inputs_of, outputs_of
 from prefactor_otel.semconv import content
 from prefactor_otel.span import Event, SpanView
 
 __all__ = ["AgentSpan", "Capture", "SpanType", "agent_span", "bare_span", "span_type", "timestamp"]
+
+READERS: Final = (
+    genai.read,
+    openinference.read,
+    events.read,
+    openllmetry.read,
+    pydantic_ai.read,
+    values.read,
+)
+"""The dialects, in the order of trust: the first that has something to say fills a slot. A new
+one is a file of its own and a line here."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -45,11 +67,15 @@ class AgentSpan:
 def agent_span(view: SpanView, capture: Capture) -> AgentSpan:
     """The agent span of an OTel span; of an open one, what it carries so far."""
     kind = span_type(view.attributes)
-    fields = genai.read(view, kind)
-    inputs = hygiene.limited(fields.inputs, capture.max_input_length) if capture.inputs else {}
-    outputs = hygiene.limited(fields.outputs, capture.max_output_length) if capture.outputs else {}
-    name = fields.name or view.name
-    metadata = _metadata(view, fields.used, name, capture) | fields.metadata
+    content = Content(view)
+    for reader in READERS:
+        reader(content, kind)
+    single = scalars.read(content, kind)
+    inputs = _captured(inputs_of(content, kind, single), capture.inputs, capture.max_input_length)
+    outputs = _captured(
+        outputs_of(content, kind, single), capture.outputs, capture.max_output_length
+    )
+    name = single.name or view.name
     status, error = status_of(view), error_of(view)
     payload: dict[str, object] = {
         "span_id": view.key.span_hex,
@@ -58,9 +84,9 @@ def agent_span(view: SpanView, capture: Capture) -> AgentSpan:
         "status": status,
         "inputs": inputs,
         "outputs": outputs,
-        "token_usage": fields.token_usage,
+        "token_usage": single.token_usage,
         "error": error,
-        "metadata": metadata,
+        "metadata": _metadata(view, content, single, name, capture),
     }
     if view.parent is not None and view.parent_is_remote:
         payload["parent_span_id"] = view.parent.span_hex
@@ -72,6 +98,13 @@ def agent_span(view: SpanView, capture: Capture) -> AgentSpan:
         started_at=timestamp(view.start_ns),
         finished_at=timestamp(max(view.end_ns, view.start_ns)) if view.end_ns is not None else None,
     )
+
+
+def _captured(fields: dict[str, object], wanted: bool, length: int) -> dict[str, object]:
+    """The fields as they may be sent: cut to length; of unwanted ones only what is no content."""
+    if wanted:
+        return hygiene.limited(fields, length)
+    return {name: fields[name] for name in ("model", "stop_reason") if name in fields}
 
 
 def bare_span(view: SpanView) -> AgentSpan:
@@ -107,16 +140,22 @@ _LAST_MICROSECOND: Final = 253_402_300_799_999_999
 """The end of the year 9999, where ``datetime`` ends."""
 
 
-def _metadata(view: SpanView, used: set[str], name: str, capture: Capture) -> dict[str, object]:
-    attributes = {key: value for key, value in view.attributes.items() if key not in used}
-    metadata: dict[str, object] = _without_content(attributes, capture)
+def _metadata(
+    view: SpanView, content: Content, single: scalars.Scalars, name: str, capture: Capture
+) -> dict[str, object]:
+    left = {key: value for key, value in view.attributes.items() if key not in content.used}
+    metadata: dict[str, object] = _without_content(left, capture)
+    metadata |= single.labels
     metadata["kind"] = view.kind
+    if single.response_model is not None:
+        metadata["response_model"] = single.response_model
     if name != view.name:
         metadata["otel.name"] = view.name
     if view.scope_name:
         metadata["scope"] = {"name": view.scope_name, "version": view.scope_version}
-    if view.events:
-        metadata["events"] = [_event(event, capture) for event in view.events]
+    events = [e for number, e in enumerate(view.events) if number not in content.used_events]
+    if events:
+        metadata["events"] = [_event(event, capture) for event in events]
     if view.links:
         metadata["links"] = [
             {"trace_id": key.trace_hex, "span_id": key.span_hex, "attributes": dict(attributes)}

@@ -1,5 +1,7 @@
-"""Which type of agent span an OpenTelemetry span is."""
+"""Which type of agent span an OpenTelemetry span is. The scope's name is no evidence: different
+instrumentations share one."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
@@ -18,8 +20,10 @@ class SpanType(StrEnum):
     CHAIN = "chain"
     RETRIEVER = "retriever"
     EMBEDDING = "embedding"
-    HANDOFF = "handoff"
+    RERANKER = "reranker"
     GUARDRAIL = "guardrail"
+    EVALUATOR = "evaluator"
+    HANDOFF = "handoff"
     SPAN = "span"
 
     @property
@@ -28,6 +32,19 @@ class SpanType(StrEnum):
         return f"{SCHEMA_PREFIX}:{self.value}"
 
 
+_BY_OPENINFERENCE: Final = {
+    name: SpanType(name)
+    for name in (
+        *("agent", "llm", "tool", "chain", "retriever"),
+        *("embedding", "reranker", "guardrail", "evaluator"),
+    )
+}
+_BY_TRACELOOP: Final = {
+    "workflow": SpanType.CHAIN,
+    "task": SpanType.CHAIN,
+    "agent": SpanType.AGENT,
+    "tool": SpanType.TOOL,
+}
 _BY_OPERATION: Final = {
     "chat": SpanType.LLM,
     "text_completion": SpanType.LLM,
@@ -39,20 +56,78 @@ _BY_OPERATION: Final = {
     "vector_db_retrieve": SpanType.RETRIEVER,
     "invoke_workflow": SpanType.CHAIN,
     "invoke_graph": SpanType.CHAIN,
+    "invoke_swarm": SpanType.CHAIN,
     "execute_task": SpanType.CHAIN,
     "execute_event_loop_cycle": SpanType.CHAIN,
     "handoff": SpanType.HANDOFF,
     "agent_handoff": SpanType.HANDOFF,
 }
+_MODEL_KEYS: Final = (
+    GenAI.REQUEST_MODEL,
+    GenAI.RESPONSE_MODEL,
+    "llm.model_name",
+    "llm.request.type",
+)
+_USAGE_KEYS: Final = (
+    GenAI.INPUT_TOKENS,
+    GenAI.OUTPUT_TOKENS,
+    "gen_ai.usage.prompt_tokens",
+    "gen_ai.usage.completion_tokens",
+    "llm.usage.total_tokens",
+    "llm.token_count.total",
+    "llm.token_count.prompt",
+)
+
+
+def _openinference(attributes: Attributes) -> SpanType | None:
+    kind = attributes.get("openinference.span.kind")
+    found = _BY_OPENINFERENCE.get(kind.lower()) if isinstance(kind, str) else None
+    if found is SpanType.AGENT and _calls_a_model(attributes):
+        return SpanType.LLM
+    return found
+
+
+def _operation(attributes: Attributes) -> SpanType | None:
+    operation = attributes.get(GenAI.OPERATION_NAME)
+    if not isinstance(operation, str) or not operation:
+        return None
+    found = _BY_OPERATION.get(operation)
+    if found is SpanType.AGENT and attributes.get("traceloop.span.kind") == "workflow":
+        return SpanType.CHAIN  # the workflow around it is the agent; one agent span an agent
+    if found is None and "guardrail" in operation:
+        return SpanType.GUARDRAIL
+    return found or SpanType.SPAN
+
+
+def _traceloop(attributes: Attributes) -> SpanType | None:
+    kind = attributes.get("traceloop.span.kind")
+    return _BY_TRACELOOP.get(kind) if isinstance(kind, str) else None
+
+
+def _evidence(attributes: Attributes) -> SpanType | None:
+    if any(key in attributes for key in _MODEL_KEYS) and any(k in attributes for k in _USAGE_KEYS):
+        return SpanType.LLM
+    return SpanType.TOOL if GenAI.TOOL_NAME in attributes else None
+
+
+def _calls_a_model(attributes: Attributes) -> bool:
+    """Two instrumentations wrote on one span, and what it did was to call a model."""
+    return attributes.get(GenAI.OPERATION_NAME) == "chat" and GenAI.REQUEST_MODEL in attributes
+
+
+RULES: Final[tuple[Callable[[Attributes], SpanType | None], ...]] = (
+    _openinference,
+    _operation,
+    _traceloop,
+    _evidence,
+)
+"""In this order; the first that knows the span decides."""
 
 
 def span_type(attributes: Attributes) -> SpanType:
-    """The type, from ``gen_ai.operation.name`` (GenAI semantic conventions); an unknown or
-    missing operation is a plain span."""
-    operation = attributes.get(GenAI.OPERATION_NAME)
-    if not isinstance(operation, str):
-        return SpanType.SPAN
-    known = _BY_OPERATION.get(operation)
-    if known is None and "guardrail" in operation:
-        return SpanType.GUARDRAIL
-    return known or SpanType.SPAN
+    """The type, by the first rule that knows; a span that no vocabulary knows is a plain one."""
+    for rule in RULES:
+        found = rule(attributes)
+        if found is not None:
+            return found
+    return SpanType.SPAN

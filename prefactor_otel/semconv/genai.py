@@ -25,6 +25,11 @@ class GenAI:
     TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
     TOOL_RESULT: Final = "gen_ai.tool.call.result"
     AGENT_NAME: Final = "gen_ai.agent.name"
+    AGENT_TOOLS: Final = "gen_ai.agent.tools"
+    """Strands' list of tool names."""
+    RETRIEVAL_QUERY: Final = "gen_ai.retrieval.query.text"
+    RETRIEVAL_DOCUMENTS: Final = "gen_ai.retrieval.documents"
+    EMBEDDING_DIMENSIONS: Final = "gen_ai.embeddings.dimension.count"
 
 
 REQUEST_PARAMETERS: Final = {

@@ -100,6 +100,7 @@ def test_an_llm_call_tells_model_messages_and_tokens() -> None:
                 "tool_calls": [{"id": "c1", "name": "weather", "arguments": {"city": "Paris"}}],
             }
         ],
+        "tool_calls": [{"id": "c1", "name": "weather", "arguments": {"city": "Paris"}}],
         "stop_reason": "tool_calls",
     }
     assert span.payload["token_usage"] == {

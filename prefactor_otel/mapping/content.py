@@ -1,0 +1,118 @@
+"""What the readers of a span collect: slots that the first reader with something fills."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import orjson
+
+from prefactor_otel.span import Attributes, SpanView
+
+Slot = Literal[
+    "system",
+    "asked",
+    "answered",
+    "tools",
+    "parameters",
+    "arguments",
+    "result",
+    "query",
+    "documents",
+    "texts",
+    "dimensions",
+    "input",
+    "output",
+    "answer",
+    "stop_reason",
+]
+
+
+class Content:
+    """The slots of one span, and which attributes and events each was made of. What is shown
+    counts as used; everything else ends up in the payload's metadata, so that nothing is lost."""
+
+    __slots__ = ("_events_of", "_keys_of", "_shown", "attributes", "events", "slots", "taken")
+
+    def __init__(self, view: SpanView) -> None:
+        self.attributes: Attributes = view.attributes
+        self.events = view.events
+        self.slots: dict[Slot, object] = {}
+        self.taken: set[str] = set()
+        self._keys_of: dict[Slot, set[str]] = {}
+        self._events_of: dict[Slot, set[int]] = {}
+        self._shown: set[Slot] = set()
+
+    def has(self, *slots: Slot) -> bool:
+        """Whether any of these is filled."""
+        return any(slot in self.slots for slot in slots)
+
+    def show(self, slot: Slot) -> object:
+        """What a slot holds, or None; its sources now count as used."""
+        self._shown.add(slot)
+        return self.slots.get(slot)
+
+    def offer(
+        self,
+        slot: Slot,
+        keys: Iterable[str],
+        convert: Callable[[object], object] | None = None,
+        *,
+        partly: bool = False,
+    ) -> None:
+        """Fill an empty slot from the first of these attributes that has a value. A conversion
+        that gives None refuses the value, which then stays where it is; so does a value of
+        which the slot shows only a part."""
+        if slot in self.slots:
+            return
+        for key in keys:
+            value = self.attributes.get(key)
+            if value is None:
+                continue
+            converted = convert(value) if convert is not None else value
+            if converted is not None:
+                self.fill(slot, converted, () if partly else (key,))
+                return
+
+    def fill(
+        self, slot: Slot, value: object, keys: Iterable[str] = (), events: Iterable[int] = ()
+    ) -> None:
+        """Fill an empty slot with a value made of these attributes and events (by their number);
+        None fills nothing."""
+        if value is not None and slot not in self.slots:
+            self.slots[slot] = value
+            self._keys_of[slot] = set(keys)
+            self._events_of[slot] = set(events)
+
+    def belongs(self, key: str, to: str) -> None:
+        """An attribute says the same as another, or something about it: used where that is."""
+        for keys in self._keys_of.values():
+            if to in keys and key in self.attributes:
+                keys.add(key)
+
+    @property
+    def used(self) -> set[str]:
+        """The attributes that are shown somewhere."""
+        return self.taken.union(*(self._keys_of.get(slot, ()) for slot in self._shown))
+
+    @property
+    def used_events(self) -> set[int]:
+        """The numbers of the events that are shown somewhere."""
+        return set[int]().union(*(self._events_of.get(slot, ()) for slot in self._shown))
+
+
+def parsed(value: object) -> object:
+    """The value of a JSON text that holds an object or array; anything else unchanged."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return _loads_leniently(value)
+    return value
+
+
+def _loads_leniently(text: str) -> object:
+    """What other encoders call JSON: NaN, infinities and lone surrogates."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

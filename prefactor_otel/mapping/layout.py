@@ -1,0 +1,86 @@
+"""Which collected content is shown where, by span type."""
+
+from prefactor_otel.mapping.content import Content, Slot
+from prefactor_otel.mapping.kind import SpanType
+from prefactor_otel.mapping.messages import last_content, tool_calls
+from prefactor_otel.mapping.scalars import Scalars
+
+Fields = dict[str, object]
+
+
+def inputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Fields:
+    """The payload's inputs."""
+    if span_type is SpanType.TOOL:
+        return _arguments(content)
+    fields: Fields = {}
+    if scalars.model is not None:
+        fields["model"] = scalars.model
+    if span_type is SpanType.EMBEDDING:
+        _show(fields, content, {"texts": "input", "input": "input"})
+    elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
+        _show(fields, content, {"query": "query"})
+    elif span_type is SpanType.LLM:
+        _show(fields, content, {"asked": "messages", "system": "system", "tools": "tools"})
+        _show(fields, content, {"parameters": "parameters"})
+        if "messages" not in fields:
+            _show(fields, content, {"input": "input"})
+    else:
+        _show(fields, content, {"system": "system"})
+        _show(
+            fields, content, {"asked": "messages"} if content.has("asked") else {"input": "input"}
+        )
+    return fields
+
+
+def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Fields:
+    """The payload's outputs."""
+    fields: Fields = {}
+    if span_type is SpanType.LLM:
+        _show(fields, content, {"answered": "messages"})
+        if "messages" not in fields:
+            _show(fields, content, {"output": "content"})
+        calls = tool_calls(fields.get("messages"))
+        if calls:
+            fields["tool_calls"] = calls
+        if scalars.stop_reason is not None:
+            fields["stop_reason"] = scalars.stop_reason
+    elif span_type is SpanType.EMBEDDING:
+        texts = content.show("texts")
+        if isinstance(texts, list):
+            fields["count"] = len(texts)
+        _show(fields, content, {"dimensions": "dimensions", "output": "output"})
+    elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
+        _show(fields, content, {"documents": "documents"})
+        if not fields:
+            _show(fields, content, {"output": "documents"})
+    elif span_type is SpanType.TOOL:
+        _show(fields, content, {"result": "output"})
+    else:
+        _show_answer(fields, content)
+    return fields
+
+
+def _arguments(content: Content) -> Fields:
+    if not content.has("arguments"):
+        return {}
+    arguments = content.show("arguments")
+    if isinstance(arguments, dict):
+        return dict(arguments)
+    return {"input": arguments}
+
+
+def _show_answer(fields: Fields, content: Content) -> None:
+    if content.has("answer"):
+        fields["output"] = content.show("answer")
+    elif content.has("answered"):
+        answered = content.show("answered")
+        said = last_content(answered)
+        fields["output"] = said if said is not None else answered
+    else:
+        _show(fields, content, {"output": "output"})
+
+
+def _show(fields: Fields, content: Content, names: dict[Slot, str]) -> None:
+    for slot, name in names.items():
+        if content.has(slot) and name not in fields:
+            fields[name] = content.show(slot)

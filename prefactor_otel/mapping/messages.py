@@ -1,0 +1,219 @@
+"""Chat messages of every known shape, as ``{role, content, tool_calls?, tool_call_id?, name?}``.
+
+Shapes seen: the GenAI conventions' ``parts``; OpenAI's own; Bedrock's content blocks (Strands);
+LangChain's serialised messages (``lc``/``kwargs`` and ``type``/``data``). What is none of them is
+kept as it is: never guessed.
+"""
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from prefactor_otel.mapping.content import parsed
+
+_ROLES: Final = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
+"""LangChain's names of roles."""
+
+
+def messages(value: object) -> list[object] | None:
+    """A list of messages, from its JSON or itself; None when it is no list."""
+    value = parsed(value)
+    if isinstance(value, Mapping) and isinstance(value.get("messages"), list):
+        value = value["messages"]
+    if not isinstance(value, list) or not value:
+        return None
+    if len(value) == 1 and isinstance(value[0], list):  # LangChain batches what it sends
+        value = value[0]
+    return [message(entry) for entry in value]
+
+
+def message(entry: object) -> object:
+    """One message."""
+    if not isinstance(entry, Mapping):
+        return entry
+    if isinstance(entry.get("parts"), list):
+        return _from_blocks(entry, entry["parts"])
+    for wrapper in ("kwargs", "data"):
+        inner = entry.get(wrapper)
+        if isinstance(inner, Mapping) and "content" in inner:
+            return _from_langchain(inner, entry)
+    if "role" in entry and isinstance(entry.get("content"), list):
+        return _from_blocks(entry, entry["content"])
+    if "type" in entry and "content" in entry and "role" not in entry:
+        return _from_langchain(entry, entry)
+    if "role" not in entry:
+        return entry
+    return _built(entry["role"], entry.get("content"), entry.get("tool_calls"), entry)
+
+
+def from_event(role: str, content: object, attributes: Mapping[str, object]) -> object:
+    """The message of a span event ``gen_ai.<role>.message`` or ``gen_ai.choice``."""
+    content = parsed(content)
+    if isinstance(content, list):
+        return _from_blocks({"role": role, **_identity(attributes)}, content)
+    if isinstance(content, Mapping) and "content" in content and "role" in content:
+        return message(content)
+    return _built(role, content, None, attributes)
+
+
+def text_of(value: object) -> object:
+    """The text of content given in parts; anything else unchanged."""
+    value = parsed(value)
+    if not isinstance(value, list):
+        return value
+    texts = [_block_text(block) for block in value]
+    if texts and all(isinstance(text, str) for text in texts):
+        return "\n".join(text for text in texts if isinstance(text, str))
+    return value
+
+
+def last_content(answered: object) -> object:
+    """What the last message says."""
+    if isinstance(answered, list) and answered and isinstance(answered[-1], Mapping):
+        return answered[-1].get("content", answered[-1])
+    return answered
+
+
+def tool_calls(answered: object) -> list[object]:
+    """The tool calls of all messages."""
+    found: list[object] = []
+    for entry in answered if isinstance(answered, list) else ():
+        calls = entry.get("tool_calls") if isinstance(entry, Mapping) else None
+        found += calls if isinstance(calls, list) else []
+    return found
+
+
+def tool_result(value: object) -> object:
+    """What a tool answered, out of the message that a framework wrapped it in."""
+    value = parsed(value)
+    if isinstance(value, Mapping):
+        for wrapper in ("output", "data", "kwargs"):
+            inner = value.get(wrapper)
+            if isinstance(inner, Mapping) and ("content" in inner or "kwargs" in inner):
+                return tool_result(inner)
+        if "content" in value and ("tool_call_id" in value or value.get("type") == "tool"):
+            return text_of(value["content"])
+    if isinstance(value, list) and value and all(_is_block(block) for block in value):
+        return text_of(value)
+    return value
+
+
+def tool_arguments(value: object) -> object:
+    """A tool's arguments as an object where that is certain; None without a value."""
+    value = parsed(value)
+    if not isinstance(value, Mapping):
+        return value
+    if isinstance(value.get("inputs"), Mapping) and "input_str" in value:
+        return value["inputs"]
+    if isinstance(value.get("input_str"), str):
+        return _literal(value["input_str"])
+    if set(value) == {"args", "kwargs"} and not value["args"]:
+        return value["kwargs"]
+    return value
+
+
+def _literal(text: str) -> object:
+    """The value of a Python literal, as LangChain writes arguments; else the text."""
+    if text[:1] not in ("{", "["):
+        return parsed(text)
+    try:
+        value: object = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return parsed(text)
+    return value
+
+
+def _built(
+    role: object, content: object, calls: object, identity: Mapping[str, object]
+) -> dict[str, object]:
+    built: dict[str, object] = {"role": role, "content": content}
+    if isinstance(calls, list) and calls:
+        built["tool_calls"] = [_tool_call(call) for call in calls]
+    return built | _identity(identity)
+
+
+def _identity(source: Mapping[str, object]) -> dict[str, object]:
+    return {name: source[name] for name in ("tool_call_id", "name") if source.get(name) is not None}
+
+
+def _from_langchain(inner: Mapping[str, object], outer: Mapping[str, object]) -> dict[str, object]:
+    kind = inner.get("type") or inner.get("role") or outer.get("type")
+    role = _ROLES.get(str(kind), kind)
+    calls = inner.get("tool_calls")
+    return _built(role, text_of(inner.get("content")), calls, inner)
+
+
+def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str, object]:
+    calls: list[object] = []
+    content: list[object] = []
+    identity = dict(source)
+    for block in blocks:
+        call, answered = _block_call(block), _block_answer(block)
+        if call is not None:
+            calls.append(call)
+        elif answered is not None:
+            identity.setdefault("tool_call_id", answered[0])
+            content.append(answered[1])
+        else:
+            text = _block_text(block)
+            content.append(text if text is not None else block)
+    return _built(source.get("role"), _joined(content), calls, identity)
+
+
+def _joined(content: list[object]) -> object:
+    if not content:
+        return None
+    if all(isinstance(text, str) for text in content):
+        return "\n".join(str(text) for text in content)
+    return content[0] if len(content) == 1 else content
+
+
+def _is_block(block: object) -> bool:
+    return isinstance(block, Mapping) and ("text" in block or "type" in block)
+
+
+def _block_text(block: object) -> str | None:
+    if isinstance(block, str):
+        return block
+    if not isinstance(block, Mapping):
+        return None
+    if block.get("type") in (None, "text", "input_text", "output_text"):
+        text = block.get("text", block.get("content"))
+        return text if isinstance(text, str) else None
+    return None
+
+
+def _block_call(block: object) -> dict[str, object] | None:
+    if not isinstance(block, Mapping):
+        return None
+    if block.get("type") in ("tool_call", "tool_use", "function_call"):
+        return _tool_call(block)
+    use = block.get("toolUse")
+    return _tool_call(use) if isinstance(use, Mapping) else None
+
+
+def _block_answer(block: object) -> tuple[object, object] | None:
+    if not isinstance(block, Mapping):
+        return None
+    result = block.get("toolResult")
+    if isinstance(result, Mapping):
+        return result.get("toolUseId"), text_of(result.get("content"))
+    if block.get("type") in ("tool_call_response", "tool_result"):
+        answered = block.get("response", block.get("result", block.get("content")))
+        return block.get("id", block.get("tool_use_id")), text_of(answered)
+    return None
+
+
+def _tool_call(call: object) -> dict[str, object]:
+    if not isinstance(call, Mapping):
+        return {"arguments": call}
+    function = call.get("function")
+    inner: Mapping[str, object] = function if isinstance(function, Mapping) else call
+    first: Callable[..., object] = lambda *names: next(  # noqa: E731
+        (inner[name] for name in names if inner.get(name) is not None), None
+    )
+    return {
+        "id": call.get("id") or call.get("toolUseId") or call.get("call_id"),
+        "name": first("name"),
+        "arguments": parsed(first("arguments", "args", "input")),
+    }

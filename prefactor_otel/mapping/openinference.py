@@ -1,0 +1,165 @@
+"""Reader of OpenInference: messages, tools and documents flattened into indexed attributes.
+
+Indices may start above 0 and have holes: the SDK keeps 128 attributes a span and gives up the
+oldest.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from prefactor_otel.mapping.content import Content, parsed
+from prefactor_otel.mapping.genai import tool_names
+from prefactor_otel.mapping.kind import SpanType
+
+INPUT_MESSAGES: Final = "llm.input_messages."
+OUTPUT_MESSAGES: Final = "llm.output_messages."
+TOOLS: Final = "llm.tools."
+INVOCATION_PARAMETERS: Final = "llm.invocation_parameters"
+DOCUMENTS: Final = "retrieval.documents."
+EMBEDDINGS: Final = "embedding.embeddings."
+RERANKER_QUERY: Final = "reranker.query"
+RERANKER_OUTPUT: Final = "reranker.output_documents."
+PROMPTS: Final = "llm.prompts."
+
+Node = dict[str, object]
+
+
+def read(content: Content, span_type: SpanType) -> None:
+    """Fill slots from flattened attributes; only what the span's type can show is used."""
+    if not any(
+        key.startswith(("llm.", "retrieval.", "embedding.", "reranker."))
+        for key in content.attributes
+    ):
+        return
+    if span_type in (SpanType.LLM, SpanType.AGENT):
+        _fill(content, "asked", INPUT_MESSAGES, _message)
+        _fill(content, "answered", OUTPUT_MESSAGES, _message)
+    if span_type is SpanType.LLM:
+        _fill(content, "tools", TOOLS, _tool_name)
+        content.offer("parameters", [INVOCATION_PARAMETERS], _parameters)
+    if span_type is SpanType.RETRIEVER:
+        _fill(content, "documents", DOCUMENTS, _document)
+    if span_type is SpanType.RERANKER:
+        content.offer("query", [RERANKER_QUERY])
+        _fill(content, "documents", RERANKER_OUTPUT, _document)
+    if span_type is SpanType.EMBEDDING:
+        _fill_embeddings(content)
+
+
+def _fill(content: Content, slot: object, prefix: str, build: object) -> None:
+    if content.has(slot):  # type: ignore[arg-type]
+        return
+    entries, used = unflattened(content, prefix)
+    built = [build(entry) for entry in entries]  # type: ignore[operator]
+    kept = [entry for entry in built if entry is not None]
+    if kept:
+        content.fill(slot, kept, used)  # type: ignore[arg-type]
+
+
+def _fill_embeddings(content: Content) -> None:
+    entries, used = unflattened(content, EMBEDDINGS)
+    inner = [_inside(entry, "embedding") for entry in entries]
+    texts = [entry["text"] for entry in inner if "text" in entry]
+    if texts:
+        content.fill("texts", texts, [key for key in used if key.endswith(".text")])
+    vectors = [entry["vector"] for entry in inner if isinstance(entry.get("vector"), (list, tuple))]
+    if vectors and isinstance(vectors[0], (list, tuple)):
+        # Vectors are never sent: they say nothing to a reader and weigh megabytes.
+        content.fill("dimensions", len(vectors[0]), [k for k in used if k.endswith(".vector")])
+
+
+def unflattened(content: Content, prefix: str) -> tuple[list[Node], list[str]]:
+    """The nodes under ``prefix.N.``, in the order of N, and the attributes that they came from."""
+    nodes: dict[int, Node] = {}
+    used: list[str] = []
+    for key, value in content.attributes.items():
+        if not key.startswith(prefix):
+            continue
+        index, _, path = key[len(prefix) :].partition(".")
+        if index.isdecimal() and path:
+            _place(nodes.setdefault(int(index), {}), path.split("."), value)
+            used.append(key)
+    return [nodes[index] for index in sorted(nodes)], used
+
+
+def _place(node: Node, path: list[str], value: object) -> None:
+    for name in path[:-1]:
+        below = node.setdefault(name, {})
+        if not isinstance(below, dict):
+            return
+        node = below
+    node[path[-1]] = value
+
+
+def in_order(node: object) -> list[object]:
+    """The entries of a node whose names are indices, in their order."""
+    if not isinstance(node, dict):
+        return []
+    return [node[index] for index in sorted(node, key=lambda name: (len(name), name))]
+
+
+def _inside(node: object, name: str) -> Node:
+    inner = node.get(name) if isinstance(node, Mapping) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def _message(entry: Node) -> Node | None:
+    node = _inside(entry, "message")
+    content = node.get("content")
+    if content is None:
+        parts = [_part(part) for part in in_order(node.get("contents"))]
+        texts = [part for part in parts if isinstance(part, str)]
+        content = "\n".join(texts) if parts and len(texts) == len(parts) else parts or None
+    calls = [_call(call) for call in in_order(node.get("tool_calls"))]
+    if content is None and not calls:
+        return None
+    message: Node = {"role": node.get("role"), "content": content}
+    if calls:
+        message["tool_calls"] = calls
+    for name in ("tool_call_id", "name"):
+        if node.get(name) is not None:
+            message[name] = node[name]
+    return message
+
+
+def _part(part: object) -> object:
+    inner = _inside(part, "message_content")
+    if inner.get("type") in (None, "text") and isinstance(inner.get("text"), str):
+        return inner["text"]
+    return inner
+
+
+def _call(call: object) -> Node:
+    inner = _inside(call, "tool_call")
+    function = _inside(inner, "function")
+    return {
+        "id": inner.get("id"),
+        "name": function.get("name"),
+        "arguments": parsed(function.get("arguments")),
+    }
+
+
+def _tool_name(entry: Node) -> object:
+    schema = parsed(_inside(entry, "tool").get("json_schema"))
+    names = tool_names([schema])
+    return names[0] if isinstance(names, list) else None
+
+
+def _document(entry: Node) -> Node | None:
+    document = _inside(entry, "document")
+    known: Node = {name: document[name] for name in ("content", "id", "score") if name in document}
+    if "metadata" in document:
+        known["metadata"] = parsed(document["metadata"])
+    return known or None
+
+
+def _parameters(value: object) -> object:
+    parameters = parsed(value)
+    if not isinstance(parameters, Mapping):
+        return None
+    # Tools and messages are shown elsewhere; what is null was not asked for.
+    return {
+        name: setting
+        for name, setting in parameters.items()
+        if setting is not None and name not in ("tools", "messages", "model", "model_name", "_type")
+    } or None

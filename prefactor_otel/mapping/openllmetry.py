@@ -1,0 +1,83 @@
+"""Reader of OpenLLMetry (Traceloop): indexed prompts and completions, entities' inputs."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from prefactor_otel.mapping.content import Content, parsed
+from prefactor_otel.mapping.kind import SpanType
+from prefactor_otel.mapping.messages import messages, tool_arguments, tool_result
+from prefactor_otel.mapping.openinference import Node, in_order, unflattened
+from prefactor_otel.semconv.genai import GenAI
+
+PROMPTS: Final = "gen_ai.prompt."
+COMPLETIONS: Final = "gen_ai.completion."
+FUNCTIONS: Final = "llm.request.functions."
+ENTITY_INPUT: Final = "traceloop.entity.input"
+ENTITY_OUTPUT: Final = "traceloop.entity.output"
+TASK_INPUT: Final = "gen_ai.task.input"
+TASK_OUTPUT: Final = "gen_ai.task.output"
+
+
+def read(content: Content, span_type: SpanType) -> None:
+    """Fill slots from the older flattened attributes, then from what the entity was given."""
+    if span_type is SpanType.LLM:
+        _fill_messages(content, "asked", PROMPTS)
+        _fill_messages(content, "answered", COMPLETIONS)
+        functions, used = unflattened(content, FUNCTIONS)
+        names = [function["name"] for function in functions if "name" in function]
+        content.fill("tools", names or None, used)
+    elif span_type is SpanType.TOOL:
+        content.offer("arguments", [ENTITY_INPUT], tool_arguments)
+        content.offer("result", [ENTITY_OUTPUT], tool_result)
+        _use_twins_of_tools(content)
+    content.offer("input", [ENTITY_INPUT, TASK_INPUT], lambda value: _entity(value, "inputs"))
+    content.offer("output", [ENTITY_OUTPUT, TASK_OUTPUT], lambda value: _entity(value, "outputs"))
+    _use_twins(content)
+
+
+def _use_twins(content: Content) -> None:
+    """The same text under two names is used when either is."""
+    for one, other in ((ENTITY_INPUT, TASK_INPUT), (ENTITY_OUTPUT, TASK_OUTPUT)):
+        if content.attributes.get(one) == content.attributes.get(other):
+            content.belongs(other, to=one)
+            content.belongs(one, to=other)
+
+
+def _use_twins_of_tools(content: Content) -> None:
+    for one, other in (
+        (GenAI.TOOL_ARGUMENTS, ENTITY_INPUT),
+        (GenAI.TOOL_RESULT, ENTITY_OUTPUT),
+    ):
+        if content.attributes.get(one) == content.attributes.get(other):
+            content.belongs(other, to=one)
+
+
+def _entity(value: object, wrapper: str) -> object:
+    """What the entity got or gave, out of the callback's record of it."""
+    value = parsed(value)
+    return value.get(wrapper, value) if isinstance(value, Mapping) else value
+
+
+def _fill_messages(content: Content, slot: object, prefix: str) -> None:
+    entries, used = unflattened(content, prefix)
+    if entries:
+        content.fill(slot, messages([_message(entry) for entry in entries]), used)  # type: ignore[arg-type]
+
+
+def _message(entry: Node) -> Node:
+    calls = [
+        {
+            "id": call.get("id"),
+            "name": call.get("name"),
+            "arguments": parsed(call.get("arguments")),
+        }
+        for call in in_order(entry.get("tool_calls"))
+        if isinstance(call, dict)
+    ]
+    content = entry.get("content")
+    message: Node = {"role": entry.get("role"), "content": parsed(content)}
+    if calls:
+        message["tool_calls"] = calls
+    if entry.get("tool_call_id") is not None:
+        message["tool_call_id"] = entry["tool_call_id"]
+    return message
