@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from prefactor_otel.counting import CallCounter
 from prefactor_otel.encoding import create_item, finish_item, span_ref, with_otel_parent
 from prefactor_otel.items import Item, SpanRef
 from prefactor_otel.mapping import AgentSpan, Capture, SpanType, agent_span, bare_span, span_type
@@ -78,6 +79,7 @@ class SpanTree:
     parent_timeout: float
     counts: Counts = field(default_factory=Counts)
     starts_known: bool = False
+    _calls: CallCounter = field(default_factory=CallCounter)
     _open: dict[SpanKey, OpenSpan] = field(default_factory=dict)
     _records: OrderedDict[SpanKey, SpanRef] = field(default_factory=OrderedDict)
     _ended: OrderedDict[SpanKey, None] = field(default_factory=OrderedDict)
@@ -127,7 +129,7 @@ class SpanTree:
             self.counts.duplicates += 1
             return []
         _remember(self._ended, view.key, None)
-        span = self._mapped(view)
+        span = self._calls.once(view, self._mapped(view))
         if view.is_local_root:
             self.counts.roots += 1
             self.counts.roots_failed += span.status == "failed"

@@ -28,6 +28,7 @@ ORDER = [
     "mapping.scalars",
     "mapping.layout",
     "mapping",
+    "counting",
     "schemas",
     "items",
     "encoding",

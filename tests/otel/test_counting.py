@@ -1,0 +1,95 @@
+"""Every answer of a model is counted once, in whatever batches and order spans arrive."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from prefactor_otel.items import Item
+from prefactor_otel.mapping import Capture
+from prefactor_otel.span import SpanKey, SpanView
+from prefactor_otel.tree import SpanTree
+from tests.otel.spans import one_view
+from tests.recorded import NAMES, recorded
+
+RUN = "0123456789abcdef0123456789abcdef"
+
+
+def payloads(items: Sequence[Item]) -> list[dict[str, object]]:
+    return [orjson.loads(b"{" + item.body + b"}")["payload"] for item in items]
+
+
+def run_through(views: Sequence[SpanView]) -> list[Item]:
+    tree = SpanTree(RUN, Capture(), max_item_bytes=1_000_000, parent_timeout=60.0)
+    items = [item for view in views for item in tree.end(view, 0.0)]
+    return items + tree.close(0)
+
+
+def total(items: Sequence[Item]) -> int:
+    usages = [payload["token_usage"] for payload in payloads(items)]
+    return sum(usage["total_tokens"] for usage in usages if isinstance(usage, dict))
+
+
+def call(number: int, parent: int | None, scope: str, response: str) -> SpanView:
+    return dataclasses.replace(
+        one_view(),
+        key=SpanKey(1, number),
+        parent=SpanKey(1, parent) if parent is not None else None,
+        scope_name=scope,
+        attributes={
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "m",
+            "gen_ai.response.id": response,
+            "gen_ai.usage.input_tokens": 120,
+            "gen_ai.usage.output_tokens": 30,
+        },
+    )
+
+
+def test_a_model_call_inside_a_model_call_counts_once() -> None:
+    items = run_through([call(2, 1, "inner", "r"), call(1, None, "outer", "r2")])
+    assert total(items) == 150
+    outer = next(p for p in payloads(items) if p["span_id"] == f"{1:016x}")
+    metadata = outer["metadata"]
+    assert isinstance(metadata, dict)
+    assert metadata["uncounted_token_usage"]["prompt_tokens"] == 120
+
+
+def test_a_step_between_two_tellings_of_one_call_changes_nothing() -> None:
+    step = dataclasses.replace(call(2, 1, "app", "x"), attributes={})
+    items = run_through([call(3, 2, "inner", "r"), step, call(1, None, "outer", "r2")])
+    assert total(items) == 150
+
+
+def test_two_instrumentations_telling_of_one_response_count_it_once() -> None:
+    items = run_through([call(2, None, "one", "same"), call(3, None, "other", "same")])
+    assert total(items) == 150
+
+
+def test_one_instrumentation_telling_of_two_calls_counts_both() -> None:
+    items = run_through([call(2, None, "one", "same"), call(3, None, "one", "same")])
+    assert total(items) == 300
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "huge" not in name])
+@settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_a_recorded_run_arrives_whole_in_any_order(name: str, data: st.DataObject) -> None:
+    views = recorded(name).views
+    in_order = run_through(views)
+    shuffled = run_through(data.draw(st.permutations(views)))
+    for items in (in_order, shuffled):
+        assert len(items) == len(views)
+        created = set()
+        for item in items:
+            assert item.parent is None or item.parent in created
+            created.add(item.span)
+    assert {i.key for i in shuffled} == {i.key for i in in_order}
+    known = {view.key for view in views}
+    linked = [v for v in views if not v.is_local_root and v.parent in known]
+    assert sum(item.parent is not None for item in shuffled) == len(linked)
