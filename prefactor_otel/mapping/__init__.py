@@ -7,6 +7,7 @@ most first), single values (``scalars``), where which content is shown (``layout
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from prefactor_otel import hygiene
@@ -132,8 +133,13 @@ def bare_span(view: SpanView) -> AgentSpan:
 
 def timestamp(time_ns: int) -> str:
     """ISO 8601 in UTC with six fraction digits and ``Z``, from nanoseconds since the epoch."""
-    moment = _EPOCH + timedelta(microseconds=min(max(time_ns, 0) // 1000, _LAST_MICROSECOND))
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
+    seconds, micro = divmod(min(max(time_ns, 0) // 1000, _LAST_MICROSECOND), 1_000_000)
+    return f"{_second(seconds)}.{micro:06d}Z"
+
+
+@lru_cache(maxsize=1024)  # spans cluster in seconds, and formatting one costs as much as a hash
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 _LAST_MICROSECOND: Final = 253_402_300_799_999_999
@@ -143,7 +149,8 @@ _LAST_MICROSECOND: Final = 253_402_300_799_999_999
 def _metadata(
     view: SpanView, content: Content, single: scalars.Scalars, name: str, capture: Capture
 ) -> dict[str, object]:
-    left = {key: value for key, value in view.attributes.items() if key not in content.used}
+    used, used_events = content.used, content.used_events
+    left = {key: value for key, value in view.attributes.items() if key not in used}
     metadata: dict[str, object] = _without_content(left, capture)
     metadata |= single.labels
     metadata["kind"] = view.kind
@@ -153,7 +160,7 @@ def _metadata(
         metadata["otel.name"] = view.name
     if view.scope_name:
         metadata["scope"] = {"name": view.scope_name, "version": view.scope_version}
-    events = [e for number, e in enumerate(view.events) if number not in content.used_events]
+    events = [e for number, e in enumerate(view.events) if number not in used_events]
     if events:
         metadata["events"] = [_event(event, capture) for event in events]
     if view.links:

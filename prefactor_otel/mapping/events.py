@@ -1,6 +1,6 @@
 """Reader of content in span events (GenAI conventions before attributes held it; Strands)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, Slot, parsed
@@ -92,7 +92,7 @@ def _read_tool(content: Content) -> None:
 
 
 def _without_wrapper(value: object) -> object:
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], Mapping):
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
         return value[0].get("json", value)
     return value
 

@@ -1,7 +1,5 @@
 """Reader of the OpenTelemetry GenAI conventions: structured attributes (trusted most)."""
 
-from collections.abc import Mapping
-
 from prefactor_otel.mapping.content import Content, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import messages, text_of, tool_arguments, tool_result
@@ -37,9 +35,9 @@ def tool_names(value: object) -> object:
 
 
 def _tool_name(tool: object) -> object:
-    if not isinstance(tool, Mapping):
+    if not isinstance(tool, dict):
         return tool
     function = tool.get("function")
-    if isinstance(function, Mapping):
+    if isinstance(function, dict):
         return function.get("name", tool)
     return tool.get("name", tool)

@@ -18,7 +18,7 @@ _ROLES: Final = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistan
 def messages(value: object) -> list[object] | None:
     """A list of messages, from its JSON or itself; None when it is no list."""
     value = parsed(value)
-    if isinstance(value, Mapping) and isinstance(value.get("messages"), list):
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):
         value = value["messages"]
     if not isinstance(value, list) or not value:
         return None
@@ -29,13 +29,13 @@ def messages(value: object) -> list[object] | None:
 
 def message(entry: object) -> object:
     """One message."""
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, dict):
         return entry
     if isinstance(entry.get("parts"), list):
         return _from_blocks(entry, entry["parts"])
     for wrapper in ("kwargs", "data"):
         inner = entry.get(wrapper)
-        if isinstance(inner, Mapping) and "content" in inner:
+        if isinstance(inner, dict) and "content" in inner:
             return _from_langchain(inner, entry)
     if "role" in entry and isinstance(entry.get("content"), list):
         return _from_blocks(entry, entry["content"])
@@ -51,7 +51,7 @@ def from_event(role: str, content: object, attributes: Mapping[str, object]) -> 
     content = parsed(content)
     if isinstance(content, list):
         return _from_blocks({"role": role, **_identity(attributes)}, content)
-    if isinstance(content, Mapping) and "content" in content and "role" in content:
+    if isinstance(content, dict) and "content" in content and "role" in content:
         return message(content)
     return _built(role, content, None, attributes)
 
@@ -69,7 +69,7 @@ def text_of(value: object) -> object:
 
 def last_content(answered: object) -> object:
     """What the last message says."""
-    if isinstance(answered, list) and answered and isinstance(answered[-1], Mapping):
+    if isinstance(answered, list) and answered and isinstance(answered[-1], dict):
         return answered[-1].get("content", answered[-1])
     return answered
 
@@ -78,7 +78,7 @@ def tool_calls(answered: object) -> list[object]:
     """The tool calls of all messages."""
     found: list[object] = []
     for entry in answered if isinstance(answered, list) else ():
-        calls = entry.get("tool_calls") if isinstance(entry, Mapping) else None
+        calls = entry.get("tool_calls") if isinstance(entry, dict) else None
         found += calls if isinstance(calls, list) else []
     return found
 
@@ -86,10 +86,10 @@ def tool_calls(answered: object) -> list[object]:
 def tool_result(value: object) -> object:
     """What a tool answered, out of the message that a framework wrapped it in."""
     value = parsed(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for wrapper in ("output", "data", "kwargs"):
             inner = value.get(wrapper)
-            if isinstance(inner, Mapping) and ("content" in inner or "kwargs" in inner):
+            if isinstance(inner, dict) and ("content" in inner or "kwargs" in inner):
                 return tool_result(inner)
         if "content" in value and ("tool_call_id" in value or value.get("type") == "tool"):
             return text_of(value["content"])
@@ -101,9 +101,9 @@ def tool_result(value: object) -> object:
 def tool_arguments(value: object) -> object:
     """A tool's arguments as an object where that is certain; None without a value."""
     value = parsed(value)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
-    if isinstance(value.get("inputs"), Mapping) and "input_str" in value:
+    if isinstance(value.get("inputs"), dict) and "input_str" in value:
         return value["inputs"]
     if isinstance(value.get("input_str"), str):
         return _literal(value["input_str"])
@@ -169,13 +169,13 @@ def _joined(content: list[object]) -> object:
 
 
 def _is_block(block: object) -> bool:
-    return isinstance(block, Mapping) and ("text" in block or "type" in block)
+    return isinstance(block, dict) and ("text" in block or "type" in block)
 
 
 def _block_text(block: object) -> str | None:
     if isinstance(block, str):
         return block
-    if not isinstance(block, Mapping):
+    if not isinstance(block, dict):
         return None
     if block.get("type") in (None, "text", "input_text", "output_text"):
         text = block.get("text", block.get("content"))
@@ -184,19 +184,19 @@ def _block_text(block: object) -> str | None:
 
 
 def _block_call(block: object) -> dict[str, object] | None:
-    if not isinstance(block, Mapping):
+    if not isinstance(block, dict):
         return None
     if block.get("type") in ("tool_call", "tool_use", "function_call"):
         return _tool_call(block)
     use = block.get("toolUse")
-    return _tool_call(use) if isinstance(use, Mapping) else None
+    return _tool_call(use) if isinstance(use, dict) else None
 
 
 def _block_answer(block: object) -> tuple[object, object] | None:
-    if not isinstance(block, Mapping):
+    if not isinstance(block, dict):
         return None
     result = block.get("toolResult")
-    if isinstance(result, Mapping):
+    if isinstance(result, dict):
         return result.get("toolUseId"), text_of(result.get("content"))
     if block.get("type") in ("tool_call_response", "tool_result"):
         answered = block.get("response", block.get("result", block.get("content")))
@@ -205,10 +205,10 @@ def _block_answer(block: object) -> tuple[object, object] | None:
 
 
 def _tool_call(call: object) -> dict[str, object]:
-    if not isinstance(call, Mapping):
+    if not isinstance(call, dict):
         return {"arguments": call}
     function = call.get("function")
-    inner: Mapping[str, object] = function if isinstance(function, Mapping) else call
+    inner: Mapping[str, object] = function if isinstance(function, dict) else call
     first: Callable[..., object] = lambda *names: next(  # noqa: E731
         (inner[name] for name in names if inner.get(name) is not None), None
     )

@@ -4,7 +4,6 @@ Indices may start above 0 and have holes: the SDK keeps 128 attributes a span an
 oldest.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, parsed
@@ -19,45 +18,43 @@ DOCUMENTS: Final = "retrieval.documents."
 EMBEDDINGS: Final = "embedding.embeddings."
 RERANKER_QUERY: Final = "reranker.query"
 RERANKER_OUTPUT: Final = "reranker.output_documents."
-PROMPTS: Final = "llm.prompts."
+VOCABULARY: Final = ("llm.", "retrieval.", "embedding.", "reranker.")
 
 Node = dict[str, object]
 
 
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from flattened attributes; only what the span's type can show is used."""
-    if not any(
-        key.startswith(("llm.", "retrieval.", "embedding.", "reranker."))
-        for key in content.attributes
-    ):
+    flat = [key for key in content.attributes if key.startswith(VOCABULARY)]
+    if not flat:
         return
     if span_type in (SpanType.LLM, SpanType.AGENT):
-        _fill(content, "asked", INPUT_MESSAGES, _message)
-        _fill(content, "answered", OUTPUT_MESSAGES, _message)
+        _fill(content, flat, "asked", INPUT_MESSAGES, _message)
+        _fill(content, flat, "answered", OUTPUT_MESSAGES, _message)
     if span_type is SpanType.LLM:
-        _fill(content, "tools", TOOLS, _tool_name)
+        _fill(content, flat, "tools", TOOLS, _tool_name)
         content.offer("parameters", [INVOCATION_PARAMETERS], _parameters)
     if span_type is SpanType.RETRIEVER:
-        _fill(content, "documents", DOCUMENTS, _document)
+        _fill(content, flat, "documents", DOCUMENTS, _document)
     if span_type is SpanType.RERANKER:
         content.offer("query", [RERANKER_QUERY])
-        _fill(content, "documents", RERANKER_OUTPUT, _document)
+        _fill(content, flat, "documents", RERANKER_OUTPUT, _document)
     if span_type is SpanType.EMBEDDING:
-        _fill_embeddings(content)
+        _fill_embeddings(content, flat)
 
 
-def _fill(content: Content, slot: object, prefix: str, build: object) -> None:
+def _fill(content: Content, flat: list[str], slot: object, prefix: str, build: object) -> None:
     if content.has(slot):  # type: ignore[arg-type]
         return
-    entries, used = unflattened(content, prefix)
+    entries, used = unflattened(content, flat, prefix)
     built = [build(entry) for entry in entries]  # type: ignore[operator]
     kept = [entry for entry in built if entry is not None]
     if kept:
         content.fill(slot, kept, used)  # type: ignore[arg-type]
 
 
-def _fill_embeddings(content: Content) -> None:
-    entries, used = unflattened(content, EMBEDDINGS)
+def _fill_embeddings(content: Content, flat: list[str]) -> None:
+    entries, used = unflattened(content, flat, EMBEDDINGS)
     inner = [_inside(entry, "embedding") for entry in entries]
     texts = [entry["text"] for entry in inner if "text" in entry]
     if texts:
@@ -68,16 +65,17 @@ def _fill_embeddings(content: Content) -> None:
         content.fill("dimensions", len(vectors[0]), [k for k in used if k.endswith(".vector")])
 
 
-def unflattened(content: Content, prefix: str) -> tuple[list[Node], list[str]]:
-    """The nodes under ``prefix.N.``, in the order of N, and the attributes that they came from."""
+def unflattened(content: Content, flat: list[str], prefix: str) -> tuple[list[Node], list[str]]:
+    """The nodes under ``prefix.N.`` among the keys ``flat``, in the order of N, and the
+    attributes that they came from."""
     nodes: dict[int, Node] = {}
     used: list[str] = []
-    for key, value in content.attributes.items():
+    for key in flat:
         if not key.startswith(prefix):
             continue
         index, _, path = key[len(prefix) :].partition(".")
         if index.isdecimal() and path:
-            _place(nodes.setdefault(int(index), {}), path.split("."), value)
+            _place(nodes.setdefault(int(index), {}), path.split("."), content.attributes[key])
             used.append(key)
     return [nodes[index] for index in sorted(nodes)], used
 
@@ -99,7 +97,7 @@ def in_order(node: object) -> list[object]:
 
 
 def _inside(node: object, name: str) -> Node:
-    inner = node.get(name) if isinstance(node, Mapping) else None
+    inner = node.get(name) if isinstance(node, dict) else None
     return inner if isinstance(inner, dict) else {}
 
 
@@ -155,7 +153,7 @@ def _document(entry: Node) -> Node | None:
 
 def _parameters(value: object) -> object:
     parameters = parsed(value)
-    if not isinstance(parameters, Mapping):
+    if not isinstance(parameters, dict):
         return None
     # Tools and messages are shown elsewhere; what is null was not asked for.
     return {

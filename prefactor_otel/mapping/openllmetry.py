@@ -1,9 +1,8 @@
 """Reader of OpenLLMetry (Traceloop): indexed prompts and completions, entities' inputs."""
 
-from collections.abc import Mapping
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, parsed
+from prefactor_otel.mapping.content import Content, Slot, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import messages, tool_arguments, tool_result
 from prefactor_otel.mapping.openinference import Node, in_order, unflattened
@@ -21,11 +20,7 @@ TASK_OUTPUT: Final = "gen_ai.task.output"
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from the older flattened attributes, then from what the entity was given."""
     if span_type is SpanType.LLM:
-        _fill_messages(content, "asked", PROMPTS)
-        _fill_messages(content, "answered", COMPLETIONS)
-        functions, used = unflattened(content, FUNCTIONS)
-        names = [function["name"] for function in functions if "name" in function]
-        content.fill("tools", names or None, used)
+        _read_flattened(content)
     elif span_type is SpanType.TOOL:
         content.offer("arguments", [ENTITY_INPUT], tool_arguments)
         content.offer("result", [ENTITY_OUTPUT], tool_result)
@@ -33,6 +28,17 @@ def read(content: Content, span_type: SpanType) -> None:
     content.offer("input", [ENTITY_INPUT, TASK_INPUT], lambda value: _entity(value, "inputs"))
     content.offer("output", [ENTITY_OUTPUT, TASK_OUTPUT], lambda value: _entity(value, "outputs"))
     _use_twins(content)
+
+
+def _read_flattened(content: Content) -> None:
+    flat = [key for key in content.attributes if key.startswith((PROMPTS, COMPLETIONS, FUNCTIONS))]
+    if not flat:
+        return
+    _fill_messages(content, flat, "asked", PROMPTS)
+    _fill_messages(content, flat, "answered", COMPLETIONS)
+    functions, used = unflattened(content, flat, FUNCTIONS)
+    names = [function["name"] for function in functions if "name" in function]
+    content.fill("tools", names or None, used)
 
 
 def _use_twins(content: Content) -> None:
@@ -55,13 +61,13 @@ def _use_twins_of_tools(content: Content) -> None:
 def _entity(value: object, wrapper: str) -> object:
     """What the entity got or gave, out of the callback's record of it."""
     value = parsed(value)
-    return value.get(wrapper, value) if isinstance(value, Mapping) else value
+    return value.get(wrapper, value) if isinstance(value, dict) else value
 
 
-def _fill_messages(content: Content, slot: object, prefix: str) -> None:
-    entries, used = unflattened(content, prefix)
+def _fill_messages(content: Content, flat: list[str], slot: Slot, prefix: str) -> None:
+    entries, used = unflattened(content, flat, prefix)
     if entries:
-        content.fill(slot, messages([_message(entry) for entry in entries]), used)  # type: ignore[arg-type]
+        content.fill(slot, messages([_message(entry) for entry in entries]), used)
 
 
 def _message(entry: Node) -> Node:

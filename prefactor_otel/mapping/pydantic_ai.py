@@ -1,6 +1,5 @@
 """Reader of pydantic-ai's own attributes, which hold what its agent spans were asked."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, parsed
@@ -24,7 +23,7 @@ def _question(value: object) -> object:
     """What stood at the beginning of the conversation, before the first answer."""
     asked: list[object] = []
     for entry in messages(value) or []:
-        if isinstance(entry, Mapping) and entry.get("role") == "assistant":
+        if isinstance(entry, dict) and entry.get("role") == "assistant":
             break
         asked.append(entry)
     return asked or None

@@ -131,7 +131,7 @@ def _model(content: Content, span_type: SpanType) -> tuple[str | None, str | Non
 def _model_inside(content: Content) -> str | None:
     for key in MODEL_HOLDERS:
         holder = parsed(content.attributes.get(key))
-        if isinstance(holder, Mapping):
+        if isinstance(holder, dict):
             model = holder.get("model") or holder.get("model_name")
             if isinstance(model, str) and model:
                 return model

@@ -1,6 +1,5 @@
 """Reader of whole inputs and outputs: the last resort for model calls, the first for chains."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, parsed
@@ -34,14 +33,14 @@ def read(content: Content, span_type: SpanType) -> None:
 
 def _messages_in(value: object) -> object:
     value = parsed(value)
-    if isinstance(value, Mapping) and isinstance(value.get("messages"), list):
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):
         return messages(value["messages"])
     return None
 
 
 def _messages_alone(value: object) -> object:
     value = parsed(value)
-    return _messages_in(value) if isinstance(value, Mapping) and len(value) == 1 else None
+    return _messages_in(value) if isinstance(value, dict) and len(value) == 1 else None
 
 
 def _last_answer(value: object) -> object:
