@@ -44,7 +44,7 @@ class Content:
 
     def has(self, *slots: Slot) -> bool:
         """Whether any of these is filled."""
-        return any(slot in self.slots for slot in slots)
+        return not self.slots.keys().isdisjoint(slots)
 
     def show(self, slot: Slot) -> object:
         """What a slot holds, or None; its sources now count as used."""

@@ -6,7 +6,7 @@ kept as it is: never guessed.
 """
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from prefactor_otel.mapping.content import parsed
@@ -209,11 +209,16 @@ def _tool_call(call: object) -> dict[str, object]:
         return {"arguments": call}
     function = call.get("function")
     inner: Mapping[str, object] = function if isinstance(function, dict) else call
-    first: Callable[..., object] = lambda *names: next(  # noqa: E731
-        (inner[name] for name in names if inner.get(name) is not None), None
-    )
     return {
         "id": call.get("id") or call.get("toolUseId") or call.get("call_id"),
-        "name": first("name"),
-        "arguments": parsed(first("arguments", "args", "input")),
+        "name": inner.get("name"),
+        "arguments": parsed(_first_of(inner, "arguments", "args", "input")),
     }
+
+
+def _first_of(source: Mapping[str, object], *names: str) -> object:
+    for name in names:
+        value = source.get(name)
+        if value is not None:
+            return value
+    return None
