@@ -51,6 +51,16 @@ class Flush:
 Event = Started | Ended | Flush
 
 
+def capture_of(config: Config) -> Capture:
+    """What these settings let out of the process."""
+    return Capture(
+        config.capture_inputs,
+        config.capture_outputs,
+        config.max_input_length,
+        config.max_output_length,
+    )
+
+
 class Intake:
     """The spans of one run on their way into the outbox. One thread owns it."""
 
@@ -65,12 +75,7 @@ class Intake:
         self._born = time.monotonic()
         self._tree = SpanTree(
             run=run.key,
-            capture=Capture(
-                config.capture_inputs,
-                config.capture_outputs,
-                config.max_input_length,
-                config.max_output_length,
-            ),
+            capture=capture_of(config),
             max_item_bytes=max(
                 config.max_request_bytes - REQUEST_OVERHEAD, config.max_request_bytes // 2
             ),

@@ -70,6 +70,8 @@ ORDER = [
     "devserver.server",
     "devserver",
     "cli.tree",
+    "cli.spanfile",
+    "cli.inspect",
     "cli.agent",
     "cli.demo",
     "cli.devserver",

@@ -48,3 +48,18 @@ def devserver(host: str, port: int, db: str, token: str | None, faults: bool) ->
     from prefactor_otel.cli.devserver import run_devserver
 
     run_devserver(host, port, db, token, faults=faults)
+
+
+@commands.command()
+@click.argument("source", metavar="FILE|-")
+@click.option("--json", "as_json", is_flag=True, help="The agent spans as a JSON array.")
+@click.option("--payloads", is_flag=True, help="Inputs, outputs and metadata under each span.")
+def inspect(source: str, as_json: bool, payloads: bool) -> None:
+    """Show the agent spans that the OpenTelemetry spans of a file would become.
+
+    Reads OTLP/JSON, the JSON of the SDK's console exporter, or a recorded run; - is standard
+    input. Nothing is sent.
+    """
+    from prefactor_otel.cli.inspect import run_inspect
+
+    sys.exit(run_inspect(source, as_json=as_json, payloads=payloads))

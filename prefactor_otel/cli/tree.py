@@ -1,6 +1,7 @@
 """A run and its spans as a tree for the terminal."""
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 Row = dict[str, Any]
+Details = Callable[[Row], Iterable[Text]]
 
 _STYLES: Final = {
     "active": "yellow",
@@ -25,11 +27,16 @@ def run_tree(instance: Row, spans: list[Row]) -> Tree:
         ("run ", "bold"), instance["id"], "  ", _status(instance["status"]), _tokens_of(spans)
     )
     tree = Tree(head)
+    add_spans(tree, spans)
+    return tree
+
+
+def add_spans(tree: Tree, spans: list[Row], details: Details | None = None) -> None:
+    """Spans under their parents, in order of their start; below each, its details if any."""
     children: defaultdict[str | None, list[Row]] = defaultdict(list)
     for span in sorted(spans, key=lambda row: str(row["started_at"])):
         children[span["parent_span_id"]].append(span)
-    _grow(tree, None, children)
-    return tree
+    _grow(tree, None, children, details or (lambda _: ()))
 
 
 def seconds(row: Row) -> float | None:
@@ -40,9 +47,17 @@ def seconds(row: Row) -> float | None:
     return round((ended - began).total_seconds(), 3)
 
 
-def _grow(tree: Tree, parent: str | None, children: defaultdict[str | None, list[Row]]) -> None:
+def _grow(
+    tree: Tree,
+    parent: str | None,
+    children: defaultdict[str | None, list[Row]],
+    details: Details,
+) -> None:
     for span in children[parent]:
-        _grow(tree.add(_label(span)), span["id"], children)
+        branch = tree.add(_label(span))
+        for text in details(span):
+            branch.add(text)
+        _grow(branch, span["id"], children, details)
 
 
 def _label(span: Row) -> Text:
@@ -56,7 +71,8 @@ def _label(span: Row) -> Text:
     )
     usage = payload.get("token_usage")
     if usage:
-        label.append(f"  {usage['prompt_tokens']} → {usage['completion_tokens']} tokens", "blue")
+        counts = [usage.get(name, "?") for name in ("prompt_tokens", "completion_tokens")]
+        label.append(f"  {counts[0]} → {counts[1]} tokens", "blue")
     error = payload.get("error")
     if error:
         label.append(f"  {error['error_type']}: {error['message']}", "red")

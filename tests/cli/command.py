@@ -18,10 +18,13 @@ def clean(**variables: str) -> dict[str, str]:
     return kept | {"PYTHONUNBUFFERED": "1"} | variables
 
 
-def run_command(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end."""
+def run_command(
+    *words: str, text: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, with this text on its standard input."""
     return subprocess.run(
         [*COMMAND, *words],
+        input=text if text is not None else "",
         env=clean(**variables),
         capture_output=True,
         text=True,

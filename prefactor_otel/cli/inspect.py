@@ -1,0 +1,75 @@
+"""``prefactor-otel inspect``: the agent spans that given OpenTelemetry spans would become."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from prefactor_otel.cli.spanfile import FORMATS, read_spans
+from prefactor_otel.cli.tree import Row, add_spans
+from prefactor_otel.config import load_config
+from prefactor_otel.intake import capture_of
+from prefactor_otel.items import Item, SpanRef
+from prefactor_otel.span import SpanView
+from prefactor_otel.tree import SpanTree
+
+NO_PARTITION: Final = 0
+"""The partition of ids that no account has given: they only hold the tree together here."""
+
+
+def run_inspect(source: str, *, as_json: bool, payloads: bool) -> int:
+    """Print them; the exit code is 0, or 2 when the file could not be read."""
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
+        views = read_spans(text)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        print(f"{source}: {why}. What can be read: {FORMATS}.", file=sys.stderr)
+        return 2
+    rows = agent_spans(views)
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2) + b"\n")
+    else:
+        _show(rows, len(views), payloads=payloads)
+    return 0
+
+
+def agent_spans(views: list[SpanView]) -> list[Row]:
+    """What would be sent for spans that arrive in this order, as rows like those of the API."""
+    config = load_config()
+    tree = SpanTree(
+        "inspected", capture_of(config), max_item_bytes=config.max_request_bytes, parent_timeout=0.0
+    )
+    ended = [item for view in views for item in tree.end(view, 0.0)]
+    return [_row(item) for item in [*ended, *tree.close(0)]]
+
+
+def _row(item: Item) -> Row:
+    details: Row = orjson.loads(b"{" + item.body + b"}")
+    return {"id": _id(item.span), "parent_span_id": _id(item.parent), **details}
+
+
+def _id(ref: SpanRef | None) -> str | None:
+    return ref.pfid(NO_PARTITION) if ref is not None else None
+
+
+def _show(rows: list[Row], spans: int, *, payloads: bool) -> None:
+    console = Console()
+    head = Text.assemble((f"{spans} spans", "bold"), f" become {len(rows)} agent spans")
+    tree = Tree(head)
+    add_spans(tree, rows, _payload if payloads else None)
+    console.print(tree)
+
+
+def _payload(row: Row) -> Iterator[Text]:
+    """The parts of a payload that say something, one under the other."""
+    payload: dict[str, Any] = row["payload"]
+    for part in ("inputs", "outputs", "metadata"):
+        if payload[part]:
+            text = orjson.dumps(payload[part], option=orjson.OPT_INDENT_2).decode()
+            yield Text.assemble((f"{part} ", "dim"), text)

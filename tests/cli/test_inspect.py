@@ -1,0 +1,176 @@
+"""``inspect`` shows what spans would become, from every format that people have them in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+from tests.cli.command import run_command
+from tests.recorded import FOLDER
+
+RECORDED = FOLDER / "pydantic_ai__native_default__tool_ok.json"
+
+OTLP = {
+    "resourceSpans": [
+        {
+            "resource": {
+                "attributes": [{"key": "service.name", "value": {"stringValue": "clerk"}}]
+            },
+            "scopeSpans": [
+                {
+                    "scope": {"name": "by.hand", "version": "1.2"},
+                    "spans": [
+                        {
+                            "traceId": "0af7651916cd43dd8448eb211c80319c",
+                            "spanId": "00f067aa0ba902b7",
+                            "parentSpanId": "b7ad6b7169203331",
+                            "flags": 0x301,
+                            "name": "execute_tool get_weather",
+                            "kind": 3,
+                            "startTimeUnixNano": "1795496822973305352",
+                            "endTimeUnixNano": "1795496822980386735",
+                            "attributes": [
+                                {
+                                    "key": "gen_ai.operation.name",
+                                    "value": {"stringValue": "execute_tool"},
+                                },
+                                {
+                                    "key": "gen_ai.tool.name",
+                                    "value": {"stringValue": "get_weather"},
+                                },
+                                {
+                                    "key": "gen_ai.tool.call.arguments",
+                                    "value": {
+                                        "kvlistValue": {
+                                            "values": [
+                                                {"key": "days", "value": {"intValue": "3"}},
+                                                {
+                                                    "key": "cities",
+                                                    "value": {
+                                                        "arrayValue": {
+                                                            "values": [{"stringValue": "Paris"}]
+                                                        }
+                                                    },
+                                                },
+                                            ]
+                                        }
+                                    },
+                                },
+                                {"key": "nothing", "value": {}},
+                                {"key": "share", "value": {"doubleValue": 0.5}},
+                                {"key": "raw", "value": {"bytesValue": "AAE="}},
+                                {"key": "cached", "value": {"boolValue": False}},
+                            ],
+                            "events": [
+                                {
+                                    "name": "exception",
+                                    "timeUnixNano": "1795496822980000000",
+                                    "attributes": [
+                                        {
+                                            "key": "exception.type",
+                                            "value": {"stringValue": "KeyError"},
+                                        }
+                                    ],
+                                }
+                            ],
+                            "links": [{"traceId": "0" * 31 + "1", "spanId": "0" * 15 + "2"}],
+                            "status": {"code": 2, "message": "no such city"},
+                        }
+                    ],
+                }
+            ],
+        }
+    ]
+}
+
+
+def inspected(*arguments: str, text: str | None = None) -> list[dict[str, Any]]:
+    done = run_command("inspect", "--json", *arguments, text=text)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
+
+
+def test_a_recorded_run_becomes_its_tree() -> None:
+    rows = inspected(str(RECORDED))
+    [root] = [row for row in rows if row["parent_span_id"] is None]
+    assert (root["schema_name"], root["payload"]["name"]) == ("otel:agent", "weather_agent")
+    steps = [row["payload"]["name"] for row in rows if row["parent_span_id"] == root["id"]]
+    assert steps == ["chat gpt-4o-mini", "get_weather", "chat gpt-4o-mini"]
+
+
+def test_the_picture_names_every_step_with_its_tokens() -> None:
+    done = run_command("inspect", str(RECORDED))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "4 spans become 4 agent spans" in done.stdout
+    assert done.stdout.count("120 → 30 tokens") == 2
+    assert '"city": "Paris"' not in done.stdout
+    assert '"city": "Paris"' in run_command("inspect", "--payloads", str(RECORDED)).stdout
+
+
+def test_otlp_values_are_plain_values(tmp_path: Path) -> None:
+    file = tmp_path / "spans.jsonl"
+    file.write_text(json.dumps(OTLP) + "\n" + json.dumps({"resourceSpans": []}) + "\n")
+    [row] = inspected(str(file))
+    payload = row["payload"]
+    assert (row["schema_name"], row["status"]) == ("otel:tool", "failed")
+    assert payload["inputs"] == {"days": 3, "cities": ["Paris"]}
+    assert payload["parent_span_id"] == "b7ad6b7169203331"
+    assert payload["error"]["error_type"] == "KeyError"
+    assert payload["error"]["message"] == "no such city"
+    metadata = payload["metadata"]
+    assert (metadata["share"], metadata["cached"], metadata["kind"]) == (0.5, False, "client")
+    assert metadata["scope"] == {"name": "by.hand", "version": "1.2"}
+    assert metadata["resource"] == {"service.name": "clerk"}
+    assert metadata["links"][0]["span_id"] == "0" * 15 + "2"
+    assert row["started_at"] == "2026-11-24T05:07:02.973305Z"
+
+
+def test_what_the_console_exporter_prints_can_be_piped_in(tmp_path: Path) -> None:
+    file = tmp_path / "printed"
+    with file.open("w") as out:
+        provider = TracerProvider(
+            resource=Resource({"service.name": "clerk"}), shutdown_on_exit=False
+        )
+        provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=out)))
+        tracer = provider.get_tracer("by hand")
+        with tracer.start_as_current_span("outer", kind=trace.SpanKind.SERVER) as outer:
+            outer.set_attribute("session.id", "s1")
+            with pytest.raises(LookupError), tracer.start_as_current_span("inner"):
+                raise LookupError("no station")
+    outer_row, inner_row = inspected("-", text=file.read_text())
+    assert inner_row["parent_span_id"] == outer_row["id"]
+    assert inner_row["payload"]["error"]["error_type"] == "LookupError"
+    assert outer_row["payload"]["metadata"]["session_id"] == "s1"
+    assert outer_row["payload"]["metadata"]["kind"] == "server"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "there is no span in it"),
+        ("prompt: my secret", "not JSON after line 1"),
+        ('{"secret": 1}', "this is not OTLP/JSON"),
+        ("[1, 2]", "this is not OTLP/JSON"),
+        ('{"spans": [{"name": "secret"}]}', "spans.0.trace_id: Field required"),
+        (json.dumps(OTLP).replace("00f067aa0ba902b7", "secret"), "spanId"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_that_quotes_no_content(text: str, reason: str) -> None:
+    done = run_command("inspect", "-", text=text)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("-: ")
+    assert done.stderr.count("\n") == 1
+    assert reason in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    done = run_command("inspect", str(tmp_path / "nowhere.json"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such file" in done.stderr
