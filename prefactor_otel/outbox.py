@@ -4,6 +4,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Final
 
 from prefactor_otel.items import Item, Operation, SpanRef
 
@@ -68,6 +69,9 @@ class Entry:
             receipt.resolve(lost=lost)
 
 
+SPAN_OPERATIONS: Final = (Operation.CREATE, Operation.FINISH_SPAN)
+
+
 class LostSpans:
     """Spans that will never have a record, and the parents that their children get instead.
     Bounded: the oldest are forgotten first."""
@@ -122,26 +126,29 @@ class Outbox:
         return len(self._queue)
 
     def put(self, items: Iterable[Item], receipt: Receipt | None = None) -> list[Entry]:
-        """Add items at the end. Returns the entries given up to stay within the bounds."""
+        """Add items at the end. Returns the entries given up to stay within the bounds. The
+        run's own items displace none: they are few, and nothing arrives without them."""
+        spans = False
         for item in items:
+            spans = spans or item.operation in SPAN_OPERATIONS
             entry = Entry(item)
             if receipt is not None:
                 receipt.expect()
                 entry.receipts.append(receipt)
             self._queue.append(entry)
             self._bytes += item.size
-        return self._overflow()
+        return self._overflow() if spans else []
 
     def _overflow(self) -> list[Entry]:
         given_up: list[Entry] = []
         kept: list[Entry] = []
         while self._queue and (len(self) > self._max_items or self._bytes > self._max_bytes):
             entry = self._queue.popleft()
-            if entry.item.operation in (Operation.CREATE, Operation.FINISH_SPAN):
+            if entry.item.operation in SPAN_OPERATIONS:
                 self._bytes -= entry.item.size
                 self.lost.note(entry.item)
                 given_up.append(entry)
-            else:  # the run's own items are few, and nothing arrives without them
+            else:
                 kept.append(entry)
         self._queue.extendleft(reversed(kept))
         return given_up
