@@ -1,55 +1,105 @@
 """Every answer of a model is counted once, however many spans tell of it.
 
 Two instrumentations record one call as an LLM span inside an LLM span, or as two spans with the
-same response id. The first to end keeps ``token_usage``: children end before their parents, so
-that is the innermost. The other's numbers go to the metadata.
+same response id. One of them keeps ``token_usage``: the one that came first, which is the
+innermost, unless only the other holds the content. The numbers of the other go to its metadata.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+import orjson
+
+from prefactor_otel.items import Item
+from prefactor_otel.lineage import remember
 from prefactor_otel.mapping import AgentSpan
 from prefactor_otel.span import SpanKey, SpanView
 
 RESPONSE_IDS: Final = ("gen_ai.response.id", "llm.response.id")
 UNCOUNTED: Final = "uncounted_token_usage"
+CONTENT: Final = ("messages", "input", "content")
 MAX_REMEMBERED: Final = 50_000
-"""Spans and responses that are remembered; past it the oldest are forgotten."""
+"""Calls, spans above them and responses that are remembered."""
 
 
 class CallCounter:
     """Remembers, for one run, which calls have been counted and what lies above them."""
 
     def __init__(self) -> None:
-        self._above_calls: OrderedDict[SpanKey, None] = OrderedDict()
-        self._scope_of: OrderedDict[str, str] = OrderedDict()
+        self._counted: OrderedDict[SpanKey, bool] = OrderedDict()
+        self._below: OrderedDict[SpanKey, tuple[SpanKey, ...]] = OrderedDict()
+        self._told: OrderedDict[str, tuple[str, SpanKey]] = OrderedDict()
 
-    def once(self, view: SpanView, span: AgentSpan) -> AgentSpan:
-        """The span as it may be counted. To be called for each span as it ends."""
-        usage = span.payload["token_usage"]
-        calls_below = view.key in self._above_calls
-        counted = usage is not None and not calls_below and not self._is_twin(view)
-        if (counted or calls_below) and view.parent is not None and not view.parent_is_remote:
-            self._above_calls[view.parent] = None
-            if len(self._above_calls) > MAX_REMEMBERED:
-                self._above_calls.popitem(last=False)
-        return span if counted or usage is None else _uncounted(span)
+    def has_calls_below(self, key: SpanKey) -> bool:
+        """Whether a model call that counts has ended somewhere under this span."""
+        return key in self._below
 
-    def _is_twin(self, view: SpanView) -> bool:
-        """Whether another instrumentation has told of the same response. Only another one: a
-        single instrumentation tells of each call once, so equal ids are the server's doing."""
-        response = next((view.attributes[k] for k in RESPONSE_IDS if k in view.attributes), None)
-        if not isinstance(response, str) or not response:
-            return False
-        scope = self._scope_of.setdefault(response, view.scope_name)
-        if len(self._scope_of) > MAX_REMEMBERED:
-            self._scope_of.popitem(last=False)
-        return scope != view.scope_name
+    def counted_before(
+        self, view: SpanView, span: AgentSpan, ancestors: Iterable[SpanKey]
+    ) -> tuple[SpanKey, ...]:
+        """The counted calls that have told what this span tells again: under it, above it (if
+        that came first), or of the same response."""
+        if span.payload["token_usage"] is None:
+            return ()
+        below = self._below.get(view.key, ())
+        if below:
+            return below
+        above = next((key for key in ancestors if key in self._counted), None)
+        if above is not None:
+            return (above,)
+        told = self._told.get(_response_of(view))
+        # Only another instrumentation tells of a call again. One tells of each call once, so
+        # equal ids within it are the server's doing.
+        return (told[1],) if told is not None and told[0] != view.scope_name else ()
+
+    def tells_more(self, span: AgentSpan, other: SpanKey) -> bool:
+        """Whether this span has the content of the call, and the other counted one has not."""
+        return _has_content(span) and not self._counted.get(other, True)
+
+    def take_over(self, other: SpanKey) -> None:
+        """Another span counts in place of this one."""
+        self._counted.pop(other, None)
+
+    def ended(self, view: SpanView, key: SpanKey, span: AgentSpan) -> None:
+        """A span has ended, and counts if it still has ``token_usage``."""
+        below = self._below.pop(view.key, ())
+        if span.payload["token_usage"] is not None:
+            remember(self._counted, key, _has_content(span), MAX_REMEMBERED)
+            response = _response_of(view)
+            if response and response not in self._told:
+                remember(self._told, response, (view.scope_name, key), MAX_REMEMBERED)
+            below = (key,)
+        if below and view.parent is not None and not view.parent_is_remote:
+            both = (*self._below.get(view.parent, ()), *below)[:2]
+            remember(self._below, view.parent, both, MAX_REMEMBERED)
 
 
-def _uncounted(span: AgentSpan) -> AgentSpan:
-    metadata = span.payload["metadata"]
+def uncounted(span: AgentSpan) -> AgentSpan:
+    """The span with its numbers where nobody adds them up."""
+    return replace(span, payload=_moved(span.payload))
+
+
+def uncounted_item(item: Item) -> Item:
+    """The same for a span that is encoded already."""
+    details = orjson.loads(b"{" + item.body + b"}")
+    details["payload"] = _moved(details["payload"])
+    return replace(item, body=orjson.dumps(details)[1:-1])
+
+
+def _moved(payload: dict[str, object]) -> dict[str, object]:
+    metadata = payload["metadata"]
     assert isinstance(metadata, dict)
-    moved = metadata | {UNCOUNTED: span.payload["token_usage"]}
-    return replace(span, payload=span.payload | {"token_usage": None, "metadata": moved})
+    moved = metadata | {UNCOUNTED: payload["token_usage"]}
+    return payload | {"token_usage": None, "metadata": moved}
+
+
+def _has_content(span: AgentSpan) -> bool:
+    fields = (span.payload["inputs"], span.payload["outputs"])
+    return any(isinstance(part, dict) and any(n in part for n in CONTENT) for part in fields)
+
+
+def _response_of(view: SpanView) -> str:
+    found = next((view.attributes[key] for key in RESPONSE_IDS if key in view.attributes), "")
+    return found if isinstance(found, str) else ""

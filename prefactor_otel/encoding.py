@@ -8,14 +8,14 @@ from prefactor_http import pfid
 from prefactor_otel import hygiene
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.mapping import AgentSpan
-from prefactor_otel.span import SpanKey, SpanView
+from prefactor_otel.span import SpanKey
 
 
-def span_ref(run: str, view: SpanView) -> SpanRef:
+def span_ref(run: str, key: SpanKey, start_ns: int) -> SpanRef:
     """The ref of a span within a run. The run is part of it because a forked child that ends
     its copy of a span must not take the parent process's id for it."""
-    milliseconds = min(max(view.start_ns // 1_000_000, 0), pfid.MAX_TIMESTAMP_MS)
-    named = f"{run}{view.key.trace_hex}{view.key.span_hex}".encode()
+    milliseconds = min(max(start_ns // 1_000_000, 0), pfid.MAX_TIMESTAMP_MS)
+    named = f"{run}{key.trace_hex}{key.span_hex}".encode()
     random = hashlib.blake2b(named, digest_size=10, usedforsecurity=False).digest()
     return SpanRef(milliseconds.to_bytes(6, "big") + random)
 

@@ -7,17 +7,25 @@ finished child waits, or its open ancestors are created early with status ``acti
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from prefactor_otel.counting import CallCounter
+from prefactor_otel.counting import CallCounter, uncounted, uncounted_item
 from prefactor_otel.encoding import create_item, finish_item, span_ref, with_otel_parent
 from prefactor_otel.items import Item, SpanRef
-from prefactor_otel.mapping import AgentSpan, Capture, SpanType, agent_span, bare_span, span_type
-from prefactor_otel.span import SpanKey, SpanView, view_of
-
-T = TypeVar("T")
+from prefactor_otel.lineage import Lineage, remember
+from prefactor_otel.mapping import (
+    AgentSpan,
+    Below,
+    Capture,
+    SpanType,
+    agent_name,
+    agent_span,
+    bare_span,
+    span_type,
+)
+from prefactor_otel.span import Attributes, SpanKey, SpanView, view_of
 
 VISIBLE_AFTER: Final = 1.0
 """Seconds until an open root or agent span is created: early enough to watch, late enough to
@@ -31,7 +39,6 @@ CALL_GRACE: Final = 10.0
 the tokens, so creating them before their end is the last resort."""
 
 MAX_OPEN: Final = 50_000
-MAX_RECORDS: Final = 100_000
 MAX_PARKED: Final = 20_000
 MAX_PARKED_BYTES: Final = 32 * 1024 * 1024
 
@@ -79,10 +86,10 @@ class SpanTree:
     parent_timeout: float
     counts: Counts = field(default_factory=Counts)
     starts_known: bool = False
+    _lineage: Lineage = field(default_factory=Lineage)
     _calls: CallCounter = field(default_factory=CallCounter)
     _open: dict[SpanKey, OpenSpan] = field(default_factory=dict)
     _records: OrderedDict[SpanKey, SpanRef] = field(default_factory=OrderedDict)
-    _ended: OrderedDict[SpanKey, None] = field(default_factory=OrderedDict)
     _parked: OrderedDict[SpanKey, Parked] = field(default_factory=OrderedDict)
     _waiting_for: dict[SpanKey, list[SpanKey]] = field(default_factory=dict)
     _parked_bytes: int = 0
@@ -105,7 +112,7 @@ class SpanTree:
 
     def has_ended(self, key: SpanKey) -> bool:
         """Whether this span has been taken as ended, be it by its end or by ``close``."""
-        return key in self._ended
+        return self._lineage.has_ended(key)
 
     def start(self, span: ReadableSpan, now: float) -> None:
         """A span has started."""
@@ -116,8 +123,9 @@ class SpanTree:
         key = SpanKey(context.trace_id, context.span_id)
         local = parent is not None and not parent.is_remote
         parent_key = SpanKey(parent.trace_id, parent.span_id) if parent and local else None
-        if key in self._open or key in self._ended:
+        if key in self._open or self._lineage.has_ended(key):
             return
+        self._lineage.born(key, parent_key)
         self._open[key] = OpenSpan(span, parent_key)
         self._to_show.append((now + VISIBLE_AFTER, key))
         if len(self._open) > MAX_OPEN:
@@ -125,36 +133,69 @@ class SpanTree:
 
     def end(self, view: SpanView, now: float) -> list[Item]:
         """A span has ended. Empty when it has to wait, or when it has ended before."""
-        if view.key in self._ended:
+        key = self._lineage.end(view)
+        if key is None:
             self.counts.duplicates += 1
             return []
-        _remember(self._ended, view.key, None)
-        span = self._calls.once(view, self._mapped(view))
+        self._lineage.born(key, None if view.is_local_root else view.parent)
+        span = self._counted(view, key, self._mapped(view))
         if view.is_local_root:
             self.counts.roots += 1
             self.counts.roots_failed += span.status == "failed"
-        entry = self._open.pop(view.key, None)
-        return self._end_as(view, span, entry, now)
+        agent = _agent_in(view.attributes, view.name)
+        if agent is not None:
+            self._lineage.is_agent(key, agent)
+        return self._end_as(view, key, span, self._open.pop(view.key, None), now)
 
     def _mapped(self, view: SpanView) -> AgentSpan:
         try:
-            return agent_span(view, self.capture)
+            return agent_span(view, self.capture, self._below(view.key))
         except Exception:  # a span that cannot be mapped still goes out
             self.counts.unmappable += 1
             return bare_span(view)
 
+    def _below(self, key: SpanKey) -> Below:
+        child = self._lineage.only_child(key)
+        agent = self._agent(child) if child is not None else None
+        return Below(self._calls.has_calls_below(key), agent)
+
+    def _agent(self, key: SpanKey) -> str | None:
+        """The name of a span, open or ended, that is an agent."""
+        entry = self._open.get(key)
+        if entry is None:
+            return self._lineage.agent(key)
+        return _agent_in(entry.span.attributes or {}, entry.span.name)
+
+    def _counted(self, view: SpanView, key: SpanKey, span: AgentSpan) -> AgentSpan:
+        """The span with its tokens if they count; one that waits here may give up its own."""
+        before = self._calls.counted_before(view, span, self._lineage.ancestors(view))
+        if before:
+            waits = len(before) == 1 and before[0] in self._parked
+            if waits and self._calls.tells_more(span, before[0]):
+                self._calls.take_over(before[0])
+                self._give_up_tokens(self._parked[before[0]])
+            else:
+                span = uncounted(span)
+        self._calls.ended(view, key, span)
+        return span
+
+    def _give_up_tokens(self, parked: Parked) -> None:
+        self._parked_bytes -= parked.item.size
+        parked.item = uncounted_item(parked.item)
+        self._parked_bytes += parked.item.size
+
     def _end_as(
-        self, view: SpanView, span: AgentSpan, entry: OpenSpan | None, now: float
+        self, view: SpanView, key: SpanKey, span: AgentSpan, entry: OpenSpan | None, now: float
     ) -> list[Item]:
         """The final item of a span: a finish when it was created early, else its creation."""
         if entry is not None and entry.created is not None and entry.ref is not None:
-            _remember(self._records, view.key, entry.ref)
+            remember(self._records, view.key, entry.ref)
             return [
                 finish_item(self.run, view.key, entry.ref, span, entry.created, self.max_item_bytes)
             ]
-        ref = span_ref(self.run, view)
-        item = create_item(self.run, view.key, ref, span, self.max_item_bytes)
-        return self._place(view, item, now)
+        ref = span_ref(self.run, key, view.start_ns)
+        item = create_item(self.run, key, ref, span, self.max_item_bytes)
+        return self._place(view, key, item, now)
 
     def due(self, now: float) -> list[Item]:
         """The items whose waiting is over: roots and agents to show, children past their time."""
@@ -194,24 +235,24 @@ class SpanTree:
             return self.end(view, 0.0)
         self.counts.cancelled += 1
         del self._open[view.key]
-        _remember(self._ended, view.key, None)
+        self._lineage.cut_off(view)
         ended = self._mapped(replace(view, end_ns=now_ns, status="unset"))
         cancelled = replace(
             ended, status="cancelled", payload=ended.payload | {"status": "cancelled"}
         )
-        return self._end_as(view, cancelled, entry, 0.0)
+        return self._end_as(view, view.key, cancelled, entry, 0.0)
 
-    def _place(self, view: SpanView, item: Item, now: float) -> list[Item]:
+    def _place(self, view: SpanView, key: SpanKey, item: Item, now: float) -> list[Item]:
         """Emit a finished span after its parent, or park it until that has a record."""
         parent = None if view.is_local_root else view.parent
         if parent is None:
-            return self._emit(view.key, item)
+            return self._emit(key, item)
         record = self._record_of(parent)
         if record is not None:
-            return self._emit(view.key, replace(item, parent=record))
+            return self._emit(key, replace(item, parent=record))
         if parent == view.key or not self._is_worth_waiting_for(parent):
-            return self._orphan(view.key, parent, item)
-        return self._park(Parked(view.key, parent, item, now + self._grace(parent)))
+            return self._orphan(key, parent, item)
+        return self._park(Parked(key, parent, item, now + self._grace(parent)))
 
     def _record_of(self, key: SpanKey) -> SpanRef | None:
         entry = self._open.get(key)
@@ -253,7 +294,7 @@ class SpanTree:
         while ready:
             key, item = ready.popleft()
             assert item.span is not None
-            _remember(self._records, key, item.span)
+            remember(self._records, key, item.span)
             items.append(item)
             ready.extend(self._released_by(key, item.span))
         return items
@@ -327,7 +368,7 @@ class SpanTree:
             return self._emit_under(key, parked.parent, parked.item)
         view = view_of(entry.span)
         entry.created = self._mapped(replace(view, end_ns=None, status="unset"))
-        entry.ref = span_ref(self.run, view)
+        entry.ref = span_ref(self.run, key, view.start_ns)
         item = create_item(
             self.run, key, entry.ref, entry.created, self.max_item_bytes, ends_span=False
         )
@@ -342,7 +383,7 @@ class SpanTree:
         return self._emit(key, replace(item, parent=record))
 
 
-def _remember(memory: OrderedDict[SpanKey, T], key: SpanKey, value: T) -> None:
-    memory[key] = value
-    if len(memory) > MAX_RECORDS:
-        memory.popitem(last=False)
+def _agent_in(attributes: Attributes, name: str) -> str | None:
+    """The agent that a span of this name is, or is wrapped around."""
+    is_agent = span_type(attributes) is SpanType.AGENT
+    return (agent_name(attributes) or name) if is_agent else None

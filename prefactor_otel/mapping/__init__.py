@@ -22,12 +22,23 @@ from prefactor_otel.mapping import (
 )
 from prefactor_otel.mapping.content import Content
 from prefactor_otel.mapping.failure import Status, error_of, status_of
-from prefactor_otel.mapping.kind import SpanType, span_type
+from prefactor_otel.mapping.kind import NOTHING, Below, SpanType, agent_name, span_type
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
 from prefactor_otel.semconv import content
 from prefactor_otel.span import Event, SpanView
 
-__all__ = ["AgentSpan", "Capture", "SpanType", "agent_span", "bare_span", "span_type", "timestamp"]
+__all__ = [
+    "NOTHING",
+    "AgentSpan",
+    "Below",
+    "Capture",
+    "SpanType",
+    "agent_name",
+    "agent_span",
+    "bare_span",
+    "span_type",
+    "timestamp",
+]
 
 READERS: Final = (
     genai.read,
@@ -65,9 +76,10 @@ class AgentSpan:
     finished_at: str | None
 
 
-def agent_span(view: SpanView, capture: Capture) -> AgentSpan:
+def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> AgentSpan:
     """The agent span of an OTel span; of an open one, what it carries so far."""
-    kind = span_type(view.attributes)
+    serves = view.kind == "server" and view.is_local_root
+    kind = span_type(view.attributes, view.name, serves=serves, below=below)
     content = Content(view)
     for reader in READERS:
         reader(content, kind)
@@ -76,7 +88,7 @@ def agent_span(view: SpanView, capture: Capture) -> AgentSpan:
     outputs = _captured(
         outputs_of(content, kind, single), capture.outputs, capture.max_output_length
     )
-    name = single.name or view.name
+    name = single.name or _readable(view.name, single)
     status, error = status_of(view), error_of(view)
     payload: dict[str, object] = {
         "span_id": view.key.span_hex,
@@ -99,6 +111,13 @@ def agent_span(view: SpanView, capture: Capture) -> AgentSpan:
         started_at=timestamp(view.start_ns),
         finished_at=timestamp(max(view.end_ns, view.start_ns)) if view.end_ns is not None else None,
     )
+
+
+def _readable(name: str, single: scalars.Scalars) -> str:
+    """The span's name; for a model call that does not name the model in it, the model."""
+    if single.model is None or single.model in name or (single.response_model or "?") in name:
+        return name
+    return single.model
 
 
 def _captured(fields: dict[str, object], wanted: bool, length: int) -> dict[str, object]:

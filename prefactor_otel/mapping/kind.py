@@ -2,6 +2,7 @@
 instrumentations share one."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -31,6 +32,20 @@ class SpanType(StrEnum):
         """The name under which the API knows the type."""
         return f"{SCHEMA_PREFIX}:{self.value}"
 
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """What lies under a span, as far as it tells what the span is."""
+
+    calls: bool = False
+    """Whether a model call lies somewhere under it."""
+    agent: str | None = None
+    """The name of its only child, if that is an agent."""
+
+
+NOTHING: Final = Below()
+
+AGENT_NAME: Final = ("gen_ai.agent.name", "agent.name", "agent_name", "graph.node.id")
 
 _BY_OPENINFERENCE: Final = {
     name: SpanType(name)
@@ -79,12 +94,13 @@ _USAGE_KEYS: Final = (
 )
 
 
+_ASKED: Final = ("gen_ai.input.messages", "llm.input_messages.", "gen_ai.prompt.")
+_ANSWERED: Final = ("gen_ai.output.messages", "llm.output_messages.", "gen_ai.completion.")
+
+
 def _openinference(attributes: Attributes) -> SpanType | None:
     kind = attributes.get("openinference.span.kind")
-    found = _BY_OPENINFERENCE.get(kind.lower()) if isinstance(kind, str) else None
-    if found is SpanType.AGENT and _calls_a_model(attributes):
-        return SpanType.LLM
-    return found
+    return _BY_OPENINFERENCE.get(kind.lower()) if isinstance(kind, str) else None
 
 
 def _operation(attributes: Attributes) -> SpanType | None:
@@ -110,11 +126,6 @@ def _evidence(attributes: Attributes) -> SpanType | None:
     return SpanType.TOOL if GenAI.TOOL_NAME in attributes else None
 
 
-def _calls_a_model(attributes: Attributes) -> bool:
-    """Two instrumentations wrote on one span, and what it did was to call a model."""
-    return attributes.get(GenAI.OPERATION_NAME) == "chat" and GenAI.REQUEST_MODEL in attributes
-
-
 RULES: Final[tuple[Callable[[Attributes], SpanType | None], ...]] = (
     _openinference,
     _operation,
@@ -124,10 +135,46 @@ RULES: Final[tuple[Callable[[Attributes], SpanType | None], ...]] = (
 """In this order; the first that knows the span decides."""
 
 
-def span_type(attributes: Attributes) -> SpanType:
-    """The type, by the first rule that knows; a span that no vocabulary knows is a plain one."""
-    for rule in RULES:
-        found = rule(attributes)
-        if found is not None:
-            return found
-    return SpanType.SPAN
+def span_type(
+    attributes: Attributes, name: str = "", *, serves: bool = False, below: Below = NOTHING
+) -> SpanType:
+    """The type of the span of this name, by the first rule that knows; a span that no vocabulary
+    knows is a plain one. ``serves`` says that it is the root of what a server did."""
+    found = next((kind for rule in RULES if (kind := rule(attributes)) is not None), SpanType.SPAN)
+    if found is SpanType.AGENT or found is SpanType.LLM:
+        found = _by_what_it_did(found, attributes, below)
+    if found is SpanType.AGENT and _is_wrapper(attributes, name, serves, below):
+        return SpanType.CHAIN
+    return found
+
+
+def _by_what_it_did(found: SpanType, attributes: Attributes, below: Below) -> SpanType:
+    """Two instrumentations wrote on one span, and call it an agent and a model call."""
+    if not {rule(attributes) for rule in RULES} >= {SpanType.AGENT, SpanType.LLM}:
+        return found
+    if below.calls:
+        return SpanType.AGENT
+    return SpanType.LLM if _calls_a_model(attributes) else found
+
+
+def _is_wrapper(attributes: Attributes, name: str, serves: bool, below: Below) -> bool:
+    """A run has one agent span an agent, not one more for each layer around it."""
+    own = agent_name(attributes)
+    if serves and own is None and attributes.get(GenAI.OPERATION_NAME) == "invoke_agent":
+        return True
+    return below.agent is not None and below.agent == (own or name)
+
+
+def agent_name(attributes: Attributes) -> str | None:
+    """What the agent is called, where the span says so."""
+    names = (attributes.get(key) for key in AGENT_NAME)
+    return next((name for name in names if isinstance(name, str) and name), None)
+
+
+def _calls_a_model(attributes: Attributes) -> bool:
+    """Whether it holds a model, what that was asked and what it answered."""
+    return (
+        any(key in attributes for key in _MODEL_KEYS)
+        and any(key.startswith(_ASKED) for key in attributes)
+        and any(key.startswith(_ANSWERED) for key in attributes)
+    )

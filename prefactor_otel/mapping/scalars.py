@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, parsed
-from prefactor_otel.mapping.kind import SpanType
+from prefactor_otel.mapping.kind import AGENT_NAME, SpanType
 
 REQUESTED_MODEL: Final = ("gen_ai.request.model", "llm.request.model_name", "embedding.model_name")
 ANSWERED_MODEL: Final = ("gen_ai.response.model", "llm.model_name", "llm.response.model")
 MODEL_HOLDERS: Final = ("llm.invocation_parameters", "input.value")
 PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
-AGENT_NAME: Final = ("gen_ai.agent.name", "agent.name", "agent_name", "graph.node.id")
 TOOL_NAME: Final = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name")
 SESSION: Final = (
     "session.id",

@@ -74,6 +74,39 @@ def test_one_instrumentation_telling_of_two_calls_counts_both() -> None:
     assert total(items) == 300
 
 
+def with_content(view: SpanView) -> SpanView:
+    asked = '[{"role": "user", "parts": [{"type": "text", "content": "Why?"}]}]'
+    return dataclasses.replace(view, attributes={**view.attributes, "gen_ai.input.messages": asked})
+
+
+def counted_ids(items: Sequence[Item]) -> set[object]:
+    return {p["span_id"] for p in payloads(items) if p["token_usage"] is not None}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["child first", "parent first"])
+def test_a_nested_call_counts_once_in_either_order(order: tuple[int, int]) -> None:
+    views = [call(2, 1, "inner", "r"), call(1, None, "outer", "r2")]
+    assert total(run_through([views[number] for number in order])) == 150
+
+
+def test_the_telling_with_the_content_keeps_the_tokens_of_a_nested_call() -> None:
+    items = run_through([call(2, 1, "http", "r"), with_content(call(1, None, "framework", "r2"))])
+    assert (total(items), counted_ids(items)) == (150, {f"{1:016x}"})
+
+
+def test_two_calls_under_a_step_that_repeats_their_sum_keep_their_own_tokens() -> None:
+    inner = [call(2, 1, "http", "r2"), call(3, 1, "http", "r3")]
+    items = run_through([*inner, with_content(call(1, None, "framework", "r1"))])
+    assert (total(items), counted_ids(items)) == (300, {f"{2:016x}", f"{3:016x}"})
+
+
+def test_the_telling_with_the_content_keeps_the_tokens_of_a_response() -> None:
+    root = dataclasses.replace(call(1, None, "app", "x"), attributes={})
+    told = [call(2, 1, "one", "same"), with_content(call(3, 1, "other", "same"))]
+    items = run_through([*told, root])
+    assert (total(items), counted_ids(items)) == (150, {f"{3:016x}"})
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if "huge" not in name])
 @settings(
     max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

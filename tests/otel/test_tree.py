@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -63,10 +63,16 @@ provider = SdkTracerProvider(shutdown_on_exit=False)
 tracer = provider.get_tracer("tests")
 
 
-def begin(name: str, parent: Span | None = None, operation: str | None = None) -> Span:
-    attributes = {"gen_ai.operation.name": operation} if operation is not None else None
+def begin(
+    name: str,
+    parent: Span | None = None,
+    operation: str | None = None,
+    attributes: Mapping[str, str | int] | None = None,
+    kind: trace.SpanKind = trace.SpanKind.INTERNAL,
+) -> Span:
+    given = {"gen_ai.operation.name": operation} if operation is not None else attributes
     context = trace.set_span_in_context(parent) if parent is not None else None
-    span = tracer.start_span(name, context=context, attributes=attributes)
+    span = tracer.start_span(name, context=context, attributes=given, kind=kind)
     assert isinstance(span, Span)
     return span
 
@@ -245,6 +251,127 @@ def test_the_same_span_twice_is_sent_once_and_counted() -> None:
     assert len(tree.end(view, 0.0)) == 1
     assert tree.end(view, 0.0) == []
     assert tree.counts.duplicates == 1
+
+
+def test_two_spans_of_one_id_both_arrive_under_their_parent() -> None:
+    root = begin("root")
+    one = finish(begin("one", root))
+    other = dataclasses.replace(one, name="other", start_ns=one.start_ns + 1)
+    tree, api = new_tree(), Api()
+    for view in (one, other, other, finish(root)):
+        api.take(tree.end(view, 0.0))
+    assert (api.parent_name("one"), api.parent_name("other")) == ("root", "root")
+    assert len({item.key for item in api.created.values()}) == 3
+    ids = [
+        orjson.loads(b"{" + item.body + b"}")["payload"]["span_id"] for item in api.created.values()
+    ]
+    assert ids.count(one.key.span_hex) == 2
+    assert tree.counts.duplicates == 1
+
+
+def test_the_late_end_of_a_span_that_was_cut_off_is_no_second_span() -> None:
+    tree, api = new_tree(), Api()
+    span = begin("slow")
+    tree.start(span, 0.0)
+    api.take(tree.close(10**19))
+    assert tree.end(finish(span), 1.0) == []
+    assert len(api.ended) == 1
+
+
+def test_a_run_over_several_traces_keeps_each_trace_a_tree() -> None:
+    tree, api = new_tree(), Api()
+    for trace_name in ("first", "second"):
+        root = begin(trace_name)
+        child = begin(f"child of {trace_name}", root)
+        api.take(tree.end(finish(child), 0.0))
+        api.take(tree.end(finish(root), 0.0))
+    assert api.parent_name("child of first") == "first"
+    assert api.parent_name("child of second") == "second"
+
+
+AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "clerk"}
+
+
+def types_of(api: Api) -> dict[str, str]:
+    rows = [orjson.loads(b"{" + item.body + b"}") for item in api.created.values()]
+    return {row["payload"]["metadata"]["layer"]: row["schema_name"] for row in rows}
+
+
+def test_layers_around_an_agent_are_chains() -> None:
+    outer = begin("invoke_agent clerk", attributes={"layer": "outer", **AGENT})
+    middle = begin("invoke_agent clerk", outer, attributes={"layer": "middle", **AGENT})
+    inner = begin("invoke_agent clerk", middle, attributes={"layer": "inner", **AGENT})
+    tree, api = new_tree(), Api()
+    for span in (inner, middle, outer):
+        api.take(tree.end(finish(span), 0.0))
+    assert types_of(api) == {"outer": "otel:chain", "middle": "otel:chain", "inner": "otel:agent"}
+
+
+def test_an_agent_that_does_more_than_call_itself_is_an_agent() -> None:
+    outer = begin("invoke_agent clerk", attributes={"layer": "outer", **AGENT})
+    inner = begin("invoke_agent clerk", outer, attributes={"layer": "inner", **AGENT})
+    tool = begin("execute_tool add", outer, attributes={"layer": "tool"})
+    tree, api = new_tree(), Api()
+    for span in (inner, tool, outer):
+        api.take(tree.end(finish(span), 0.0))
+    assert types_of(api) == {"outer": "otel:agent", "inner": "otel:agent", "tool": "otel:span"}
+
+
+def test_a_layer_around_an_agent_is_a_chain_also_while_both_are_open() -> None:
+    tree, api = new_tree(), Api()
+    outer = begin("invoke_agent clerk", attributes={"layer": "outer", **AGENT})
+    inner = begin("invoke_agent clerk", outer, attributes={"layer": "inner", **AGENT})
+    for span in (outer, inner):
+        tree.start(span, 0.0)
+    api.take(tree.due(VISIBLE_AFTER))
+    assert types_of(api) == {"outer": "otel:chain", "inner": "otel:agent"}
+
+
+def test_what_a_server_did_is_no_agent_until_one_is_named() -> None:
+    request = {"gen_ai.operation.name": "invoke_agent"}
+    views = [
+        finish(
+            begin(
+                "POST /invocations",
+                kind=trace.SpanKind.SERVER,
+                attributes={"layer": "server", **request},
+            )
+        ),
+        finish(
+            begin("POST /clerk", kind=trace.SpanKind.SERVER, attributes={"layer": "named", **AGENT})
+        ),
+    ]
+    tree, api = new_tree(), Api()
+    for view in views:
+        api.take(tree.end(view, 0.0))
+    assert types_of(api) == {"server": "otel:chain", "named": "otel:agent"}
+
+
+CALL: dict[str, str | int] = {
+    "openinference.span.kind": "AGENT",
+    "gen_ai.operation.name": "chat",
+    "gen_ai.request.model": "m",
+    "gen_ai.input.messages": '[{"role": "user", "content": "Why?"}]',
+    "gen_ai.output.messages": '[{"role": "assistant", "content": "So."}]',
+    "gen_ai.usage.input_tokens": 1,
+    "gen_ai.usage.output_tokens": 1,
+}
+
+
+def test_what_two_vocabularies_call_agent_and_model_call_is_what_it_did() -> None:
+    tree, api = new_tree(), Api()
+    alone = begin("chat m", attributes={"layer": "alone", **CALL})
+    above = begin("chat m", attributes={"layer": "above", **CALL})
+    step = begin("step", above, attributes={"layer": "step"})
+    below = begin("chat m", step, attributes={"layer": "below", **CALL})
+    for span in (alone, below, step, above):
+        api.take(tree.end(finish(span), 0.0))
+    types = types_of(api)
+    assert (types["alone"], types["below"], types["above"]) == (
+        "otel:llm",
+        "otel:llm",
+        "otel:agent",
+    )
 
 
 def test_a_span_that_is_its_own_parent_does_not_wait_for_itself() -> None:

@@ -1,0 +1,100 @@
+"""What one span cannot know of itself: whether it has come before, and what lies under it.
+
+Children end before their parents, so most of it is known when a span ends. All memory is bounded;
+past the bound the oldest is forgotten.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TypeVar
+
+from prefactor_otel.span import SpanKey, SpanView
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+MAX_REMEMBERED: Final = 100_000
+MAX_TWINS: Final = 99
+MAX_HEIGHT: Final = 64
+"""Ancestors that are looked at, at most: ids that name each other in a circle end here."""
+
+
+class Ended(NamedTuple):
+    """What is kept of a span that has ended; ``end_ns`` is None if it was cut off."""
+
+    start_ns: int
+    end_ns: int | None
+    parent: SpanKey | None
+
+
+class Lineage:
+    """Which spans of a run have ended, and who is whose child."""
+
+    def __init__(self) -> None:
+        self._ended: OrderedDict[SpanKey, Ended] = OrderedDict()
+        self._twins: OrderedDict[SpanKey, list[Ended]] = OrderedDict()
+        self._only_child: OrderedDict[SpanKey, SpanKey | None] = OrderedDict()
+        self._agents: OrderedDict[SpanKey, str] = OrderedDict()
+
+    def has_ended(self, key: SpanKey) -> bool:
+        """Whether this span has ended, or was cut off."""
+        return key in self._ended
+
+    def born(self, key: SpanKey, parent: SpanKey | None) -> None:
+        """A span has been seen, at its start or at its end."""
+        if parent is None:
+            return
+        known = self._only_child.get(parent, key)
+        if known is None or parent not in self._only_child or known != key:
+            remember(self._only_child, parent, key if known == key else None)
+
+    def end(self, view: SpanView) -> SpanKey | None:
+        """The key under which an ended span is to be kept: its own; for another span of the
+        same id (a broken id generator) one that no span has; None for the same span again."""
+        ended = Ended(view.start_ns, view.end_ns, None if view.is_local_root else view.parent)
+        first = self._ended.get(view.key)
+        if first is None:
+            remember(self._ended, view.key, ended)
+            return view.key
+        twins = self._twins.get(view.key, [])
+        if any(_same(one, ended) for one in (first, *twins)) or len(twins) == MAX_TWINS:
+            return None
+        remember(self._twins, view.key, [*twins, ended])
+        return SpanKey(view.key.trace_id | (len(twins) + 1) << 128, view.key.span_id)
+
+    def cut_off(self, view: SpanView) -> None:
+        """An open span is closed for good; whatever end it will have is no news."""
+        remember(self._ended, view.key, Ended(view.start_ns, None, view.parent))
+
+    def is_agent(self, key: SpanKey, name: str) -> None:
+        """An ended span turned out to be an agent of this name."""
+        remember(self._agents, key, name)
+
+    def only_child(self, key: SpanKey) -> SpanKey | None:
+        """The one child of a span; None without a child, and with more of them."""
+        return self._only_child.get(key)
+
+    def agent(self, key: SpanKey) -> str | None:
+        """The name of an ended span that is an agent."""
+        return self._agents.get(key)
+
+    def ancestors(self, view: SpanView) -> Iterator[SpanKey]:
+        """The parent, its parent and so on, as far as they have ended."""
+        above = None if view.is_local_root else view.parent
+        for _ in range(MAX_HEIGHT):
+            if above is None:
+                return
+            yield above
+            ended = self._ended.get(above)
+            above = ended.parent if ended is not None else None
+
+
+def _same(one: Ended, other: Ended) -> bool:
+    return one.start_ns == other.start_ns and one.end_ns in (None, other.end_ns)
+
+
+def remember(memory: OrderedDict[K, V], key: K, value: V, limit: int = MAX_REMEMBERED) -> None:
+    """Keep a value, and forget the oldest past the limit."""
+    memory[key] = value
+    if len(memory) > limit:
+        memory.popitem(last=False)
