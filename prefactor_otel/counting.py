@@ -78,7 +78,7 @@ class CallCounter:
 
 def uncounted(span: AgentSpan) -> AgentSpan:
     """The span with its numbers where nobody adds them up."""
-    return replace(span, payload=_moved(span.payload))
+    return span._replace(payload=_moved(span.payload))
 
 
 def uncounted_item(item: Item) -> Item:

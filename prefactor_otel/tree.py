@@ -237,8 +237,8 @@ class SpanTree:
         del self._open[view.key]
         self._lineage.cut_off(view)
         ended = self._mapped(replace(view, end_ns=now_ns, status="unset"))
-        cancelled = replace(
-            ended, status="cancelled", payload=ended.payload | {"status": "cancelled"}
+        cancelled = ended._replace(
+            status="cancelled", payload=ended.payload | {"status": "cancelled"}
         )
         return self._end_as(view, view.key, cancelled, entry, 0.0)
 

@@ -5,10 +5,11 @@ most first), single values (``scalars``), where which content is shown (``layout
 (``failure``), what else it carries and what may leave the process (here, ``hygiene``).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from prefactor_otel import hygiene
 from prefactor_otel.mapping import (
@@ -40,16 +41,22 @@ __all__ = [
     "timestamp",
 ]
 
-READERS: Final = (
-    genai.read,
-    openinference.read,
-    events.read,
-    openllmetry.read,
-    pydantic_ai.read,
-    values.read,
+Reader = Callable[[Content, SpanType], None]
+
+EVENTS: Final = "events"
+"""Stands for the names of all events: those are too many to remember anything by them."""
+
+READERS: Final[tuple[tuple[Reader, set[str]], ...]] = (
+    (genai.read, {"gen_ai"}),
+    (openinference.read, {"llm", "retrieval", "embedding", "reranker"}),
+    (events.read, {EVENTS}),
+    (openllmetry.read, {"gen_ai", "llm", "traceloop"}),
+    (pydantic_ai.read, {"pydantic_ai", *pydantic_ai.UNPREFIXED}),
+    (values.read, {"input", "output"}),
 )
-"""The dialects, in the order of trust: the first that has something to say fills a slot. A new
-one is a file of its own and a line here."""
+"""The dialects, in the order of trust: the first that has something to say fills a slot. With
+each the first parts of the names that it reads: without one of them it is not asked. A new
+dialect is a file of its own and a line here."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -64,8 +71,7 @@ class Capture:
     max_output_length: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AgentSpan:
+class AgentSpan(NamedTuple):
     """An agent span as the API takes it, before its ids. Timestamps are ISO 8601, UTC."""
 
     schema_name: str
@@ -81,8 +87,8 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     serves = view.kind == "server" and view.is_local_root
     kind = span_type(view.attributes, view.name, serves=serves, below=below)
     content = Content(view)
-    for reader in READERS:
-        reader(content, kind)
+    for read in _readers(content.keys, bool(view.events)):
+        read(content, kind)
     single = scalars.read(content, kind)
     inputs = _captured(inputs_of(content, kind, single), capture.inputs, capture.max_input_length)
     outputs = _captured(
@@ -111,6 +117,14 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         started_at=timestamp(view.start_ns),
         finished_at=timestamp(max(view.end_ns, view.start_ns)) if view.end_ns is not None else None,
     )
+
+
+@lru_cache(maxsize=512)
+def _readers(keys: tuple[str, ...], has_events: bool) -> tuple[Reader, ...]:
+    stems = {key.partition(".")[0] for key in keys}
+    if has_events:
+        stems.add(EVENTS)
+    return tuple(read for read, vocabulary in READERS if not stems.isdisjoint(vocabulary))
 
 
 def _readable(name: str, single: scalars.Scalars) -> str:

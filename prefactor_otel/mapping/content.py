@@ -31,16 +31,22 @@ class Content:
     """The slots of one span, and which attributes and events each was made of. What is shown
     counts as used; everything else ends up in the payload's metadata, so that nothing is lost."""
 
-    __slots__ = ("_events_of", "_keys_of", "_shown", "attributes", "events", "slots", "taken")
+    __slots__ = (
+        *("_companions", "_sources", "attributes", "events", "keys", "slots", "taken"),
+        "used_events",
+    )
 
     def __init__(self, view: SpanView) -> None:
         self.attributes: Attributes = view.attributes
+        self.keys = tuple(view.attributes)
+        """The attributes' names. An instrumentation writes the same ones again and again, so what
+        follows from the names alone is worth remembering by them."""
         self.events = view.events
         self.slots: dict[Slot, object] = {}
         self.taken: set[str] = set()
-        self._keys_of: dict[Slot, set[str]] = {}
-        self._events_of: dict[Slot, set[int]] = {}
-        self._shown: set[Slot] = set()
+        self.used_events: set[int] = set()
+        self._sources: dict[Slot, tuple[Iterable[str], Iterable[int]]] = {}
+        self._companions: list[tuple[str, str]] = []
 
     def has(self, *slots: Slot) -> bool:
         """Whether any of these is filled."""
@@ -48,8 +54,12 @@ class Content:
 
     def show(self, slot: Slot) -> object:
         """What a slot holds, or None; its sources now count as used."""
-        self._shown.add(slot)
-        return self.slots.get(slot)
+        sources = self._sources.get(slot)
+        if sources is None:
+            return None
+        self.taken.update(sources[0])
+        self.used_events.update(sources[1])
+        return self.slots[slot]
 
     def offer(
         self,
@@ -70,7 +80,8 @@ class Content:
                 continue
             converted = convert(value) if convert is not None else value
             if converted is not None:
-                self.fill(slot, converted, () if partly else (key,))
+                self.slots[slot] = converted
+                self._sources[slot] = ((), ()) if partly else ((key,), ())
                 return
 
     def fill(
@@ -80,24 +91,20 @@ class Content:
         None fills nothing."""
         if value is not None and slot not in self.slots:
             self.slots[slot] = value
-            self._keys_of[slot] = set(keys)
-            self._events_of[slot] = set(events)
+            self._sources[slot] = (keys, events)
 
     def belongs(self, key: str, to: str) -> None:
         """An attribute says the same as another, or something about it: used where that is."""
-        for keys in self._keys_of.values():
-            if to in keys and key in self.attributes:
-                keys.add(key)
+        if key in self.attributes and to in self.attributes:
+            self._companions.append((key, to))
 
     @property
     def used(self) -> set[str]:
         """The attributes that are shown somewhere."""
-        return self.taken.union(*(self._keys_of.get(slot, ()) for slot in self._shown))
-
-    @property
-    def used_events(self) -> set[int]:
-        """The numbers of the events that are shown somewhere."""
-        return set[int]().union(*(self._events_of.get(slot, ()) for slot in self._shown))
+        for key, to in self._companions:
+            if to in self.taken:
+                self.taken.add(key)
+        return self.taken
 
 
 def parsed(value: object) -> object:

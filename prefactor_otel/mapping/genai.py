@@ -20,11 +20,9 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("documents", [GenAI.RETRIEVAL_DOCUMENTS], parsed)
     if span_type is SpanType.EMBEDDING:
         content.offer("dimensions", [GenAI.EMBEDDING_DIMENSIONS])
-    given = {
-        key: content.attributes[key] for key in REQUEST_PARAMETERS if key in content.attributes
-    }
-    if given:
-        named = {REQUEST_PARAMETERS[key]: value for key, value in given.items()}
+    if not REQUEST_PARAMETERS.keys().isdisjoint(content.keys):
+        given = [key for key in REQUEST_PARAMETERS if key in content.attributes]
+        named = {REQUEST_PARAMETERS[key]: content.attributes[key] for key in given}
         content.fill("parameters", named, given)
 
 

@@ -94,6 +94,7 @@ _USAGE_KEYS: Final = (
 )
 
 
+_SECOND_OPINIONS: Final = ("openinference.span.kind", "traceloop.span.kind")
 _ASKED: Final = ("gen_ai.input.messages", "llm.input_messages.", "gen_ai.prompt.")
 _ANSWERED: Final = ("gen_ai.output.messages", "llm.output_messages.", "gen_ai.completion.")
 
@@ -140,8 +141,13 @@ def span_type(
 ) -> SpanType:
     """The type of the span of this name, by the first rule that knows; a span that no vocabulary
     knows is a plain one. ``serves`` says that it is the root of what a server did."""
-    found = next((kind for rule in RULES if (kind := rule(attributes)) is not None), SpanType.SPAN)
-    if found is SpanType.AGENT or found is SpanType.LLM:
+    found = SpanType.SPAN
+    for rule in RULES:
+        said = rule(attributes)
+        if said is not None:
+            found = said
+            break
+    if found is SpanType.LLM or found is SpanType.AGENT:
         found = _by_what_it_did(found, attributes, below)
     if found is SpanType.AGENT and _is_wrapper(attributes, name, serves, below):
         return SpanType.CHAIN
@@ -150,7 +156,9 @@ def span_type(
 
 def _by_what_it_did(found: SpanType, attributes: Attributes, below: Below) -> SpanType:
     """Two instrumentations wrote on one span, and call it an agent and a model call."""
-    if not {rule(attributes) for rule in RULES} >= {SpanType.AGENT, SpanType.LLM}:
+    if attributes.keys().isdisjoint(_SECOND_OPINIONS):
+        return found
+    if not {rule(attributes) for rule in RULES[:3]} >= {SpanType.AGENT, SpanType.LLM}:
         return found
     if below.calls:
         return SpanType.AGENT

@@ -1,7 +1,8 @@
 """Single values: model, tokens, stop reason, names, session. Every key in one table."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, parsed
@@ -105,26 +106,57 @@ class Scalars:
     """Provider, session and user, under one name whatever the vocabulary."""
 
 
+_LABELS: Final = {"provider": PROVIDER, "session_id": SESSION, "user_id": USER}
+_SINGLE: Final = {
+    "requested": REQUESTED_MODEL,
+    "answered": ANSWERED_MODEL,
+    "tool": TOOL_NAME,
+    "agent": AGENT_NAME,
+    "stop_reason": STOP_REASON,
+}
+Present = dict[str, tuple[str, ...]]
+_ALL: Final = _LABELS | _TOKENS | _SINGLE
+
+
+@lru_cache(maxsize=512)
+def _present(keys: tuple[str, ...]) -> Present:
+    """Of the keys of each value those that a span has, trusted most first."""
+    there = set(keys)
+    found = {name: tuple(k for k in known if k in there) for name, known in _ALL.items()}
+    return {name: known for name, known in found.items() if known}
+
+
 def read(content: Content, span_type: SpanType) -> Scalars:
     """The single values, using the attributes that they came from."""
-    requested, answered = _model(content, span_type)
-    labels = {"provider": PROVIDER, "session_id": SESSION, "user_id": USER}
-    found = {name: _first(content.attributes, keys) for name, keys in labels.items()}
+    present = _present(content.keys)
+    requested = answered = name = stop_reason = usage = None
+    if span_type in COUNTED:
+        requested = _text(content, present.get("requested", ())) or _model_inside(content)
+        answered = _text(content, present.get("answered", ()))
+        usage = _usage(content, present)
+    if span_type is SpanType.LLM:
+        stop_reason = _stop_reason(content, present.get("stop_reason", ()))
+    elif span_type is SpanType.TOOL or span_type is SpanType.AGENT:
+        name = _text(content, present.get(span_type.value, ()))
     return Scalars(
         model=requested or answered,
         response_model=answered if requested and answered else None,
-        name=_name(content, span_type),
-        token_usage=_usage(content) if span_type in COUNTED else None,
-        stop_reason=_stop_reason(content) if span_type is SpanType.LLM else None,
-        labels={name: value for name, value in found.items() if value is not None},
+        name=name,
+        token_usage=usage,
+        stop_reason=stop_reason,
+        labels=_labels(content, present),
     )
 
 
-def _model(content: Content, span_type: SpanType) -> tuple[str | None, str | None]:
-    if span_type not in COUNTED:
-        return None, None
-    requested = _take(content, REQUESTED_MODEL) or _model_inside(content)
-    return requested, _take(content, ANSWERED_MODEL)
+def _labels(content: Content, present: Present) -> dict[str, object]:
+    labels: dict[str, object] = {}
+    for name in _LABELS:
+        for key in present.get(name, ()):
+            value = content.attributes[key]
+            if value is not None:
+                labels[name] = value
+                break
+    return labels
 
 
 def _model_inside(content: Content) -> str | None:
@@ -137,17 +169,11 @@ def _model_inside(content: Content) -> str | None:
     return None
 
 
-def _name(content: Content, span_type: SpanType) -> str | None:
-    if span_type is SpanType.TOOL:
-        return _take(content, TOOL_NAME)
-    return _take(content, AGENT_NAME) if span_type is SpanType.AGENT else None
-
-
-def _usage(content: Content) -> dict[str, int] | None:
+def _usage(content: Content, present: Present) -> dict[str, int] | None:
     usage: dict[str, int] = {}
-    for name, keys in _TOKENS.items():
-        for key in keys:
-            tokens = content.attributes.get(key)
+    for name in _TOKENS:
+        for key in present.get(name, ()):
+            tokens = content.attributes[key]
             if isinstance(tokens, int) and not isinstance(tokens, bool):
                 content.taken.add(key)
                 usage.setdefault(name, tokens)
@@ -159,9 +185,13 @@ def _usage(content: Content) -> dict[str, int] | None:
     return usage
 
 
-def _stop_reason(content: Content) -> object:
-    reason = _take_any(content, STOP_REASON, _single)
-    if reason is None:
+def _stop_reason(content: Content, keys: Iterable[str]) -> object:
+    for key in keys:
+        reason = _single(content.attributes[key])
+        if reason is not None and reason != "":
+            content.taken.add(key)
+            break
+    else:
         reason = content.show("stop_reason")
     return _STOP_REASONS.get(reason.lower(), reason) if isinstance(reason, str) else reason
 
@@ -171,20 +201,10 @@ def _single(value: object) -> object:
     return value[0] if isinstance(value, (list, tuple)) and value else value
 
 
-def _take(content: Content, keys: Iterable[str]) -> str | None:
-    value = _take_any(content, keys, lambda found: found if isinstance(found, str) else None)
-    return value if isinstance(value, str) and value else None
-
-
-def _take_any(content: Content, keys: Iterable[str], convert: Callable[[object], object]) -> object:
+def _text(content: Content, keys: Iterable[str]) -> str | None:
     for key in keys:
-        value = content.attributes.get(key)
-        converted = convert(value) if value is not None else None
-        if converted is not None and converted != "":
+        value = content.attributes[key]
+        if isinstance(value, str) and value:
             content.taken.add(key)
-            return converted
+            return value
     return None
-
-
-def _first(attributes: Mapping[str, object], keys: Iterable[str]) -> object:
-    return next((attributes[key] for key in keys if attributes.get(key) is not None), None)

@@ -1,0 +1,1 @@
+"""Measurements, not tests: run by hand, printed as tables."""
