@@ -30,114 +30,152 @@ def _object(**properties: JsonSchema) -> JsonSchema:
     return {"type": "object", "properties": properties, "additionalProperties": True}
 
 
-_TEXT: Final[JsonSchema] = {"type": ["string", "null"]}
-_INTEGER: Final[JsonSchema] = {"type": "integer", "minimum": 0}
 _ANYTHING: Final[JsonSchema] = {}
-_LIST: Final[JsonSchema] = {"type": ["array", "string", "object", "null"]}
-
-_TOKEN_USAGE: Final[JsonSchema] = {
-    "type": ["object", "null"],
-    "properties": {
-        "prompt_tokens": _INTEGER,
-        "completion_tokens": _INTEGER,
-        "total_tokens": _INTEGER,
-        "cached_tokens": _INTEGER,
-        "cache_write_tokens": _INTEGER,
-        "reasoning_tokens": _INTEGER,
+_TEXT: Final[JsonSchema] = {"type": ["string", "null"]}
+_COUNT: Final[JsonSchema] = {"type": "integer", "minimum": 0}
+_CALLS: Final[JsonSchema] = {
+    "type": "array",
+    "items": _object(id=_TEXT, name=_TEXT, arguments=_ANYTHING),
+}
+_MESSAGES: Final[JsonSchema] = {
+    "type": "array",
+    "items": {
+        "type": ["object", "string"],
+        "properties": {
+            "role": _TEXT,
+            "content": _ANYTHING,
+            "tool_calls": _CALLS,
+            "tool_call_id": _TEXT,
+            "name": _TEXT,
+        },
+        "additionalProperties": True,
     },
-    "additionalProperties": True,
 }
-_ERROR: Final[JsonSchema] = {
-    "type": ["object", "null"],
-    "properties": {"error_type": _TEXT, "message": _TEXT, "stacktrace": _TEXT},
-    "additionalProperties": True,
-}
-_MESSAGES: Final = _object(messages=_LIST, input=_ANYTHING)
+_TOKEN_USAGE: Final[JsonSchema] = _object(
+    prompt_tokens=_COUNT,
+    completion_tokens=_COUNT,
+    total_tokens=_COUNT,
+    cached_tokens=_COUNT,
+    cache_write_tokens=_COUNT,
+    reasoning_tokens=_COUNT,
+) | {"type": ["object", "null"]}
+_FAILURE: Final = {"error_type": _TEXT, "message": _TEXT, "stacktrace": _TEXT}
+_ERROR: Final[JsonSchema] = _object(**_FAILURE) | {"type": ["object", "null"]}
+
+_ASKED: Final = (
+    "{{ inputs.messages.last.content | default: inputs.input | strip_newlines | truncate: 80 }}"
+)
+_SAID: Final = (
+    "{{ outputs.messages.last.content | default: outputs.content | strip_newlines | truncate: 80 }}"
+)
+_CALLED: Final = "{{ outputs.tool_calls | map: 'name' | join: ', ' }}"
+_OUTPUT: Final = "{{ outputs.output | strip_newlines | truncate: 80 }}"
+_QUERY: Final = "{{ inputs.query | strip_newlines | truncate: 80 }}"
+_FOUND: Final = "{% if outputs.documents.first %}{{ outputs.documents.size }} documents{% endif %}"
+_ARGUMENTS: Final = (
+    "{% for argument in inputs %}"
+    "{{ argument[0] }}={{ argument[1] | strip_newlines | truncate: 40 }}"
+    "{% unless forloop.last %}, {% endunless %}"
+    "{% endfor %}"
+)
+
+
+def _or_error(result: str) -> str:
+    """The result, or in its place the type of the error that the span ended with."""
+    return "{% if error %}{{ error.error_type }}{% else %}" + result + "{% endif %}"
+
+
+_NAME: Final = "{{ name }}{% if error %}: {{ error.error_type }}{% endif %}"
+_TASK: Final = _object(messages=_MESSAGES, input=_ANYTHING, system=_ANYTHING)
+_ANSWER: Final = _object(output=_ANYTHING)
 
 DECLARED: Final[dict[SpanType, Declared]] = {
     SpanType.AGENT: Declared(
         "Agent",
         "One invocation of an agent: what it was asked and what it answered.",
-        "{{ name }}",
-        _MESSAGES,
-        _object(output=_ANYTHING),
+        "{{ name }}: " + _ASKED + " → " + _or_error(_OUTPUT),
+        _TASK,
+        _ANSWER,
     ),
     SpanType.LLM: Declared(
         "LLM call",
         "One call of a language model, with its messages, parameters and token usage.",
-        "{{ inputs.model }}: {{ token_usage.prompt_tokens }} → "
-        "{{ token_usage.completion_tokens }} tokens",
+        "{{ inputs.model }}: "
+        + _ASKED
+        + " → "
+        + _or_error("{% if outputs.tool_calls %}" + _CALLED + "{% else %}" + _SAID + "{% endif %}"),
         _object(
             model=_TEXT,
-            messages=_LIST,
+            messages=_MESSAGES,
+            input=_ANYTHING,
             system=_ANYTHING,
-            tools=_LIST,
+            tools={"type": ["array", "string"]},
             parameters={"type": "object"},
         ),
-        _object(messages=_LIST, content=_ANYTHING, tool_calls=_LIST, stop_reason=_TEXT),
+        _object(messages=_MESSAGES, content=_ANYTHING, tool_calls=_CALLS, stop_reason=_ANYTHING),
     ),
     SpanType.TOOL: Declared(
         "Tool call",
-        "One execution of a tool: its arguments and its result.",
-        "{{ name }} → {{ outputs.output }}",
+        "One execution of a tool: its arguments by name, or under input, and its result.",
+        "{{ name }}(" + _ARGUMENTS + ") → " + _or_error(_OUTPUT),
         _object(input=_ANYTHING),
-        _object(output=_ANYTHING),
+        _ANSWER,
     ),
     SpanType.CHAIN: Declared(
         "Chain",
         "A step of a workflow that groups other steps.",
-        "{{ name }}",
-        _MESSAGES,
-        _object(output=_ANYTHING),
+        _NAME,
+        _TASK,
+        _ANSWER,
     ),
     SpanType.RETRIEVER: Declared(
         "Retrieval",
-        "One search of a knowledge source.",
-        "{{ inputs.query }}",
+        "One search of a knowledge source: the query and the documents found.",
+        _QUERY + " → " + _or_error(_FOUND),
         _object(query=_ANYTHING),
-        _object(documents=_LIST),
+        _object(documents=_ANYTHING),
     ),
     SpanType.EMBEDDING: Declared(
         "Embedding",
         "One computation of embeddings; the vectors themselves are not recorded.",
-        "{{ inputs.model }}: {{ token_usage.total_tokens }} tokens",
+        "{{ inputs.model }} → " + _or_error("{{ outputs.count }} texts"),
         _object(model=_TEXT, input=_ANYTHING),
-        _object(count=_INTEGER, dimensions=_INTEGER),
+        _object(count=_COUNT, dimensions=_COUNT, output=_ANYTHING),
     ),
     SpanType.RERANKER: Declared(
         "Reranking",
-        "One reordering of documents by their relevance.",
-        "{{ inputs.query }}",
+        "One reordering of documents by their relevance to a query.",
+        _QUERY + " → " + _or_error(_FOUND),
         _object(query=_ANYTHING),
-        _object(documents=_LIST),
-    ),
-    SpanType.EVALUATOR: Declared(
-        "Evaluation",
-        "One judgement of an answer.",
-        "{{ name }}",
-        _object(),
-        _object(),
-    ),
-    SpanType.HANDOFF: Declared(
-        "Handoff",
-        "One agent passes the task to another.",
-        "{{ name }}",
-        _object(),
-        _object(),
+        _object(documents=_ANYTHING),
     ),
     SpanType.GUARDRAIL: Declared(
         "Guardrail",
         "A check of what goes into or comes out of a model.",
-        "{{ name }}",
-        _object(),
-        _object(),
+        "{{ name }} → " + _or_error(_OUTPUT),
+        _TASK,
+        _ANSWER,
+    ),
+    SpanType.EVALUATOR: Declared(
+        "Evaluation",
+        "One judgement of an answer.",
+        "{{ name }} → " + _or_error(_OUTPUT),
+        _TASK,
+        _ANSWER,
+    ),
+    SpanType.HANDOFF: Declared(
+        "Handoff",
+        "One agent passes the task to another.",
+        _NAME,
+        _TASK,
+        _ANSWER,
     ),
     SpanType.SPAN: Declared(
         "Span",
         "Any other OpenTelemetry span: HTTP, database, own code.",
-        "{{ name }}",
-        _object(),
-        _object(),
+        _NAME,
+        _TASK,
+        _ANSWER,
     ),
 }
 
@@ -156,22 +194,26 @@ def _type_schema(span_type: SpanType, declared: Declared) -> dict[str, object]:
         "title": declared.title,
         "description": declared.description,
         "template": declared.template,
-        "params_schema": {
-            "type": "object",
-            "properties": {
-                "span_id": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
-                "trace_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-                "parent_span_id": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
-                "name": {"type": "string"},
-                "status": {"enum": ["active", "complete", "failed", "cancelled"]},
-                "inputs": declared.inputs,
-                "outputs": declared.outputs,
-                "token_usage": _TOKEN_USAGE,
-                "error": _ERROR,
-                "metadata": {"type": "object"},
-            },
-            "required": ["span_id", "trace_id", "name", "status"],
-            "additionalProperties": True,
-        },
-        "result_schema": declared.outputs,
+        "params_schema": _object(
+            span_id={"type": "string", "pattern": "^[0-9a-f]{16}$"},
+            trace_id={"type": "string", "pattern": "^[0-9a-f]{32}$"},
+            parent_span_id={"type": "string", "pattern": "^[0-9a-f]{16}$"},
+            name={"type": "string"},
+            status={"enum": ["active", "complete", "failed", "cancelled"]},
+            inputs=declared.inputs,
+            outputs=declared.outputs,
+            token_usage=_TOKEN_USAGE,
+            error=_ERROR,
+            metadata={"type": "object"},
+        )
+        | {"required": ["span_id", "trace_id", "name", "status", "inputs", "outputs"]},
+        "result_schema": declared.outputs | {"properties": _result_of(declared)},
     }
+
+
+def _result_of(declared: Declared) -> JsonSchema:
+    """What a result holds: the outputs, or the error in their place; of a span created before
+    its end also what its inputs and metadata have gained since."""
+    outputs = declared.outputs["properties"]
+    assert isinstance(outputs, dict)
+    return {**_FAILURE, **outputs, "inputs": declared.inputs, "metadata": {"type": "object"}}

@@ -4,9 +4,17 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import cast
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event as SdkEvent
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.util.types import AttributeValue
 
 from prefactor_otel.cli.spanfile import read_spans
-from prefactor_otel.span import SpanView
+from prefactor_otel.span import SpanKey, SpanView
 
 FOLDER = Path(__file__).parent / "spans"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -41,3 +49,36 @@ def recorded(name: str) -> Recorded:
         data["versions"],
         read_spans(text),
     )
+
+
+def readable(name: str) -> list[ReadableSpan]:
+    """The same spans as the SDK hands them to an exporter."""
+    return [_readable(view) for view in recorded(name).views]
+
+
+def _readable(view: SpanView) -> ReadableSpan:
+    parent = view.parent
+    return ReadableSpan(
+        name=view.name,
+        context=_context(view.key, remote=False),
+        parent=_context(parent, remote=view.parent_is_remote) if parent is not None else None,
+        resource=Resource(cast("dict[str, AttributeValue]", view.resource)),
+        attributes=cast("dict[str, AttributeValue]", view.attributes),
+        events=[
+            SdkEvent(e.name, cast("dict[str, AttributeValue]", e.attributes), e.time_ns)
+            for e in view.events
+        ],
+        links=[
+            Link(_context(key, remote=True), cast("dict[str, AttributeValue]", attributes))
+            for key, attributes in view.links
+        ],
+        kind=SpanKind[view.kind.upper()],
+        instrumentation_scope=InstrumentationScope(view.scope_name, view.scope_version),
+        status=Status(StatusCode[view.status.upper()], view.status_message or None),
+        start_time=view.start_ns,
+        end_time=view.end_ns,
+    )
+
+
+def _context(key: SpanKey, *, remote: bool) -> SpanContext:
+    return SpanContext(key.trace_id, key.span_id, remote, TraceFlags(TraceFlags.SAMPLED))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from prefactor_otel.devserver.form import Form, Json
+from prefactor_otel.devserver.template import fault_in
 
 _ACTIONS: Final = (
     *("create_data", "read_data", "update_data", "destroy_data"),
@@ -79,8 +80,13 @@ def _check_list(form: Form, name: str, schema: str) -> None:
         seen.add(own_name or "")
         member.mapping(schema, required=True)
         member.mapping("result_schema")
-        for text in ("title", "description", "template", "result_template"):
+        for text in ("title", "description"):
             member.text(text)
+        for name_of_template in ("template", "result_template"):
+            template = member.text(name_of_template)
+            fault = fault_in(template) if template is not None else None
+            if fault is not None:
+                member.refuse(name_of_template, fault)
         _check_data_risk(member)
         form.absorb(member)
 

@@ -1,44 +1,51 @@
-"""Summaries: ``{{ path.to.value }}`` filled in from a span's payload.
+"""Summaries: Liquid templates over a span's payload, as the platform renders them."""
 
-The platform renders Liquid. Of that, only output tags are done here: a filter is ignored, the
-value shown as it is; logic tags (``{% %}``) vanish.
-"""
-
-import re
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
-import orjson
-
-_OUTPUT: Final = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}|\{%.*?%\}", re.DOTALL)
-
-
-def render(template: str, values: Any) -> str:
-    """The text, with nothing in place of what is absent, as Liquid has it."""
-    return _OUTPUT.sub(lambda match: _shown(match.group(1), values), template)
+from liquid import BoundTemplate, Environment
+from liquid.exceptions import LiquidError
 
 
-def _shown(expression: str | None, values: Any) -> str:
-    if expression is None:
-        return ""
-    value = values
-    for step in expression.partition("|")[0].strip().split("."):
-        value = _step(value, step)
-    return _text(value)
+class _Bounded(Environment):
+    """A template comes over the network: it may not run for ever."""
+
+    loop_iteration_limit = 10_000
+    output_stream_limit = 100_000
 
 
-def _step(value: Any, step: str) -> Any:
-    if isinstance(value, dict):
-        return value.get(step)
-    if isinstance(value, list) and step.isascii() and step.isdigit() and int(step) < len(value):
-        return value[int(step)]
+_ENVIRONMENT: Final = _Bounded()
+
+
+@lru_cache(maxsize=256)
+def _compiled(template: str) -> BoundTemplate:
+    return _ENVIRONMENT.from_string(template)
+
+
+def fault_in(template: str) -> str | None:
+    """What is wrong with a template; None if nothing is."""
+    try:
+        _compiled(template).render({})  # some faults show only then
+    except LiquidError as error:
+        return f"is not a Liquid template: {error.message}"
     return None
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict) and "$sensitive" in value:
-        return "[sensitive]"  # a summary is shown to everybody
-    return orjson.dumps(value).decode()
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """The text, with nothing in place of what is absent, as Liquid has it."""
+    try:
+        return _compiled(template).render(_public(values))
+    except LiquidError as error:
+        return f"[{type(error).__name__}]"
+
+
+def _public(value: Any) -> Any:
+    """A copy without sensitive values: a summary is shown to everybody."""
+    if isinstance(value, Mapping):
+        if "$sensitive" in value:
+            return "[sensitive]"
+        return {key: _public(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_public(inner) for inner in value]
+    return value

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from prefactor_otel.devserver.mismatch import mismatches
-from prefactor_otel.devserver.template import render
+from prefactor_otel.devserver.template import fault_in, render
 
 PAYLOAD = {
     "name": "chat",
@@ -21,18 +21,24 @@ PAYLOAD = {
         ("{{ name }}: {{inputs.model}}", "chat: m"),
         ("{{- name -}}", "chat"),
         ("{{ inputs.n }} {{ inputs.ok }}", "3 true"),
-        ("{{ inputs.list.0 }} {{ inputs.list.1.b }} {{ inputs.list.7 }}", "a 1 "),
-        ("{{ inputs.list }}", '["a",{"b":1}]'),
+        ("{{ inputs.list[0] }} {{ inputs.list[1].b }} {{ inputs.list[7] }}", "a 1 "),
         ("{{ inputs.none }}{{ absent }}{{ name.deeper }}", ""),
-        ('{{ name | upcase | default: "x" }}', "chat"),
+        ('{{ name | upcase }} {{ absent | default: "x" }}', "CHAT x"),
+        ("{% if absent %}{{ name }}{% else %}no{% endif %}", "no"),
+        ("{% for each in inputs.list %}.{% endfor %}", ".."),
+        ("{% for i in (1..20000) %}{% endfor %}", "[LoopIterationLimitError]"),
         ("{% if name %}{{ name }}{% endif %}", "chat"),
-        ("{{ }}", ""),
         ("{{ secret }}", "[sensitive]"),
-        ("{{ inputs", "{{ inputs"),
     ],
 )
 def test_templates(template: str, text: str) -> None:
     assert render(template, PAYLOAD) == text
+
+
+@pytest.mark.parametrize("template", ["{{ inputs", "{% if name %}", "{{ name | no_such_filter }}"])
+def test_what_is_no_template_is_named(template: str) -> None:
+    assert str(fault_in(template)).startswith("is not a Liquid template: ")
+    assert fault_in("{{ name }}") is None
 
 
 @pytest.mark.parametrize(
