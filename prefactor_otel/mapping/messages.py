@@ -121,6 +121,10 @@ def tool_result(value: object) -> object:
                 return tool_result(inner)
         if "content" in value and ("tool_call_id" in value or value.get("type") == "tool"):
             return text_of(value["content"])
+        if value.keys() == {"id", "name", "response"}:  # Gemini's function response
+            return value["response"]
+        if value.keys() >= {"raw_output", "raw_input"} and not value.get("is_error"):
+            return value["raw_output"]  # LlamaIndex
     if isinstance(value, list) and value and all(_is_block(block) for block in value):
         return text_of(value)
     return value
@@ -135,9 +139,13 @@ def tool_arguments(value: object) -> object:
         return value["inputs"]
     if isinstance(value.get("input_str"), str):
         return _literal(value["input_str"])
-    if set(value) == {"args", "kwargs"} and not value["args"]:
+    if isinstance(value.get("kwargs"), dict) and not value.get("args") and value.keys() <= _CALL:
         return value["kwargs"]
     return value
+
+
+_CALL: Final = frozenset({"args", "kwargs", "sanitize_inputs_outputs"})
+"""What a call is recorded with; smolagents adds one of its own."""
 
 
 def _literal(text: str) -> object:

@@ -8,10 +8,21 @@ from prefactor_otel.mapping.content import Content, parsed
 from prefactor_otel.mapping.kind import SpanType
 
 REQUESTED_MODEL: Final = ("gen_ai.request.model", "llm.request.model_name", "embedding.model_name")
-ANSWERED_MODEL: Final = ("gen_ai.response.model", "llm.model_name", "llm.response.model")
+ANSWERED_MODEL: Final = (
+    "gen_ai.response.model",
+    "llm.response.model_name",
+    "llm.model_name",
+    "llm.response.model",
+)
 MODEL_HOLDERS: Final = ("llm.invocation_parameters", "input.value")
 PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
-AGENT_NAME: Final = ("gen_ai.agent.name", "agent.name", "agent_name", "graph.node.id")
+AGENT_NAME: Final = (
+    "gen_ai.agent.name",
+    "agent.name",
+    "agent_name",
+    "graph.node.name",
+    "graph.node.id",
+)
 TOOL_NAME: Final = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name")
 SESSION: Final = (
     "session.id",
@@ -31,6 +42,7 @@ STOP_REASON: Final = (
     "gen_ai.response.stop_reason",
     "llm.response.stop_reason",
     "llm.response.finish_reason",
+    "anthropic.message.stop_reason",
 )
 _TOKENS: Final[dict[str, tuple[str, ...]]] = {
     "prompt_tokens": (
@@ -68,6 +80,7 @@ _TOKENS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "reasoning_tokens": (
         "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.experimental.reasoning_tokens",
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.usage.details.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
@@ -81,10 +94,13 @@ _STOP_REASONS: Final = {
     "length": "length",
     "max_tokens": "length",
     "tool_call": "tool_calls",
+    "tool-calls": "tool_calls",
+    "function_calls": "tool_calls",
     "tool_calls": "tool_calls",
     "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+    "content-filter": "content_filter",
     "guardrail_intervened": "content_filter",
     "safety": "content_filter",
     "error": "error",
@@ -125,7 +141,11 @@ def _model(content: Content, span_type: SpanType) -> tuple[str | None, str | Non
     if span_type not in COUNTED:
         return None, None
     requested = _take(content, REQUESTED_MODEL) or _model_inside(content)
-    return requested, _take(content, ANSWERED_MODEL)
+    answered = _take(content, ANSWERED_MODEL)
+    for key in ANSWERED_MODEL:  # the same under another name
+        if answered is not None and content.attributes.get(key) in (requested, answered):
+            content.taken.add(key)
+    return requested, answered
 
 
 def _model_inside(content: Content) -> str | None:

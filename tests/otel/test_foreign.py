@@ -139,3 +139,84 @@ def test_a_function_call_of_the_older_kind_is_a_call_too() -> None:
         }
     )
     assert part(span, "outputs")["tool_calls"] == [CALL | {"id": None}]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '{"kwargs": {"city": "Paris"}}',
+        '{"args": [], "sanitize_inputs_outputs": true, "kwargs": {"city": "Paris"}}',
+        '{"args": [], "kwargs": {"city": "Paris"}}',
+    ],
+)
+def test_the_arguments_of_a_recorded_call_are_the_tools(given: str) -> None:
+    span = mapped({"openinference.span.kind": "TOOL", "input.value": given})
+    assert part(span, "inputs") == {"city": "Paris"}
+
+
+def test_arguments_without_names_stay_as_they_were_recorded() -> None:
+    given = {"args": ["Paris"], "kwargs": {}}
+    value = orjson.dumps(given).decode()
+    span = mapped({"openinference.span.kind": "TOOL", "input.value": value})
+    assert part(span, "inputs") == given
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"id": "a", "name": "get_weather", "response": "sunny"},
+        {
+            "blocks": [{"text": "sunny"}],
+            "tool_name": "get_weather",
+            "raw_input": {"kwargs": {}},
+            "raw_output": "sunny",
+            "is_error": False,
+        },
+    ],
+)
+def test_what_a_tool_answered_is_taken_out_of_its_wrapper(result: object) -> None:
+    value = orjson.dumps(result).decode()
+    span = mapped({"openinference.span.kind": "TOOL", "output.value": value})
+    assert part(span, "outputs") == {"output": "sunny"}
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        [{"toolSpec": {"name": "get_weather", "inputSchema": {}}}],
+        [{"function_declarations": [{"name": "get_weather", "description": "w"}]}],
+        ['{"type": "function", "name": "get_weather"}'],
+        ("get_weather",),
+    ],
+)
+def test_every_declaration_of_tools_gives_their_names(tools: object) -> None:
+    span = mapped({"gen_ai.operation.name": "chat", "gen_ai.tool.definitions": tools})
+    assert part(span, "inputs")["tools"] == ["get_weather"]
+
+
+def test_an_agent_is_called_by_its_name_and_not_by_its_id() -> None:
+    span = mapped(
+        {
+            "openinference.span.kind": "AGENT",
+            "graph.node.id": "a89bcf552dc4b8f6",
+            "graph.node.name": "weather_agent",
+        },
+        name="weather_agent.run",
+    )
+    assert span.payload["name"] == "weather_agent"
+
+
+def test_a_model_that_is_told_twice_is_shown_once() -> None:
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            "llm.model_name": "claude-sonnet-4-5",
+            "llm.response.model_name": "claude-sonnet-4-5-20250929",
+            "llm.invocation_parameters": '{"model": "claude-sonnet-4-5", "max_tokens": 200}',
+            "anthropic.message.stop_reason": "end_turn",
+        }
+    )
+    assert part(span, "inputs")["model"] == "claude-sonnet-4-5"
+    assert part(span, "metadata")["response_model"] == "claude-sonnet-4-5-20250929"
+    assert not [key for key in part(span, "metadata") if key.startswith("llm.")]
+    assert part(span, "outputs")["stop_reason"] == "stop"
