@@ -24,6 +24,8 @@ ORDER = [
     "mapping.events",
     "mapping.openllmetry",
     "mapping.pydantic_ai",
+    "mapping.whole",
+    "mapping.sdks",
     "mapping.values",
     "mapping.scalars",
     "mapping.layout",

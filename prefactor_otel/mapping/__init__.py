@@ -18,6 +18,7 @@ from prefactor_otel.mapping import (
     openllmetry,
     pydantic_ai,
     scalars,
+    sdks,
     values,
 )
 from prefactor_otel.mapping.content import Content
@@ -25,6 +26,7 @@ from prefactor_otel.mapping.failure import Status, error_of, status_of
 from prefactor_otel.mapping.kind import SpanType, span_type
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
 from prefactor_otel.semconv import content
+from prefactor_otel.semconv.genai import GenAI
 from prefactor_otel.span import Event, SpanView
 
 __all__ = ["AgentSpan", "Capture", "SpanType", "agent_span", "bare_span", "span_type", "timestamp"]
@@ -35,6 +37,7 @@ READERS: Final = (
     events.read,
     openllmetry.read,
     pydantic_ai.read,
+    sdks.read,
     values.read,
 )
 """The dialects, in the order of trust: the first that has something to say fills a slot. A new
@@ -76,7 +79,7 @@ def agent_span(view: SpanView, capture: Capture) -> AgentSpan:
     outputs = _captured(
         outputs_of(content, kind, single), capture.outputs, capture.max_output_length
     )
-    name = single.name or view.name
+    name = single.name or _readable(view, single)
     status, error = status_of(view), error_of(view)
     payload: dict[str, object] = {
         "span_id": view.key.span_hex,
@@ -99,6 +102,13 @@ def agent_span(view: SpanView, capture: Capture) -> AgentSpan:
         started_at=timestamp(view.start_ns),
         finished_at=timestamp(max(view.end_ns, view.start_ns)) if view.end_ns is not None else None,
     )
+
+
+def _readable(view: SpanView, single: scalars.Scalars) -> str:
+    """The span's name; of a call named by a template (Logfire), its operation and model."""
+    if "{" in view.name and single.model is not None:
+        return f"{view.attributes.get(GenAI.OPERATION_NAME, 'call')} {single.model}"
+    return scalars.without_identity(view.name, view.attributes)
 
 
 def _captured(fields: dict[str, object], wanted: bool, length: int) -> dict[str, object]:
@@ -156,8 +166,9 @@ def _metadata(
     metadata["kind"] = view.kind
     if single.response_model is not None:
         metadata["response_model"] = single.response_model
-    if name != view.name:
-        metadata["otel.name"] = view.name
+    original = view.name if capture.inputs else scalars.without_identity(view.name, view.attributes)
+    if name != original:
+        metadata["otel.name"] = original
     if view.scope_name:
         metadata["scope"] = {"name": view.scope_name, "version": view.scope_version}
     events = [e for number, e in enumerate(view.events) if number not in used_events]

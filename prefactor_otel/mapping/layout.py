@@ -48,7 +48,9 @@ def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Field
         texts = content.show("texts")
         if isinstance(texts, list):
             fields["count"] = len(texts)
-        _show(fields, content, {"dimensions": "dimensions", "output": "output"})
+        _show(fields, content, {"dimensions": "dimensions"})
+        if content.has("output"):
+            fields |= _measured(content.show("output"))
     elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
         _show(fields, content, {"documents": "documents"})
         if not fields:
@@ -58,6 +60,20 @@ def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Field
     else:
         _show_answer(fields, content)
     return fields
+
+
+def _measured(output: object) -> Fields:
+    """How many vectors of how many dimensions, never the vectors; what is none, as it is."""
+    vectors = output.get("data") if isinstance(output, dict) else output
+    if not isinstance(vectors, list) or not vectors:
+        return {"output": output}
+    if isinstance(vectors[0], dict):
+        vectors = [entry.get("embedding") for entry in vectors if isinstance(entry, dict)]
+    if all(isinstance(vector, list) for vector in vectors):
+        return {"count": len(vectors), "dimensions": len(vectors[0])}
+    if all(isinstance(number, (int, float)) for number in vectors):
+        return {"count": 1, "dimensions": len(vectors)}
+    return {"output": output}
 
 
 def _arguments(content: Content) -> Fields:

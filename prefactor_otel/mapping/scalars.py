@@ -4,17 +4,25 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, parsed
+from prefactor_otel.mapping.content import Content, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
 
-REQUESTED_MODEL: Final = ("gen_ai.request.model", "llm.request.model_name", "embedding.model_name")
+REQUESTED_MODEL: Final = (
+    "gen_ai.request.model",
+    "llm.request.model_name",
+    "embedding.model_name",
+    "ai.model.id",
+)
 ANSWERED_MODEL: Final = (
     "gen_ai.response.model",
     "llm.response.model_name",
     "llm.model_name",
     "llm.response.model",
+    "langfuse.observation.model.name",
+    "mlflow.llm.model",
+    "ai.response.model",
 )
-MODEL_HOLDERS: Final = ("llm.invocation_parameters", "input.value")
+MODEL_HOLDERS: Final = ("llm.invocation_parameters", "input.value", "mlflow.spanInputs")
 PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 AGENT_NAME: Final = (
     "gen_ai.agent.name",
@@ -23,18 +31,26 @@ AGENT_NAME: Final = (
     "graph.node.name",
     "graph.node.id",
 )
-TOOL_NAME: Final = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name")
+TOOL_NAME: Final = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name", "ai.toolCall.name")
+OWN_TEXT: Final = ("crew_id", "crewai.task.description")
+"""Ids and user texts that CrewAI's instrumentations write into names of spans."""
 SESSION: Final = (
     "session.id",
     "gen_ai.conversation.id",
     "traceloop.association.properties.session_id",
     "traceloop.association.properties.thread_id",
+    "langsmith.metadata.session_id",
+    "langsmith.metadata.thread_id",
+    "gcp.vertex.agent.session_id",
+    "ai.telemetry.metadata.sessionId",
 )
 USER: Final = (
     "user.id",
     "enduser.id",
     "gen_ai.user",
     "traceloop.association.properties.user_id",
+    "langsmith.metadata.user_id",
+    "ai.telemetry.metadata.userId",
 )
 STOP_REASON: Final = (
     "gen_ai.response.finish_reasons",
@@ -43,6 +59,7 @@ STOP_REASON: Final = (
     "llm.response.stop_reason",
     "llm.response.finish_reason",
     "anthropic.message.stop_reason",
+    "ai.response.finishReason",
 )
 _TOKENS: Final[dict[str, tuple[str, ...]]] = {
     "prompt_tokens": (
@@ -51,6 +68,9 @@ _TOKENS: Final[dict[str, tuple[str, ...]]] = {
         "llm.usage.prompt_tokens",
         "llm.usage.input_tokens",
         "llm.token_count.prompt",
+        "ai.usage.promptTokens",
+        "ai.usage.inputTokens",
+        "ai.usage.tokens",
     ),
     "completion_tokens": (
         "gen_ai.usage.output_tokens",
@@ -58,17 +78,21 @@ _TOKENS: Final[dict[str, tuple[str, ...]]] = {
         "llm.usage.completion_tokens",
         "llm.usage.output_tokens",
         "llm.token_count.completion",
+        "ai.usage.completionTokens",
+        "ai.usage.outputTokens",
     ),
     "total_tokens": (
         "gen_ai.usage.total_tokens",
         "llm.usage.total_tokens",
         "llm.token_count.total",
+        "ai.usage.totalTokens",
     ),
     "cached_tokens": (
         "gen_ai.usage.cache_read.input_tokens",
         "gen_ai.usage.cache_read_input_tokens",
         "gen_ai.usage.details.cache_read_tokens",
         "llm.token_count.prompt_details.cache_read",
+        "ai.usage.cachedInputTokens",
     ),
     "cache_write_tokens": (
         "gen_ai.usage.cache_creation.input_tokens",
@@ -84,7 +108,33 @@ _TOKENS: Final[dict[str, tuple[str, ...]]] = {
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.usage.details.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
+        "ai.usage.reasoningTokens",
     ),
+}
+USAGE_HOLDERS: Final = (
+    "langfuse.observation.usage_details",
+    "mlflow.chat.tokenUsage",
+    "langsmith.metadata.usage_metadata",
+)
+"""JSON objects of token counts, some of them with objects of details inside."""
+_TOKENS_INSIDE: Final = {
+    "input_tokens": "prompt_tokens",
+    "prompt_tokens": "prompt_tokens",
+    "input": "prompt_tokens",
+    "output_tokens": "completion_tokens",
+    "completion_tokens": "completion_tokens",
+    "output": "completion_tokens",
+    "total_tokens": "total_tokens",
+    "total": "total_tokens",
+    "cached_tokens": "cached_tokens",
+    "cache_read": "cached_tokens",
+    "cache_read_input_tokens": "cached_tokens",
+    "input_cached_tokens": "cached_tokens",
+    "cache_creation": "cache_write_tokens",
+    "cache_creation_input_tokens": "cache_write_tokens",
+    "reasoning": "reasoning_tokens",
+    "reasoning_tokens": "reasoning_tokens",
+    "output_reasoning_tokens": "reasoning_tokens",
 }
 _STOP_REASONS: Final = {
     "stop": "stop",
@@ -142,8 +192,9 @@ def _model(content: Content, span_type: SpanType) -> tuple[str | None, str | Non
         return None, None
     requested = _take(content, REQUESTED_MODEL) or _model_inside(content)
     answered = _take(content, ANSWERED_MODEL)
-    for key in ANSWERED_MODEL:  # the same under another name
-        if answered is not None and content.attributes.get(key) in (requested, answered):
+    for key in (*REQUESTED_MODEL, *ANSWERED_MODEL):  # the same under another name
+        told = content.attributes.get(key)
+        if told is not None and told in (requested, answered):
             content.taken.add(key)
     return requested, answered
 
@@ -172,12 +223,36 @@ def _usage(content: Content) -> dict[str, int] | None:
             if isinstance(tokens, int) and not isinstance(tokens, bool):
                 content.taken.add(key)
                 usage.setdefault(name, tokens)
+    for key in USAGE_HOLDERS:
+        if key in content.attributes:
+            _add_inside(usage, content, key)
     if "prompt_tokens" not in usage and "completion_tokens" not in usage:
         return None
     prompt = usage.setdefault("prompt_tokens", 0)
     completion = usage.setdefault("completion_tokens", 0)
     usage.setdefault("total_tokens", prompt + completion)
     return usage
+
+
+def _add_inside(usage: dict[str, int], content: Content, key: str) -> None:
+    """Add what an object of counts holds and the plain attributes did not tell."""
+    holder = parsed(content.attributes[key])
+    if not isinstance(holder, dict):
+        return
+    content.taken.add(key)
+    for counts in (holder, *(inner for inner in holder.values() if isinstance(inner, dict))):
+        for name, tokens in counts.items():
+            if name in _TOKENS_INSIDE and isinstance(tokens, int) and not isinstance(tokens, bool):
+                usage.setdefault(_TOKENS_INSIDE[name], tokens)
+
+
+def without_identity(name: str, attributes: Mapping[str, object]) -> str:
+    """A span's name without the id or user text that its attributes hold as well."""
+    for key in OWN_TEXT:
+        value = attributes.get(key)
+        if isinstance(value, str) and value and value in name:
+            return name.replace(value, "").replace("_.", ".").strip("._ ") or name
+    return name
 
 
 def _stop_reason(content: Content) -> object:
@@ -194,6 +269,8 @@ def _single(value: object) -> object:
 
 def _take(content: Content, keys: Iterable[str]) -> str | None:
     value = _take_any(content, keys, lambda found: found if isinstance(found, str) else None)
+    if isinstance(value, str) and value[:1] == '"':  # MLflow writes JSON
+        value = decoded(value)
     return value if isinstance(value, str) and value else None
 
 
