@@ -22,6 +22,7 @@ ANSWERED_MODEL: Final = (
     "mlflow.llm.model",
     "ai.response.model",
 )
+_MODELS: Final = (*REQUESTED_MODEL, *ANSWERED_MODEL)
 MODEL_HOLDERS: Final = ("llm.invocation_parameters", "input.value", "mlflow.spanInputs")
 PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 AGENT_NAME: Final = (
@@ -111,6 +112,8 @@ _TOKENS: Final[dict[str, tuple[str, ...]]] = {
         "ai.usage.reasoningTokens",
     ),
 }
+_NAME_OF: Final = {key: name for name, keys in _TOKENS.items() for key in keys}
+_TRUST: Final = {key: number for number, key in enumerate(_NAME_OF)}
 USAGE_HOLDERS: Final = (
     "langfuse.observation.usage_details",
     "mlflow.chat.tokenUsage",
@@ -192,7 +195,7 @@ def _model(content: Content, span_type: SpanType) -> tuple[str | None, str | Non
         return None, None
     requested = _take(content, REQUESTED_MODEL) or _model_inside(content)
     answered = _take(content, ANSWERED_MODEL)
-    for key in (*REQUESTED_MODEL, *ANSWERED_MODEL):  # the same under another name
+    for key in _MODELS:  # the same under another name
         told = content.attributes.get(key)
         if told is not None and told in (requested, answered):
             content.taken.add(key)
@@ -217,12 +220,12 @@ def _name(content: Content, span_type: SpanType) -> str | None:
 
 def _usage(content: Content) -> dict[str, int] | None:
     usage: dict[str, int] = {}
-    for name, keys in _TOKENS.items():
-        for key in keys:
-            tokens = content.attributes.get(key)
-            if isinstance(tokens, int) and not isinstance(tokens, bool):
-                content.taken.add(key)
-                usage.setdefault(name, tokens)
+    told = [key for key in content.attributes if key in _TRUST]
+    for key in sorted(told, key=_TRUST.__getitem__):
+        tokens = content.attributes[key]
+        if isinstance(tokens, int) and not isinstance(tokens, bool):
+            content.taken.add(key)
+            usage.setdefault(_NAME_OF[key], tokens)
     for key in USAGE_HOLDERS:
         if key in content.attributes:
             _add_inside(usage, content, key)
@@ -285,4 +288,8 @@ def _take_any(content: Content, keys: Iterable[str], convert: Callable[[object],
 
 
 def _first(attributes: Mapping[str, object], keys: Iterable[str]) -> object:
-    return next((attributes[key] for key in keys if attributes.get(key) is not None), None)
+    for key in keys:
+        value = attributes.get(key)
+        if value is not None:
+            return value
+    return None

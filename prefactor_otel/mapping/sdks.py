@@ -23,17 +23,21 @@ CALLS: Final = (
 )
 """The same for calls of models alone; on other steps these hold something else."""
 VERCEL: Final = "ai.operationId"
+PARAMETERS: Final = "langfuse.observation.model.parameters"
+_KEYS: Final = frozenset({VERCEL, PARAMETERS, *(key for pair in (*STEPS, *CALLS) for key in pair)})
 
 
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from what these SDKs write."""
+    if content.attributes.keys().isdisjoint(_KEYS):
+        return
     for given, got in STEPS:
         read_pair(content, span_type, given, got)
     if span_type is SpanType.LLM:
         for given, got in CALLS:
             if given in content.attributes:
                 read_call(content, given, got)
-        content.offer("parameters", ["langfuse.observation.model.parameters"], parsed)
+        content.offer("parameters", [PARAMETERS], parsed)
     if VERCEL in content.attributes:
         _read_vercel(content, span_type)
 
