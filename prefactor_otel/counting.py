@@ -13,7 +13,10 @@ from prefactor_otel.mapping import AgentSpan
 from prefactor_otel.span import SpanKey, SpanView
 
 RESPONSE_IDS: Final = ("gen_ai.response.id", "llm.response.id")
+RESPONSE: Final = "output.value"
+"""The whole response (OpenInference); of OpenAI's and Anthropic's the id comes first."""
 UNCOUNTED: Final = "uncounted_token_usage"
+_LONGEST_ID: Final = 200
 MAX_REMEMBERED: Final = 50_000
 """Spans and responses that are remembered; past it the oldest are forgotten."""
 
@@ -39,13 +42,25 @@ class CallCounter:
     def _is_twin(self, view: SpanView) -> bool:
         """Whether another instrumentation has told of the same response. Only another one: a
         single instrumentation tells of each call once, so equal ids are the server's doing."""
-        response = next((view.attributes[k] for k in RESPONSE_IDS if k in view.attributes), None)
-        if not isinstance(response, str) or not response:
+        response = _response_id(view)
+        if response is None:
             return False
         scope = self._scope_of.setdefault(response, view.scope_name)
         if len(self._scope_of) > MAX_REMEMBERED:
             self._scope_of.popitem(last=False)
         return scope != view.scope_name
+
+
+def _response_id(view: SpanView) -> str | None:
+    for key in RESPONSE_IDS:
+        told = view.attributes.get(key)
+        if isinstance(told, str) and told:
+            return told
+    response = view.attributes.get(RESPONSE)
+    if not isinstance(response, str) or not response.startswith('{"id":'):
+        return None
+    quoted = response[:_LONGEST_ID].split('"', 4)  # {, id, :, the id, the rest
+    return quoted[3] if len(quoted) == 5 and quoted[2].strip() == ":" and quoted[3] else None
 
 
 def _uncounted(span: AgentSpan) -> AgentSpan:
