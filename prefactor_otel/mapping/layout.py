@@ -89,11 +89,20 @@ def _show_answer(fields: Fields, content: Content) -> None:
     if content.has("answer"):
         fields["output"] = content.show("answer")
     elif content.has("answered"):
-        answered = content.show("answered")
+        answered = content.slots["answered"]
         said = last_content(answered)
+        if said is None or _says_no_more(answered):
+            content.show("answered")
         fields["output"] = said if said is not None else answered
     else:
         _show(fields, content, {"output": "output"})
+
+
+def _says_no_more(answered: object) -> bool:
+    """Whether the last message is the only one, and its content all that it holds."""
+    if not isinstance(answered, list) or len(answered) != 1:
+        return False
+    return isinstance(answered[0], dict) and "tool_calls" not in answered[0]
 
 
 def _show(fields: Fields, content: Content, names: dict[Slot, str]) -> None:

@@ -134,13 +134,18 @@ def _inside(node: object, name: str) -> Node:
 def _message(entry: Node) -> Node | None:
     node = _inside(entry, "message")
     content = node.get("content")
-    if content is None and "contents" in node:
-        parts = [_part(part) for part in in_order(node["contents"])]
-        if "tool_calls" in node:  # Anthropic's blocks: the call itself is told below
+    told: list[object] = []
+    if "contents" in node:
+        blocks = in_order(node["contents"])
+        told = [block for block in blocks if _inside(block, "tool_call")]
+        parts = [_part(block) for block in blocks if block not in told]
+        if told or "tool_calls" in node:  # Anthropic's blocks: the call itself is told below
             parts = [part for part in parts if part != {"type": "tool_use"}]
+        if content is not None and content not in ("", *parts):
+            parts = [content, *parts]
         texts = [part for part in parts if isinstance(part, str)]
-        content = "\n".join(texts) if parts and len(texts) == len(parts) else parts or None
-    calls = [_call(call) for call in in_order(node.get("tool_calls"))]
+        content = "\n".join(texts) if parts and len(texts) == len(parts) else parts or content
+    calls = [_call(call) for call in in_order(node.get("tool_calls")) or told]
     if "function_call_name" in node:
         called = parsed(node.get("function_call_arguments_json"))
         calls.append({"id": None, "name": node["function_call_name"], "arguments": called})
@@ -170,6 +175,8 @@ def _answer_of_function(node: Node) -> Node | None:
 
 def _part(part: object) -> object:
     inner = _inside(part, "message_content")
+    if not inner or (isinstance(part, dict) and len(part) > 1):
+        return part
     if inner.get("type") in (None, "text") and isinstance(inner.get("text"), str):
         return inner["text"]
     return inner

@@ -242,11 +242,15 @@ def _add_inside(usage: dict[str, int], content: Content, key: str) -> None:
     holder = parsed(content.attributes[key])
     if not isinstance(holder, dict):
         return
-    content.taken.add(key)
+    shown = True
     for counts in (holder, *(inner for inner in holder.values() if isinstance(inner, dict))):
         for name, tokens in counts.items():
             if name in _TOKENS_INSIDE and isinstance(tokens, int) and not isinstance(tokens, bool):
                 usage.setdefault(_TOKENS_INSIDE[name], tokens)
+            else:
+                shown = shown and isinstance(tokens, dict)
+    if shown:
+        content.taken.add(key)
 
 
 def without_identity(name: str, attributes: Mapping[str, object]) -> str:
@@ -260,6 +264,10 @@ def without_identity(name: str, attributes: Mapping[str, object]) -> str:
 
 def _stop_reason(content: Content) -> object:
     reason = _take_any(content, STOP_REASON, _single)
+    for key in STOP_REASON:  # of several answers the first is shown
+        told = parsed(content.attributes.get(key)) if key in content.taken else None
+        if isinstance(told, (list, tuple)) and len(told) > 1:
+            content.taken.discard(key)
     if reason is None:
         reason = content.show("stop_reason")
     return _STOP_REASONS.get(reason.lower(), reason) if isinstance(reason, str) else reason

@@ -473,3 +473,55 @@ def test_vectors_are_measured_and_not_sent(attributes: dict[str, object]) -> Non
     span = mapped({"gen_ai.operation.name": "embeddings", **attributes})
     assert part(span, "outputs") == {"count": 1, "dimensions": 3}
     assert "0.5" not in orjson.dumps(span.payload).decode()
+
+
+def test_a_call_that_is_told_only_among_the_blocks_is_a_call() -> None:
+    path = "llm.output_messages.0.message.contents."
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            f"{path}0.message_content.type": "text",
+            f"{path}0.message_content.text": "Let me look.",
+            f"{path}1.message_content.type": "tool_use",
+            f"{path}1.tool_call.id": "call_1",
+            f"{path}1.tool_call.function.name": "get_weather",
+            f"{path}1.tool_call.function.arguments": '{"city": "Paris"}',
+        }
+    )
+    said = {"role": None, "content": "Let me look.", "tool_calls": [CALL]}
+    assert part(span, "outputs")["messages"] == [said]
+
+
+def test_a_text_beside_its_blocks_is_told_once() -> None:
+    path = "llm.input_messages."
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            f"{path}0.message.content": "hello",
+            f"{path}0.message.contents.0.message_content.text": "hello",
+            f"{path}1.message.content": "hello",
+            f"{path}1.message.contents.0.message_content.text": "and more",
+        }
+    )
+    texts = [message["content"] for message in part(span, "inputs")["messages"]]
+    assert texts == ["hello", "hello\nand more"]
+
+
+def test_what_an_agent_said_before_its_answer_stays_in_metadata() -> None:
+    said = [{"role": "assistant", "content": text} for text in ("Let me look.", ANSWER)]
+    for answered in (said, said[1:]):
+        messages = orjson.dumps(answered).decode()
+        span = mapped({"gen_ai.operation.name": "invoke_agent", "gen_ai.output.messages": messages})
+        assert part(span, "outputs") == {"output": ANSWER}
+        assert ("gen_ai.output.messages" in part(span, "metadata")) == (len(answered) > 1)
+
+
+def test_stop_reasons_of_further_answers_stay_in_metadata() -> None:
+    span = mapped(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.response.finish_reasons": ("stop", "length"),
+        }
+    )
+    assert part(span, "outputs")["stop_reason"] == "stop"
+    assert part(span, "metadata")["gen_ai.response.finish_reasons"] == ("stop", "length")
