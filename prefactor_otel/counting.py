@@ -18,7 +18,10 @@ from prefactor_otel.mapping import AgentSpan
 from prefactor_otel.span import SpanKey, SpanView
 
 RESPONSE_IDS: Final = ("gen_ai.response.id", "llm.response.id")
+RESPONSE: Final = "output.value"
+"""The whole response (OpenInference); of OpenAI's and Anthropic's the id comes first."""
 UNCOUNTED: Final = "uncounted_token_usage"
+_LONGEST_ID: Final = 200
 CONTENT: Final = ("messages", "input", "content")
 MAX_REMEMBERED: Final = 50_000
 """Calls, spans above them and responses that are remembered."""
@@ -101,5 +104,12 @@ def _has_content(span: AgentSpan) -> bool:
 
 
 def _response_of(view: SpanView) -> str:
-    found = next((view.attributes[key] for key in RESPONSE_IDS if key in view.attributes), "")
-    return found if isinstance(found, str) else ""
+    for key in RESPONSE_IDS:
+        told = view.attributes.get(key)
+        if isinstance(told, str) and told:
+            return told
+    response = view.attributes.get(RESPONSE)
+    if not isinstance(response, str) or not response.startswith('{"id":'):
+        return ""
+    quoted = response[:_LONGEST_ID].split('"', 4)  # {, id, :, the id, the rest
+    return quoted[3] if len(quoted) == 5 and quoted[2].strip() == ":" else ""

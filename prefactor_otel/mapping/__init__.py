@@ -19,6 +19,7 @@ from prefactor_otel.mapping import (
     openllmetry,
     pydantic_ai,
     scalars,
+    sdks,
     values,
 )
 from prefactor_otel.mapping.content import Content
@@ -26,6 +27,7 @@ from prefactor_otel.mapping.failure import Status, error_of, status_of
 from prefactor_otel.mapping.kind import NOTHING, Below, SpanType, agent_name, span_type
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
 from prefactor_otel.semconv import content
+from prefactor_otel.semconv.genai import GenAI
 from prefactor_otel.span import Event, SpanView
 
 __all__ = [
@@ -52,6 +54,7 @@ READERS: Final[tuple[tuple[Reader, set[str]], ...]] = (
     (events.read, {EVENTS}),
     (openllmetry.read, {"gen_ai", "llm", "traceloop"}),
     (pydantic_ai.read, {"pydantic_ai", *pydantic_ai.UNPREFIXED}),
+    (sdks.read, {"ai", "crewai", "gcp", "gen_ai", "langfuse", "mlflow", *sdks.UNPREFIXED}),
     (values.read, {"input", "output"}),
 )
 """The dialects, in the order of trust: the first that has something to say fills a slot. With
@@ -94,7 +97,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     outputs = _captured(
         outputs_of(content, kind, single), capture.outputs, capture.max_output_length
     )
-    name = single.name or _readable(view.name, single)
+    name = single.name or _readable(view, single)
     status, error = status_of(view), error_of(view)
     payload: dict[str, object] = {
         "span_id": view.key.span_hex,
@@ -127,11 +130,15 @@ def _readers(keys: tuple[str, ...], has_events: bool) -> tuple[Reader, ...]:
     return tuple(read for read, vocabulary in READERS if not stems.isdisjoint(vocabulary))
 
 
-def _readable(name: str, single: scalars.Scalars) -> str:
-    """The span's name; for a model call that does not name the model in it, the model."""
-    if single.model is None or single.model in name or (single.response_model or "?") in name:
-        return name
-    return single.model
+def _readable(view: SpanView, single: scalars.Scalars) -> str:
+    """The span's name where a person can read it; a model call is named by its model."""
+    model = single.model
+    if model is None:
+        return scalars.without_identity(view.name, view.attributes)
+    if "{" in view.name:  # a template (Logfire)
+        return f"{view.attributes.get(GenAI.OPERATION_NAME, 'call')} {model}"
+    named = model in view.name or (single.response_model or model) in view.name
+    return view.name if named else model
 
 
 def _captured(fields: dict[str, object], wanted: bool, length: int) -> dict[str, object]:
@@ -189,8 +196,9 @@ def _metadata(
     metadata["kind"] = view.kind
     if single.response_model is not None:
         metadata["response_model"] = single.response_model
-    if name != view.name:
-        metadata["otel.name"] = view.name
+    original = view.name if capture.inputs else scalars.without_identity(view.name, view.attributes)
+    if name != original:
+        metadata["otel.name"] = original
     if view.scope_name:
         metadata["scope"] = {"name": view.scope_name, "version": view.scope_version}
     events = [e for number, e in enumerate(view.events) if number not in used_events]

@@ -117,6 +117,14 @@ def parsed(value: object) -> object:
     return value
 
 
+def decoded(value: object) -> object:
+    """The value of a JSON text, also of one that holds a text; for attributes that always hold
+    JSON."""
+    if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
+        return _loads_leniently(value)
+    return parsed(value)
+
+
 def _loads_leniently(text: str) -> object:
     """What other encoders call JSON: NaN, infinities and lone surrogates."""
     try:

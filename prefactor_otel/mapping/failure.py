@@ -12,6 +12,8 @@ _CANCELLED: Final = frozenset(
 )
 """Exceptions that end a step without it having failed."""
 
+_TRACEBACK: Final = "Traceback (most recent call last)"
+
 
 def status_of(view: SpanView) -> Status:
     """``active`` while open; else from the status code and the exception that set it."""
@@ -34,7 +36,7 @@ def error_of(view: SpanView) -> dict[str, object] | None:
     message = _text(event, "exception.message") or _first_line(view.status_message)
     return {
         "error_type": _error_type(view, event),
-        "message": message,
+        "message": message.partition(_TRACEBACK)[0].strip() or message,
         "stacktrace": _text(event, "exception.stacktrace") or _traceback(view.status_message),
     }
 
@@ -61,4 +63,4 @@ def _first_line(text: str) -> str:
 
 
 def _traceback(text: str) -> str | None:
-    return text if "Traceback (most recent call last)" in text else None
+    return text if _TRACEBACK in text else None

@@ -29,13 +29,23 @@ def read(content: Content, span_type: SpanType) -> None:
 def tool_names(value: object) -> object:
     """The names of declared tools, whatever shape their definitions have."""
     value = parsed(value)
-    return [_tool_name(tool) for tool in value] if isinstance(value, list) else value
+    if not isinstance(value, (list, tuple)):
+        return value
+    return [_tool_name(tool) for entry in value for tool in _declared(entry)]
+
+
+def _declared(entry: object) -> list[object]:
+    """The tools of one entry: Gemini declares several in one."""
+    entry = parsed(entry)
+    inner = entry.get("function_declarations") if isinstance(entry, dict) else None
+    return inner if isinstance(inner, list) else [entry]
 
 
 def _tool_name(tool: object) -> object:
     if not isinstance(tool, dict):
         return tool
-    function = tool.get("function")
-    if isinstance(function, dict):
-        return function.get("name", tool)
+    for holder in ("function", "toolSpec"):
+        inner = tool.get(holder)
+        if isinstance(inner, dict):
+            return inner.get("name", tool)
     return tool.get("name", tool)

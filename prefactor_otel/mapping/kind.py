@@ -45,7 +45,13 @@ class Below:
 
 NOTHING: Final = Below()
 
-AGENT_NAME: Final = ("gen_ai.agent.name", "agent.name", "agent_name", "graph.node.id")
+AGENT_NAME: Final = (
+    "gen_ai.agent.name",
+    "agent.name",
+    "agent_name",
+    "graph.node.name",
+    "graph.node.id",
+)
 
 _BY_OPENINFERENCE: Final = {
     name: SpanType(name)
@@ -77,6 +83,23 @@ _BY_OPERATION: Final = {
     "handoff": SpanType.HANDOFF,
     "agent_handoff": SpanType.HANDOFF,
 }
+_STEP_OF_SDK: Final = {
+    **_BY_OPENINFERENCE,
+    "generation": SpanType.LLM,
+    "chat_model": SpanType.LLM,
+    "task": SpanType.CHAIN,
+    "workflow": SpanType.CHAIN,
+}
+_BY_SDK: Final = ("langfuse.observation.type", "mlflow.spanType", "langsmith.span.kind")
+_BY_VERCEL: Final = {
+    "doGenerate": SpanType.LLM,
+    "doStream": SpanType.LLM,
+    "toolCall": SpanType.TOOL,
+    "embed": SpanType.EMBEDDING,
+    "embedMany": SpanType.EMBEDDING,
+    "doEmbed": SpanType.EMBEDDING,
+    "doRerank": SpanType.RERANKER,
+}
 _MODEL_KEYS: Final = (
     GenAI.REQUEST_MODEL,
     GenAI.RESPONSE_MODEL,
@@ -94,7 +117,7 @@ _USAGE_KEYS: Final = (
 )
 
 
-_SECOND_OPINIONS: Final = ("openinference.span.kind", "traceloop.span.kind")
+_SECOND_OPINIONS: Final = ("openinference.span.kind", "traceloop.span.kind", *_BY_SDK)
 _ASKED: Final = ("gen_ai.input.messages", "llm.input_messages.", "gen_ai.prompt.")
 _ANSWERED: Final = ("gen_ai.output.messages", "llm.output_messages.", "gen_ai.completion.")
 
@@ -109,16 +132,36 @@ def _operation(attributes: Attributes) -> SpanType | None:
     if not isinstance(operation, str) or not operation:
         return None
     found = _BY_OPERATION.get(operation)
-    if found is SpanType.AGENT and attributes.get("traceloop.span.kind") == "workflow":
-        return SpanType.CHAIN  # the workflow around it is the agent; one agent span an agent
+    if found is SpanType.AGENT and (
+        attributes.get("traceloop.span.kind") in ("workflow", "task")
+        or "crewai.crew.id" in attributes
+    ):
+        return SpanType.CHAIN  # what it wraps is the agent; one agent span an agent
+    if found is SpanType.EMBEDDING and "langsmith.span.kind" in attributes:
+        return _sdk(attributes)  # LangSmith calls retrievers so as well
     if found is None and "guardrail" in operation:
         return SpanType.GUARDRAIL
-    return found or SpanType.SPAN
+    return found or _sdk(attributes) or SpanType.SPAN
 
 
 def _traceloop(attributes: Attributes) -> SpanType | None:
     kind = attributes.get("traceloop.span.kind")
     return _BY_TRACELOOP.get(kind) if isinstance(kind, str) else None
+
+
+def _sdk(attributes: Attributes) -> SpanType | None:
+    for key in _BY_SDK:
+        kind = attributes.get(key)
+        if isinstance(kind, str):
+            name = attributes.get("langsmith.trace.name")
+            if name is not None and name == attributes.get("langsmith.metadata.lc_agent_name"):
+                return SpanType.AGENT
+            return _STEP_OF_SDK.get(kind.strip('"').lower(), SpanType.SPAN)
+    operation = attributes.get("ai.operationId")
+    if isinstance(operation, str):
+        return _BY_VERCEL.get(operation.rpartition(".")[2], SpanType.CHAIN)
+    request = attributes.get("gcp.vertex.agent.llm_request")
+    return SpanType.LLM if isinstance(request, str) and request != "{}" else None
 
 
 def _evidence(attributes: Attributes) -> SpanType | None:
@@ -131,6 +174,7 @@ RULES: Final[tuple[Callable[[Attributes], SpanType | None], ...]] = (
     _openinference,
     _operation,
     _traceloop,
+    _sdk,
     _evidence,
 )
 """In this order; the first that knows the span decides."""

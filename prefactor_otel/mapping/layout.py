@@ -48,7 +48,9 @@ def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Field
         texts = content.show("texts")
         if isinstance(texts, list):
             fields["count"] = len(texts)
-        _show(fields, content, {"dimensions": "dimensions", "output": "output"})
+        _show(fields, content, {"dimensions": "dimensions"})
+        if content.has("output"):
+            fields |= _measured(content.show("output"))
     elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
         _show(fields, content, {"documents": "documents"})
         if not fields:
@@ -58,6 +60,20 @@ def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Field
     else:
         _show_answer(fields, content)
     return fields
+
+
+def _measured(output: object) -> Fields:
+    """How many vectors of how many dimensions, never the vectors; what is none, as it is."""
+    vectors = output.get("data") if isinstance(output, dict) else output
+    if not isinstance(vectors, list) or not vectors:
+        return {"output": output}
+    if isinstance(vectors[0], dict):
+        vectors = [entry.get("embedding") for entry in vectors if isinstance(entry, dict)]
+    if all(isinstance(vector, list) for vector in vectors):
+        return {"count": len(vectors), "dimensions": len(vectors[0])}
+    if all(isinstance(number, (int, float)) for number in vectors):
+        return {"count": 1, "dimensions": len(vectors)}
+    return {"output": output}
 
 
 def _arguments(content: Content) -> Fields:
@@ -73,11 +89,20 @@ def _show_answer(fields: Fields, content: Content) -> None:
     if content.has("answer"):
         fields["output"] = content.show("answer")
     elif content.has("answered"):
-        answered = content.show("answered")
+        answered = content.slots["answered"]
         said = last_content(answered)
+        if said is None or _says_no_more(answered):
+            content.show("answered")
         fields["output"] = said if said is not None else answered
     else:
         _show(fields, content, {"output": "output"})
+
+
+def _says_no_more(answered: object) -> bool:
+    """Whether the last message is the only one, and its content all that it holds."""
+    if not isinstance(answered, list) or len(answered) != 1:
+        return False
+    return isinstance(answered[0], dict) and "tool_calls" not in answered[0]
 
 
 def _show(fields: Fields, content: Content, names: dict[Slot, str]) -> None:

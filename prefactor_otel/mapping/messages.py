@@ -1,8 +1,8 @@
 """Chat messages of every known shape, as ``{role, content, tool_calls?, tool_call_id?, name?}``.
 
-Shapes seen: the GenAI conventions' ``parts``; OpenAI's own; Bedrock's content blocks (Strands);
-LangChain's serialised messages (``lc``/``kwargs`` and ``type``/``data``). What is none of them is
-kept as it is: never guessed.
+Shapes seen: the GenAI conventions' ``parts``; OpenAI's own; Anthropic's and Bedrock's content
+blocks; Gemini's parts; the Vercel AI SDK's; LangChain's serialised messages (``lc``/``kwargs`` and
+``type``/``data``). What is none of them is kept as it is: never guessed.
 """
 
 import ast
@@ -11,8 +11,13 @@ from typing import Final
 
 from prefactor_otel.mapping.content import parsed
 
-_ROLES: Final = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant"}
-"""LangChain's names of roles."""
+_ROLES: Final = {
+    "human": "user",
+    "ai": "assistant",
+    "AIMessageChunk": "assistant",
+    "model": "assistant",
+}
+"""Other names of roles: LangChain's, and Gemini's ``model``."""
 
 
 def messages(value: object) -> list[object] | None:
@@ -24,7 +29,30 @@ def messages(value: object) -> list[object] | None:
         return None
     if len(value) == 1 and isinstance(value[0], list):  # LangChain batches what it sends
         value = value[0]
-    return [message(entry) for entry in value]
+    return [message(part) for entry in value for part in _apart(entry)]
+
+
+def role_name(role: object) -> object:
+    """The usual name of a role."""
+    return _ROLES.get(role, role) if isinstance(role, str) else role
+
+
+def _apart(entry: object) -> list[object]:
+    """The answers of several tools in one message (Anthropic, Bedrock, Gemini), each on its own,
+    because each answers another call."""
+    if not isinstance(entry, dict):
+        return [entry]
+    holder = "parts" if isinstance(entry.get("parts"), list) else "content"
+    blocks = entry.get(holder)
+    if not isinstance(blocks, list) or len(blocks) < 2:
+        return [entry]
+    answers = [block for block in blocks if _block_answer(block) is not None]
+    if not answers:
+        return [entry]
+    others = [block for block in blocks if _block_answer(block) is None]
+    return [{**entry, holder: [block]} for block in answers] + (
+        [{**entry, holder: others}] if others else []
+    )
 
 
 def message(entry: object) -> object:
@@ -93,6 +121,10 @@ def tool_result(value: object) -> object:
                 return tool_result(inner)
         if "content" in value and ("tool_call_id" in value or value.get("type") == "tool"):
             return text_of(value["content"])
+        if value.keys() == {"id", "name", "response"}:  # Gemini's function response
+            return value["response"]
+        if value.keys() >= {"raw_output", "raw_input"} and not value.get("is_error"):
+            return value["raw_output"]  # LlamaIndex
     if isinstance(value, list) and value and all(_is_block(block) for block in value):
         return text_of(value)
     return value
@@ -107,9 +139,13 @@ def tool_arguments(value: object) -> object:
         return value["inputs"]
     if isinstance(value.get("input_str"), str):
         return _literal(value["input_str"])
-    if set(value) == {"args", "kwargs"} and not value["args"]:
+    if isinstance(value.get("kwargs"), dict) and not value.get("args") and value.keys() <= _CALL:
         return value["kwargs"]
     return value
+
+
+_CALL: Final = frozenset({"args", "kwargs", "sanitize_inputs_outputs"})
+"""What a call is recorded with; smolagents adds one of its own."""
 
 
 def _literal(text: str) -> object:
@@ -126,21 +162,20 @@ def _literal(text: str) -> object:
 def _built(
     role: object, content: object, calls: object, identity: Mapping[str, object]
 ) -> dict[str, object]:
-    built: dict[str, object] = {"role": role, "content": content}
+    built: dict[str, object] = {"role": role_name(role), "content": content}
     if isinstance(calls, list) and calls:
         built["tool_calls"] = [_tool_call(call) for call in calls]
     return built | _identity(identity)
 
 
 def _identity(source: Mapping[str, object]) -> dict[str, object]:
-    return {name: source[name] for name in ("tool_call_id", "name") if source.get(name) is not None}
+    return {name: source[name] for name in ("tool_call_id", "name") if source.get(name)}
 
 
 def _from_langchain(inner: Mapping[str, object], outer: Mapping[str, object]) -> dict[str, object]:
     kind = inner.get("type") or inner.get("role") or outer.get("type")
-    role = _ROLES.get(str(kind), kind)
     calls = inner.get("tool_calls")
-    return _built(role, text_of(inner.get("content")), calls, inner)
+    return _built(kind, text_of(inner.get("content")), calls, inner)
 
 
 def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str, object]:
@@ -152,7 +187,7 @@ def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str
         if call is not None:
             calls.append(call)
         elif answered is not None:
-            identity.setdefault("tool_call_id", answered[0])
+            identity |= {name: value for name, value in answered[0].items() if name not in identity}
             content.append(answered[1])
         else:
             text = _block_text(block)
@@ -186,22 +221,38 @@ def _block_text(block: object) -> str | None:
 def _block_call(block: object) -> dict[str, object] | None:
     if not isinstance(block, dict):
         return None
-    if block.get("type") in ("tool_call", "tool_use", "function_call"):
+    if block.get("type") in ("tool_call", "tool_use", "function_call", "tool-call"):
         return _tool_call(block)
-    use = block.get("toolUse")
-    return _tool_call(use) if isinstance(use, dict) else None
+    for holder in ("toolUse", "function_call", "functionCall"):
+        if isinstance(block.get(holder), dict):
+            return _tool_call(block[holder])
+    return None
 
 
-def _block_answer(block: object) -> tuple[object, object] | None:
+def _block_answer(block: object) -> tuple[dict[str, object], object] | None:
+    """Which call a block answers, and what it says."""
     if not isinstance(block, dict):
         return None
     result = block.get("toolResult")
     if isinstance(result, dict):
-        return result.get("toolUseId"), text_of(result.get("content"))
-    if block.get("type") in ("tool_call_response", "tool_result"):
-        answered = block.get("response", block.get("result", block.get("content")))
-        return block.get("id", block.get("tool_use_id")), text_of(answered)
+        return {"tool_call_id": result.get("toolUseId")}, text_of(result.get("content"))
+    for holder in ("function_response", "functionResponse"):
+        inner = block.get(holder)
+        if isinstance(inner, dict):
+            called = {"tool_call_id": inner.get("id"), "name": inner.get("name")}
+            return called, inner.get("response")
+    if block.get("type") in ("tool_call_response", "tool_result", "tool-result"):
+        answered = _first_of(block, "response", "result", "content", "output")
+        return {"tool_call_id": _first_of(block, "id", "tool_use_id", "toolCallId")}, _plain(
+            answered
+        )
     return None
+
+
+def _plain(answered: object) -> object:
+    if isinstance(answered, dict) and answered.keys() == {"type", "value"}:  # Vercel's AI SDK
+        return answered["value"]
+    return text_of(answered)
 
 
 def _tool_call(call: object) -> dict[str, object]:
@@ -210,8 +261,8 @@ def _tool_call(call: object) -> dict[str, object]:
     function = call.get("function")
     inner: Mapping[str, object] = function if isinstance(function, dict) else call
     return {
-        "id": call.get("id") or call.get("toolUseId") or call.get("call_id"),
-        "name": inner.get("name"),
+        "id": _first_of(call, "id", "toolUseId", "call_id", "toolCallId"),
+        "name": _first_of(inner, "name", "toolName"),
         "arguments": parsed(_first_of(inner, "arguments", "args", "input")),
     }
 

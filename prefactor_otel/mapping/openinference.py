@@ -9,6 +9,7 @@ from typing import Final
 from prefactor_otel.mapping.content import Content, parsed
 from prefactor_otel.mapping.genai import tool_names
 from prefactor_otel.mapping.kind import SpanType
+from prefactor_otel.mapping.messages import role_name
 
 INPUT_MESSAGES: Final = "llm.input_messages."
 OUTPUT_MESSAGES: Final = "llm.output_messages."
@@ -21,6 +22,14 @@ RERANKER_OUTPUT: Final = "reranker.output_documents."
 VOCABULARY: Final = ("llm.", "retrieval.", "embedding.", "reranker.")
 
 Node = dict[str, object]
+
+_OF_MESSAGE: Final = frozenset(
+    {
+        *("role", "content", "contents", "name", "tool_calls", "tool_call_id", "function"),
+        *("function_call_name", "function_call_arguments_json"),
+    }
+)
+"""What of a message is shown; the rest stays where it is."""
 
 
 def read(content: Content, span_type: SpanType) -> None:
@@ -50,7 +59,27 @@ def _fill(content: Content, flat: list[str], slot: object, prefix: str, build: o
     built = [build(entry) for entry in entries]  # type: ignore[operator]
     kept = [entry for entry in built if entry is not None]
     if kept:
+        if build is _message and not all(
+            _is_shown(entry, made) for entry, made in zip(entries, built, strict=True)
+        ):
+            used = _of_shown(used, prefix, [made is not None for made in built])
         content.fill(slot, kept, used)  # type: ignore[arg-type]
+
+
+def _is_shown(entry: Node, made: object) -> bool:
+    return made is not None and len(entry) == 1 and _inside(entry, "message").keys() <= _OF_MESSAGE
+
+
+def _of_shown(used: list[str], prefix: str, shown: list[bool]) -> list[str]:
+    """The attributes that messages are made of, without those that no message shows."""
+    paths = {key: key[len(prefix) :].split(".", 3) for key in used}
+    order = sorted({int(path[0]) for path in paths.values()})
+    indices = {str(index) for index, is_shown in zip(order, shown, strict=True) if is_shown}
+    return [
+        key
+        for key, path in paths.items()
+        if path[0] in indices and path[1] == "message" and path[2] in _OF_MESSAGE
+    ]
 
 
 def _fill_embeddings(content: Content, flat: list[str]) -> None:
@@ -75,18 +104,19 @@ def unflattened(content: Content, flat: list[str], prefix: str) -> tuple[list[No
             continue
         index, _, path = key[len(prefix) :].partition(".")
         if index.isdecimal() and path:
-            _place(nodes.setdefault(int(index), {}), path.split("."), content.attributes[key])
-            used.append(key)
+            node = nodes.setdefault(int(index), {})
+            if _place(node, path.split("."), content.attributes[key]):
+                used.append(key)
     return [nodes[index] for index in sorted(nodes)], used
 
 
-def _place(node: Node, path: list[str], value: object) -> None:
+def _place(node: Node, path: list[str], value: object) -> bool:
     for name in path[:-1]:
         below = node.setdefault(name, {})
         if not isinstance(below, dict):
-            return
+            return False
         node = below
-    node[path[-1]] = value
+    return node.setdefault(path[-1], value) is value
 
 
 def in_order(node: object) -> list[object]:
@@ -104,14 +134,26 @@ def _inside(node: object, name: str) -> Node:
 def _message(entry: Node) -> Node | None:
     node = _inside(entry, "message")
     content = node.get("content")
-    if content is None:
-        parts = [_part(part) for part in in_order(node.get("contents"))]
+    told: list[object] = []
+    if "contents" in node:
+        blocks = in_order(node["contents"])
+        told = [block for block in blocks if _inside(block, "tool_call")]
+        parts = [_part(block) for block in blocks if block not in told]
+        if told or "tool_calls" in node:  # Anthropic's blocks: the call itself is told below
+            parts = [part for part in parts if part != {"type": "tool_use"}]
+        if content is not None and content not in ("", *parts):
+            parts = [content, *parts]
         texts = [part for part in parts if isinstance(part, str)]
-        content = "\n".join(texts) if parts and len(texts) == len(parts) else parts or None
-    calls = [_call(call) for call in in_order(node.get("tool_calls"))]
+        content = "\n".join(texts) if parts and len(texts) == len(parts) else parts or content
+    calls = [_call(call) for call in in_order(node.get("tool_calls")) or told]
+    if "function_call_name" in node:
+        called = parsed(node.get("function_call_arguments_json"))
+        calls.append({"id": None, "name": node["function_call_name"], "arguments": called})
+    if "function" in node and content is None:
+        return _answer_of_function(node)
     if content is None and not calls:
         return None
-    message: Node = {"role": node.get("role"), "content": content}
+    message: Node = {"role": role_name(node.get("role")), "content": content}
     if calls:
         message["tool_calls"] = calls
     for name in ("tool_call_id", "name"):
@@ -120,8 +162,21 @@ def _message(entry: Node) -> Node | None:
     return message
 
 
+def _answer_of_function(node: Node) -> Node | None:
+    """AutoGen: what a function answered, as JSON."""
+    answers = [parsed(answer) for answer in in_order(node["function"])]
+    if len(answers) != 1 or not isinstance(answers[0], dict) or "content" not in answers[0]:
+        return {"role": role_name(node.get("role")), "content": answers} if answers else None
+    answer: Node = {"role": "tool", "content": answers[0]["content"]}
+    if answers[0].get("call_id"):
+        answer["tool_call_id"] = answers[0]["call_id"]
+    return answer
+
+
 def _part(part: object) -> object:
     inner = _inside(part, "message_content")
+    if not inner or (isinstance(part, dict) and len(part) > 1):
+        return part
     if inner.get("type") in (None, "text") and isinstance(inner.get("text"), str):
         return inner["text"]
     return inner

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, Slot, parsed
+from prefactor_otel.mapping.content import Content, Slot, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import messages, tool_arguments, tool_result
 from prefactor_otel.mapping.openinference import Node, in_order, unflattened
@@ -60,7 +60,7 @@ def _use_twins_of_tools(content: Content) -> None:
 
 def _entity(value: object, wrapper: str) -> object:
     """What the entity got or gave, out of the callback's record of it."""
-    value = parsed(value)
+    value = decoded(value)
     return value.get(wrapper, value) if isinstance(value, dict) else value
 
 

@@ -1,94 +1,28 @@
-"""Single values: model, tokens, stop reason, names, session. Every key in one table."""
+"""Single values: model, tokens, stop reason, names, session. Their keys are in ``keys``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, parsed
+from prefactor_otel.mapping.content import Content, decoded, parsed
+from prefactor_otel.mapping.keys import (
+    ANSWERED_MODEL,
+    MODEL_HOLDERS,
+    OWN_TEXT,
+    PROVIDER,
+    REQUESTED_MODEL,
+    SESSION,
+    STOP_REASON,
+    STOP_REASONS,
+    TOKENS,
+    TOKENS_INSIDE,
+    TOOL_NAME,
+    USAGE_HOLDERS,
+    USER,
+)
 from prefactor_otel.mapping.kind import AGENT_NAME, SpanType
 
-REQUESTED_MODEL: Final = ("gen_ai.request.model", "llm.request.model_name", "embedding.model_name")
-ANSWERED_MODEL: Final = ("gen_ai.response.model", "llm.model_name", "llm.response.model")
-MODEL_HOLDERS: Final = ("llm.invocation_parameters", "input.value")
-PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
-TOOL_NAME: Final = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name")
-SESSION: Final = (
-    "session.id",
-    "gen_ai.conversation.id",
-    "traceloop.association.properties.session_id",
-    "traceloop.association.properties.thread_id",
-)
-USER: Final = (
-    "user.id",
-    "enduser.id",
-    "gen_ai.user",
-    "traceloop.association.properties.user_id",
-)
-STOP_REASON: Final = (
-    "gen_ai.response.finish_reasons",
-    "llm.finish_reason",
-    "gen_ai.response.stop_reason",
-    "llm.response.stop_reason",
-    "llm.response.finish_reason",
-)
-_TOKENS: Final[dict[str, tuple[str, ...]]] = {
-    "prompt_tokens": (
-        "gen_ai.usage.input_tokens",
-        "gen_ai.usage.prompt_tokens",
-        "llm.usage.prompt_tokens",
-        "llm.usage.input_tokens",
-        "llm.token_count.prompt",
-    ),
-    "completion_tokens": (
-        "gen_ai.usage.output_tokens",
-        "gen_ai.usage.completion_tokens",
-        "llm.usage.completion_tokens",
-        "llm.usage.output_tokens",
-        "llm.token_count.completion",
-    ),
-    "total_tokens": (
-        "gen_ai.usage.total_tokens",
-        "llm.usage.total_tokens",
-        "llm.token_count.total",
-    ),
-    "cached_tokens": (
-        "gen_ai.usage.cache_read.input_tokens",
-        "gen_ai.usage.cache_read_input_tokens",
-        "gen_ai.usage.details.cache_read_tokens",
-        "llm.token_count.prompt_details.cache_read",
-    ),
-    "cache_write_tokens": (
-        "gen_ai.usage.cache_creation.input_tokens",
-        "gen_ai.usage.cache_creation_input_tokens",
-        "gen_ai.usage.cache_write.input_tokens",
-        "gen_ai.usage.cache_write_input_tokens",
-        "gen_ai.usage.details.cache_write_tokens",
-        "llm.token_count.prompt_details.cache_write",
-    ),
-    "reasoning_tokens": (
-        "gen_ai.usage.reasoning_tokens",
-        "gen_ai.usage.reasoning.output_tokens",
-        "gen_ai.usage.details.reasoning_tokens",
-        "llm.token_count.completion_details.reasoning",
-    ),
-}
-_STOP_REASONS: Final = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "completed": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "tool_call": "tool_calls",
-    "tool_calls": "tool_calls",
-    "tool_use": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-    "guardrail_intervened": "content_filter",
-    "safety": "content_filter",
-    "error": "error",
-}
 COUNTED: Final = (SpanType.LLM, SpanType.EMBEDDING)
 """Types whose tokens count; on others frameworks repeat totals."""
 
@@ -110,12 +44,13 @@ _LABELS: Final = {"provider": PROVIDER, "session_id": SESSION, "user_id": USER}
 _SINGLE: Final = {
     "requested": REQUESTED_MODEL,
     "answered": ANSWERED_MODEL,
+    "usage": USAGE_HOLDERS,
     "tool": TOOL_NAME,
     "agent": AGENT_NAME,
     "stop_reason": STOP_REASON,
 }
 Present = dict[str, tuple[str, ...]]
-_ALL: Final = _LABELS | _TOKENS | _SINGLE
+_ALL: Final = _LABELS | TOKENS | _SINGLE
 
 
 @lru_cache(maxsize=512)
@@ -131,8 +66,7 @@ def read(content: Content, span_type: SpanType) -> Scalars:
     present = _present(content.keys)
     requested = answered = name = stop_reason = usage = None
     if span_type in COUNTED:
-        requested = _text(content, present.get("requested", ())) or _model_inside(content)
-        answered = _text(content, present.get("answered", ()))
+        requested, answered = _models(content, present)
         usage = _usage(content, present)
     if span_type is SpanType.LLM:
         stop_reason = _stop_reason(content, present.get("stop_reason", ()))
@@ -159,6 +93,17 @@ def _labels(content: Content, present: Present) -> dict[str, object]:
     return labels
 
 
+def _models(content: Content, present: Present) -> tuple[str | None, str | None]:
+    """The model that was asked for, and the one that answered."""
+    asked, told = present.get("requested", ()), present.get("answered", ())
+    requested = _text(content, asked) or _model_inside(content)
+    answered = _text(content, told)
+    for key in (*asked, *told):  # the same under another name
+        if content.attributes[key] in (requested, answered):
+            content.taken.add(key)
+    return requested, answered
+
+
 def _model_inside(content: Content) -> str | None:
     for key in MODEL_HOLDERS:
         holder = parsed(content.attributes.get(key))
@@ -171,12 +116,14 @@ def _model_inside(content: Content) -> str | None:
 
 def _usage(content: Content, present: Present) -> dict[str, int] | None:
     usage: dict[str, int] = {}
-    for name in _TOKENS:
+    for name in TOKENS:
         for key in present.get(name, ()):
             tokens = content.attributes[key]
             if isinstance(tokens, int) and not isinstance(tokens, bool):
                 content.taken.add(key)
                 usage.setdefault(name, tokens)
+    for key in present.get("usage", ()):
+        _add_inside(usage, content, key)
     if "prompt_tokens" not in usage and "completion_tokens" not in usage:
         return None
     prompt = usage.setdefault("prompt_tokens", 0)
@@ -185,20 +132,43 @@ def _usage(content: Content, present: Present) -> dict[str, int] | None:
     return usage
 
 
+def _add_inside(usage: dict[str, int], content: Content, key: str) -> None:
+    """Add what an object of counts holds and the plain attributes did not tell."""
+    holder = parsed(content.attributes[key])
+    if not isinstance(holder, dict):
+        return
+    shown = True
+    for counts in (holder, *(inner for inner in holder.values() if isinstance(inner, dict))):
+        for name, tokens in counts.items():
+            if name in TOKENS_INSIDE and isinstance(tokens, int) and not isinstance(tokens, bool):
+                usage.setdefault(TOKENS_INSIDE[name], tokens)
+            else:
+                shown = shown and isinstance(tokens, dict)
+    if shown:
+        content.taken.add(key)
+
+
+def without_identity(name: str, attributes: Mapping[str, object]) -> str:
+    """A span's name without the id or user text that its attributes hold as well."""
+    for key in OWN_TEXT:
+        value = attributes.get(key)
+        if isinstance(value, str) and value and value in name:
+            return name.replace(value, "").replace("_.", ".").strip("._ ") or name
+    return name
+
+
 def _stop_reason(content: Content, keys: Iterable[str]) -> object:
     for key in keys:
-        reason = _single(content.attributes[key])
+        told = parsed(content.attributes[key])
+        several = isinstance(told, (list, tuple)) and len(told) > 1
+        reason = told[0] if isinstance(told, (list, tuple)) and told else told
         if reason is not None and reason != "":
-            content.taken.add(key)
+            if not several:  # of several answers the first is shown
+                content.taken.add(key)
             break
     else:
         reason = content.show("stop_reason")
-    return _STOP_REASONS.get(reason.lower(), reason) if isinstance(reason, str) else reason
-
-
-def _single(value: object) -> object:
-    value = parsed(value)
-    return value[0] if isinstance(value, (list, tuple)) and value else value
+    return STOP_REASONS.get(reason.lower(), reason) if isinstance(reason, str) else reason
 
 
 def _text(content: Content, keys: Iterable[str]) -> str | None:
@@ -206,5 +176,6 @@ def _text(content: Content, keys: Iterable[str]) -> str | None:
         value = content.attributes[key]
         if isinstance(value, str) and value:
             content.taken.add(key)
-            return value
+            found = decoded(value) if value[0] == '"' else value  # MLflow writes JSON
+            return found if isinstance(found, str) and found else None
     return None

@@ -69,6 +69,22 @@ def test_two_instrumentations_telling_of_one_response_count_it_once() -> None:
     assert total(items) == 150
 
 
+@pytest.mark.parametrize(
+    ("response", "counted"),
+    [
+        ('{"id":"same","content":[]}', 150),
+        ('{"id": "same", "content": []}', 150),
+        ('{"id":"other"}', 300),
+        ('{"id":7,"same":"same"}', 300),
+        ('{"id":"sa', 300),
+    ],
+)
+def test_a_response_is_known_by_the_id_in_it(response: str, counted: int) -> None:
+    told = call(3, None, "other", "")
+    whole = dataclasses.replace(told, attributes={**told.attributes, "output.value": response})
+    assert total(run_through([call(2, None, "one", "same"), whole])) == counted
+
+
 def test_one_instrumentation_telling_of_two_calls_counts_both() -> None:
     items = run_through([call(2, None, "one", "same"), call(3, None, "one", "same")])
     assert total(items) == 300

@@ -1,0 +1,156 @@
+"""Whole requests and responses in one value each: what of them is a message, a tool, a setting.
+
+Shapes seen: OpenAI's and Anthropic's requests, OpenAI's ``choices``, LangChain's ``generations``,
+Gemini's ``contents`` and ``content``, a single message, a list of them.
+"""
+
+from typing import Final
+
+from prefactor_otel.mapping.content import Content, decoded, parsed
+from prefactor_otel.mapping.genai import tool_names
+from prefactor_otel.mapping.kind import SpanType
+from prefactor_otel.mapping.messages import (
+    last_content,
+    messages,
+    text_of,
+    tool_arguments,
+    tool_result,
+)
+
+Fields = dict[str, object]
+
+_SHOWN_OTHERWISE: Final = frozenset(
+    {"messages", "contents", "model", "tools", "system", "system_instruction", "config"}
+)
+
+
+def read_pair(content: Content, span_type: SpanType, given: str, got: str) -> None:
+    """Fill slots from the attribute ``given`` to a step and the one that it ``got`` out of it."""
+    if given not in content.attributes and got not in content.attributes:
+        return
+    if span_type is SpanType.LLM:
+        read_call(content, given, got)
+    elif span_type is SpanType.TOOL:
+        content.offer("arguments", [given], tool_arguments)
+        content.offer("result", [got], lambda value: tool_result(decoded(value)))
+    elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
+        content.offer("query", [given], decoded)
+        content.offer("documents", [got], documents)
+    elif span_type is SpanType.AGENT:
+        content.offer("asked", [given], messages_alone)
+        content.offer("answer", [got], last_answer, partly=True)
+    if not content.has("asked"):
+        content.offer("input", [given], lambda value: tool_arguments(decoded(value)))
+    if not content.has("answered", "answer", "documents"):
+        content.offer("output", [got], decoded)
+
+
+def read_call(content: Content, given: str, got: str) -> None:
+    """Fill the slots of a model's call from its whole request and response."""
+    request = parsed(content.attributes.get(given))
+    asked = messages_in(request)
+    if asked is not None and not content.has("asked"):
+        content.fill("asked", asked, [given])
+        _read_settings(content, request, given)
+    response = parsed(content.attributes.get(got))
+    answered, is_whole = answer_in(response)
+    content.fill("answered", answered, [got] if is_whole else [])
+    if answered is not None:
+        content.fill("stop_reason", _stop_reason(response))
+
+
+def messages_in(value: object) -> list[object] | None:
+    """The messages of a request, or a list of them; None when there are none."""
+    value = parsed(value)
+    if isinstance(value, dict):
+        value = value.get("messages", value.get("contents"))
+    if not isinstance(value, list) or not value:
+        return None
+    first = value[0][0] if isinstance(value[0], list) and value[0] else value[0]
+    return messages(value) if isinstance(first, dict) else None
+
+
+def messages_alone(value: object) -> list[object] | None:
+    """The messages of a value that holds nothing else."""
+    value = parsed(value)
+    return messages_in(value) if isinstance(value, dict) and len(value) == 1 else None
+
+
+def last_answer(value: object) -> object:
+    """What the last message of a graph's state, or the message itself, says."""
+    value = parsed(value)
+    said = messages_in(value) if isinstance(value, dict) else None
+    return last_content(said if said is not None else _gemini(value)) or None
+
+
+def answer_in(response: object) -> tuple[list[object] | None, bool]:
+    """The messages of a response, and whether they are all that it holds."""
+    if isinstance(response, list):
+        is_messages = all(isinstance(entry, dict) and "role" in entry for entry in response)
+        return (messages(response), True) if is_messages else (None, False)
+    if not isinstance(response, dict):
+        return None, False
+    if "role" in response and ("content" in response or "tool_calls" in response):
+        return messages([response]), True
+    if isinstance(response.get("message"), dict):
+        return messages([response["message"]]), False
+    if isinstance(response.get("messages"), list):
+        return messages_in(response), len(response) == 1
+    choices = response.get("choices", response.get("generations"))
+    if isinstance(choices, list):
+        return _of_choices(choices), False
+    return _gemini(response), False
+
+
+def documents(value: object) -> list[object] | None:
+    """What was retrieved, as ``{content, id?, score?, metadata?}`` where it is a document."""
+    value = parsed(value)
+    if isinstance(value, dict):
+        value = value.get("documents")
+    return [_document(entry) for entry in value] if isinstance(value, list) else None
+
+
+def _document(entry: object) -> object:
+    if not isinstance(entry, dict) or "page_content" not in entry:
+        return entry
+    known = {name: entry[name] for name in ("id", "score", "metadata") if entry.get(name)}
+    return {"content": entry["page_content"], **known}
+
+
+def _read_settings(content: Content, request: object, key: str) -> None:
+    if not isinstance(request, dict):
+        return
+    config = request.get("config")
+    settings: Fields = request if not isinstance(config, dict) else {**request, **config}
+    content.fill("system", text_of(settings.get("system", settings.get("system_instruction"))))
+    content.fill("tools", tool_names(settings.get("tools")), [key])
+    asked_for = {
+        name: setting
+        for name, setting in settings.items()
+        if setting is not None and name not in _SHOWN_OTHERWISE
+    }
+    content.fill("parameters", asked_for or None, [key])
+
+
+def _stop_reason(response: object) -> object:
+    if not isinstance(response, dict):
+        return None
+    choice: object = response.get("choices", response.get("generations"))
+    while isinstance(choice, list) and choice:
+        choice = choice[0]
+    if isinstance(choice, dict):
+        info = choice.get("generation_info")
+        return (info if isinstance(info, dict) else choice).get("finish_reason")
+    return response.get("finish_reason", response.get("stop_reason"))
+
+
+def _of_choices(choices: list[object]) -> list[object] | None:
+    if choices and isinstance(choices[0], list):  # LangChain batches what it sends
+        choices = choices[0]
+    said = [choice.get("message") for choice in choices if isinstance(choice, dict)]
+    return messages([message for message in said if isinstance(message, dict)])
+
+
+def _gemini(response: object) -> list[object] | None:
+    said = response.get("content") if isinstance(response, dict) else None
+    return messages([said]) if isinstance(said, dict) and "parts" in said else None

@@ -1,0 +1,527 @@
+"""What instrumentations without a recording of their own write, as seen in real runs of them."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from prefactor_otel.mapping import AgentSpan, Capture, agent_span
+from prefactor_otel.span import Attributes
+from tests.otel.spans import one_view, with_attributes
+
+
+def mapped(attributes: Attributes, name: str = "step") -> AgentSpan:
+    return agent_span(with_attributes(one_view(name), dict(attributes)), Capture())
+
+
+def part(span: AgentSpan, name: str) -> dict[str, Any]:
+    value = span.payload[name]
+    assert isinstance(value, dict)
+    return value
+
+
+def chat(messages: object) -> AgentSpan:
+    asked = orjson.dumps(messages).decode()
+    return mapped({"gen_ai.operation.name": "chat", "gen_ai.input.messages": asked})
+
+
+CALL = {"id": "call_1", "name": "get_weather", "arguments": {"city": "Paris"}}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "tool_use", "id": "call_1", "name": "get_weather", "input": {"city": "Paris"}},
+        {"toolUse": {"toolUseId": "call_1", "name": "get_weather", "input": {"city": "Paris"}}},
+        {"function_call": {"id": "call_1", "name": "get_weather", "args": {"city": "Paris"}}},
+        {
+            "type": "tool-call",
+            "toolCallId": "call_1",
+            "toolName": "get_weather",
+            "input": {"city": "Paris"},
+        },
+    ],
+)
+def test_every_providers_call_of_a_tool_looks_alike(block: object) -> None:
+    span = chat([{"role": "model", "content": [{"type": "text", "text": "Let me look."}, block]}])
+    assert part(span, "inputs")["messages"] == [
+        {"role": "assistant", "content": "Let me look.", "tool_calls": [CALL]}
+    ]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "tool_result", "tool_use_id": "call_1", "content": "sunny"},
+        {"toolResult": {"toolUseId": "call_1", "content": [{"text": "sunny"}]}},
+        {
+            "type": "tool-result",
+            "toolCallId": "call_1",
+            "output": {"type": "text", "value": "sunny"},
+        },
+        {"type": "tool_call_response", "id": "call_1", "response": "sunny"},
+        {"function_response": {"id": "call_1", "response": "sunny"}},
+    ],
+)
+def test_answers_of_tools_in_one_message_keep_the_calls_that_they_answer(block: object) -> None:
+    other = {"type": "tool_result", "tool_use_id": "call_2", "content": "rainy"}
+    text = {"type": "text", "text": "Go on."}
+    span = chat([{"role": "user", "content": [block, other, text]}])
+    assert part(span, "inputs")["messages"] == [
+        {"role": "user", "content": "sunny", "tool_call_id": "call_1"},
+        {"role": "user", "content": "rainy", "tool_call_id": "call_2"},
+        {"role": "user", "content": "Go on."},
+    ]
+
+
+def test_a_block_that_only_announces_a_call_is_not_repeated_beside_it() -> None:
+    path = "llm.output_messages.0.message."
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            f"{path}role": "assistant",
+            f"{path}contents.0.message_content.type": "text",
+            f"{path}contents.0.message_content.text": "Let me look.",
+            f"{path}contents.1.message_content.type": "tool_use",
+            f"{path}tool_calls.0.tool_call.id": "call_1",
+            f"{path}tool_calls.0.tool_call.function.name": "get_weather",
+            f"{path}tool_calls.0.tool_call.function.arguments": '{"city": "Paris"}',
+        }
+    )
+    said = {"role": "assistant", "content": "Let me look.", "tool_calls": [CALL]}
+    assert part(span, "outputs")["messages"] == [said]
+
+
+def test_what_no_message_can_show_stays_in_metadata() -> None:
+    path = "llm.input_messages."
+    left = {
+        f"{path}0.message.audio_id": "a1",
+        f"{path}0.cost": 3,
+        f"{path}1.message.role": "assistant",
+        f"{path}2.message.content.deeper": "under a text",
+    }
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            f"{path}0.message.role": "user",
+            f"{path}0.message.content": "hello",
+            f"{path}2.message.content": "again",
+            **left,
+        }
+    )
+    asked = [{"role": "user", "content": "hello"}, {"role": None, "content": "again"}]
+    assert part(span, "inputs")["messages"] == asked
+    assert part(span, "metadata").items() >= left.items()
+    assert f"{path}0.message.content" not in part(span, "metadata")
+
+
+def test_what_a_function_answered_autogen_is_a_message_of_the_tool() -> None:
+    path = "llm.input_messages.0.message."
+    answer = '{"name": "get_weather", "content": "sunny", "call_id": "call_1", "is_error": false}'
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            f"{path}role": "function",
+            f"{path}function.0": answer,
+        }
+    )
+    told = {"role": "tool", "content": "sunny", "tool_call_id": "call_1"}
+    assert part(span, "inputs")["messages"] == [told]
+
+
+def test_a_function_call_of_the_older_kind_is_a_call_too() -> None:
+    path = "llm.output_messages.0.message."
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            f"{path}role": "assistant",
+            f"{path}function_call_name": "get_weather",
+            f"{path}function_call_arguments_json": '{"city": "Paris"}',
+        }
+    )
+    assert part(span, "outputs")["tool_calls"] == [CALL | {"id": None}]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '{"kwargs": {"city": "Paris"}}',
+        '{"args": [], "sanitize_inputs_outputs": true, "kwargs": {"city": "Paris"}}',
+        '{"args": [], "kwargs": {"city": "Paris"}}',
+    ],
+)
+def test_the_arguments_of_a_recorded_call_are_the_tools(given: str) -> None:
+    span = mapped({"openinference.span.kind": "TOOL", "input.value": given})
+    assert part(span, "inputs") == {"city": "Paris"}
+
+
+def test_arguments_without_names_stay_as_they_were_recorded() -> None:
+    given = {"args": ["Paris"], "kwargs": {}}
+    value = orjson.dumps(given).decode()
+    span = mapped({"openinference.span.kind": "TOOL", "input.value": value})
+    assert part(span, "inputs") == given
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"id": "a", "name": "get_weather", "response": "sunny"},
+        {
+            "blocks": [{"text": "sunny"}],
+            "tool_name": "get_weather",
+            "raw_input": {"kwargs": {}},
+            "raw_output": "sunny",
+            "is_error": False,
+        },
+    ],
+)
+def test_what_a_tool_answered_is_taken_out_of_its_wrapper(result: object) -> None:
+    value = orjson.dumps(result).decode()
+    span = mapped({"openinference.span.kind": "TOOL", "output.value": value})
+    assert part(span, "outputs") == {"output": "sunny"}
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        [{"toolSpec": {"name": "get_weather", "inputSchema": {}}}],
+        [{"function_declarations": [{"name": "get_weather", "description": "w"}]}],
+        ['{"type": "function", "name": "get_weather"}'],
+        ("get_weather",),
+    ],
+)
+def test_every_declaration_of_tools_gives_their_names(tools: object) -> None:
+    span = mapped({"gen_ai.operation.name": "chat", "gen_ai.tool.definitions": tools})
+    assert part(span, "inputs")["tools"] == ["get_weather"]
+
+
+def test_an_agent_is_called_by_its_name_and_not_by_its_id() -> None:
+    span = mapped(
+        {
+            "openinference.span.kind": "AGENT",
+            "graph.node.id": "a89bcf552dc4b8f6",
+            "graph.node.name": "weather_agent",
+        },
+        name="weather_agent.run",
+    )
+    assert span.payload["name"] == "weather_agent"
+
+
+def test_a_model_that_is_told_twice_is_shown_once() -> None:
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            "llm.model_name": "claude-sonnet-4-5",
+            "llm.response.model_name": "claude-sonnet-4-5-20250929",
+            "llm.invocation_parameters": '{"model": "claude-sonnet-4-5", "max_tokens": 200}',
+            "anthropic.message.stop_reason": "end_turn",
+        }
+    )
+    assert part(span, "inputs")["model"] == "claude-sonnet-4-5"
+    assert part(span, "metadata")["response_model"] == "claude-sonnet-4-5-20250929"
+    assert not [key for key in part(span, "metadata") if key.startswith("llm.")]
+    assert part(span, "outputs")["stop_reason"] == "stop"
+
+
+ASKED = [
+    {"role": "system", "content": "You are a weather assistant."},
+    {"role": "user", "content": "What is the weather in Paris?"},
+]
+ANSWER = "It is sunny, 21C in Paris."
+REQUEST = orjson.dumps(
+    {
+        "model": "gpt-4o-mini",
+        "messages": ASKED,
+        "tools": [{"type": "function", "function": {"name": "get_weather"}}],
+        "temperature": 0.2,
+    }
+).decode()
+RESPONSE = orjson.dumps(
+    {
+        "id": "chatcmpl-1",
+        "choices": [
+            {"finish_reason": "stop", "message": {"role": "assistant", "content": ANSWER}},
+        ],
+    }
+).decode()
+GENERATIONS = orjson.dumps(
+    {
+        "generations": [
+            [
+                {
+                    "generation_info": {"finish_reason": "stop"},
+                    "message": {"lc": 1, "kwargs": {"type": "ai", "content": ANSWER}},
+                }
+            ]
+        ]
+    }
+).decode()
+GEMINI_REQUEST = orjson.dumps(
+    {
+        "model": "gemini-2.0-flash",
+        "config": {
+            "system_instruction": ASKED[0]["content"],
+            "temperature": 0.2,
+            "tools": [{"function_declarations": [{"name": "get_weather"}]}],
+        },
+        "contents": [{"role": "user", "parts": [{"text": ASKED[1]["content"]}]}],
+    }
+).decode()
+GEMINI_RESPONSE = orjson.dumps(
+    {"content": {"role": "model", "parts": [{"text": ANSWER}]}, "finish_reason": "STOP"}
+).decode()
+USAGE = '{"prompt_tokens": 120, "completion_tokens": 30, "prompt_tokens_details": %s}'
+USAGE %= '{"cached_tokens": 8}'
+
+CALLS: dict[str, dict[str, object]] = {
+    "langfuse": {
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.model.name": "gpt-4o-mini",
+        "langfuse.observation.input": REQUEST,
+        "langfuse.observation.output": orjson.dumps(
+            {"role": "assistant", "content": ANSWER}
+        ).decode(),
+        "langfuse.observation.usage_details": USAGE,
+        "gen_ai.response.finish_reasons": ("stop",),
+    },
+    "mlflow": {
+        "mlflow.spanType": '"CHAT_MODEL"',
+        "mlflow.llm.model": '"gpt-4o-mini"',
+        "mlflow.spanInputs": REQUEST,
+        "mlflow.spanOutputs": RESPONSE,
+        "mlflow.chat.tokenUsage": USAGE,
+    },
+    "langsmith": {
+        "langsmith.span.kind": "llm",
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.prompt": REQUEST,
+        "gen_ai.completion": GENERATIONS,
+        "gen_ai.usage.input_tokens": 120,
+        "gen_ai.usage.output_tokens": 30,
+        "langsmith.metadata.usage_metadata": '{"input_token_details": {"cache_read": 8}}',
+    },
+    "adk": {
+        "gen_ai.request.model": "gpt-4o-mini",
+        "gcp.vertex.agent.llm_request": GEMINI_REQUEST,
+        "gcp.vertex.agent.llm_response": GEMINI_RESPONSE,
+        "gen_ai.usage.input_tokens": 120,
+        "gen_ai.usage.output_tokens": 30,
+        "gen_ai.usage.cache_read.input_tokens": 8,
+    },
+    "logfire": {
+        "request_data": REQUEST,
+        "response_data": orjson.dumps(
+            {"message": {"role": "assistant", "content": ANSWER}}
+        ).decode(),
+        "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.response.model": "gpt-4o-mini",
+        "gen_ai.response.finish_reasons": '["stop"]',
+        "gen_ai.usage.input_tokens": 120,
+        "gen_ai.usage.output_tokens": 30,
+        "gen_ai.usage.cache_read.input_tokens": 8,
+    },
+    "vercel": {
+        "ai.operationId": "ai.generateText.doGenerate",
+        "ai.model.id": "gpt-4o-mini",
+        "ai.prompt.messages": orjson.dumps(ASKED).decode(),
+        "ai.prompt.tools": ('{"type": "function", "name": "get_weather"}',),
+        "ai.response.text": ANSWER,
+        "ai.response.finishReason": "stop",
+        "ai.usage.promptTokens": 120,
+        "ai.usage.completionTokens": 30,
+        "ai.usage.cachedInputTokens": 8,
+        "gen_ai.request.temperature": 0.2,
+    },
+}
+
+
+@pytest.mark.parametrize("sdk", CALLS)
+def test_a_call_of_a_model_is_told_alike_by_every_sdk(sdk: str) -> None:
+    span = mapped(CALLS[sdk])
+    assert span.schema_name == "otel:llm"
+    inputs, outputs = part(span, "inputs"), part(span, "outputs")
+    assert inputs["model"] == "gpt-4o-mini"
+    assert inputs["messages"][-1] == ASKED[1]
+    assert inputs.get("system") == ASKED[0]["content"] or inputs["messages"][0] == ASKED[0]
+    assert inputs["tools"] == ["get_weather"]
+    assert inputs["parameters"] == {"temperature": 0.2}
+    assert outputs["messages"] == [{"role": "assistant", "content": ANSWER}]
+    assert outputs["stop_reason"] == "stop"
+    assert span.payload["token_usage"] == {
+        "prompt_tokens": 120,
+        "completion_tokens": 30,
+        "total_tokens": 150,
+        "cached_tokens": 8,
+    }
+
+
+@pytest.mark.parametrize("sdk", CALLS)
+def test_content_of_every_sdk_is_hidden_when_it_is_not_captured(sdk: str) -> None:
+    view = with_attributes(one_view(), CALLS[sdk])
+    hidden = agent_span(view, Capture(inputs=False, outputs=False))
+    assert "Paris" not in orjson.dumps(hidden.payload).decode()
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {
+            "langfuse.observation.type": "tool",
+            "langfuse.observation.input": '{"args": [], "kwargs": {"city": "Paris"}}',
+            "langfuse.observation.output": "sunny",
+        },
+        {
+            "mlflow.spanType": '"TOOL"',
+            "mlflow.spanInputs": '{"city": "Paris"}',
+            "mlflow.spanOutputs": '"sunny"',
+        },
+        {
+            "langsmith.span.kind": "tool",
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.prompt": '{"city":"Paris"}',
+            "gen_ai.completion": '{"output":{"content":"sunny","type":"tool"}}',
+        },
+        {
+            "gen_ai.operation.name": "execute_tool",
+            "gcp.vertex.agent.llm_request": "{}",
+            "gcp.vertex.agent.tool_call_args": '{"city": "Paris"}',
+            "gcp.vertex.agent.tool_response": "sunny",
+        },
+        {
+            "ai.operationId": "ai.toolCall",
+            "ai.toolCall.name": "get_weather",
+            "ai.toolCall.args": '{"city":"Paris"}',
+            "ai.toolCall.result": '"sunny"',
+        },
+    ],
+)
+def test_a_tool_is_told_alike_by_every_sdk(attributes: dict[str, object]) -> None:
+    span = mapped(attributes, name="get_weather")
+    assert span.schema_name == "otel:tool"
+    assert span.payload["name"] == "get_weather"
+    assert part(span, "inputs") == {"city": "Paris"}
+    assert part(span, "outputs") == {"output": "sunny"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "span_type"),
+    [
+        ({"langfuse.observation.type": "agent"}, "agent"),
+        ({"langfuse.observation.type": "event"}, "span"),
+        ({"mlflow.spanType": '"RETRIEVER"'}, "retriever"),
+        ({"mlflow.spanType": '"PARSER"'}, "span"),
+        ({"langsmith.span.kind": "chain", "gen_ai.operation.name": "chain"}, "chain"),
+        ({"langsmith.span.kind": "retriever", "gen_ai.operation.name": "embeddings"}, "retriever"),
+        ({"ai.operationId": "ai.generateText"}, "chain"),
+        ({"ai.operationId": "ai.embed.doEmbed"}, "embedding"),
+        ({"gen_ai.operation.name": "invoke_agent", "traceloop.span.kind": "task"}, "chain"),
+        ({"gen_ai.operation.name": "invoke_agent", "crewai.crew.id": "1"}, "chain"),
+        ({"gen_ai.operation.name": "invoke_agent", "traceloop.span.kind": "agent"}, "agent"),
+    ],
+)
+def test_every_sdks_own_word_for_a_step_has_its_type(
+    attributes: dict[str, object], span_type: str
+) -> None:
+    assert mapped(attributes).schema_name == f"otel:{span_type}"
+
+
+def test_of_langsmiths_chains_the_one_named_like_the_agent_is_the_agent() -> None:
+    named = {"langsmith.span.kind": "chain", "langsmith.metadata.lc_agent_name": "weather_agent"}
+    agent = mapped(named | {"langsmith.trace.name": "weather_agent"})
+    step = mapped(named | {"langsmith.trace.name": "model"})
+    assert (agent.schema_name, step.schema_name) == ("otel:agent", "otel:chain")
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "shown"),
+    [
+        ("Crew_6ee5-11.kickoff", {"crew_id": "6ee5-11"}, "Crew.kickoff"),
+        ("Is it sunny?.task", {"crewai.task.description": "Is it sunny?"}, "task"),
+        (
+            "Chat with {request_data[model]!r}",
+            {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"},
+            "chat gpt-4o",
+        ),
+    ],
+)
+def test_a_name_holds_no_id_no_user_text_and_no_template(
+    name: str, attributes: dict[str, object], shown: str
+) -> None:
+    span = mapped(attributes, name=name)
+    assert span.payload["name"] == shown
+    assert part(span, "metadata")["otel.name"] == name
+
+
+def test_a_users_text_in_a_name_is_hidden_with_the_inputs() -> None:
+    text: dict[str, object] = {"crewai.task.description": "Is it sunny?"}
+    view = with_attributes(one_view("Is it sunny?.task"), text)
+    hidden = agent_span(view, Capture(inputs=False))
+    assert "sunny" not in orjson.dumps(hidden.payload).decode()
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"traceloop.entity.output": "[0.5, 0.5, 0.5]"},
+        {"output.value": '{"data": [{"embedding": [0.5, 0.5, 0.5]}]}'},
+        {"ai.operationId": "ai.embed", "ai.embedding": "[0.5, 0.5, 0.5]"},
+        {"ai.operationId": "ai.embedMany", "ai.embeddings": ("[0.5, 0.5, 0.5]",)},
+    ],
+)
+def test_vectors_are_measured_and_not_sent(attributes: dict[str, object]) -> None:
+    span = mapped({"gen_ai.operation.name": "embeddings", **attributes})
+    assert part(span, "outputs") == {"count": 1, "dimensions": 3}
+    assert "0.5" not in orjson.dumps(span.payload).decode()
+
+
+def test_a_call_that_is_told_only_among_the_blocks_is_a_call() -> None:
+    path = "llm.output_messages.0.message.contents."
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            f"{path}0.message_content.type": "text",
+            f"{path}0.message_content.text": "Let me look.",
+            f"{path}1.message_content.type": "tool_use",
+            f"{path}1.tool_call.id": "call_1",
+            f"{path}1.tool_call.function.name": "get_weather",
+            f"{path}1.tool_call.function.arguments": '{"city": "Paris"}',
+        }
+    )
+    said = {"role": None, "content": "Let me look.", "tool_calls": [CALL]}
+    assert part(span, "outputs")["messages"] == [said]
+
+
+def test_a_text_beside_its_blocks_is_told_once() -> None:
+    path = "llm.input_messages."
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            f"{path}0.message.content": "hello",
+            f"{path}0.message.contents.0.message_content.text": "hello",
+            f"{path}1.message.content": "hello",
+            f"{path}1.message.contents.0.message_content.text": "and more",
+        }
+    )
+    texts = [message["content"] for message in part(span, "inputs")["messages"]]
+    assert texts == ["hello", "hello\nand more"]
+
+
+def test_what_an_agent_said_before_its_answer_stays_in_metadata() -> None:
+    said = [{"role": "assistant", "content": text} for text in ("Let me look.", ANSWER)]
+    for answered in (said, said[1:]):
+        messages = orjson.dumps(answered).decode()
+        span = mapped({"gen_ai.operation.name": "invoke_agent", "gen_ai.output.messages": messages})
+        assert part(span, "outputs") == {"output": ANSWER}
+        assert ("gen_ai.output.messages" in part(span, "metadata")) == (len(answered) > 1)
+
+
+def test_stop_reasons_of_further_answers_stay_in_metadata() -> None:
+    span = mapped(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.response.finish_reasons": ("stop", "length"),
+        }
+    )
+    assert part(span, "outputs")["stop_reason"] == "stop"
+    assert part(span, "metadata")["gen_ai.response.finish_reasons"] == ("stop", "length")
