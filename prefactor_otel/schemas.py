@@ -63,7 +63,8 @@ _FAILURE: Final = {"error_type": _TEXT, "message": _TEXT, "stacktrace": _TEXT}
 _ERROR: Final[JsonSchema] = _object(**_FAILURE) | {"type": ["object", "null"]}
 
 _ASKED: Final = (
-    "{{ inputs.messages.last.content | default: inputs.input | strip_newlines | truncate: 80 }}"
+    "{% assign asked = inputs.messages.last.content | default: inputs.input %}"
+    "{% if asked %}: {{ asked | strip_newlines | truncate: 80 }}{% endif %}"
 )
 _SAID: Final = (
     "{{ outputs.messages.last.content | default: outputs.content | strip_newlines | truncate: 80 }}"
@@ -93,14 +94,14 @@ DECLARED: Final[dict[SpanType, Declared]] = {
     SpanType.AGENT: Declared(
         "Agent",
         "One invocation of an agent: what it was asked and what it answered.",
-        "{{ name }}: " + _ASKED + " → " + _or_error(_OUTPUT),
+        "{{ name }}" + _ASKED + " → " + _or_error(_OUTPUT),
         _TASK,
         _ANSWER,
     ),
     SpanType.LLM: Declared(
         "LLM call",
         "One call of a language model, with its messages, parameters and token usage.",
-        "{{ inputs.model }}: "
+        "{{ inputs.model }}"
         + _ASKED
         + " → "
         + _or_error("{% if outputs.tool_calls %}" + _CALLED + "{% else %}" + _SAID + "{% endif %}"),

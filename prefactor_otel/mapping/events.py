@@ -5,7 +5,13 @@ from typing import Final
 
 from prefactor_otel.mapping.content import Content, Slot, parsed
 from prefactor_otel.mapping.kind import SpanType
-from prefactor_otel.mapping.messages import from_event, messages, text_of, tool_arguments
+from prefactor_otel.mapping.messages import (
+    finish_reason,
+    from_event,
+    messages,
+    text_of,
+    tool_arguments,
+)
 from prefactor_otel.semconv.genai import GenAI
 
 ROLES: Final = {
@@ -101,4 +107,5 @@ _IN_DETAILS: Final[dict[Slot, tuple[str, Callable[[object], object]]]] = {
     "system": (GenAI.SYSTEM_INSTRUCTIONS, text_of),
     "asked": (GenAI.INPUT_MESSAGES, messages),
     "answered": (GenAI.OUTPUT_MESSAGES, messages),
+    "stop_reason": (GenAI.OUTPUT_MESSAGES, finish_reason),
 }

@@ -2,7 +2,13 @@
 
 from prefactor_otel.mapping.content import Content, parsed
 from prefactor_otel.mapping.kind import SpanType
-from prefactor_otel.mapping.messages import messages, text_of, tool_arguments, tool_result
+from prefactor_otel.mapping.messages import (
+    finish_reason,
+    messages,
+    text_of,
+    tool_arguments,
+    tool_result,
+)
 from prefactor_otel.semconv.genai import REQUEST_PARAMETERS, GenAI
 
 
@@ -10,7 +16,10 @@ def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from ``gen_ai.*`` attributes."""
     content.offer("system", [GenAI.SYSTEM_INSTRUCTIONS], text_of)
     content.offer("asked", [GenAI.INPUT_MESSAGES], messages)
-    content.offer("answered", [GenAI.OUTPUT_MESSAGES], messages)
+    if GenAI.OUTPUT_MESSAGES in content.attributes:
+        answered = parsed(content.attributes[GenAI.OUTPUT_MESSAGES])
+        content.fill("answered", messages(answered), [GenAI.OUTPUT_MESSAGES])
+        content.fill("stop_reason", finish_reason(answered))
     content.offer("tools", [GenAI.TOOL_DEFINITIONS, GenAI.AGENT_TOOLS], tool_names)
     if span_type is SpanType.TOOL:
         content.offer("arguments", [GenAI.TOOL_ARGUMENTS], tool_arguments)

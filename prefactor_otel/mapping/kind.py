@@ -202,7 +202,7 @@ def _by_what_it_did(found: SpanType, attributes: Attributes, below: Below) -> Sp
     """Two instrumentations wrote on one span, and call it an agent and a model call."""
     if attributes.keys().isdisjoint(_SECOND_OPINIONS):
         return found
-    if not {rule(attributes) for rule in RULES[:3]} >= {SpanType.AGENT, SpanType.LLM}:
+    if not {rule(attributes) for rule in RULES[:-1]} >= {SpanType.AGENT, SpanType.LLM}:
         return found
     if below.calls:
         return SpanType.AGENT

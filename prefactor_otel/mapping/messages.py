@@ -102,6 +102,13 @@ def last_content(answered: object) -> object:
     return answered
 
 
+def finish_reason(value: object) -> object:
+    """Why the model stopped, where the last message says so (GenAI conventions)."""
+    value = parsed(value)
+    last = value[-1] if isinstance(value, list) and value else None
+    return (last.get("finish_reason") or None) if isinstance(last, dict) else None
+
+
 def tool_calls(answered: object) -> list[object]:
     """The tool calls of all messages."""
     found: list[object] = []

@@ -4,9 +4,11 @@ Indices may start above 0 and have holes: the SDK keeps 128 attributes a span an
 oldest.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, parsed
+from prefactor_otel.mapping.content import Content, Slot, parsed
 from prefactor_otel.mapping.genai import tool_names
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import role_name
@@ -19,7 +21,6 @@ DOCUMENTS: Final = "retrieval.documents."
 EMBEDDINGS: Final = "embedding.embeddings."
 RERANKER_QUERY: Final = "reranker.query"
 RERANKER_OUTPUT: Final = "reranker.output_documents."
-VOCABULARY: Final = ("llm.", "retrieval.", "embedding.", "reranker.")
 
 Node = dict[str, object]
 
@@ -34,36 +35,35 @@ _OF_MESSAGE: Final = frozenset(
 
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from flattened attributes; only what the span's type can show is used."""
-    flat = [key for key in content.attributes if key.startswith(VOCABULARY)]
-    if not flat:
-        return
     if span_type in (SpanType.LLM, SpanType.AGENT):
-        _fill(content, flat, "asked", INPUT_MESSAGES, _message)
-        _fill(content, flat, "answered", OUTPUT_MESSAGES, _message)
+        _fill(content, "asked", INPUT_MESSAGES, _message)
+        _fill(content, "answered", OUTPUT_MESSAGES, _message)
     if span_type is SpanType.LLM:
-        _fill(content, flat, "tools", TOOLS, _tool_name)
+        _fill(content, "tools", TOOLS, _tool_name)
         content.offer("parameters", [INVOCATION_PARAMETERS], _parameters)
     if span_type is SpanType.RETRIEVER:
-        _fill(content, flat, "documents", DOCUMENTS, _document)
+        _fill(content, "documents", DOCUMENTS, _document)
     if span_type is SpanType.RERANKER:
         content.offer("query", [RERANKER_QUERY])
-        _fill(content, flat, "documents", RERANKER_OUTPUT, _document)
+        _fill(content, "documents", RERANKER_OUTPUT, _document)
     if span_type is SpanType.EMBEDDING:
-        _fill_embeddings(content, flat)
+        _fill_embeddings(content)
 
 
-def _fill(content: Content, flat: list[str], slot: object, prefix: str, build: object) -> None:
-    if content.has(slot):  # type: ignore[arg-type]
+def _fill(
+    content: Content, slot: Slot, prefix: str, build: Callable[[Node], object | None]
+) -> None:
+    if content.has(slot):
         return
-    entries, used = unflattened(content, flat, prefix)
-    built = [build(entry) for entry in entries]  # type: ignore[operator]
+    entries, used = unflattened(content, prefix)
+    built = [build(entry) for entry in entries]
     kept = [entry for entry in built if entry is not None]
     if kept:
         if build is _message and not all(
             _is_shown(entry, made) for entry, made in zip(entries, built, strict=True)
         ):
             used = _of_shown(used, prefix, [made is not None for made in built])
-        content.fill(slot, kept, used)  # type: ignore[arg-type]
+        content.fill(slot, kept, used)
 
 
 def _is_shown(entry: Node, made: object) -> bool:
@@ -82,8 +82,8 @@ def _of_shown(used: list[str], prefix: str, shown: list[bool]) -> list[str]:
     ]
 
 
-def _fill_embeddings(content: Content, flat: list[str]) -> None:
-    entries, used = unflattened(content, flat, EMBEDDINGS)
+def _fill_embeddings(content: Content) -> None:
+    entries, used = unflattened(content, EMBEDDINGS)
     inner = [_inside(entry, "embedding") for entry in entries]
     texts = [entry["text"] for entry in inner if "text" in entry]
     if texts:
@@ -94,20 +94,29 @@ def _fill_embeddings(content: Content, flat: list[str]) -> None:
         content.fill("dimensions", len(vectors[0]), [k for k in used if k.endswith(".vector")])
 
 
-def unflattened(content: Content, flat: list[str], prefix: str) -> tuple[list[Node], list[str]]:
-    """The nodes under ``prefix.N.`` among the keys ``flat``, in the order of N, and the
-    attributes that they came from."""
+def unflattened(content: Content, prefix: str) -> tuple[list[Node], list[str]]:
+    """The nodes under ``prefix.N.`` in the order of N, and the attributes that they came from."""
     nodes: dict[int, Node] = {}
     used: list[str] = []
-    for key in flat:
-        if not key.startswith(prefix):
-            continue
-        index, _, path = key[len(prefix) :].partition(".")
-        if index.isdecimal() and path:
-            node = nodes.setdefault(int(index), {})
-            if _place(node, path.split("."), content.attributes[key]):
-                used.append(key)
+    for key, index, path in _paths(content.keys, prefix):
+        node = nodes.get(index)
+        if node is None:
+            node = nodes[index] = {}
+        if _place(node, path, content.attributes[key]):
+            used.append(key)
     return [nodes[index] for index in sorted(nodes)], used
+
+
+@lru_cache(maxsize=1024)
+def _paths(keys: tuple[str, ...], prefix: str) -> tuple[tuple[str, int, list[str]], ...]:
+    """Of the keys under a prefix: their index, and what follows it."""
+    found = []
+    for key in keys:
+        if key.startswith(prefix):
+            index, _, path = key[len(prefix) :].partition(".")
+            if index.isdecimal() and path:
+                found.append((key, int(index), path.split(".")))
+    return tuple(found)
 
 
 def _place(node: Node, path: list[str], value: object) -> bool:

@@ -31,12 +31,9 @@ def read(content: Content, span_type: SpanType) -> None:
 
 
 def _read_flattened(content: Content) -> None:
-    flat = [key for key in content.attributes if key.startswith((PROMPTS, COMPLETIONS, FUNCTIONS))]
-    if not flat:
-        return
-    _fill_messages(content, flat, "asked", PROMPTS)
-    _fill_messages(content, flat, "answered", COMPLETIONS)
-    functions, used = unflattened(content, flat, FUNCTIONS)
+    _fill_messages(content, "asked", PROMPTS)
+    _fill_messages(content, "answered", COMPLETIONS)
+    functions, used = unflattened(content, FUNCTIONS)
     names = [function["name"] for function in functions if "name" in function]
     content.fill("tools", names or None, used)
 
@@ -64,8 +61,8 @@ def _entity(value: object, wrapper: str) -> object:
     return value.get(wrapper, value) if isinstance(value, dict) else value
 
 
-def _fill_messages(content: Content, flat: list[str], slot: Slot, prefix: str) -> None:
-    entries, used = unflattened(content, flat, prefix)
+def _fill_messages(content: Content, slot: Slot, prefix: str) -> None:
+    entries, used = unflattened(content, prefix)
     if entries:
         content.fill(slot, messages([_message(entry) for entry in entries]), used)
 
