@@ -529,6 +529,15 @@ def test_stop_reasons_of_further_answers_stay_in_metadata() -> None:
     assert part(span, "metadata")["gen_ai.response.finish_reasons"] == ("stop", "length")
 
 
+@pytest.mark.parametrize(
+    "key", ["crew_tasks", "crewai.agent.backstory", "smolagents.task", "tool.arguments", "message"]
+)
+def test_a_users_words_in_a_frameworks_own_attribute_are_hidden_too(key: str) -> None:
+    view = with_attributes(one_view(), {key: "SECRET"})
+    hidden = agent_span(view, Capture(inputs=False))
+    assert "SECRET" not in orjson.dumps(hidden.payload).decode()
+
+
 def of_run(name: str, span_type: str) -> list[AgentSpan]:
     spans = [agent_span(view, Capture()) for view in recorded(name).views]
     found = [span for span in spans if span.schema_name == f"otel:{span_type}"]
