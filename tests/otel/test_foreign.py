@@ -8,6 +8,8 @@ import pytest
 from prefactor_otel.mapping import AgentSpan, Capture, agent_span
 from prefactor_otel.span import Attributes
 from tests.otel.spans import one_view, with_attributes
+from tests.otel.test_counting import payloads, run_through
+from tests.recorded import recorded
 
 
 def mapped(attributes: Attributes, name: str = "step") -> AgentSpan:
@@ -525,3 +527,92 @@ def test_stop_reasons_of_further_answers_stay_in_metadata() -> None:
     )
     assert part(span, "outputs")["stop_reason"] == "stop"
     assert part(span, "metadata")["gen_ai.response.finish_reasons"] == ("stop", "length")
+
+
+@pytest.mark.parametrize(
+    "key", ["crew_tasks", "crewai.agent.backstory", "smolagents.task", "tool.arguments", "message"]
+)
+def test_a_users_words_in_a_frameworks_own_attribute_are_hidden_too(key: str) -> None:
+    view = with_attributes(one_view(), {key: "SECRET"})
+    hidden = agent_span(view, Capture(inputs=False))
+    assert "SECRET" not in orjson.dumps(hidden.payload).decode()
+
+
+def of_run(name: str, span_type: str) -> list[AgentSpan]:
+    spans = [agent_span(view, Capture()) for view in recorded(name).views]
+    found = [span for span in spans if span.schema_name == f"otel:{span_type}"]
+    return sorted(found, key=lambda span: span.started_at)
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "completion"),
+    [
+        ("anthropic__openinference_anthropic__messages_tool_ok", 256, 60),
+        ("anthropic__openinference_anthropic__messages_stream", 256, 60),
+        ("anthropic__traceloop_anthropic__messages_tool_ok", 256, 60),
+        ("google_adk__native_v1__tool_ok", 240, 52),
+        ("langfuse__native__tool_ok", 360, 90),
+    ],
+)
+def test_a_recorded_run_counts_what_the_provider_reported(
+    name: str, prompt: int, completion: int
+) -> None:
+    usages = [payload["token_usage"] for payload in payloads(run_through(recorded(name).views))]
+    told = [usage for usage in usages if isinstance(usage, dict)]
+    assert sum(usage["prompt_tokens"] for usage in told) == prompt
+    assert sum(usage["completion_tokens"] for usage in told) == completion
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "anthropic__openinference_anthropic__messages_tool_ok",
+        "anthropic__openinference_anthropic__messages_stream",
+        "anthropic__traceloop_anthropic__messages_tool_ok",
+        "google_adk__native_v1__tool_ok",
+        "langfuse__native__tool_ok",
+    ],
+)
+def test_a_recorded_run_tells_question_tool_and_answer(name: str) -> None:
+    told = [span for span in of_run(name, "llm") if "messages" in part(span, "outputs")]
+    first, second = told[:2]
+    inputs, outputs = part(first, "inputs"), part(first, "outputs")
+    assert ASKED[1] in inputs["messages"]
+    system = str(inputs.get("system") or inputs["messages"][0]["content"])
+    assert system.startswith("You are a weather assistant.")
+    assert inputs["tools"] == ["get_weather"]
+    [call] = outputs["tool_calls"]
+    assert (call["name"], call["arguments"]) == ("get_weather", {"city": "Paris"})
+    assert outputs["messages"][0]["content"] in ("Let me look.", None)
+    answered = part(second, "inputs")["messages"][-1]
+    assert answered["content"] in ("sunny, 21C", {"result": "sunny, 21C"})
+    assert part(second, "outputs")["messages"] == [{"role": "assistant", "content": ANSWER}]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "google_adk__native_v1__tool_ok",
+        "langfuse__native__tool_ok",
+        "crewai__traceloop_crewai__tool_ok",
+    ],
+)
+def test_a_recorded_run_has_one_agent_span_with_the_agents_name(name: str) -> None:
+    [agent] = of_run(name, "agent")
+    assert agent.payload["name"] == "weather_agent"
+
+
+@pytest.mark.parametrize("name", ["google_adk__native_v1__tool_ok", "langfuse__native__tool_ok"])
+def test_a_recorded_tool_has_plain_arguments(name: str) -> None:
+    [tool] = of_run(name, "tool")
+    assert tool.payload["name"] == "get_weather"
+    assert part(tool, "inputs") == {"city": "Paris"}
+    assert part(tool, "outputs")["output"] in ("sunny, 21C", {"result": "sunny, 21C"})
+
+
+def test_a_recorded_crew_is_a_chain_around_tasks_and_agents() -> None:
+    crew, task = of_run("crewai__traceloop_crewai__tool_ok", "chain")
+    assert part(crew, "outputs") == {"output": ANSWER}
+    assert task.payload["name"] == "task"
+    assert part(task, "inputs") == {"input": ASKED[1]["content"]}
+    assert part(task, "outputs") == {"output": ANSWER}
