@@ -1,15 +1,14 @@
 """From an OpenTelemetry span to the agent span that the API records: pure functions.
 
-The steps, in order: which type it is (``kind``), what each vocabulary says (``READERS``, trusted
+The steps, in order: which type it is (``kind``), what each vocabulary says (``DIALECTS``, trusted
 most first), single values (``scalars``), where which content is shown (``layout``), how it ended
 (``failure``), what else it carries and what may leave the process (here, ``hygiene``).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from prefactor_otel import hygiene
 from prefactor_otel.mapping import (
@@ -22,7 +21,7 @@ from prefactor_otel.mapping import (
     sdks,
     values,
 )
-from prefactor_otel.mapping.content import Content
+from prefactor_otel.mapping.content import EVENTS, Content
 from prefactor_otel.mapping.failure import Status, error_of, status_of
 from prefactor_otel.mapping.kind import NOTHING, Below, SpanType, agent_name, span_type
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
@@ -43,23 +42,37 @@ __all__ = [
     "timestamp",
 ]
 
-Reader = Callable[[Content, SpanType], None]
 
-EVENTS: Final = "events"
-"""Stands for the names of all events: those are too many to remember anything by them."""
+class Dialect(Protocol):
+    """One vocabulary: how the names of its attributes begin, and what it reads out of a span
+    that has one of them."""
 
-READERS: Final[tuple[tuple[Reader, set[str]], ...]] = (
-    (genai.read, {"gen_ai"}),
-    (openinference.read, {"llm", "retrieval", "embedding", "reranker"}),
-    (events.read, {EVENTS}),
-    (openllmetry.read, {"gen_ai", "llm", "traceloop"}),
-    (pydantic_ai.read, {"pydantic_ai", *pydantic_ai.UNPREFIXED}),
-    (sdks.read, {"ai", "crewai", "gcp", "gen_ai", "langfuse", "mlflow", *sdks.UNPREFIXED}),
-    (values.read, {"input", "output"}),
+    @property
+    def VOCABULARY(self) -> tuple[str, ...]: ...
+
+    def read(self, content: Content, span_type: SpanType, /) -> None: ...
+
+
+DIALECTS: Final[tuple[Dialect, ...]] = (
+    genai,
+    openinference,
+    events,
+    openllmetry,
+    pydantic_ai,
+    sdks,
+    values,
 )
-"""The dialects, in the order of trust: the first that has something to say fills a slot. With
-each the first parts of the names that it reads: without one of them it is not asked. A new
-dialect is a file of its own and a line here."""
+"""In the order of trust: the first that has something to say fills a slot. A new dialect is a
+file of its own and a line here."""
+
+RESERVED: Final = frozenset(
+    {
+        *("attributes", "dropped_attributes", "events", "kind", "links", "otel.name", "provider"),
+        *("repaired", "resource", "response_model", "scope", "session_id", "user_id"),
+        "uncounted_token_usage",
+    }
+)
+"""Names in the metadata that are ours; attributes of such names stand under ``attributes``."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -90,8 +103,8 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     serves = view.kind == "server" and view.is_local_root
     kind = span_type(view.attributes, view.name, serves=serves, below=below)
     content = Content(view)
-    for read in _readers(content.keys, bool(view.events)):
-        read(content, kind)
+    for dialect in _spoken(content.keys, bool(view.events)):
+        dialect.read(content, kind)
     single = scalars.read(content, kind)
     inputs = _captured(inputs_of(content, kind, single), capture.inputs, capture.max_input_length)
     outputs = _captured(
@@ -123,11 +136,10 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
 
 
 @lru_cache(maxsize=512)
-def _readers(keys: tuple[str, ...], has_events: bool) -> tuple[Reader, ...]:
-    stems = {key.partition(".")[0] for key in keys}
-    if has_events:
-        stems.add(EVENTS)
-    return tuple(read for read, vocabulary in READERS if not stems.isdisjoint(vocabulary))
+def _spoken(keys: tuple[str, ...], has_events: bool) -> tuple[Dialect, ...]:
+    """The dialects that these names belong to."""
+    names = (*keys, EVENTS) if has_events else keys
+    return tuple(d for d in DIALECTS if any(name.startswith(d.VOCABULARY) for name in names))
 
 
 def _readable(view: SpanView, single: scalars.Scalars) -> str:
@@ -191,7 +203,11 @@ def _metadata(
 ) -> dict[str, object]:
     used, used_events = content.used, content.used_events
     left = {key: value for key, value in view.attributes.items() if key not in used}
-    metadata: dict[str, object] = _without_content(left, capture)
+    everything = capture.inputs and capture.outputs
+    metadata = left if everything else _without_content(left, capture)
+    if not metadata.keys().isdisjoint(RESERVED):
+        clashing = metadata.keys() & RESERVED
+        metadata["attributes"] = {key: metadata.pop(key) for key in sorted(clashing)}
     metadata |= single.labels
     metadata["kind"] = view.kind
     if single.response_model is not None:

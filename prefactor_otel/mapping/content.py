@@ -1,8 +1,8 @@
 """What the readers of a span collect: slots that the first reader with something fills."""
 
 import json
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Literal
 
 import orjson
 
@@ -25,6 +25,10 @@ Slot = Literal[
     "answer",
     "stop_reason",
 ]
+
+
+EVENTS: Final = "events"
+"""Stands for the names of all events: those are too many to remember anything by them."""
 
 
 class Content:
@@ -60,6 +64,12 @@ class Content:
         self.taken.update(sources[0])
         self.used_events.update(sources[1])
         return self.slots[slot]
+
+    def show_all(self, fields: dict[str, object], names: Mapping[Slot, str]) -> None:
+        """Show every filled one of these slots as a field of this name, unless that is there."""
+        for slot, name in names.items():
+            if slot in self.slots and name not in fields:
+                fields[name] = self.show(slot)
 
     def offer(
         self,

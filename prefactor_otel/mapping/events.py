@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, Slot, parsed
+from prefactor_otel.mapping.content import EVENTS, Content, Slot, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import (
     finish_reason,
@@ -14,6 +14,7 @@ from prefactor_otel.mapping.messages import (
 )
 from prefactor_otel.semconv.genai import GenAI
 
+VOCABULARY: Final = (EVENTS,)
 ROLES: Final = {
     "gen_ai.user.message": "user",
     "gen_ai.assistant.message": "assistant",

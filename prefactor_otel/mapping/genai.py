@@ -1,5 +1,7 @@
 """Reader of the OpenTelemetry GenAI conventions: structured attributes (trusted most)."""
 
+from typing import Final
+
 from prefactor_otel.mapping.content import Content, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import (
@@ -10,6 +12,11 @@ from prefactor_otel.mapping.messages import (
     tool_result,
 )
 from prefactor_otel.semconv.genai import REQUEST_PARAMETERS, GenAI
+
+VOCABULARY: Final = (
+    *("gen_ai.system_instructions", "gen_ai.input.", "gen_ai.output.", "gen_ai.request."),
+    *("gen_ai.tool.", "gen_ai.agent.tools", "gen_ai.retrieval.", "gen_ai.embeddings."),
+)
 
 
 def read(content: Content, span_type: SpanType) -> None:

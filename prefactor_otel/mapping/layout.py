@@ -1,11 +1,22 @@
 """Which collected content is shown where, by span type."""
 
+from typing import Final
+
 from prefactor_otel.mapping.content import Content, Slot
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import last_content, tool_calls
 from prefactor_otel.mapping.scalars import Scalars
 
 Fields = dict[str, object]
+
+_ASKED: Final[dict[Slot, str]] = {
+    "asked": "messages",
+    "system": "system",
+    "tools": "tools",
+    "parameters": "parameters",
+}
+_TASK: Final[dict[Slot, str]] = {"system": "system", "asked": "messages"}
+_GIVEN: Final[dict[Slot, str]] = {"input": "input"}
 
 
 def inputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Fields:
@@ -16,19 +27,17 @@ def inputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Fields
     if scalars.model is not None:
         fields["model"] = scalars.model
     if span_type is SpanType.EMBEDDING:
-        _show(fields, content, {"texts": "input", "input": "input"})
+        content.show_all(fields, {"texts": "input", "input": "input"})
     elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
-        _show(fields, content, {"query": "query"})
+        content.show_all(fields, {"query": "query"})
     elif span_type is SpanType.LLM:
-        _show(fields, content, {"asked": "messages", "system": "system", "tools": "tools"})
-        _show(fields, content, {"parameters": "parameters"})
+        content.show_all(fields, _ASKED)
         if "messages" not in fields:
-            _show(fields, content, {"input": "input"})
-    else:
-        _show(fields, content, {"system": "system"})
-        _show(
-            fields, content, {"asked": "messages"} if content.has("asked") else {"input": "input"}
-        )
+            content.show_all(fields, _GIVEN)
+    elif content.slots:
+        content.show_all(fields, _TASK)
+        if "messages" not in fields:
+            content.show_all(fields, _GIVEN)
     return fields
 
 
@@ -36,9 +45,9 @@ def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Field
     """The payload's outputs."""
     fields: Fields = {}
     if span_type is SpanType.LLM:
-        _show(fields, content, {"answered": "messages"})
+        content.show_all(fields, {"answered": "messages"})
         if "messages" not in fields:
-            _show(fields, content, {"output": "content"})
+            content.show_all(fields, {"output": "content"})
         calls = tool_calls(fields.get("messages"))
         if calls:
             fields["tool_calls"] = calls
@@ -48,15 +57,15 @@ def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Field
         texts = content.show("texts")
         if isinstance(texts, list):
             fields["count"] = len(texts)
-        _show(fields, content, {"dimensions": "dimensions"})
+        content.show_all(fields, {"dimensions": "dimensions"})
         if content.has("output"):
             fields |= _measured(content.show("output"))
     elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
-        _show(fields, content, {"documents": "documents"})
+        content.show_all(fields, {"documents": "documents"})
         if not fields:
-            _show(fields, content, {"output": "documents"})
+            content.show_all(fields, {"output": "documents"})
     elif span_type is SpanType.TOOL:
-        _show(fields, content, {"result": "output"})
+        content.show_all(fields, {"result": "output"})
     else:
         _show_answer(fields, content)
     return fields
@@ -95,7 +104,7 @@ def _show_answer(fields: Fields, content: Content) -> None:
             content.show("answered")
         fields["output"] = said if said is not None else answered
     else:
-        _show(fields, content, {"output": "output"})
+        content.show_all(fields, {"output": "output"})
 
 
 def _says_no_more(answered: object) -> bool:
@@ -103,9 +112,3 @@ def _says_no_more(answered: object) -> bool:
     if not isinstance(answered, list) or len(answered) != 1:
         return False
     return isinstance(answered[0], dict) and "tool_calls" not in answered[0]
-
-
-def _show(fields: Fields, content: Content, names: dict[Slot, str]) -> None:
-    for slot, name in names.items():
-        if content.has(slot) and name not in fields:
-            fields[name] = content.show(slot)

@@ -78,7 +78,7 @@ def from_event(role: str, content: object, attributes: Mapping[str, object]) -> 
     """The message of a span event ``gen_ai.<role>.message`` or ``gen_ai.choice``."""
     content = parsed(content)
     if isinstance(content, list):
-        return _from_blocks({"role": role, **_identity(attributes)}, content)
+        return _from_blocks({"role": role, **attributes}, content)
     if isinstance(content, dict) and "content" in content and "role" in content:
         return message(content)
     return _built(role, content, None, attributes)
@@ -167,29 +167,38 @@ def _literal(text: str) -> object:
 
 
 def _built(
-    role: object, content: object, calls: object, identity: Mapping[str, object]
+    role: object, content: object, calls: object, source: Mapping[str, object]
 ) -> dict[str, object]:
     built: dict[str, object] = {"role": role_name(role), "content": content}
-    if isinstance(calls, list) and calls:
+    if calls and isinstance(calls, list):
         built["tool_calls"] = [_tool_call(call) for call in calls]
-    return built | _identity(identity)
+    for name, value in source.items():
+        if value and name not in _SHOWN and not name.startswith("gen_ai."):
+            built[name] = value
+    return built
 
 
-def _identity(source: Mapping[str, object]) -> dict[str, object]:
-    return {name: source[name] for name in ("tool_call_id", "name") if source.get(name)}
+_SHOWN: Final = frozenset({"role", "content", "parts", "tool_calls", "type", "finish_reason"})
+"""What of a message is shown under a name of ours; whatever else it holds stays in it."""
 
 
 def _from_langchain(inner: Mapping[str, object], outer: Mapping[str, object]) -> dict[str, object]:
     kind = inner.get("type") or inner.get("role") or outer.get("type")
-    calls = inner.get("tool_calls")
-    return _built(kind, text_of(inner.get("content")), calls, inner)
+    known = {name: inner[name] for name in ("tool_call_id", "name") if name in inner}
+    return _built(kind, text_of(inner.get("content")), inner.get("tool_calls"), known)
 
 
 def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str, object]:
+    if len(blocks) == 1 and (alone := _block_text(blocks[0])) is not None:
+        return _built(source.get("role"), alone, source.get("tool_calls"), source)
     calls: list[object] = []
     content: list[object] = []
     identity = dict(source)
     for block in blocks:
+        text = _block_text(block)
+        if text is not None:
+            content.append(text)
+            continue
         call, answered = _block_call(block), _block_answer(block)
         if call is not None:
             calls.append(call)
@@ -197,9 +206,8 @@ def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str
             identity |= {name: value for name, value in answered[0].items() if name not in identity}
             content.append(answered[1])
         else:
-            text = _block_text(block)
-            content.append(text if text is not None else block)
-    return _built(source.get("role"), _joined(content), calls, identity)
+            content.append(block)
+    return _built(source.get("role"), _joined(content), calls or source.get("tool_calls"), identity)
 
 
 def _joined(content: list[object]) -> object:

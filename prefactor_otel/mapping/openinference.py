@@ -13,6 +13,10 @@ from prefactor_otel.mapping.genai import tool_names
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import role_name
 
+VOCABULARY: Final = (
+    *("llm.input_messages.", "llm.output_messages.", "llm.tools.", "llm.invocation_parameters"),
+    *("retrieval.", "embedding.", "reranker."),
+)
 INPUT_MESSAGES: Final = "llm.input_messages."
 OUTPUT_MESSAGES: Final = "llm.output_messages."
 TOOLS: Final = "llm.tools."

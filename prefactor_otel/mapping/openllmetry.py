@@ -8,6 +8,10 @@ from prefactor_otel.mapping.messages import messages, tool_arguments, tool_resul
 from prefactor_otel.mapping.openinference import Node, in_order, unflattened
 from prefactor_otel.semconv.genai import GenAI
 
+VOCABULARY: Final = (
+    *("gen_ai.prompt.", "gen_ai.completion.", "llm.request.functions."),
+    *("traceloop.entity.", "gen_ai.task."),
+)
 PROMPTS: Final = "gen_ai.prompt."
 COMPLETIONS: Final = "gen_ai.completion."
 FUNCTIONS: Final = "llm.request.functions."

@@ -7,7 +7,7 @@ from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import messages, tool_arguments, tool_result
 
 ALL_MESSAGES: Final = ("pydantic_ai.all_messages", "all_messages_events")
-UNPREFIXED: Final = ("all_messages_events", "final_result", "tool_arguments", "tool_response")
+VOCABULARY: Final = (*ALL_MESSAGES, "final_result", "tool_arguments", "tool_response")
 
 
 def read(content: Content, span_type: SpanType) -> None:

@@ -1,9 +1,8 @@
 """Single values: model, tokens, stop reason, names, session. Their keys are in ``keys``."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from prefactor_otel.mapping.content import Content, decoded, parsed
 from prefactor_otel.mapping.keys import (
@@ -27,8 +26,7 @@ COUNTED: Final = (SpanType.LLM, SpanType.EMBEDDING)
 """Types whose tokens count; on others frameworks repeat totals."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scalars:
+class Scalars(NamedTuple):
     """The single values of a span; None where it does not say."""
 
     model: str | None
@@ -41,24 +39,41 @@ class Scalars:
 
 
 _LABELS: Final = {"provider": PROVIDER, "session_id": SESSION, "user_id": USER}
-_SINGLE: Final = {
-    "requested": REQUESTED_MODEL,
-    "answered": ANSWERED_MODEL,
-    "usage": USAGE_HOLDERS,
-    "tool": TOOL_NAME,
-    "agent": AGENT_NAME,
-    "stop_reason": STOP_REASON,
-}
-Present = dict[str, tuple[str, ...]]
-_ALL: Final = _LABELS | TOKENS | _SINGLE
+
+
+class Present(NamedTuple):
+    """Of the keys of each value those that a span has, trusted most first."""
+
+    requested: tuple[str, ...]
+    answered: tuple[str, ...]
+    tool: tuple[str, ...]
+    agent: tuple[str, ...]
+    stop_reason: tuple[str, ...]
+    usage_holders: tuple[str, ...]
+    tokens: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, str], ...]
 
 
 @lru_cache(maxsize=512)
 def _present(keys: tuple[str, ...]) -> Present:
-    """Of the keys of each value those that a span has, trusted most first."""
     there = set(keys)
-    found = {name: tuple(k for k in known if k in there) for name, known in _ALL.items()}
-    return {name: known for name, known in found.items() if known}
+
+    def of(known: Iterable[str]) -> tuple[str, ...]:
+        return tuple(key for key in known if key in there)
+
+    def named(table: Mapping[str, Iterable[str]]) -> tuple[tuple[str, str], ...]:
+        return tuple((name, key) for name, known in table.items() for key in of(known))
+
+    return Present(
+        of(REQUESTED_MODEL),
+        of(ANSWERED_MODEL),
+        of(TOOL_NAME),
+        of(AGENT_NAME),
+        of(STOP_REASON),
+        of(USAGE_HOLDERS),
+        named(TOKENS),
+        named(_LABELS),
+    )
 
 
 def read(content: Content, span_type: SpanType) -> Scalars:
@@ -69,9 +84,11 @@ def read(content: Content, span_type: SpanType) -> Scalars:
         requested, answered = _models(content, present)
         usage = _usage(content, present)
     if span_type is SpanType.LLM:
-        stop_reason = _stop_reason(content, present.get("stop_reason", ()))
-    elif span_type is SpanType.TOOL or span_type is SpanType.AGENT:
-        name = _text(content, present.get(span_type.value, ()))
+        stop_reason = _stop_reason(content, present.stop_reason)
+    elif span_type is SpanType.TOOL:
+        name = _text(content, present.tool)
+    elif span_type is SpanType.AGENT:
+        name = _text(content, present.agent)
     return Scalars(
         model=requested or answered,
         response_model=answered if requested and answered else None,
@@ -84,21 +101,17 @@ def read(content: Content, span_type: SpanType) -> Scalars:
 
 def _labels(content: Content, present: Present) -> dict[str, object]:
     labels: dict[str, object] = {}
-    for name in _LABELS:
-        for key in present.get(name, ()):
-            value = content.attributes[key]
-            if value is not None:
-                labels[name] = value
-                break
+    for name, key in present.labels:
+        if name not in labels and content.attributes[key] is not None:
+            labels[name] = content.attributes[key]
     return labels
 
 
 def _models(content: Content, present: Present) -> tuple[str | None, str | None]:
     """The model that was asked for, and the one that answered."""
-    asked, told = present.get("requested", ()), present.get("answered", ())
-    requested = _text(content, asked) or _model_inside(content)
-    answered = _text(content, told)
-    for key in (*asked, *told):  # the same under another name
+    requested = _text(content, present.requested) or _model_inside(content)
+    answered = _text(content, present.answered)
+    for key in present.requested + present.answered:  # the same under another name
         if content.attributes[key] in (requested, answered):
             content.taken.add(key)
     return requested, answered
@@ -115,21 +128,23 @@ def _model_inside(content: Content) -> str | None:
 
 
 def _usage(content: Content, present: Present) -> dict[str, int] | None:
-    usage: dict[str, int] = {}
-    for name in TOKENS:
-        for key in present.get(name, ()):
-            tokens = content.attributes[key]
-            if isinstance(tokens, int) and not isinstance(tokens, bool):
-                content.taken.add(key)
-                usage.setdefault(name, tokens)
-    for key in present.get("usage", ()):
-        _add_inside(usage, content, key)
-    if "prompt_tokens" not in usage and "completion_tokens" not in usage:
+    if not present.tokens and not present.usage_holders:
         return None
-    prompt = usage.setdefault("prompt_tokens", 0)
-    completion = usage.setdefault("completion_tokens", 0)
-    usage.setdefault("total_tokens", prompt + completion)
-    return usage
+    usage: dict[str, int] = {}
+    for name, key in present.tokens:
+        tokens = content.attributes[key]
+        if isinstance(tokens, float) and tokens.is_integer():
+            tokens = int(tokens)
+        if isinstance(tokens, int) and not isinstance(tokens, bool):
+            content.taken.add(key)
+            usage.setdefault(name, tokens)
+    for key in present.usage_holders:
+        _add_inside(usage, content, key)
+    if "prompt_tokens" in usage or "completion_tokens" in usage:
+        prompt = usage.setdefault("prompt_tokens", 0)
+        completion = usage.setdefault("completion_tokens", 0)
+        usage.setdefault("total_tokens", prompt + completion)
+    return usage or None
 
 
 def _add_inside(usage: dict[str, int], content: Content, key: str) -> None:

@@ -22,16 +22,13 @@ CALLS: Final = (
     ("request_data", "response_data"),
 )
 """The same for calls of models alone; on other steps these hold something else."""
-UNPREFIXED: Final = ("request_data", "response_data")
 VERCEL: Final = "ai.operationId"
 PARAMETERS: Final = "langfuse.observation.model.parameters"
-_KEYS: Final = frozenset({VERCEL, PARAMETERS, *(key for pair in (*STEPS, *CALLS) for key in pair)})
+VOCABULARY: Final = (VERCEL, PARAMETERS, *(key for pair in (*STEPS, *CALLS) for key in pair))
 
 
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from what these SDKs write."""
-    if content.attributes.keys().isdisjoint(_KEYS):
-        return
     for given, got in STEPS:
         read_pair(content, span_type, given, got)
     if span_type is SpanType.LLM:

@@ -8,6 +8,7 @@ from prefactor_otel.mapping.messages import tool_arguments, tool_result
 from prefactor_otel.mapping.whole import last_answer, messages_alone, messages_in
 
 INPUT, OUTPUT = "input.value", "output.value"
+VOCABULARY: Final = (INPUT, OUTPUT)
 MIME_TYPES: Final = {INPUT: "input.mime_type", OUTPUT: "output.mime_type"}
 
 

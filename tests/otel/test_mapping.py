@@ -318,3 +318,11 @@ def test_times_are_utc_with_microseconds() -> None:
     span = agent_span(view, Capture())
     assert span.started_at == "2023-11-14T22:13:20.123456Z"
     assert span.finished_at == "2023-11-14T22:13:21.000000Z"
+
+
+def test_an_attribute_whose_name_is_taken_is_kept_apart() -> None:
+    view = one_view("step", kind="special", user_id="u-own", events=3, **{"user.id": "u-1"})
+    metadata = agent_span(view, Capture()).payload["metadata"]
+    assert isinstance(metadata, dict)
+    assert (metadata["kind"], metadata["user_id"]) == ("internal", "u-1")
+    assert metadata["attributes"] == {"kind": "special", "user_id": "u-own", "events": 3}
