@@ -79,6 +79,13 @@ _BY_VERCEL: Final = {
     "doEmbed": SpanType.EMBEDDING,
     "doRerank": SpanType.RERANKER,
 }
+_BY_REQUEST: Final = {
+    "chat": SpanType.LLM,
+    "completion": SpanType.LLM,
+    "embedding": SpanType.EMBEDDING,
+    "rerank": SpanType.RERANKER,
+}
+"""OpenLLMetry's ``llm.request.type``, from before it wrote operations."""
 _MODEL_KEYS: Final = (
     GenAI.REQUEST_MODEL,
     GenAI.RESPONSE_MODEL,
@@ -142,9 +149,19 @@ def _sdk(attributes: Attributes) -> SpanType | None:
 
 
 def _evidence(attributes: Attributes) -> SpanType | None:
+    request = attributes.get("llm.request.type")
+    if isinstance(request, str) and request in _BY_REQUEST:
+        return _BY_REQUEST[request]
+    if "logfire.msg_template" in attributes and _asks_a_model(attributes.get("request_data")):
+        return SpanType.LLM
     if any(key in attributes for key in _MODEL_KEYS) and any(k in attributes for k in _USAGE_KEYS):
         return SpanType.LLM
     return SpanType.TOOL if GenAI.TOOL_NAME in attributes else None
+
+
+def _asks_a_model(request: object) -> bool:
+    """Logfire, from before it wrote operations."""
+    return isinstance(request, str) and '"messages":' in request and '"model":' in request
 
 
 def _calls_a_model(attributes: Attributes) -> bool:

@@ -15,6 +15,8 @@ ENTITY_INPUT: Final = "traceloop.entity.input"
 ENTITY_OUTPUT: Final = "traceloop.entity.output"
 TASK_INPUT: Final = "gen_ai.task.input"
 TASK_OUTPUT: Final = "gen_ai.task.output"
+_OF_MESSAGE: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "finish_reason"})
+"""What of a message is shown; the rest stays where it is."""
 
 
 def read(content: Content, span_type: SpanType) -> None:
@@ -66,8 +68,14 @@ def _entity(value: object, wrapper: str) -> object:
 
 def _fill_messages(content: Content, flat: list[str], slot: Slot, prefix: str) -> None:
     entries, used = unflattened(content, flat, prefix)
-    if entries:
-        content.fill(slot, messages([_message(entry) for entry in entries]), used)
+    if not entries:
+        return
+    if not all(entry.keys() <= _OF_MESSAGE for entry in entries):
+        after = len(prefix)
+        used = [key for key in used if key[after:].split(".", 2)[1] in _OF_MESSAGE]
+    content.fill(slot, messages([_message(entry) for entry in entries]), used)
+    if slot == "answered":
+        content.fill("stop_reason", entries[0].get("finish_reason"))
 
 
 def _message(entry: Node) -> Node:

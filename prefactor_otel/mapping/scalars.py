@@ -1,11 +1,12 @@
 """Single values: model, tokens, stop reason, names, session. Every key in one table."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
+from prefactor_otel.mapping.whole import stop_reason
 
 REQUESTED_MODEL: Final = (
     "gen_ai.request.model",
@@ -23,7 +24,12 @@ ANSWERED_MODEL: Final = (
     "ai.response.model",
 )
 _MODELS: Final = (*REQUESTED_MODEL, *ANSWERED_MODEL)
-MODEL_HOLDERS: Final = ("llm.invocation_parameters", "input.value", "mlflow.spanInputs")
+MODEL_HOLDERS: Final = (
+    "llm.invocation_parameters",
+    "input.value",
+    "mlflow.spanInputs",
+    "request_data",
+)
 PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 AGENT_NAME: Final = (
     "gen_ai.agent.name",
@@ -118,6 +124,7 @@ USAGE_HOLDERS: Final = (
     "langfuse.observation.usage_details",
     "mlflow.chat.tokenUsage",
     "langsmith.metadata.usage_metadata",
+    "response_data",
 )
 """JSON objects of token counts, some of them with objects of details inside."""
 _TOKENS_INSIDE: Final = {
@@ -243,7 +250,7 @@ def _add_inside(usage: dict[str, int], content: Content, key: str) -> None:
     if not isinstance(holder, dict):
         return
     shown = True
-    for counts in (holder, *(inner for inner in holder.values() if isinstance(inner, dict))):
+    for counts in _nested(holder):
         for name, tokens in counts.items():
             if name in _TOKENS_INSIDE and isinstance(tokens, int) and not isinstance(tokens, bool):
                 usage.setdefault(_TOKENS_INSIDE[name], tokens)
@@ -251,6 +258,13 @@ def _add_inside(usage: dict[str, int], content: Content, key: str) -> None:
                 shown = shown and isinstance(tokens, dict)
     if shown:
         content.taken.add(key)
+
+
+def _nested(holder: dict[str, object]) -> Iterator[dict[str, object]]:
+    yield holder
+    for inner in holder.values():
+        if isinstance(inner, dict):
+            yield from _nested(inner)
 
 
 def without_identity(name: str, attributes: Mapping[str, object]) -> str:
@@ -270,6 +284,8 @@ def _stop_reason(content: Content) -> object:
             content.taken.discard(key)
     if reason is None:
         reason = content.show("stop_reason")
+    if reason is None:
+        reason = stop_reason(parsed(content.attributes.get("output.value")))
     return _STOP_REASONS.get(reason.lower(), reason) if isinstance(reason, str) else reason
 
 

@@ -323,6 +323,14 @@ CALLS: dict[str, dict[str, object]] = {
         "gen_ai.usage.output_tokens": 30,
         "gen_ai.usage.cache_read.input_tokens": 8,
     },
+    "logfire 2": {
+        "logfire.msg_template": "Chat Completion with {request_data[model]!r}",
+        "request_data": REQUEST,
+        "response_data": orjson.dumps(
+            {"message": {"role": "assistant", "content": ANSWER}, "usage": orjson.loads(USAGE)}
+        ).decode(),
+        "gen_ai.response.finish_reasons": ("stop",),
+    },
     "vercel": {
         "ai.operationId": "ai.generateText.doGenerate",
         "ai.model.id": "gpt-4o-mini",
@@ -536,6 +544,43 @@ def test_a_users_words_in_a_frameworks_own_attribute_are_hidden_too(key: str) ->
     view = with_attributes(one_view(), {key: "SECRET"})
     hidden = agent_span(view, Capture(inputs=False))
     assert "SECRET" not in orjson.dumps(hidden.payload).decode()
+
+
+def test_an_older_call_by_openllmetry_without_usage_is_a_call_all_the_same() -> None:
+    left = {"gen_ai.completion.0.citations": "page 3"}
+    span = mapped(
+        {
+            "llm.request.type": "completion",
+            "gen_ai.request.model": "claude-3-5-sonnet",
+            "gen_ai.prompt.0.role": "user",
+            "gen_ai.prompt.0.content": "hello",
+            "gen_ai.completion.0.role": "assistant",
+            "gen_ai.completion.0.content": ANSWER,
+            "gen_ai.completion.0.finish_reason": "end_turn",
+            **left,
+        }
+    )
+    assert span.schema_name == "otel:llm"
+    assert part(span, "inputs")["messages"] == [{"role": "user", "content": "hello"}]
+    told = {"messages": [{"role": "assistant", "content": ANSWER}], "stop_reason": "stop"}
+    assert part(span, "outputs") == told
+    assert part(span, "metadata").items() >= left.items()
+
+
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        ('{"id": "msg_1", "content": [], "stop_reason": "end_turn"}', "stop"),
+        ('{"choices": [{"finish_reason": "length"}]}', "length"),
+        ('{"finish_reason": "function_calls", "content": []}', "tool_calls"),
+        ("plain text", None),
+    ],
+)
+def test_a_stop_reason_is_found_in_the_whole_response_at_last(
+    response: str, reason: str | None
+) -> None:
+    span = mapped({"openinference.span.kind": "LLM", "output.value": response})
+    assert part(span, "outputs").get("stop_reason") == reason
 
 
 def of_run(name: str, span_type: str) -> list[AgentSpan]:
