@@ -79,7 +79,7 @@ def agent_span(view: SpanView, capture: Capture) -> AgentSpan:
     outputs = _captured(
         outputs_of(content, kind, single), capture.outputs, capture.max_output_length
     )
-    name = single.name or _readable(view, single)
+    name = single.name or _readable(view, kind, single)
     status, error = status_of(view), error_of(view)
     payload: dict[str, object] = {
         "span_id": view.key.span_hex,
@@ -104,8 +104,10 @@ def agent_span(view: SpanView, capture: Capture) -> AgentSpan:
     )
 
 
-def _readable(view: SpanView, single: scalars.Scalars) -> str:
+def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars) -> str:
     """The span's name; of a call named by a template (Logfire), its operation and model."""
+    if kind is SpanType.AGENT:
+        return scalars.agent_in(view.name)
     if "{" in view.name and single.model is not None:
         return f"{view.attributes.get(GenAI.OPERATION_NAME, 'call')} {single.model}"
     return scalars.without_identity(view.name, view.attributes)

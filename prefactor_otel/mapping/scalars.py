@@ -23,7 +23,7 @@ ANSWERED_MODEL: Final = (
     "mlflow.llm.model",
     "ai.response.model",
 )
-_MODELS: Final = (*REQUESTED_MODEL, *ANSWERED_MODEL)
+_MODELS: Final = frozenset((*REQUESTED_MODEL, *ANSWERED_MODEL))
 MODEL_HOLDERS: Final = (
     "llm.invocation_parameters",
     "input.value",
@@ -125,6 +125,7 @@ USAGE_HOLDERS: Final = (
     "mlflow.chat.tokenUsage",
     "langsmith.metadata.usage_metadata",
     "response_data",
+    "gcp.vertex.agent.llm_response",
 )
 """JSON objects of token counts, some of them with objects of details inside."""
 _TOKENS_INSIDE: Final = {
@@ -142,6 +143,10 @@ _TOKENS_INSIDE: Final = {
     "input_cached_tokens": "cached_tokens",
     "cache_creation": "cache_write_tokens",
     "cache_creation_input_tokens": "cache_write_tokens",
+    "prompt_token_count": "prompt_tokens",
+    "total_token_count": "total_tokens",
+    "cached_content_token_count": "cached_tokens",
+    "thoughts_token_count": "reasoning_tokens",
     "reasoning": "reasoning_tokens",
     "reasoning_tokens": "reasoning_tokens",
     "output_reasoning_tokens": "reasoning_tokens",
@@ -202,9 +207,8 @@ def _model(content: Content, span_type: SpanType) -> tuple[str | None, str | Non
         return None, None
     requested = _take(content, REQUESTED_MODEL) or _model_inside(content)
     answered = _take(content, ANSWERED_MODEL)
-    for key in _MODELS:  # the same under another name
-        told = content.attributes.get(key)
-        if told is not None and told in (requested, answered):
+    for key in content.attributes.keys() & _MODELS:  # the same under another name
+        if content.attributes[key] in (requested, answered):
             content.taken.add(key)
     return requested, answered
 
@@ -251,6 +255,10 @@ def _add_inside(usage: dict[str, int], content: Content, key: str) -> None:
         return
     shown = True
     for counts in _nested(holder):
+        said, thought = counts.get("candidates_token_count"), counts.get("thoughts_token_count")
+        if isinstance(said, int):  # Gemini counts what was thought apart from what was said
+            thought = thought if isinstance(thought, int) else 0
+            usage.setdefault("completion_tokens", said + thought)
         for name, tokens in counts.items():
             if name in _TOKENS_INSIDE and isinstance(tokens, int) and not isinstance(tokens, bool):
                 usage.setdefault(_TOKENS_INSIDE[name], tokens)
@@ -267,6 +275,15 @@ def _nested(holder: dict[str, object]) -> Iterator[dict[str, object]]:
             yield from _nested(inner)
 
 
+def agent_in(name: str) -> str:
+    """The agent's name in that of its span, where an instrumentation writes it nowhere else:
+    ``weather_agent.run`` (smolagents), ``agent_run [weather_agent]`` (Google's ADK)."""
+    for before, after in (("agent_run [", "]"), ("", ".run")):
+        if name.startswith(before) and name.endswith(after):
+            return name[len(before) : -len(after)] or name
+    return name
+
+
 def without_identity(name: str, attributes: Mapping[str, object]) -> str:
     """A span's name without the id or user text that its attributes hold as well."""
     for key in OWN_TEXT:
@@ -278,8 +295,8 @@ def without_identity(name: str, attributes: Mapping[str, object]) -> str:
 
 def _stop_reason(content: Content) -> object:
     reason = _take_any(content, STOP_REASON, _single)
-    for key in STOP_REASON:  # of several answers the first is shown
-        told = parsed(content.attributes.get(key)) if key in content.taken else None
+    for key in content.taken.intersection(STOP_REASON):  # of several the first is shown
+        told = parsed(content.attributes[key])
         if isinstance(told, (list, tuple)) and len(told) > 1:
             content.taken.discard(key)
     if reason is None:

@@ -463,6 +463,45 @@ def test_a_name_holds_no_id_no_user_text_and_no_template(
     assert part(span, "metadata")["otel.name"] == name
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("weather_agent.run", "weather_agent"),
+        ("agent_run [weather_agent]", "weather_agent"),
+        ("weather_agent", "weather_agent"),
+        (".run", ".run"),
+    ],
+)
+def test_an_agent_without_a_name_of_its_own_has_that_of_its_span(name: str, shown: str) -> None:
+    span = mapped({"openinference.span.kind": "AGENT"}, name=name)
+    assert span.payload["name"] == shown
+    assert mapped({"openinference.span.kind": "CHAIN"}, name=name).payload["name"] == name
+
+
+def test_geminis_thoughts_are_part_of_what_it_completed() -> None:
+    usage = {
+        "prompt_token_count": 120,
+        "candidates_token_count": 26,
+        "thoughts_token_count": 4,
+        "cached_content_token_count": 8,
+        "total_token_count": 150,
+    }
+    response = orjson.dumps({"content": {"parts": []}, "usage_metadata": usage}).decode()
+    span = mapped(
+        {
+            "gcp.vertex.agent.llm_request": GEMINI_REQUEST,
+            "gcp.vertex.agent.llm_response": response,
+        }
+    )
+    assert span.payload["token_usage"] == {
+        "prompt_tokens": 120,
+        "completion_tokens": 30,
+        "total_tokens": 150,
+        "cached_tokens": 8,
+        "reasoning_tokens": 4,
+    }
+
+
 def test_a_users_text_in_a_name_is_hidden_with_the_inputs() -> None:
     text: dict[str, object] = {"crewai.task.description": "Is it sunny?"}
     view = with_attributes(one_view("Is it sunny?.task"), text)
