@@ -9,12 +9,14 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import Final
 
-from prefactor_otel.mapping import AgentSpan
+from prefactor_otel.mapping import AgentSpan, SpanType
 from prefactor_otel.span import SpanKey, SpanView
 
 RESPONSE_IDS: Final = ("gen_ai.response.id", "llm.response.id")
 RESPONSE: Final = "output.value"
 """The whole response (OpenInference); of OpenAI's and Anthropic's the id comes first."""
+OTHERS: Final = (SpanType.TOOL.schema_name, SpanType.AGENT.schema_name)
+"""What these call are calls of their own, also below a model's: ADK runs tools inside of them."""
 UNCOUNTED: Final = "uncounted_token_usage"
 _LONGEST_ID: Final = 200
 MAX_REMEMBERED: Final = 50_000
@@ -33,7 +35,8 @@ class CallCounter:
         usage = span.payload["token_usage"]
         calls_below = view.key in self._above_calls
         counted = usage is not None and not calls_below and not self._is_twin(view)
-        if (counted or calls_below) and view.parent is not None and not view.parent_is_remote:
+        tells = (counted or calls_below) and span.schema_name not in OTHERS
+        if tells and view.parent is not None and not view.parent_is_remote:
             self._above_calls[view.parent] = None
             if len(self._above_calls) > MAX_REMEMBERED:
                 self._above_calls.popitem(last=False)

@@ -40,7 +40,7 @@ def _read_flattened(content: Content) -> None:
     _fill_messages(content, flat, "answered", COMPLETIONS)
     functions, used = unflattened(content, flat, FUNCTIONS)
     names = [function["name"] for function in functions if "name" in function]
-    content.fill("tools", names or None, used)
+    content.fill("tools", names or None, [key for key in used if key.endswith(".name")])
 
 
 def _use_twins(content: Content) -> None:

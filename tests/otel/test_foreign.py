@@ -197,6 +197,15 @@ def test_every_declaration_of_tools_gives_their_names(tools: object) -> None:
     assert part(span, "inputs")["tools"] == ["get_weather"]
 
 
+def test_of_a_declared_function_only_the_name_is_shown_and_the_rest_stays() -> None:
+    left = {"llm.request.functions.0.description": "Weather of a city"}
+    name = {"llm.request.functions.0.name": "get_weather"}
+    span = mapped({"gen_ai.operation.name": "chat", **name, **left})
+    assert part(span, "inputs")["tools"] == ["get_weather"]
+    assert part(span, "metadata").items() >= left.items()
+    assert name.keys().isdisjoint(part(span, "metadata"))
+
+
 def test_an_agent_is_called_by_its_name_and_not_by_its_id() -> None:
     span = mapped(
         {
