@@ -206,6 +206,14 @@ def test_of_a_declared_function_only_the_name_is_shown_and_the_rest_stays() -> N
     assert name.keys().isdisjoint(part(span, "metadata"))
 
 
+def test_a_tool_declared_without_a_schema_has_its_name() -> None:
+    left = {"llm.tools.0.tool.description": "Weather of a city"}
+    name = {"llm.tools.0.tool.name": "get_weather"}
+    span = mapped({"openinference.span.kind": "LLM", **name, **left})
+    assert part(span, "inputs")["tools"] == ["get_weather"]
+    assert part(span, "metadata").items() >= left.items()
+
+
 def test_an_agent_is_called_by_its_name_and_not_by_its_id() -> None:
     span = mapped(
         {
