@@ -14,12 +14,14 @@ import orjson
 
 from prefactor_otel.items import Item
 from prefactor_otel.lineage import remember
-from prefactor_otel.mapping import AgentSpan
+from prefactor_otel.mapping import AgentSpan, SpanType
 from prefactor_otel.span import SpanKey, SpanView
 
 RESPONSE_IDS: Final = ("gen_ai.response.id", "llm.response.id")
 RESPONSE: Final = "output.value"
 """The whole response (OpenInference); of OpenAI's and Anthropic's the id comes first."""
+OTHERS: Final = (SpanType.TOOL.schema_name, SpanType.AGENT.schema_name)
+"""What these call are calls of their own, also below a model's: ADK runs tools inside of them."""
 UNCOUNTED: Final = "uncounted_token_usage"
 _LONGEST_ID: Final = 200
 CONTENT: Final = ("messages", "input", "content")
@@ -34,6 +36,7 @@ class CallCounter:
         self._counted: OrderedDict[SpanKey, bool] = OrderedDict()
         self._below: OrderedDict[SpanKey, tuple[SpanKey, ...]] = OrderedDict()
         self._told: OrderedDict[str, tuple[str, SpanKey]] = OrderedDict()
+        self._others: OrderedDict[SpanKey, None] = OrderedDict()
 
     def has_calls_below(self, key: SpanKey) -> bool:
         """Whether a model call that counts has ended somewhere under this span."""
@@ -49,9 +52,11 @@ class CallCounter:
         below = self._below.get(view.key, ())
         if below:
             return below
-        above = next((key for key in ancestors if key in self._counted), None)
-        if above is not None:
-            return (above,)
+        for above in ancestors:
+            if above in self._counted:
+                return (above,)
+            if above in self._others:
+                break
         told = self._told.get(_response_of(view))
         # Only another instrumentation tells of a call again. One tells of each call once, so
         # equal ids within it are the server's doing.
@@ -74,7 +79,9 @@ class CallCounter:
             if response and response not in self._told:
                 remember(self._told, response, (view.scope_name, key), MAX_REMEMBERED)
             below = (key,)
-        if below and view.parent is not None and not view.parent_is_remote:
+        if span.schema_name in OTHERS:
+            remember(self._others, view.key, None, MAX_REMEMBERED)
+        elif below and view.parent is not None and not view.parent_is_remote:
             both = (*self._below.get(view.parent, ()), *below)[:2]
             remember(self._below, view.parent, both, MAX_REMEMBERED)
 

@@ -386,4 +386,4 @@ class SpanTree:
 def _agent_in(attributes: Attributes, name: str) -> str | None:
     """The agent that a span of this name is, or is wrapped around."""
     is_agent = span_type(attributes) is SpanType.AGENT
-    return (agent_name(attributes) or name) if is_agent else None
+    return agent_name(attributes, name) if is_agent else None

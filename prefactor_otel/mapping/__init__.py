@@ -23,7 +23,7 @@ from prefactor_otel.mapping import (
 )
 from prefactor_otel.mapping.content import EVENTS, Content
 from prefactor_otel.mapping.failure import Status, error_of, status_of
-from prefactor_otel.mapping.kind import NOTHING, Below, SpanType, agent_name, span_type
+from prefactor_otel.mapping.kind import NOTHING, Below, SpanType, agent_in, agent_name, span_type
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
 from prefactor_otel.semconv import content
 from prefactor_otel.semconv.genai import GenAI
@@ -110,7 +110,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     outputs = _captured(
         outputs_of(content, kind, single), capture.outputs, capture.max_output_length
     )
-    name = single.name or _readable(view, single)
+    name = single.name or _readable(view, kind, single)
     status, error = status_of(view), error_of(view)
     payload: dict[str, object] = {
         "span_id": view.key.span_hex,
@@ -142,8 +142,10 @@ def _spoken(keys: tuple[str, ...], has_events: bool) -> tuple[Dialect, ...]:
     return tuple(d for d in DIALECTS if any(name.startswith(d.VOCABULARY) for name in names))
 
 
-def _readable(view: SpanView, single: scalars.Scalars) -> str:
+def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars) -> str:
     """The span's name where a person can read it; a model call is named by its model."""
+    if kind is SpanType.AGENT:
+        return agent_in(view.name)
     model = single.model
     if model is None:
         return scalars.without_identity(view.name, view.attributes)

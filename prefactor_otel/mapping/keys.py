@@ -17,7 +17,12 @@ ANSWERED_MODEL: Final = (
     "mlflow.llm.model",
     "ai.response.model",
 )
-MODEL_HOLDERS: Final = ("llm.invocation_parameters", "input.value", "mlflow.spanInputs")
+MODEL_HOLDERS: Final = (
+    "llm.invocation_parameters",
+    "input.value",
+    "mlflow.spanInputs",
+    "request_data",
+)
 PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 TOOL_NAME: Final = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name", "ai.toolCall.name")
 OWN_TEXT: Final = ("crew_id", "crewai.task.description")
@@ -103,6 +108,8 @@ USAGE_HOLDERS: Final = (
     "langfuse.observation.usage_details",
     "mlflow.chat.tokenUsage",
     "langsmith.metadata.usage_metadata",
+    "response_data",
+    "gcp.vertex.agent.llm_response",
 )
 """JSON objects of token counts, some of them with objects of details inside."""
 TOKENS_INSIDE: Final = {
@@ -120,6 +127,10 @@ TOKENS_INSIDE: Final = {
     "input_cached_tokens": "cached_tokens",
     "cache_creation": "cache_write_tokens",
     "cache_creation_input_tokens": "cache_write_tokens",
+    "prompt_token_count": "prompt_tokens",
+    "total_token_count": "total_tokens",
+    "cached_content_token_count": "cached_tokens",
+    "thoughts_token_count": "reasoning_tokens",
     "reasoning": "reasoning_tokens",
     "reasoning_tokens": "reasoning_tokens",
     "output_reasoning_tokens": "reasoning_tokens",

@@ -100,6 +100,13 @@ _BY_VERCEL: Final = {
     "doEmbed": SpanType.EMBEDDING,
     "doRerank": SpanType.RERANKER,
 }
+_BY_REQUEST: Final = {
+    "chat": SpanType.LLM,
+    "completion": SpanType.LLM,
+    "embedding": SpanType.EMBEDDING,
+    "rerank": SpanType.RERANKER,
+}
+"""OpenLLMetry's ``llm.request.type``, from before it wrote operations."""
 _MODEL_KEYS: Final = (
     GenAI.REQUEST_MODEL,
     GenAI.RESPONSE_MODEL,
@@ -165,9 +172,19 @@ def _sdk(attributes: Attributes) -> SpanType | None:
 
 
 def _evidence(attributes: Attributes) -> SpanType | None:
+    request = attributes.get("llm.request.type")
+    if isinstance(request, str) and request in _BY_REQUEST:
+        return _BY_REQUEST[request]
+    if "logfire.msg_template" in attributes and _asks_a_model(attributes.get("request_data")):
+        return SpanType.LLM
     if any(key in attributes for key in _MODEL_KEYS) and any(k in attributes for k in _USAGE_KEYS):
         return SpanType.LLM
     return SpanType.TOOL if GenAI.TOOL_NAME in attributes else None
+
+
+def _asks_a_model(request: object) -> bool:
+    """Logfire, from before it wrote operations."""
+    return isinstance(request, str) and '"messages":' in request and '"model":' in request
 
 
 RULES: Final[tuple[Callable[[Attributes], SpanType | None], ...]] = (
@@ -211,16 +228,26 @@ def _by_what_it_did(found: SpanType, attributes: Attributes, below: Below) -> Sp
 
 def _is_wrapper(attributes: Attributes, name: str, serves: bool, below: Below) -> bool:
     """A run has one agent span an agent, not one more for each layer around it."""
-    own = agent_name(attributes)
-    if serves and own is None and attributes.get(GenAI.OPERATION_NAME) == "invoke_agent":
-        return True
-    return below.agent is not None and below.agent == (own or name)
+    if serves and attributes.get(GenAI.OPERATION_NAME) == "invoke_agent":
+        return attributes.keys().isdisjoint(AGENT_NAME)
+    return below.agent is not None and below.agent == agent_name(attributes, name)
 
 
-def agent_name(attributes: Attributes) -> str | None:
-    """What the agent is called, where the span says so."""
+def agent_name(attributes: Attributes, span_name: str) -> str:
+    """What the agent is called: where the span says so, else what its name says."""
     names = (attributes.get(key) for key in AGENT_NAME)
-    return next((name for name in names if isinstance(name, str) and name), None)
+    return next((name for name in names if isinstance(name, str) and name), None) or agent_in(
+        span_name
+    )
+
+
+def agent_in(name: str) -> str:
+    """The agent's name in that of its span, where an instrumentation writes it nowhere else:
+    ``weather_agent.run`` (smolagents), ``agent_run [weather_agent]`` (Google's ADK)."""
+    for before, after in (("agent_run [", "]"), ("", ".run")):
+        if name.startswith(before) and name.endswith(after):
+            return name[len(before) : -len(after)] or name
+    return name
 
 
 def _calls_a_model(attributes: Attributes) -> bool:

@@ -6,7 +6,7 @@ blocks; Gemini's parts; the Vercel AI SDK's; LangChain's serialised messages (``
 """
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from prefactor_otel.mapping.content import parsed
@@ -29,7 +29,13 @@ def messages(value: object) -> list[object] | None:
         return None
     if len(value) == 1 and isinstance(value[0], list):  # LangChain batches what it sends
         value = value[0]
-    return [message(part) for entry in value for part in _apart(entry)]
+    told: list[object] = []
+    for entry in value:
+        if isinstance(entry, dict) and len(_blocks(entry)) > 1:
+            told += [message(part) for part in _apart(entry)]
+        else:
+            told.append(message(entry))
+    return told
 
 
 def role_name(role: object) -> object:
@@ -37,15 +43,16 @@ def role_name(role: object) -> object:
     return _ROLES.get(role, role) if isinstance(role, str) else role
 
 
-def _apart(entry: object) -> list[object]:
+def _blocks(entry: Mapping[str, object]) -> list[object]:
+    blocks = entry.get("parts", entry.get("content"))
+    return blocks if isinstance(blocks, list) else []
+
+
+def _apart(entry: Mapping[str, object]) -> Sequence[object]:
     """The answers of several tools in one message (Anthropic, Bedrock, Gemini), each on its own,
     because each answers another call."""
-    if not isinstance(entry, dict):
-        return [entry]
-    holder = "parts" if isinstance(entry.get("parts"), list) else "content"
-    blocks = entry.get(holder)
-    if not isinstance(blocks, list) or len(blocks) < 2:
-        return [entry]
+    holder = "parts" if "parts" in entry else "content"
+    blocks = _blocks(entry)
     answers = [block for block in blocks if _block_answer(block) is not None]
     if not answers:
         return [entry]

@@ -63,7 +63,9 @@ def _fill(
     built = [build(entry) for entry in entries]
     kept = [entry for entry in built if entry is not None]
     if kept:
-        if build is _message and not all(
+        if build is _tool_name:
+            used = [key for key in used if key.endswith((".json_schema", ".name"))]
+        elif build is _message and not all(
             _is_shown(entry, made) for entry, made in zip(entries, built, strict=True)
         ):
             used = _of_shown(used, prefix, [made is not None for made in built])
@@ -206,9 +208,10 @@ def _call(call: object) -> Node:
 
 
 def _tool_name(entry: Node) -> object:
-    schema = parsed(_inside(entry, "tool").get("json_schema"))
-    names = tool_names([schema])
-    return names[0] if isinstance(names, list) else None
+    tool = _inside(entry, "tool")
+    names = tool_names([parsed(tool.get("json_schema"))])
+    name = names[0] if isinstance(names, list) else None
+    return name if name is not None else tool.get("name")
 
 
 def _document(entry: Node) -> Node | None:

@@ -19,6 +19,8 @@ ENTITY_INPUT: Final = "traceloop.entity.input"
 ENTITY_OUTPUT: Final = "traceloop.entity.output"
 TASK_INPUT: Final = "gen_ai.task.input"
 TASK_OUTPUT: Final = "gen_ai.task.output"
+_OF_MESSAGE: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "finish_reason"})
+"""What of a message is shown; the rest stays where it is."""
 
 
 def read(content: Content, span_type: SpanType) -> None:
@@ -39,7 +41,7 @@ def _read_flattened(content: Content) -> None:
     _fill_messages(content, "answered", COMPLETIONS)
     functions, used = unflattened(content, FUNCTIONS)
     names = [function["name"] for function in functions if "name" in function]
-    content.fill("tools", names or None, used)
+    content.fill("tools", names or None, [key for key in used if key.endswith(".name")])
 
 
 def _use_twins(content: Content) -> None:
@@ -67,8 +69,14 @@ def _entity(value: object, wrapper: str) -> object:
 
 def _fill_messages(content: Content, slot: Slot, prefix: str) -> None:
     entries, used = unflattened(content, prefix)
-    if entries:
-        content.fill(slot, messages([_message(entry) for entry in entries]), used)
+    if not entries:
+        return
+    if not all(entry.keys() <= _OF_MESSAGE for entry in entries):
+        after = len(prefix)
+        used = [key for key in used if key[after:].split(".", 2)[1] in _OF_MESSAGE]
+    content.fill(slot, messages([_message(entry) for entry in entries]), used)
+    if slot == "answered":
+        content.fill("stop_reason", entries[0].get("finish_reason"))
 
 
 def _message(entry: Node) -> Node:

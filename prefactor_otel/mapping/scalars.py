@@ -1,6 +1,6 @@
 """Single values: model, tokens, stop reason, names, session. Their keys are in ``keys``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -21,7 +21,9 @@ from prefactor_otel.mapping.keys import (
     USER,
 )
 from prefactor_otel.mapping.kind import AGENT_NAME, SpanType
+from prefactor_otel.mapping.whole import stop_reason
 
+RESPONSE: Final = "output.value"
 COUNTED: Final = (SpanType.LLM, SpanType.EMBEDDING)
 """Types whose tokens count; on others frameworks repeat totals."""
 
@@ -153,7 +155,11 @@ def _add_inside(usage: dict[str, int], content: Content, key: str) -> None:
     if not isinstance(holder, dict):
         return
     shown = True
-    for counts in (holder, *(inner for inner in holder.values() if isinstance(inner, dict))):
+    for counts in _nested(holder):
+        said, thought = counts.get("candidates_token_count"), counts.get("thoughts_token_count")
+        if isinstance(said, int):  # Gemini counts what was thought apart from what was said
+            thought = thought if isinstance(thought, int) else 0
+            usage.setdefault("completion_tokens", said + thought)
         for name, tokens in counts.items():
             if name in TOKENS_INSIDE and isinstance(tokens, int) and not isinstance(tokens, bool):
                 usage.setdefault(TOKENS_INSIDE[name], tokens)
@@ -161,6 +167,13 @@ def _add_inside(usage: dict[str, int], content: Content, key: str) -> None:
                 shown = shown and isinstance(tokens, dict)
     if shown:
         content.taken.add(key)
+
+
+def _nested(holder: dict[str, object]) -> Iterator[dict[str, object]]:
+    yield holder
+    for inner in holder.values():
+        if isinstance(inner, dict):
+            yield from _nested(inner)
 
 
 def without_identity(name: str, attributes: Mapping[str, object]) -> str:
@@ -183,6 +196,8 @@ def _stop_reason(content: Content, keys: Iterable[str]) -> object:
             break
     else:
         reason = content.show("stop_reason")
+        if reason is None and RESPONSE in content.attributes:
+            reason = stop_reason(parsed(content.attributes[RESPONSE]))
     return STOP_REASONS.get(reason.lower(), reason) if isinstance(reason, str) else reason
 
 

@@ -56,7 +56,7 @@ def read_call(content: Content, given: str, got: str) -> None:
     answered, is_whole = answer_in(response)
     content.fill("answered", answered, [got] if is_whole else [])
     if answered is not None:
-        content.fill("stop_reason", _stop_reason(response))
+        content.fill("stop_reason", stop_reason(response))
 
 
 def messages_in(value: object) -> list[object] | None:
@@ -132,7 +132,8 @@ def _read_settings(content: Content, request: object, key: str) -> None:
     content.fill("parameters", asked_for or None, [key])
 
 
-def _stop_reason(response: object) -> object:
+def stop_reason(response: object) -> object:
+    """Why the model stopped, out of its whole response."""
     if not isinstance(response, dict):
         return None
     choice: object = response.get("choices", response.get("generations"))

@@ -64,6 +64,14 @@ def test_a_step_between_two_tellings_of_one_call_changes_nothing() -> None:
     assert total(items) == 150
 
 
+@pytest.mark.parametrize("operation", ["execute_tool", "invoke_agent"])
+def test_a_call_by_a_tool_that_a_call_ran_counts_too(operation: str) -> None:
+    between = {"gen_ai.operation.name": operation}
+    step = dataclasses.replace(call(2, 1, "app", "x"), attributes=between)
+    items = run_through([call(3, 2, "inner", "r"), step, call(1, None, "outer", "r2")])
+    assert total(items) == 300
+
+
 def test_two_instrumentations_telling_of_one_response_count_it_once() -> None:
     items = run_through([call(2, None, "one", "same"), call(3, None, "other", "same")])
     assert total(items) == 150

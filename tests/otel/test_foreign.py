@@ -197,6 +197,23 @@ def test_every_declaration_of_tools_gives_their_names(tools: object) -> None:
     assert part(span, "inputs")["tools"] == ["get_weather"]
 
 
+def test_of_a_declared_function_only_the_name_is_shown_and_the_rest_stays() -> None:
+    left = {"llm.request.functions.0.description": "Weather of a city"}
+    name = {"llm.request.functions.0.name": "get_weather"}
+    span = mapped({"gen_ai.operation.name": "chat", **name, **left})
+    assert part(span, "inputs")["tools"] == ["get_weather"]
+    assert part(span, "metadata").items() >= left.items()
+    assert name.keys().isdisjoint(part(span, "metadata"))
+
+
+def test_a_tool_declared_without_a_schema_has_its_name() -> None:
+    left = {"llm.tools.0.tool.description": "Weather of a city"}
+    name = {"llm.tools.0.tool.name": "get_weather"}
+    span = mapped({"openinference.span.kind": "LLM", **name, **left})
+    assert part(span, "inputs")["tools"] == ["get_weather"]
+    assert part(span, "metadata").items() >= left.items()
+
+
 def test_an_agent_is_called_by_its_name_and_not_by_its_id() -> None:
     span = mapped(
         {
@@ -322,6 +339,14 @@ CALLS: dict[str, dict[str, object]] = {
         "gen_ai.usage.input_tokens": 120,
         "gen_ai.usage.output_tokens": 30,
         "gen_ai.usage.cache_read.input_tokens": 8,
+    },
+    "logfire 2": {
+        "logfire.msg_template": "Chat Completion with {request_data[model]!r}",
+        "request_data": REQUEST,
+        "response_data": orjson.dumps(
+            {"message": {"role": "assistant", "content": ANSWER}, "usage": orjson.loads(USAGE)}
+        ).decode(),
+        "gen_ai.response.finish_reasons": ("stop",),
     },
     "vercel": {
         "ai.operationId": "ai.generateText.doGenerate",
@@ -455,6 +480,45 @@ def test_a_name_holds_no_id_no_user_text_and_no_template(
     assert part(span, "metadata")["otel.name"] == name
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("weather_agent.run", "weather_agent"),
+        ("agent_run [weather_agent]", "weather_agent"),
+        ("weather_agent", "weather_agent"),
+        (".run", ".run"),
+    ],
+)
+def test_an_agent_without_a_name_of_its_own_has_that_of_its_span(name: str, shown: str) -> None:
+    span = mapped({"openinference.span.kind": "AGENT"}, name=name)
+    assert span.payload["name"] == shown
+    assert mapped({"openinference.span.kind": "CHAIN"}, name=name).payload["name"] == name
+
+
+def test_geminis_thoughts_are_part_of_what_it_completed() -> None:
+    usage = {
+        "prompt_token_count": 120,
+        "candidates_token_count": 26,
+        "thoughts_token_count": 4,
+        "cached_content_token_count": 8,
+        "total_token_count": 150,
+    }
+    response = orjson.dumps({"content": {"parts": []}, "usage_metadata": usage}).decode()
+    span = mapped(
+        {
+            "gcp.vertex.agent.llm_request": GEMINI_REQUEST,
+            "gcp.vertex.agent.llm_response": response,
+        }
+    )
+    assert span.payload["token_usage"] == {
+        "prompt_tokens": 120,
+        "completion_tokens": 30,
+        "total_tokens": 150,
+        "cached_tokens": 8,
+        "reasoning_tokens": 4,
+    }
+
+
 def test_a_users_text_in_a_name_is_hidden_with_the_inputs() -> None:
     text: dict[str, object] = {"crewai.task.description": "Is it sunny?"}
     view = with_attributes(one_view("Is it sunny?.task"), text)
@@ -536,6 +600,43 @@ def test_a_users_words_in_a_frameworks_own_attribute_are_hidden_too(key: str) ->
     view = with_attributes(one_view(), {key: "SECRET"})
     hidden = agent_span(view, Capture(inputs=False))
     assert "SECRET" not in orjson.dumps(hidden.payload).decode()
+
+
+def test_an_older_call_by_openllmetry_without_usage_is_a_call_all_the_same() -> None:
+    left = {"gen_ai.completion.0.citations": "page 3"}
+    span = mapped(
+        {
+            "llm.request.type": "completion",
+            "gen_ai.request.model": "claude-3-5-sonnet",
+            "gen_ai.prompt.0.role": "user",
+            "gen_ai.prompt.0.content": "hello",
+            "gen_ai.completion.0.role": "assistant",
+            "gen_ai.completion.0.content": ANSWER,
+            "gen_ai.completion.0.finish_reason": "end_turn",
+            **left,
+        }
+    )
+    assert span.schema_name == "otel:llm"
+    assert part(span, "inputs")["messages"] == [{"role": "user", "content": "hello"}]
+    told = {"messages": [{"role": "assistant", "content": ANSWER}], "stop_reason": "stop"}
+    assert part(span, "outputs") == told
+    assert part(span, "metadata").items() >= left.items()
+
+
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        ('{"id": "msg_1", "content": [], "stop_reason": "end_turn"}', "stop"),
+        ('{"choices": [{"finish_reason": "length"}]}', "length"),
+        ('{"finish_reason": "function_calls", "content": []}', "tool_calls"),
+        ("plain text", None),
+    ],
+)
+def test_a_stop_reason_is_found_in_the_whole_response_at_last(
+    response: str, reason: str | None
+) -> None:
+    span = mapped({"openinference.span.kind": "LLM", "output.value": response})
+    assert part(span, "outputs").get("stop_reason") == reason
 
 
 def of_run(name: str, span_type: str) -> list[AgentSpan]:
