@@ -62,31 +62,39 @@ _TOKEN_USAGE: Final[JsonSchema] = _object(
 _FAILURE: Final = {"error_type": _TEXT, "message": _TEXT, "stacktrace": _TEXT}
 _ERROR: Final[JsonSchema] = _object(**_FAILURE) | {"type": ["object", "null"]}
 
-_ASKED: Final = (
-    "{% assign asked = inputs.messages.last.content | default: inputs.input %}"
-    "{% if asked %}: {{ asked | strip_newlines | truncate: 80 }}{% endif %}"
-)
-_SAID: Final = (
-    "{{ outputs.messages.last.content | default: outputs.content | strip_newlines | truncate: 80 }}"
-)
-_CALLED: Final = "{{ outputs.tool_calls | map: 'name' | join: ', ' }}"
-_OUTPUT: Final = "{{ outputs.output | strip_newlines | truncate: 80 }}"
-_QUERY: Final = "{{ inputs.query | strip_newlines | truncate: 80 }}"
-_FOUND: Final = "{% if outputs.documents.first %}{{ outputs.documents.size }} documents{% endif %}"
-_ARGUMENTS: Final = (
-    "{% for argument in inputs %}"
-    "{{ argument[0] }}={{ argument[1] | strip_newlines | truncate: 40 }}"
-    "{% unless forloop.last %}, {% endunless %}"
-    "{% endfor %}"
-)
+_LINE: Final = "replace: '\n', ' ' | strip_newlines | truncate: 80"
+"""A text as part of a line. The newline stands there as it is: Liquid knows no escapes."""
 
 
-def _or_error(result: str) -> str:
+def _part(before: str, value: str) -> str:
+    """A value and what stands before it, or nothing where there is none."""
+    assigned = "{% assign value = " + value + " %}"
+    return assigned + "{% if value and value != '' %}" + before + _SHOWN + "{% endif %}"
+
+
+def _result(value: str) -> str:
     """The result, or in its place the type of the error that the span ended with."""
-    return "{% if error %}{{ error.error_type }}{% else %}" + result + "{% endif %}"
+    shown = "{% else %}" + _part(" → ", value) + "{% endif %}"
+    return "{% if error %} → {{ error.error_type }}" + shown
 
 
-_NAME: Final = "{{ name }}{% if error %}: {{ error.error_type }}{% endif %}"
+_SHOWN: Final = "{{ value | " + _LINE + " }}"
+_MODEL: Final = "{{ inputs.model | default: name }}"
+_ASKED: Final = _part(": ", "inputs.messages.last.content | default: inputs.input")
+_OUTPUT: Final = _result("outputs.output")
+_QUERY: Final = _part(": ", "inputs.query")
+_FOUND: Final = _result("outputs.documents.size")
+_ANSWERED: Final = (
+    "{% if outputs.tool_calls %} → {{ outputs.tool_calls | map: 'name' | join: ', ' }}{% else %}"
+    + _result("outputs.messages.last.content | default: outputs.content")
+    + "{% endif %}"
+)
+_ARGUMENTS: Final = (
+    "{% for argument in inputs %}{{ argument[0] }}={{ argument[1] | "
+    + _LINE
+    + " }}{% unless forloop.last %}, {% endunless %}{% endfor %}"
+)
+_ERROR_ALONE: Final = "{% if error %} → {{ error.error_type }}{% endif %}"
 _TASK: Final = _object(messages=_MESSAGES, input=_ANYTHING, system=_ANYTHING)
 _ANSWER: Final = _object(output=_ANYTHING)
 
@@ -94,17 +102,14 @@ DECLARED: Final[dict[SpanType, Declared]] = {
     SpanType.AGENT: Declared(
         "Agent",
         "One invocation of an agent: what it was asked and what it answered.",
-        "{{ name }}" + _ASKED + " → " + _or_error(_OUTPUT),
+        "{{ name }}" + _ASKED + _OUTPUT,
         _TASK,
         _ANSWER,
     ),
     SpanType.LLM: Declared(
         "LLM call",
         "One call of a language model, with its messages, parameters and token usage.",
-        "{{ inputs.model }}"
-        + _ASKED
-        + " → "
-        + _or_error("{% if outputs.tool_calls %}" + _CALLED + "{% else %}" + _SAID + "{% endif %}"),
+        _MODEL + _ASKED + _ANSWERED,
         _object(
             model=_TEXT,
             messages=_MESSAGES,
@@ -118,63 +123,63 @@ DECLARED: Final[dict[SpanType, Declared]] = {
     SpanType.TOOL: Declared(
         "Tool call",
         "One execution of a tool: its arguments by name, or under input, and its result.",
-        "{{ name }}(" + _ARGUMENTS + ") → " + _or_error(_OUTPUT),
+        "{{ name }}(" + _ARGUMENTS + ")" + _OUTPUT,
         _object(input=_ANYTHING),
         _ANSWER,
     ),
     SpanType.CHAIN: Declared(
         "Chain",
         "A step of a workflow that groups other steps.",
-        _NAME,
+        "{{ name }}" + _ERROR_ALONE,
         _TASK,
         _ANSWER,
     ),
     SpanType.RETRIEVER: Declared(
         "Retrieval",
         "One search of a knowledge source: the query and the documents found.",
-        _QUERY + " → " + _or_error(_FOUND),
+        "{{ name }}" + _QUERY + _FOUND,
         _object(query=_ANYTHING),
         _object(documents=_ANYTHING),
     ),
     SpanType.EMBEDDING: Declared(
         "Embedding",
         "One computation of embeddings; the vectors themselves are not recorded.",
-        "{{ inputs.model }} → " + _or_error("{{ outputs.count }} texts"),
+        _MODEL + _result("outputs.count"),
         _object(model=_TEXT, input=_ANYTHING),
         _object(count=_COUNT, dimensions=_COUNT, output=_ANYTHING),
     ),
     SpanType.RERANKER: Declared(
         "Reranking",
         "One reordering of documents by their relevance to a query.",
-        _QUERY + " → " + _or_error(_FOUND),
+        "{{ name }}" + _QUERY + _FOUND,
         _object(query=_ANYTHING),
         _object(documents=_ANYTHING),
     ),
     SpanType.GUARDRAIL: Declared(
         "Guardrail",
         "A check of what goes into or comes out of a model.",
-        "{{ name }} → " + _or_error(_OUTPUT),
+        "{{ name }}" + _OUTPUT,
         _TASK,
         _ANSWER,
     ),
     SpanType.EVALUATOR: Declared(
         "Evaluation",
         "One judgement of an answer.",
-        "{{ name }} → " + _or_error(_OUTPUT),
+        "{{ name }}" + _OUTPUT,
         _TASK,
         _ANSWER,
     ),
     SpanType.HANDOFF: Declared(
         "Handoff",
         "One agent passes the task to another.",
-        _NAME,
+        "{{ name }}" + _ERROR_ALONE,
         _TASK,
         _ANSWER,
     ),
     SpanType.SPAN: Declared(
         "Span",
         "Any other OpenTelemetry span: HTTP, database, own code.",
-        _NAME,
+        "{{ name }}" + _ERROR_ALONE,
         _TASK,
         _ANSWER,
     ),

@@ -45,6 +45,7 @@ USER: Final = (
     "langsmith.metadata.user_id",
     "ai.telemetry.metadata.userId",
 )
+TAGS: Final = ("tag.tags", "tags")
 STOP_REASON: Final = (
     "gen_ai.response.finish_reasons",
     "llm.finish_reason",

@@ -6,6 +6,7 @@ from prefactor_otel.mapping.content import Content, Slot, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import messages, tool_arguments, tool_result
 from prefactor_otel.mapping.openinference import Node, in_order, unflattened
+from prefactor_otel.mapping.whole import messages_alone
 from prefactor_otel.semconv.genai import GenAI
 
 VOCABULARY: Final = (
@@ -31,6 +32,8 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("arguments", [ENTITY_INPUT], tool_arguments)
         content.offer("result", [ENTITY_OUTPUT], tool_result)
         _use_twins_of_tools(content)
+    if span_type in (SpanType.AGENT, SpanType.CHAIN):
+        content.offer("asked", [ENTITY_INPUT, TASK_INPUT], _asked)
     content.offer("input", [ENTITY_INPUT, TASK_INPUT], lambda value: _entity(value, "inputs"))
     content.offer("output", [ENTITY_OUTPUT, TASK_OUTPUT], lambda value: _entity(value, "outputs"))
     _use_twins(content)
@@ -59,6 +62,11 @@ def _use_twins_of_tools(content: Content) -> None:
     ):
         if content.attributes.get(one) == content.attributes.get(other):
             content.belongs(other, to=one)
+
+
+def _asked(value: object) -> object:
+    """The messages, where the entity was given nothing else."""
+    return messages_alone(_entity(value, "inputs"))
 
 
 def _entity(value: object, wrapper: str) -> object:

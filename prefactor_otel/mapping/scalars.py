@@ -14,6 +14,7 @@ from prefactor_otel.mapping.keys import (
     SESSION,
     STOP_REASON,
     STOP_REASONS,
+    TAGS,
     TOKENS,
     TOKENS_INSIDE,
     TOOL_NAME,
@@ -37,10 +38,10 @@ class Scalars(NamedTuple):
     token_usage: dict[str, int] | None
     stop_reason: object
     labels: dict[str, object]
-    """Provider, session and user, under one name whatever the vocabulary."""
+    """Provider, session, user and tags, under one name whatever the vocabulary."""
 
 
-_LABELS: Final = {"provider": PROVIDER, "session_id": SESSION, "user_id": USER}
+_LABELS: Final = {"provider": PROVIDER, "session_id": SESSION, "user_id": USER, "tags": TAGS}
 
 
 class Present(NamedTuple):

@@ -17,8 +17,9 @@ def read(content: Content, span_type: SpanType) -> None:
     if span_type is SpanType.LLM:
         content.offer("asked", [INPUT], messages_in)
         content.offer("answered", [OUTPUT], messages_in)
-    if span_type is SpanType.AGENT:
+    if span_type in (SpanType.AGENT, SpanType.CHAIN):
         content.offer("asked", [INPUT], messages_alone)
+    if span_type is SpanType.AGENT:
         content.offer("answer", [OUTPUT], last_answer, partly=True)
     if span_type is SpanType.TOOL:
         content.offer("arguments", [INPUT], tool_arguments)

@@ -36,8 +36,9 @@ def read_pair(content: Content, span_type: SpanType, given: str, got: str) -> No
     elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
         content.offer("query", [given], decoded)
         content.offer("documents", [got], documents)
-    elif span_type is SpanType.AGENT:
+    elif span_type in (SpanType.AGENT, SpanType.CHAIN):
         content.offer("asked", [given], messages_alone)
+    if span_type is SpanType.AGENT:
         content.offer("answer", [got], last_answer, partly=True)
     if not content.has("asked"):
         content.offer("input", [given], lambda value: tool_arguments(decoded(value)))

@@ -150,7 +150,7 @@ STORIES = {
         "weather_agent: What is the weather in Atlantis? → ValueError",
         "model",
         "gpt-4o-mini: What is the weather in Atlantis? → get_weather",
-        "tools: ValueError",
+        "tools → ValueError",
         "get_weather(input=Atlantis) → ValueError",
     ],
 }
