@@ -7,6 +7,7 @@ The names of the variables are those of the other Prefactor SDKs where they have
 import math
 import os
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, cast
 from urllib.parse import urlsplit
 
@@ -117,6 +118,16 @@ class Config(BaseSettings):
         64 * 1024 * 1024,
         description="Most bytes that wait for the API; past it the oldest is dropped.",
     )
+    spool_dir: Path | None = Field(
+        None,
+        description="Folder in which waiting spans outlive the process. Unset: memory only.",
+    )
+    spool_max_bytes: Annotated[int, Field(ge=1024 * 1024)] = Field(
+        512 * 1024 * 1024, description="Most bytes in that folder; past it the oldest is dropped."
+    )
+    spool_max_age: Seconds = Field(
+        86_400.0, description="How long the spool keeps a span that cannot be sent, in seconds."
+    )
     parent_timeout: Seconds = Field(
         600.0,
         description="How long a finished span waits for its parent to end, in seconds, "
@@ -154,6 +165,9 @@ class Options(TypedDict, total=False):
     max_request_bytes: int | None
     max_queue_size: int | None
     max_queue_bytes: int | None
+    spool_dir: str | Path | None
+    spool_max_bytes: int | None
+    spool_max_age: float | None
     parent_timeout: float | None
     export_timeout: float | None
     shutdown_timeout: float | None

@@ -25,6 +25,11 @@ def span_idempotency_key(run: str, key: SpanKey, operation: Operation) -> str:
     return f"{run[:12]}{key.trace_hex}{key.span_hex}{operation.value[0]}"
 
 
+def finish_key_of(create_key: str) -> str:
+    """The key that finishes the span which this one created."""
+    return create_key[:-1] + Operation.FINISH_SPAN.value[0]
+
+
 def create_item(
     run: str, key: SpanKey, ref: SpanRef, span: AgentSpan, max_bytes: int, *, ends_span: bool = True
 ) -> Item:
@@ -61,11 +66,12 @@ def finish_item(
     return Item(run, Operation.FINISH_SPAN, idempotency_key, body, span=ref, ends_span=True)
 
 
-def with_otel_parent(item: Item, parent: SpanKey) -> Item:
-    """The create item of a span whose parent has no record: the OTel parent's id goes into the
-    payload. Rare, so decoding the body again is cheaper than carrying it twice."""
+def with_otel_parent(item: Item, parent: str) -> Item:
+    """The create item of a span whose parent has no record: the OTel parent's id (16
+    hexadecimal characters) goes into the payload. Rare, so decoding the body again is cheaper
+    than carrying it twice."""
     details = orjson.loads(b"{" + item.body + b"}")
-    details["payload"]["parent_span_id"] = parent.span_hex
+    details["payload"]["parent_span_id"] = parent
     return Item(
         item.run,
         item.operation,

@@ -1,4 +1,4 @@
-"""The exceptions that this package raises into user code, and only at set-up time."""
+"""The exceptions of this package; into user code it raises at set-up time only."""
 
 
 class PrefactorError(Exception):
@@ -12,3 +12,12 @@ class PrefactorConfigError(PrefactorError, ValueError):
     def __init__(self, message: str, *, from_arguments: bool = False) -> None:
         super().__init__(message)
         self.from_arguments = from_arguments
+
+
+class SpoolError(PrefactorError):
+    """The disk, or the spool's folder or file on it, cannot be used; never raised into an agent.
+    ``in_use`` says that a living process holds the file."""
+
+    def __init__(self, message: str, *, in_use: bool = False) -> None:
+        super().__init__(message)
+        self.in_use = in_use

@@ -16,6 +16,7 @@ from prefactor_otel.mapping import Capture
 from prefactor_otel.outbox import Outbox, Receipt
 from prefactor_otel.run import Run
 from prefactor_otel.span import Attributes, view_of
+from prefactor_otel.spool.file import ParkedRow
 from prefactor_otel.tree import SpanTree
 
 RESOURCE_WAIT: Final = 0.5
@@ -73,6 +74,7 @@ class Intake:
         self._ledger = ledger
         self._log = log
         self._born = time.monotonic()
+        self._to_store: list[Receipt] = []
         self._tree = SpanTree(
             run=run.key,
             capture=capture_of(config),
@@ -97,11 +99,23 @@ class Intake:
         else:
             self._take_flush(event.receipt)
 
+    def store(self) -> None:
+        """Let everything taken so far outlive the process, where there is a spool, and tell
+        those who wait for that."""
+        if self._outbox.is_durable:
+            parked = self._tree.newly_parked()
+            self._outbox.park([ParkedRow(str(p.key), str(p.parent), p.item) for p in parked])
+        self._outbox.commit()
+        on_disk = self._outbox.is_durable
+        for receipt in self._to_store:
+            receipt.keep(on_disk=on_disk)
+        self._to_store.clear()
+
     def take_due(self) -> None:
         """Handle what the time has made due: the run's registration, early creations, children
         that have waited long enough."""
         self.open_run()
-        self._put(self._tree.due(time.monotonic()))
+        self._outbox.put(self._tree.due(time.monotonic()))
 
     def open_run(self, *, at_once: bool = False) -> None:
         """Register the run as soon as the agent's name is known, or will not be."""
@@ -112,7 +126,7 @@ class Intake:
             return
         self.is_open = True
         resource = self.resource if self.resource is not None else Resource.create().attributes
-        self._put(self._run.opening(config, resource))
+        self._outbox.put(self._run.opening(config, resource))
 
     def close_run(self, status: FinishStatus | None) -> None:
         """Close what is open, then the run itself; without a status, by its root spans."""
@@ -120,16 +134,17 @@ class Intake:
         moment = time.time_ns()
         items = self._tree.close(moment)
         self._ledger.accept(self._tree.counts.cancelled + self._tree.counts.rescued)
-        self._put([*items, self._run.closing(status or self._status_of_roots(), moment)])
+        self._outbox.put([*items, self._run.closing(status or self._status_of_roots(), moment)])
 
     def _take_ended(self, event: Ended) -> None:
         now = time.monotonic()
         for span in event.spans:
             self.resource = self.resource or span.resource.attributes
             self.open_run()
-            self._put(self._items_of(span, now), event.receipt)
+            self._outbox.put(self._items_of(span, now), event.receipt)
         if event.receipt is not None:
             event.receipt.seal()
+            self._to_store.append(event.receipt)
 
     def _items_of(self, span: ReadableSpan, now: float) -> list[Item]:
         duplicates = self._tree.counts.duplicates
@@ -145,20 +160,12 @@ class Intake:
         return items
 
     def _take_flush(self, receipt: Receipt) -> None:
-        self._put(self._tree.flush())
+        self._outbox.put(self._tree.flush())
         self._outbox.watch(receipt)
-        if self._tree.parked:  # these wait for their parents, which nobody can hurry
-            receipt.lose()
+        if self._tree.parked and not self._outbox.is_durable:
+            receipt.lose()  # these wait for their parents, which nobody can hurry
         receipt.seal()
-
-    def _put(self, items: Sequence[Item], receipt: Receipt | None = None) -> None:
-        for entry in self._outbox.put(items, receipt):
-            if entry.item.ends_span:
-                self._ledger.drop(DropReason.QUEUE_FULL, 1)
-                self._log.warn(
-                    "queue_full", "Spans dropped (queue_full): the outbox is full, the oldest go"
-                )
-            entry.resolve(lost=True)
+        self._to_store.append(receipt)
 
     def _status_of_roots(self) -> FinishStatus:
         counts = self._tree.counts

@@ -4,8 +4,9 @@ An item does not hold the instance's id or the account's partition: neither is k
 run is registered. The sender writes them in front of the body when it builds a request.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Self
 
 from prefactor_http import pfid
 
@@ -51,3 +52,7 @@ class Item:
     def size(self) -> int:
         """Bytes that it takes in a request, at most."""
         return len(self.body) + 320
+
+    def under(self, parent: SpanRef | None) -> Self:
+        """The same, with this parent."""
+        return replace(self, parent=parent)

@@ -20,6 +20,9 @@ class DropReason(StrEnum):
     REFUSED = "refused"
     RUN_REFUSED = "run_refused"
     TOO_LARGE = "too_large"
+    SPOOL_FULL = "spool_full"
+    SPOOL_FAILED = "spool_failed"
+    EXPIRED = "expired"
     DUPLICATE = "duplicate"
     UNREADABLE = "unreadable"
     NOT_CONFIGURED = "not_configured"
@@ -33,7 +36,9 @@ class Stats:
     """A consistent snapshot. Counts are spans, except where the name says otherwise."""
 
     accepted: int
-    """Spans handed over: ended, or still open at shutdown."""
+    """Spans handed over: ended, or still open at shutdown; or adopted."""
+    adopted: int
+    """Those among them that were taken over from the spool of a process that had died."""
     acknowledged: int
     """Spans that the API has confirmed, each by its own key."""
     waiting: int
@@ -42,6 +47,8 @@ class Stats:
     """API operations in the outbox."""
     waiting_bytes: int
     """Their size in bytes."""
+    spooling: bool
+    """Whether what waits is on disk, and outlives the process."""
     retried: int
     """API operations that were sent more than once."""
     dropped: dict[str, int]
@@ -65,6 +72,7 @@ class Ledger:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._accepted = 0
+        self._adopted = 0
         self._acknowledged = 0
         self._retried = 0
         self._requests = 0
@@ -76,6 +84,12 @@ class Ledger:
         """So many spans have been handed over."""
         with self._lock:
             self._accepted += spans
+
+    def adopt(self, spans: int) -> None:
+        """So many spans of a process that has died are sent by this one."""
+        with self._lock:
+            self._accepted += spans
+            self._adopted += spans
 
     def acknowledge(self, spans: int) -> None:
         """The API has confirmed so many spans."""
@@ -117,16 +131,25 @@ class Ledger:
             return self._accepted - self._acknowledged - self._dropped.total()
 
     def snapshot(
-        self, *, items: int, size: int, orphaned: int, run_id: str | None, state: State
+        self,
+        *,
+        items: int = 0,
+        size: int = 0,
+        spooling: bool = False,
+        orphaned: int = 0,
+        run_id: str | None = None,
+        state: State,
     ) -> Stats:
         """All counters at one instant."""
         with self._lock:
             return Stats(
                 accepted=self._accepted,
+                adopted=self._adopted,
                 acknowledged=self._acknowledged,
                 waiting=self._accepted - self._acknowledged - self._dropped.total(),
                 waiting_items=items,
                 waiting_bytes=size,
+                spooling=spooling,
                 retried=self._retried,
                 dropped=dict(self._dropped),
                 orphaned=orphaned,

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -20,6 +20,9 @@ from prefactor_otel.worker import Worker
 
 _RECENT: Final = 0.25
 """Seconds within which a vain wait in ``export`` belongs to the shutdown that follows it."""
+
+_DISK_WAIT: Final = 1.0
+"""Seconds that ``export`` waits for the disk, at most."""
 
 _forks = 0
 """How often this process has been forked off since the import. Only a count is touched in the
@@ -91,11 +94,13 @@ class Pipeline:
         if worker is None:
             self._lose(len(spans))
             return False
+        assert self._config is not None
         receipt = Receipt()
         worker.ended(spans, receipt)
+        if self._config.spool_dir is not None:
+            self._await_disk(receipt)
         if not self._may_wait(worker):
             return not receipt.future.done() or receipt.future.result() is not False
-        assert self._config is not None
         begun = time.monotonic()
         try:
             outcome = receipt.future.result(self._config.export_timeout)
@@ -104,8 +109,15 @@ class Pipeline:
         self._vain_wait = (begun, time.monotonic()) if outcome is None else None
         return outcome is not False
 
+    def _await_disk(self, receipt: Receipt) -> None:
+        """Wait until what was handed over outlives the process: a millisecond or so, unless the
+        disk hangs."""
+        with suppress(TimeoutError):
+            receipt.stored.result(_DISK_WAIT)
+
     def flush(self, timeout_millis: float) -> bool:
-        """True when everything that ended before is acknowledged within the timeout."""
+        """True when everything that ended before is acknowledged within the timeout, or on disk
+        while the API does not answer."""
         worker = self._current()
         if worker is None:
             return self._off.lost == 0
@@ -149,7 +161,7 @@ class Pipeline:
         worker = self._current()
         if worker is not None:
             return worker.stats()
-        return self._off.snapshot(items=0, size=0, orphaned=0, run_id=None, state="off")
+        return self._off.snapshot(state="off")
 
     def _current(self, *, revive: bool = True) -> Worker | None:
         """This process's worker. In a forked child the inherited one is forgotten, with what

@@ -51,13 +51,20 @@ class Run:
 
     def closing(self, status: FinishStatus, finished_ns: int) -> Item:
         """The item that finishes the run."""
-        return self._item(
-            Operation.FINISH_RUN, {"status": status, "timestamp": timestamp(finished_ns)}
-        )
+        return closing_item(self.key, status, finished_ns)
 
     def _item(self, operation: Operation, content: dict[str, object]) -> Item:
-        key = f"{self.key}-{operation.value}"
-        return Item(self.key, operation, key, hygiene.encode(content)[1:-1])
+        return _run_item(self.key, operation, content)
+
+
+def closing_item(run: str, status: FinishStatus, finished_ns: int) -> Item:
+    """The item that finishes the run of this key."""
+    content: dict[str, object] = {"status": status, "timestamp": timestamp(finished_ns)}
+    return _run_item(run, Operation.FINISH_RUN, content)
+
+
+def _run_item(run: str, operation: Operation, content: dict[str, object]) -> Item:
+    return Item(run, operation, f"{run}-{operation.value}", hygiene.encode(content)[1:-1])
 
 
 def _agent_version(config: Config, resource: Attributes) -> dict[str, object]:

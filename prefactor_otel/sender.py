@@ -41,7 +41,6 @@ class Sender:
     ) -> None:
         self.closing = False
         self.paused = False
-        self.refused = False
         self.failing = False
         self.sending_since: float | None = None
         self.runs: dict[str, RunRecord | None] = {}
@@ -52,6 +51,10 @@ class Sender:
         self._max_bytes = max_request_bytes
         self._failures = 0
         self._wakeup = asyncio.Event()
+
+    def has_refused(self, run: str) -> bool:
+        """Whether the API has refused to register a run."""
+        return run in self.runs and self.runs[run] is None
 
     def wake(self) -> None:
         """There is something to send, or a reason not to wait any longer."""
@@ -110,12 +113,13 @@ class Sender:
             return None
         finally:
             self._outbox.release()
+            self._outbox.commit()
 
     # -- the run itself -------------------------------------------------------------------
 
     async def _open_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
         item = entry.item
-        if item.run in self.runs and self.runs[item.run] is None:
+        if self.has_refused(item.run):
             self._settle(entry, DropReason.RUN_REFUSED)
             return Answer(Verdict.DONE)
         path = "register" if item.operation is Operation.REGISTER else "start"
@@ -129,6 +133,7 @@ class Sender:
                 return Answer(Verdict.LATER, "a registration without an id")
             partition = partition_of(instance_id) if is_pfid(instance_id) else None
             self.runs[item.run] = RunRecord(instance_id, partition)
+            self._note_record(entry)
         return self._concluded(entry, answer)
 
     async def _finish_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
@@ -138,6 +143,8 @@ class Sender:
             self._settle(entry, DropReason.RUN_REFUSED)
             return Answer(Verdict.DONE)
         answer, _ = await self._call(client, entry, "finish")
+        if answer.verdict in (Verdict.DONE, Verdict.NEVER):
+            self._outbox.note(entry, lambda file: file.run_over(entry.item.run))
         return self._concluded(entry, answer)
 
     def _concluded(self, entry: Entry, answer: Answer) -> Answer:
@@ -181,7 +188,6 @@ class Sender:
 
     def _refuse_run(self, entry: Entry, answer: Answer) -> None:
         self.runs[entry.item.run] = None
-        self.refused = True
         self._ledger.trouble(f"registration refused: {answer.reason}")
         self._log.warn(
             "run",
@@ -207,7 +213,8 @@ class Sender:
             elif self._is_ready(entry):
                 sendable.append(entry)
             elif item.parent is not None and item.parent not in created:
-                self._outbox.lost.add(item.parent, None)  # nothing in here will ever give it an id
+                # Nothing in here will ever give it an id.
+                self._outbox.lose(entry, item.parent, None)
                 sendable.append(entry)
         return sendable
 
@@ -287,12 +294,16 @@ class Sender:
 
     def _learn(self, entry: Entry, output: object) -> None:
         record, ref = self._record(entry), entry.item.span
-        record.ids_accepted = True
+        if not record.ids_accepted:
+            record.ids_accepted = True
+            self._note_record(entry)
         if record.partition is not None or ref is None or not isinstance(output, dict):
             return
         details = output.get("details")
-        if isinstance(details, dict) and isinstance(details.get("id"), str):
-            record.server_ids[ref] = details["id"]
+        server_id = details.get("id") if isinstance(details, dict) else None
+        if isinstance(server_id, str):
+            record.server_ids[ref] = server_id
+            self._outbox.note(entry, lambda file: file.learnt(entry.item.run, ref, server_id))
 
     def _gave_up_ids(self, entry: Entry, output: object) -> bool:
         """Whether the API refused the id itself: then it makes the ids from here on."""
@@ -304,12 +315,13 @@ class Sender:
         if record.ids_accepted:
             return False
         record.partition = None
+        self._note_record(entry)
         return True
 
     def _refuse(
         self, entry: Entry, answer: Answer, reason: DropReason = DropReason.REFUSED
     ) -> None:
-        self._outbox.lost.note(entry.item)
+        self._outbox.give_up(entry)
         self._warn_refused(entry, answer)
         self._settle(entry, reason)
 
@@ -319,6 +331,16 @@ class Sender:
         self._log.warn(
             f"refused {answer.reason}",
             f"Prefactor refused a {operation} item: {answer.reason}; it is dropped and counted",
+        )
+
+    def _note_record(self, entry: Entry) -> None:
+        """Let what the API has said of a run outlive the process."""
+        run, record = entry.item.run, self._record(entry)
+        self._outbox.note(
+            entry,
+            lambda file: file.registered(
+                run, record.instance_id, record.partition, ids_accepted=record.ids_accepted
+            ),
         )
 
     # -- common ---------------------------------------------------------------------------

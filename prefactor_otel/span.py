@@ -17,6 +17,10 @@ class SpanKey(NamedTuple):
     trace_id: int
     span_id: int
 
+    def __str__(self) -> str:
+        """Both in hexadecimal, with a colon between."""
+        return f"{self.trace_hex}:{self.span_hex}"
+
     @property
     def trace_hex(self) -> str:
         """32 lower-case hexadecimal characters (W3C Trace Context)."""

@@ -94,6 +94,7 @@ class SpanTree:
     _waiting_for: dict[SpanKey, list[SpanKey]] = field(default_factory=dict)
     _parked_bytes: int = 0
     _to_show: deque[tuple[float, SpanKey]] = field(default_factory=deque)
+    _newly_parked: dict[SpanKey, None] | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -109,6 +110,12 @@ class SpanTree:
     def parked_bytes(self) -> int:
         """Bytes of their items."""
         return self._parked_bytes
+
+    def newly_parked(self) -> list[Parked]:
+        """What has begun to wait, or changed while it waits, since the last call and waits still.
+        From the first call on, this is kept."""
+        keys, self._newly_parked = self._newly_parked or {}, {}
+        return [self._parked[key] for key in keys if key in self._parked]
 
     def has_ended(self, key: SpanKey) -> bool:
         """Whether this span has been taken as ended, be it by its end or by ``close``."""
@@ -183,6 +190,11 @@ class SpanTree:
         self._parked_bytes -= parked.item.size
         parked.item = uncounted_item(parked.item)
         self._parked_bytes += parked.item.size
+        self._note_parked(parked)
+
+    def _note_parked(self, parked: Parked) -> None:
+        if self._newly_parked is not None:
+            self._newly_parked[parked.key] = None
 
     def _end_as(
         self, view: SpanView, key: SpanKey, span: AgentSpan, entry: OpenSpan | None, now: float
@@ -271,6 +283,7 @@ class SpanTree:
 
     def _park(self, parked: Parked) -> list[Item]:
         self._parked[parked.key] = parked
+        self._note_parked(parked)
         self._waiting_for.setdefault(parked.parent, []).append(parked.key)
         self._parked_bytes += parked.item.size
         items: list[Item] = []
@@ -307,7 +320,7 @@ class SpanTree:
 
     def _orphan(self, key: SpanKey, parent: SpanKey, item: Item) -> list[Item]:
         self.counts.orphaned += 1
-        return self._emit(key, with_otel_parent(item, parent))
+        return self._emit(key, with_otel_parent(item, parent.span_hex))
 
     def _show(self, key: SpanKey) -> list[Item]:
         """Create an open root or agent span, so that a run is visible while it runs."""

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -24,6 +25,11 @@ from prefactor_otel.outbox import Outbox, Receipt
 from prefactor_otel.run import PACKAGE, Run, package_version
 from prefactor_otel.sender import Sender
 from prefactor_otel.span import Attributes, key_of
+from prefactor_otel.spool.adoption import SCAN_INTERVAL
+from prefactor_otel.spool.spool import Spool
+
+STORED_WITHIN: Final = 0.02
+"""Seconds that a span's end waits for company before it is written to the spool."""
 
 TICK: Final = 0.2
 """Seconds between two looks at what time has made due, while there is anything to look at."""
@@ -47,7 +53,9 @@ class Worker:
         self._inbox: deque[Event] = deque()
         self._inbox_spans = 0
         self._inbox_lock = threading.Lock()
-        self._outbox = Outbox(config.max_queue_size, config.max_queue_bytes)
+        self._outbox = Outbox(
+            config.max_queue_size, config.max_queue_bytes, self._ledger, self._log
+        )
         self._sender = Sender(
             self._outbox,
             self._ledger,
@@ -55,12 +63,14 @@ class Worker:
             max_batch_size=config.max_batch_size,
             max_request_bytes=config.max_request_bytes,
         )
+        self._spool = self._new_spool()
         self._intake = Intake(config, self.run, self._outbox, self._ledger, self._log)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._awake = True
         self._urgent = False
         self._wakeup = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._send_at = 0.0
         self._deadline: float | None = None
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name="prefactor-otel", daemon=True)
@@ -78,7 +88,11 @@ class Worker:
         """Whether waiting for an acknowledgement makes sense now."""
         since = self._sender.sending_since
         stalled = since is not None and time.monotonic() - since > STALLED_AFTER
-        return not (self._sender.failing or self._sender.refused or stalled)
+        return not (self._sender.failing or self._is_refused or stalled)
+
+    @property
+    def _is_refused(self) -> bool:
+        return self._sender.has_refused(self.run.key)
 
     @property
     def run_id(self) -> str | None:
@@ -116,13 +130,15 @@ class Worker:
 
     def flush(self, timeout: float) -> bool:
         """True when everything that ended before the call is acknowledged within ``timeout``
-        seconds; False at the deadline, or when something was lost or waits for its parent."""
+        seconds, or, while the API does not answer, on disk; False at the deadline, or when
+        something was lost or waits in memory for its parent."""
         if self.is_closing:
             return self._closed.wait(timeout) and self._ledger.waiting == 0
-        receipt = Receipt(patient=True)
+        receipt = Receipt(patient=not self._outbox.is_durable)
         self._inbox.append(Flush(receipt))
         self._wake(urgent=True)
-        return _outcome(receipt, timeout) is True
+        outcome = _outcome(receipt.future, timeout)
+        return _outcome(receipt.stored, 0.0) is True if outcome is None else outcome
 
     def hurry_waiters(self) -> None:
         """Let everybody who waits for an acknowledgement go; what was accepted stays so."""
@@ -144,6 +160,7 @@ class Worker:
         return self._ledger.snapshot(
             items=len(self._outbox) + self._intake.tree.parked,
             size=self._outbox.size + self._intake.tree.parked_bytes,
+            spooling=self._outbox.is_durable,
             orphaned=self._intake.tree.counts.orphaned,
             run_id=self.run_id,
             state=self._state(),
@@ -152,7 +169,7 @@ class Worker:
     def _state(self) -> State:
         if self._closed.is_set():
             return "closed"
-        if self._sender.refused:
+        if self._is_refused:
             return "failed"
         if self._sender.paused:
             return "paused"
@@ -188,8 +205,7 @@ class Worker:
         if spans:
             self._log.warn(reason.value, f"Spans dropped ({reason.value}): {len(spans)}")
         if receipt is not None:
-            receipt.lose()
-            receipt.seal()
+            _lose(receipt)
 
     # -- the thread -----------------------------------------------------------------------
 
@@ -222,17 +238,39 @@ class Worker:
         with guard.untraced():  # the tasks made in here inherit it
             self._wakeup, self._hurry = asyncio.Event(), asyncio.Event()
             self._loop = asyncio.get_running_loop()
+            if self._spool is not None:
+                self._spool.open()
             async with PrefactorHttpClient(self._client_config(), _sdk_header()) as client:
                 sending = asyncio.create_task(self._sender.run(client))
                 try:
                     await self._take_in(sending)
-                    self._intake.close_run(self.run_status)
+                    self._close_run()
                     self._sender.close()
                     left = (self._deadline or 0.0) - time.monotonic()
                     await asyncio.wait({sending}, timeout=max(0.0, left))
                 finally:
                     sending.cancel()
                     await asyncio.gather(sending, return_exceptions=True)
+
+    def _new_spool(self) -> Spool | None:
+        config = self._config
+        if config.spool_dir is None:
+            return None
+        return Spool(
+            config.spool_dir,
+            self._outbox,
+            self._sender.runs,
+            self._ledger,
+            self._log,
+            max_bytes=config.spool_max_bytes,
+            max_age=config.spool_max_age,
+        )
+
+    def _close_run(self) -> None:
+        if self._spool is not None:
+            self._spool.stop_adopting()
+        self._intake.close_run(self.run_status)
+        self._intake.store()
 
     def _client_config(self) -> HttpClientConfig:
         assert self._config.api_token is not None
@@ -252,9 +290,12 @@ class Worker:
                 return
             self._take_slice()
             self._intake.take_due()
+            self._intake.store()
             if not self.is_answering:
                 self._outbox.call_off()
-            if self._outbox.queued:
+            elif self._spool is not None and self._intake.is_open:
+                self._spool.look_around()
+            if self._outbox.queued and self._may_send():
                 self._sender.wake()
             if self._inbox:
                 await asyncio.sleep(0)
@@ -269,11 +310,37 @@ class Worker:
         if self._inbox or self.is_closing:
             self._awake = True
             return
-        busy = self._sender.sending_since is not None or not self._intake.tree.is_idle
-        await _wait(self._wakeup, TICK if busy or not self._intake.is_open else None)
+        await _wait(self._wakeup, self._longest_rest())
         self._awake = True
-        if self._inbox and not self._urgent and self._config.schedule_delay:
-            await _wait(self._hurry, self._config.schedule_delay)
+        company = self._config.schedule_delay
+        if self._spool is not None:  # a span is to be on disk soon after its end
+            company = min(company, STORED_WITHIN)
+        if self._inbox and not self._urgent and company:
+            await _wait(self._hurry, company)
+
+    def _longest_rest(self) -> float | None:
+        busy = self._sender.sending_since is not None or not self._intake.tree.is_idle
+        if busy or not self._intake.is_open:
+            return TICK
+        if self._spool is None:
+            return None
+        if self._outbox.queued:
+            return min(SCAN_INTERVAL, max(0.0, self._send_at - time.monotonic()))
+        return SCAN_INTERVAL
+
+    def _may_send(self) -> bool:
+        """Whether what waits has waited long enough for company. Without a spool it has: then
+        events wait for each other in the inbox."""
+        if self._spool is None or self._urgent or self.is_closing:
+            self._send_at = 0.0
+            return True
+        now = time.monotonic()
+        if not self._send_at:
+            self._send_at = now + self._config.schedule_delay
+        if now < self._send_at and self._outbox.queued < self._config.max_batch_size:
+            return False
+        self._send_at = 0.0
+        return True
 
     def _take_slice(self) -> None:
         for _ in range(_DRAIN_SLICE):
@@ -289,12 +356,23 @@ class Worker:
         for event in self._inbox:
             receipt = None if isinstance(event, Started) else event.receipt
             if receipt is not None:
-                receipt.lose()
-                receipt.seal()
+                _lose(receipt)
+        self._outbox.commit()
+        on_disk = self._outbox.is_durable
+        if self._spool is not None:
+            self._spool.close()
         for entry in self._outbox.drain():
-            entry.resolve(lost=True)
+            entry.resolve(lost=not on_disk)
         reason = DropReason.UNAUTHORIZED if self._sender.paused else DropReason.SHUTDOWN_TIMEOUT
-        self._ledger.drop(reason, self._ledger.waiting)
+        self._ledger.drop(reason, self._count_inbox(0) if on_disk else self._ledger.waiting)
+        self._tell_what_is_left()
+
+    def _tell_what_is_left(self) -> None:
+        if self._ledger.waiting:
+            logger.warning(
+                "%d spans are not delivered yet; they wait in %s for the next process that uses it",
+                *(self._ledger.waiting, self._config.spool_dir),
+            )
         dropped = self.stats().dropped
         # A duplicate has been delivered once: counted, but nothing that anybody misses.
         lost = {r: n for r, n in dropped.items() if r != DropReason.DUPLICATE}
@@ -307,11 +385,18 @@ def _sdk_header() -> str:
     return f"{PACKAGE}@{package_version()}"
 
 
-def _outcome(receipt: Receipt, timeout: float) -> bool | None:
+def _outcome(future: Future[bool | None] | Future[bool], timeout: float) -> bool | None:
     try:
-        return receipt.future.result(timeout)
+        return future.result(timeout)
     except TimeoutError:
         return None
+
+
+def _lose(receipt: Receipt) -> None:
+    """What was handed over with it never became an entry."""
+    receipt.lose()
+    receipt.keep(on_disk=False)
+    receipt.seal()
 
 
 def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

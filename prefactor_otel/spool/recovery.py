@@ -1,0 +1,89 @@
+"""Makes a run whole whose process has died, so that its file is a queue to be sent and no more.
+
+What was parked goes after its parent, or without one; spans left open and the run itself are
+finished at the time of the last sign of life.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final
+
+import orjson
+
+from prefactor_otel.encoding import finish_key_of, with_otel_parent
+from prefactor_otel.items import Item, Operation, SpanRef
+from prefactor_otel.mapping import timestamp
+from prefactor_otel.run import closing_item
+from prefactor_otel.spool.file import ParkedRow, RunRow, SpoolFile
+
+_ERROR: Final = {
+    "error_type": "ProcessDied",
+    "message": "The process ended before the span did; this is its last sign of life.",
+    "stacktrace": None,
+}
+
+
+def recover(file: SpoolFile, now: float) -> None:
+    """Append to the file what its process would have sent last. Does nothing the second time.
+    Raises ``SpoolError``."""
+    file.count()
+    items = [*freed(file.parked_rows())]
+    runs = {row.run: row for row in file.runs()}
+    for run, key, span in file.opened_spans():
+        if run in runs:
+            items.append(_cut_off(runs[run], key, span))
+    items += [_failed(row) for row in runs.values() if not row.closed]
+    file.write(items, now)
+    file.commit()
+
+
+def freed(parked: Iterable[ParkedRow]) -> list[Item]:
+    """Items of spans that waited for their parents, parents first; a span whose parent is not
+    among them goes without, with the parent's OTel id in its payload."""
+    rows = {row.key: row for row in parked}
+    children: defaultdict[str, list[ParkedRow]] = defaultdict(list)
+    tops: list[ParkedRow] = []
+    for row in rows.values():
+        (children[row.parent] if row.parent in rows else tops).append(row)
+    items: list[Item] = []
+    seen: set[str] = set()
+    for top in [*tops, *rows.values()]:  # the rest: spans that are each other's parents
+        if top.key not in seen:
+            _add(top, children, seen, items)
+    return items
+
+
+def _add(
+    top: ParkedRow,
+    children: dict[str, list[ParkedRow]],
+    seen: set[str],
+    items: list[Item],
+) -> None:
+    ready: list[tuple[ParkedRow, SpanRef | None]] = [(top, None)]
+    while ready:
+        row, parent = ready.pop()
+        if row.key in seen:
+            continue
+        seen.add(row.key)
+        orphan = parent is None
+        items.append(
+            with_otel_parent(row.item, row.parent.partition(":")[2])
+            if orphan
+            else row.item.under(parent)
+        )
+        ready.extend((child, row.item.span) for child in reversed(children.get(row.key, ())))
+
+
+def _cut_off(row: RunRow, create_key: str, span: SpanRef) -> Item:
+    content = {
+        "status": "cancelled",
+        "timestamp": timestamp(row.last_ns),
+        "result_payload": _ERROR,
+    }
+    body = orjson.dumps(content)[1:-1]
+    key = finish_key_of(create_key)
+    return Item(row.run, Operation.FINISH_SPAN, key, body, span=span, ends_span=True)
+
+
+def _failed(row: RunRow) -> Item:
+    return closing_item(row.run, "failed", row.last_ns)
