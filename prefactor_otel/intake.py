@@ -82,6 +82,7 @@ class Intake:
                 config.max_request_bytes - REQUEST_OVERHEAD, config.max_request_bytes // 2
             ),
             parent_timeout=config.parent_timeout,
+            notes_parked=config.spool_dir is not None,
         )
 
     @property
@@ -102,9 +103,8 @@ class Intake:
     def store(self) -> None:
         """Let everything taken so far outlive the process, where there is a spool, and tell
         those who wait for that."""
-        if self._outbox.is_durable:
-            parked = self._tree.newly_parked()
-            self._outbox.park([ParkedRow(str(p.key), str(p.parent), p.item) for p in parked])
+        parked = self._tree.newly_parked()
+        self._outbox.park([ParkedRow(str(p.key), str(p.parent), p.item) for p in parked])
         self._outbox.commit()
         on_disk = self._outbox.is_durable
         for receipt in self._to_store:

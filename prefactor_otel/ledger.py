@@ -125,6 +125,12 @@ class Ledger:
             return self._dropped.total()
 
     @property
+    def settled(self) -> int:
+        """Spans acknowledged or dropped."""
+        with self._lock:
+            return self._acknowledged + self._dropped.total()
+
+    @property
     def waiting(self) -> int:
         """Spans accepted and neither acknowledged nor dropped."""
         with self._lock:

@@ -131,6 +131,8 @@ class Outbox:
         self.more: Callable[[], None] = lambda: None
         """Called when there is room for what others have left."""
         self._line = DiskLine()
+        self.adopted = 0
+        """Items that memory holds of an adopted file."""
         self._adopted: SpoolFile | None = None
 
     def __len__(self) -> int:
@@ -179,6 +181,7 @@ class Outbox:
             self._ledger.adopt(int(item.ends_span))
             entry = Entry(item, at, file, seq)
             self._bytes += item.size
+            self.adopted += 1
             if at < not_before and item.operation in SPAN_OPERATIONS:
                 self._drop(entry, DropReason.EXPIRED)
             else:
@@ -190,7 +193,7 @@ class Outbox:
         for entry in (*self._leased, *self._queue):
             if entry.file is self._adopted:
                 entry.file = None
-        self._adopted = None
+        self._adopted, self.adopted = None, 0
 
     def lease(self, max_items: int, max_bytes: int) -> list[Entry]:
         """Take the oldest entries, at least one if there is any; they still count as waiting."""
@@ -379,9 +382,10 @@ class Outbox:
         entry.resolve(lost=True)
 
     def _let_go(self, entry: Entry) -> None:
-        item, seq = entry.item, entry.seq
-        self._bytes -= item.size
-        self.note(entry, lambda file: file.forget(seq, item.size))
+        seq = entry.seq
+        self._bytes -= entry.item.size
+        self.note(entry, lambda file: file.forget(seq))
+        self.adopted -= entry.file is not None and entry.file is self._adopted
 
 
 _WHY: Final = {

@@ -84,6 +84,7 @@ class SpanTree:
     capture: Capture
     max_item_bytes: int
     parent_timeout: float
+    notes_parked: bool = False
     counts: Counts = field(default_factory=Counts)
     starts_known: bool = False
     _lineage: Lineage = field(default_factory=Lineage)
@@ -94,7 +95,7 @@ class SpanTree:
     _waiting_for: dict[SpanKey, list[SpanKey]] = field(default_factory=dict)
     _parked_bytes: int = 0
     _to_show: deque[tuple[float, SpanKey]] = field(default_factory=deque)
-    _newly_parked: dict[SpanKey, None] | None = None
+    _newly_parked: dict[SpanKey, None] = field(default_factory=dict)
 
     @property
     def is_idle(self) -> bool:
@@ -112,9 +113,8 @@ class SpanTree:
         return self._parked_bytes
 
     def newly_parked(self) -> list[Parked]:
-        """What has begun to wait, or changed while it waits, since the last call and waits still.
-        From the first call on, this is kept."""
-        keys, self._newly_parked = self._newly_parked or {}, {}
+        """What has begun to wait since the last call, or changed meanwhile, and waits still."""
+        keys, self._newly_parked = self._newly_parked, {}
         return [self._parked[key] for key in keys if key in self._parked]
 
     def has_ended(self, key: SpanKey) -> bool:
@@ -193,7 +193,7 @@ class SpanTree:
         self._note_parked(parked)
 
     def _note_parked(self, parked: Parked) -> None:
-        if self._newly_parked is not None:
+        if self.notes_parked:
             self._newly_parked[parked.key] = None
 
     def _end_as(

@@ -240,7 +240,7 @@ class Worker:
             self._loop = asyncio.get_running_loop()
             if self._spool is not None:
                 self._spool.open()
-            async with PrefactorHttpClient(self._client_config(), _sdk_header()) as client:
+            async with PrefactorHttpClient(client_config(self._config), sdk_header()) as client:
                 sending = asyncio.create_task(self._sender.run(client))
                 try:
                     await self._take_in(sending)
@@ -271,16 +271,6 @@ class Worker:
             self._spool.stop_adopting()
         self._intake.close_run(self.run_status)
         self._intake.store()
-
-    def _client_config(self) -> HttpClientConfig:
-        assert self._config.api_token is not None
-        return HttpClientConfig(
-            api_url=self._config.api_url,
-            api_token=self._config.api_token.get_secret_value(),
-            request_timeout=self._config.request_timeout,
-            connect_timeout=min(10.0, self._config.request_timeout),
-            max_retries=0,  # the sender retries, and it alone
-        )
 
     async def _take_in(self, sending: "asyncio.Task[None]") -> None:
         """Take events from the inbox until shutdown is asked for and the inbox is empty."""
@@ -324,9 +314,9 @@ class Worker:
             return TICK
         if self._spool is None:
             return None
-        if self._outbox.queued:
-            return min(SCAN_INTERVAL, max(0.0, self._send_at - time.monotonic()))
-        return SCAN_INTERVAL
+        if self._outbox.queued and self._send_at:
+            return max(0.0, self._send_at - time.monotonic())
+        return TICK if self._spool.is_busy else SCAN_INTERVAL
 
     def _may_send(self) -> bool:
         """Whether what waits has waited long enough for company. Without a spool it has: then
@@ -381,7 +371,20 @@ class Worker:
             logger.warning("%d spans were not delivered (%s)", sum(lost.values()), reasons)
 
 
-def _sdk_header() -> str:
+def client_config(config: Config) -> HttpClientConfig:
+    """How the client is to talk to the API: once, for the sender retries, and it alone."""
+    assert config.api_token is not None
+    return HttpClientConfig(
+        api_url=config.api_url,
+        api_token=config.api_token.get_secret_value(),
+        request_timeout=config.request_timeout,
+        connect_timeout=min(10.0, config.request_timeout),
+        max_retries=0,
+    )
+
+
+def sdk_header() -> str:
+    """What the exporter calls itself in its requests."""
     return f"{PACKAGE}@{package_version()}"
 
 

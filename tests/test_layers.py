@@ -86,6 +86,7 @@ ORDER = [
     "cli.demo",
     "cli.devserver",
     "cli.doctor",
+    "cli.spool",
     "cli.options",
     "cli.commands",
     "cli",
@@ -172,4 +173,4 @@ def test_the_api_is_called_from_one_place() -> None:
         for name, path in modules("prefactor_otel")
         if "PrefactorHttpClient" in path.read_text()
     }
-    assert users == {"sender", "worker", "cli.doctor"}
+    assert users == {"sender", "worker", "cli.doctor", "cli.spool"}

@@ -1,9 +1,12 @@
 """The commands and their options."""
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import click
 
+from prefactor_otel.errors import SpoolError
 from prefactor_otel.run import package_version
 
 
@@ -63,3 +66,63 @@ def inspect(source: str, as_json: bool, payloads: bool) -> None:
     from prefactor_otel.cli.inspect import run_inspect
 
     sys.exit(run_inspect(source, as_json=as_json, payloads=payloads))
+
+
+_FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+
+
+@commands.group()
+def spool() -> None:
+    """What waits on disk (option spool_dir): look at it, send it, delete it.
+
+    Files of living processes are theirs alone, and left to them.
+    """
+
+
+@spool.command("list")
+@_FOLDER
+@click.option("--json", "as_json", is_flag=True, help="A JSON array instead of a table.")
+def spool_list(folder: Path, as_json: bool) -> None:
+    """List the files, their owners and what they hold."""
+    from prefactor_otel.cli.spool import run_list
+
+    _exit_with(lambda: run_list(folder, as_json=as_json))
+
+
+@spool.command("show")
+@_FOLDER
+@click.option("--payloads", is_flag=True, help="With what will be sent: prompts, outputs, all.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON array instead of lines.")
+def spool_show(folder: Path, payloads: bool, as_json: bool) -> None:
+    """Show what dead processes have left, in the order in which it will be sent."""
+    from prefactor_otel.cli.spool import run_show
+
+    _exit_with(lambda: run_show(folder, payloads=payloads, as_json=as_json))
+
+
+@spool.command("replay")
+@_FOLDER
+def spool_replay(folder: Path) -> None:
+    """Send what dead processes have left, now."""
+    from prefactor_otel.cli.spool import run_replay
+
+    _exit_with(lambda: run_replay(folder))
+
+
+@spool.command("clear")
+@_FOLDER
+@click.option("--yes", is_flag=True, help="Really delete.")
+def spool_clear(folder: Path, yes: bool) -> None:
+    """Delete what dead processes have left."""
+    from prefactor_otel.cli.spool import run_clear
+
+    _exit_with(lambda: run_clear(folder, sure=yes))
+
+
+def _exit_with(run: Callable[[], int]) -> None:
+    try:
+        code = run()
+    except SpoolError as error:
+        print(error, file=sys.stderr)
+        code = 2
+    sys.exit(code)

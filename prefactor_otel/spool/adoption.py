@@ -41,13 +41,24 @@ class Adoption:
         self._file: SpoolFile | None = None
         self._taken_over: list[str] = []
         self._reached = 0
+        self._read_all = False
         self._next_scan = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the last look found nothing to adopt."""
+        return self._file is None and time.monotonic() < self._next_scan
+
+    @property
+    def _is_through(self) -> bool:
+        """Whether everything in the adopted file has been read and settled."""
+        return self._read_all and not self._outbox.adopted
 
     def step(self) -> None:
         """Do the next small piece of work, if there is room for it in the outbox."""
         if self.closing:
             return
-        if self._file is not None and self._file.rows <= 0:
+        if self._file is not None and self._is_through:
             self._finish(self._file)
         if self._file is None and time.monotonic() >= self._next_scan:
             self._look_for_one()
@@ -61,8 +72,9 @@ class Adoption:
             self._finish(self._file)
 
     def _finish(self, file: SpoolFile) -> None:
+        through = self._is_through
         self._outbox.disown()
-        file.close(delete=file.rows <= 0)
+        file.close(delete=through)
         for run in self._taken_over:
             self._runs.pop(run, None)
         self._file = None
@@ -92,7 +104,7 @@ class Adoption:
 
     def _take_over(self, file: SpoolFile) -> None:
         recover(file, time.time())
-        self._file, self._reached = file, 0
+        self._file, self._reached, self._read_all = file, 0, False
         self._taken_over = [row.run for row in file.runs()]
         for row in file.runs():
             if row.instance_id is not None:
@@ -101,8 +113,7 @@ class Adoption:
                 self._runs[row.run] = record
         for span, parent in file.lost_spans():
             self._outbox.lost.add(span, parent)
-        if file.rows:
-            logger.info("Sending what a process that has died left in %s", file.path)
+        logger.info("Sending what a process that has died left in %s", file.path)
 
     def _read_on(self, file: SpoolFile) -> None:
         try:
@@ -112,6 +123,7 @@ class Adoption:
             self._finish(file)
             self._failed(error)
             return
+        self._read_all = not rows
         if rows:
             self._reached = rows[-1].seq
             self._outbox.adopt(file, rows, not_before=time.time() - self._max_age)

@@ -36,6 +36,7 @@ CREATE TABLE lost (span BLOB PRIMARY KEY, parent BLOB);
 """
 _COLUMNS: Final = "seq, run, operation, key, span, parent, ends_span, at, body"
 _PAGES_UNTIL_CHECKPOINT: Final = 1000
+_READ_AT_ONCE: Final = 4 * 2**20
 
 
 class Stored(NamedTuple):
@@ -53,6 +54,7 @@ class ParkedRow(NamedTuple):
     key: str
     parent: str
     item: Item
+    at: float = 0.0
 
 
 class RunRow(NamedTuple):
@@ -85,10 +87,6 @@ class SpoolFile:
         self.process = os.getpid()
         self.busy = False
         """Whether SQLite is at work."""
-        self.rows = 0
-        """Items in the file; 0 too while an adopted file has not been counted."""
-        self.size = 0
-        """Bytes of the items written by this process and not yet forgotten."""
         self._parked: set[str] = set()
         self._forgotten: list[tuple[int]] = []
         self._touched: dict[str, int] = {}
@@ -142,8 +140,6 @@ class SpoolFile:
         self.last_seq += len(rows)
         self._many("INSERT INTO item VALUES (?,?,?,?,?,?,?,?,?)", rows)
         self._note(items)
-        self.rows += len(rows)
-        self.size += sum(item.size for item in items)
         return places
 
     def _note(self, items: Iterable[Item]) -> None:
@@ -169,17 +165,17 @@ class SpoolFile:
     def park(self, rows: Iterable[ParkedRow], at: float) -> None:
         """Keep finished spans that still wait in memory for their parents."""
         values = []
-        for key, parent, item in rows:
+        for row in rows:
+            item = row.item
             assert item.span is not None
             self._parked.add(item.key)
-            values.append((item.key, item.run, bytes(item.span), key, parent, at, item.body))
+            names = (bytes(item.span), row.key, row.parent)
+            values.append((item.key, item.run, *names, at, item.body))
         self._many("INSERT OR REPLACE INTO parked VALUES (?,?,?,?,?,?,?)", values)
 
-    def forget(self, seq: int, size: int) -> None:
+    def forget(self, seq: int) -> None:
         """An item is done with."""
         self._forgotten.append((seq,))
-        self.rows -= 1
-        self.size -= size
 
     def registered(
         self, run: str, instance_id: str, partition: int | None, *, ids_accepted: bool
@@ -222,16 +218,25 @@ class SpoolFile:
     # -- reading --------------------------------------------------------------------------
 
     def read(self, after: int, limit: int) -> list[Stored]:
-        """At most ``limit`` items whose places come after this one, in order."""
+        """The items whose places come after this one, in order: at most ``limit``, and no more
+        than about four megabytes."""
         query = f"SELECT {_COLUMNS} FROM item WHERE seq>? ORDER BY seq LIMIT ?"
-        return [_stored(row) for row in self._all(query, after, limit)]
+        rows: list[Stored] = []
+        size = 0
+        with self._at_work():
+            for row in self._connection.execute(query, (after, limit)):
+                rows.append(_stored(row))
+                size += len(rows[-1].item.body)
+                if size > _READ_AT_ONCE:
+                    break
+        return rows
 
     def parked_rows(self) -> Iterator[ParkedRow]:
         """The spans that wait for their parents."""
-        query = "SELECT key, run, span, otel_key, otel_parent, body FROM parked ORDER BY rowid"
-        for key, run, span, otel_key, otel_parent, body in self._all(query):
+        query = "SELECT key, run, span, otel_key, otel_parent, at, body FROM parked ORDER BY rowid"
+        for key, run, span, otel_key, otel_parent, at, body in self._all(query):
             item = Item(run, Operation.CREATE, key, body, span=SpanRef(span), ends_span=True)
-            yield ParkedRow(otel_key, otel_parent, item)
+            yield ParkedRow(otel_key, otel_parent, item, at)
 
     def opened_spans(self) -> list[tuple[str, str, SpanRef]]:
         """Run, key of the creation and ref of every span that was created and not finished."""
@@ -255,8 +260,7 @@ class SpoolFile:
 
     def count(self) -> int:
         """Items in the file, counted on the disk."""
-        self.rows = int(self._value("SELECT count(*) FROM item") or 0)
-        return self.rows
+        return int(self._value("SELECT count(*) FROM item"))
 
     def spans(self) -> int:
         """Finished spans in the file, parked ones included, counted on the disk."""

@@ -26,7 +26,6 @@ _ERROR: Final = {
 def recover(file: SpoolFile, now: float) -> None:
     """Append to the file what its process would have sent last. Does nothing the second time.
     Raises ``SpoolError``."""
-    file.count()
     items = [*freed(file.parked_rows())]
     runs = {row.run: row for row in file.runs()}
     for run, key, span in file.opened_spans():

@@ -52,6 +52,11 @@ class Spool:
         self._outbox.spool_into(self._file, self._max_bytes, self._max_age)
         self._outbox.more = self.look_around
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is more to take up than the last look has."""
+        return self._adoption is not None and not self._adoption.is_idle
+
     def look_around(self) -> None:
         """Take up what dead processes have left, a little at a time."""
         if self._adoption is not None:
