@@ -13,6 +13,7 @@ from rich.tree import Tree
 from prefactor_otel.cli.spanfile import FORMATS, read_spans
 from prefactor_otel.cli.tree import Row, add_spans
 from prefactor_otel.config import load_config
+from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.intake import capture_of
 from prefactor_otel.items import Item, SpanRef
 from prefactor_otel.span import SpanView
@@ -23,20 +24,32 @@ NO_PARTITION: Final = 0
 
 
 def run_inspect(source: str, *, as_json: bool, payloads: bool) -> int:
-    """Print them; the exit code is 0, or 2 when the file could not be read."""
+    """Print them; the exit code is 0, or 2 when the file or a setting could not be read."""
     try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
-        views = read_spans(text)
+        views = read_spans(_text(source))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         print(f"{source}: {why}. What can be read: {FORMATS}.", file=sys.stderr)
         return 2
-    rows = agent_spans(views)
+    try:
+        rows = agent_spans(views)
+    except PrefactorConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2) + b"\n")
     else:
         _show(rows, len(views), payloads=payloads)
     return 0
+
+
+def _text(source: str) -> str:
+    """All of it. Raises ``ValueError`` where it is no text, quoting none of it."""
+    data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("not text in UTF-8") from None
 
 
 def agent_spans(views: list[SpanView]) -> list[Row]:
@@ -60,10 +73,15 @@ def _id(ref: SpanRef | None) -> str | None:
 
 def _show(rows: list[Row], spans: int, *, payloads: bool) -> None:
     console = Console()
-    head = Text.assemble((f"{spans} spans", "bold"), f" become {len(rows)} agent spans")
-    tree = Tree(head)
+    become = "becomes" if spans == 1 else "become"
+    head = Text.assemble((_counted(spans, "span"), "bold"), f" {become} ")
+    tree = Tree(head.append(_counted(len(rows), "agent span")))
     add_spans(tree, rows, _payload if payloads else None)
     console.print(tree)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _payload(row: Row) -> Iterator[Text]:
