@@ -63,7 +63,7 @@ class Note(NamedTuple):
 
 NOTES: Final = {
     "OpenInference": Note(
-        "on; `OPENINFERENCE_HIDE_INPUTS`, `OPENINFERENCE_HIDE_OUTPUTS` take it off"
+        "on; `OPENINFERENCE_HIDE_INPUTS=true` and `OPENINFERENCE_HIDE_OUTPUTS=true` take it off"
     ),
     "OpenLLMetry": Note(
         "on; `TRACELOOP_TRACE_CONTENT=false` takes it off",
@@ -72,13 +72,16 @@ NOTES: Final = {
         "CrewAI: model calls and tools make no spans",
     ),
     "OpenTelemetry": Note(
-        "off; `OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental` with "
+        "off; opting in by `OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental` with "
         "`OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only` (or `span_and_event`) puts "
         "it on spans",
         "without the opt-in, content goes to log records only, even with `true`; the Responses API "
         "makes no spans; embeddings have no texts",
     ),
-    "langfuse": Note("on; `LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED=False` takes it off"),
+    "langfuse": Note(
+        "on; `LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED=False` takes it off functions under "
+        "`@observe`"
+    ),
     "google_adk": Note(
         "on; `ADK_CAPTURE_MESSAGE_CONTENT_IN_SPANS=false` takes it off",
         "question and answer of a run are on its model calls, not on its agent",
