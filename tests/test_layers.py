@@ -81,6 +81,7 @@ ORDER = [
     "devserver",
     "cli.tree",
     "cli.spanfile",
+    "cli.why",
     "cli.inspect",
     "cli.agent",
     "cli.demo",

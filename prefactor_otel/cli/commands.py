@@ -57,7 +57,8 @@ def devserver(host: str, port: int, db: str, token: str | None, faults: bool) ->
 @click.argument("source", metavar="FILE|-")
 @click.option("--json", "as_json", is_flag=True, help="The agent spans as a JSON array.")
 @click.option("--payloads", is_flag=True, help="Inputs, outputs and metadata under each span.")
-def inspect(source: str, as_json: bool, payloads: bool) -> None:
+@click.option("--why", is_flag=True, help="For each span: which attribute is shown where.")
+def inspect(source: str, as_json: bool, payloads: bool, why: bool) -> None:
     """Show the agent spans that the OpenTelemetry spans of a file would become.
 
     Reads OTLP/JSON, the JSON of the SDK's console exporter, or a recorded run; - is standard
@@ -65,7 +66,7 @@ def inspect(source: str, as_json: bool, payloads: bool) -> None:
     """
     from prefactor_otel.cli.inspect import run_inspect
 
-    sys.exit(run_inspect(source, as_json=as_json, payloads=payloads))
+    sys.exit(run_inspect(source, as_json=as_json, payloads=payloads, why=why))
 
 
 _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,9 @@ from rich.tree import Tree
 
 from prefactor_otel.cli.spanfile import FORMATS, read_spans
 from prefactor_otel.cli.tree import Row, add_spans
+from prefactor_otel.cli.why import uses_of
 from prefactor_otel.config import load_config
+from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.intake import capture_of
 from prefactor_otel.items import Item, SpanRef
 from prefactor_otel.span import SpanView
@@ -22,21 +25,35 @@ NO_PARTITION: Final = 0
 """The partition of ids that no account has given: they only hold the tree together here."""
 
 
-def run_inspect(source: str, *, as_json: bool, payloads: bool) -> int:
-    """Print them; the exit code is 0, or 2 when the file could not be read."""
+def run_inspect(source: str, *, as_json: bool, payloads: bool, why: bool) -> int:
+    """Print them; the exit code is 0, or 2 when the file or a setting could not be read."""
     try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
-        views = read_spans(text)
+        views = read_spans(_text(source))
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        print(f"{source}: {why}. What can be read: {FORMATS}.", file=sys.stderr)
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        print(f"{source}: {reason}. What can be read: {FORMATS}.", file=sys.stderr)
         return 2
-    rows = agent_spans(views)
+    try:
+        rows = agent_spans(views)
+    except PrefactorConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if why:
+        rows = _explained(rows, views)
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2) + b"\n")
     else:
         _show(rows, len(views), payloads=payloads)
     return 0
+
+
+def _text(source: str) -> str:
+    """All of it. Raises ``ValueError`` where it is no text, quoting none of it."""
+    data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("not text in UTF-8") from None
 
 
 def agent_spans(views: list[SpanView]) -> list[Row]:
@@ -58,18 +75,34 @@ def _id(ref: SpanRef | None) -> str | None:
     return ref.pfid(NO_PARTITION) if ref is not None else None
 
 
+def _explained(rows: list[Row], views: list[SpanView]) -> list[Row]:
+    """The rows with a ``why``: a line for each place in the payload."""
+    known = {(view.key.trace_hex, view.key.span_hex): view for view in views}
+
+    def lines(payload: dict[str, Any], schema_name: str) -> list[str]:
+        view = known[payload["trace_id"], payload["span_id"]]
+        return [str(use) for use in uses_of(view, schema_name, payload)]
+
+    return [{**row, "why": lines(row["payload"], row["schema_name"])} for row in rows]
+
+
 def _show(rows: list[Row], spans: int, *, payloads: bool) -> None:
-    console = Console()
-    head = Text.assemble((f"{spans} spans", "bold"), f" become {len(rows)} agent spans")
-    tree = Tree(head)
-    add_spans(tree, rows, _payload if payloads else None)
-    console.print(tree)
+    become = "becomes" if spans == 1 else "become"
+    head = Text.assemble((_counted(spans, "span"), "bold"), f" {become} ")
+    tree = Tree(head.append(_counted(len(rows), "agent span")))
+    add_spans(tree, rows, partial(_details, payloads=payloads))
+    Console().print(tree)
 
 
-def _payload(row: Row) -> Iterator[Text]:
-    """The parts of a payload that say something, one under the other."""
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _details(row: Row, *, payloads: bool) -> Iterator[Text]:
+    """Why the span looks as it does, and the parts of its payload that say something."""
+    yield from map(Text, row.get("why", ()))
     payload: dict[str, Any] = row["payload"]
-    for part in ("inputs", "outputs", "metadata"):
+    for part in ("inputs", "outputs", "metadata") if payloads else ():
         if payload[part]:
             text = orjson.dumps(payload[part], option=orjson.OPT_INDENT_2).decode()
             yield Text.assemble((f"{part} ", "dim"), text)

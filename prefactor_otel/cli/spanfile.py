@@ -33,7 +33,8 @@ def read_spans(text: str) -> list[SpanView]:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(step) for step in first["loc"])
-            raise ValueError(f"{place}: {first['msg']}") from None
+            why = first["msg"].removeprefix("Value error, ")
+            raise ValueError(f"{place}: {why}") from None
     if not views:
         raise ValueError("there is no span in it")
     last = max(view.end_ns or view.start_ns for view in views)
@@ -49,10 +50,15 @@ def _documents(text: str) -> Iterator[object]:
         try:
             document, position = decoder.raw_decode(text, position)
         except (json.JSONDecodeError, RecursionError) as error:
-            line = text.count("\n", 0, position) + 1
-            why = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deep"
-            raise ValueError(f"not JSON after line {line}: {why}") from None
+            raise ValueError(_not_json(error, text, position)) from None
         yield document
+
+
+def _not_json(error: json.JSONDecodeError | RecursionError, text: str, start: int) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON at line {error.lineno}: {error.msg}"
+    line = text.count("\n", 0, start) + 1
+    return f"not JSON at line {line}: nested too deep"
 
 
 def _views(document: object) -> Iterator[SpanView]:
@@ -66,7 +72,7 @@ def _views(document: object) -> Iterator[SpanView]:
     elif isinstance(document, Mapping) and "context" in document:
         yield _ConsoleSpan.model_validate(document).view()
     else:
-        raise ValueError(f"this is not {FORMATS}")
+        raise ValueError("a document in it holds no spans")
 
 
 def _no_null(value: object, default: object) -> object:

@@ -64,7 +64,7 @@ def _label(span: Row) -> Text:
     payload = span["payload"]
     taken = seconds(span)
     label = Text.assemble(
-        (f"{span['schema_name']:<11}", "cyan"),
+        (f"{span['schema_name']:<10} ", "cyan"),
         (str(payload["name"]), "bold"),
         f"  {taken:.2f} s  " if taken is not None else "  ...  ",
         _status(span["status"]),

@@ -21,13 +21,15 @@ def clean(**variables: str) -> dict[str, str]:
 def run_command(
     *words: str, text: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run it to its end, with this text on its standard input."""
+    """Run it to its end, with this text on its standard input; a lone surrogate there is the byte
+    that is no UTF-8."""
     return subprocess.run(
         [*COMMAND, *words],
         input=text if text is not None else "",
         env=clean(**variables),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
         timeout=40,
         check=False,
     )

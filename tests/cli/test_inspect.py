@@ -14,6 +14,8 @@ from tests.cli.command import run_command
 from tests.recorded import FOLDER
 
 RECORDED = FOLDER / "pydantic_ai__native_default__tool_ok.json"
+EXPLAINED = FOLDER / "openai__official_openai_v2_latest_spanonly__chat_image_input.json"
+README = Path(__file__).parents[2].joinpath("README.md").read_text()
 
 OTLP = {
     "resourceSpans": [
@@ -89,6 +91,9 @@ OTLP = {
 }
 
 
+LINES = json.dumps(OTLP, indent=1).splitlines()
+
+
 def inspected(*arguments: str, text: str | None = None) -> list[dict[str, Any]]:
     done = run_command("inspect", "--json", *arguments, text=text)
     assert (done.returncode, done.stderr) == (0, "")
@@ -111,6 +116,14 @@ def test_the_picture_names_every_step_with_its_tokens() -> None:
     assert done.stdout.count("120 → 30 tokens") == 2
     assert '"city": "Paris"' not in done.stdout
     assert '"city": "Paris"' in run_command("inspect", "--payloads", str(RECORDED)).stdout
+
+
+def test_the_readme_shows_what_is_printed() -> None:
+    assert f"```\n{run_command('inspect', str(RECORDED)).stdout}```\n" in README
+    reasons = run_command("inspect", "--why", str(EXPLAINED), COLUMNS="200").stdout.splitlines()
+    shown = "\n".join([*reasons[1:-1], "    └── metadata ← "])
+    assert len(reasons) == 10
+    assert shown in README
 
 
 def test_otlp_values_are_plain_values(tmp_path: Path) -> None:
@@ -154,11 +167,12 @@ def test_what_the_console_exporter_prints_can_be_piped_in(tmp_path: Path) -> Non
     ("text", "reason"),
     [
         ("", "there is no span in it"),
-        ("prompt: my secret", "not JSON after line 1"),
-        ('{"secret": 1}', "this is not OTLP/JSON"),
-        ("[1, 2]", "this is not OTLP/JSON"),
+        ("prompt: my secret", "not JSON at line 1"),
+        (json.dumps(OTLP, indent=1)[:-1] + "secret", f"at line {len(LINES)}:"),
+        ('{"secret": 1}', "a document in it holds no spans"),
+        ("[1, 2]", "a document in it holds no spans"),
         ('{"spans": [{"name": "secret"}]}', "spans.0.trace_id: Field required"),
-        (json.dumps(OTLP).replace("00f067aa0ba902b7", "secret"), "spanId"),
+        (json.dumps(OTLP).replace("00f067aa0ba902b7", "secret"), "spanId: an id has hexadecimal"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_that_quotes_no_content(text: str, reason: str) -> None:
@@ -168,9 +182,50 @@ def test_what_cannot_be_read_is_one_line_that_quotes_no_content(text: str, reaso
     assert done.stderr.count("\n") == 1
     assert reason in done.stderr
     assert "secret" not in done.stderr
+    assert done.stderr.count("OTLP/JSON") == 1
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     done = run_command("inspect", str(tmp_path / "nowhere.json"))
     assert (done.returncode, done.stdout) == (2, "")
     assert "No such file" in done.stderr
+
+
+def test_a_folder_is_one_line(tmp_path: Path) -> None:
+    done = run_command("inspect", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{tmp_path}: Is a directory.")
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_is_no_text_is_one_line_from_a_file_and_from_a_pipe(tmp_path: Path) -> None:
+    file = tmp_path / "spans.bin"
+    file.write_bytes(b"\x0a\xff\xfe protobuf")
+    piped = run_command("inspect", "-", text="\x0a\udcff\udcfe protobuf")
+    for done, name in ((run_command("inspect", str(file)), str(file)), (piped, "-")):
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"{name}: not text in UTF-8.")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
+    file = tmp_path / "spans.json"
+    file.write_text(json.dumps(OTLP), "utf-8-sig")
+    assert len(inspected(str(file))) == 1
+
+
+def test_one_span_is_spoken_of_as_one() -> None:
+    done = run_command("inspect", "-", text=json.dumps(OTLP))
+    assert done.stdout.startswith("1 span becomes 1 agent span\n")
+
+
+def test_the_longest_type_stands_apart_from_the_name() -> None:
+    done = run_command("inspect", str(FOLDER / "langfuse__native__tool_ok.json"))
+    assert "otel:retriever lookup" in done.stdout
+
+
+def test_an_unusable_setting_is_one_line_that_names_it() -> None:
+    done = run_command("inspect", str(RECORDED), PREFACTOR_MAX_REQUEST_BYTES="many")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "PREFACTOR_MAX_REQUEST_BYTES" in done.stderr
+    assert done.stderr.count("\n") == 1
