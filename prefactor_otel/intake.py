@@ -15,7 +15,7 @@ from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger
 from prefactor_otel.mapping import Capture
 from prefactor_otel.outbox import Outbox, Receipt
 from prefactor_otel.run import Run
-from prefactor_otel.span import Attributes, view_of
+from prefactor_otel.span import Attributes, SpanKey, view_of
 from prefactor_otel.spool.file import ParkedRow
 from prefactor_otel.tree import SpanTree
 
@@ -43,13 +43,20 @@ class Ended:
 
 
 @dataclass(slots=True)
+class Dropped:
+    """Spans have ended and were dropped because too many wait; they are counted already."""
+
+    keys: Sequence[SpanKey]
+
+
+@dataclass(slots=True)
 class Flush:
     """Somebody waits until everything that came before is acknowledged."""
 
     receipt: Receipt
 
 
-Event = Started | Ended | Flush
+Event = Started | Ended | Dropped | Flush
 
 
 def capture_of(config: Config) -> Capture:
@@ -97,6 +104,9 @@ class Intake:
             self._tree.start(event.span, event.at)
         elif isinstance(event, Ended):
             self._take_ended(event)
+        elif isinstance(event, Dropped):
+            for key in event.keys:
+                self._outbox.put(self._tree.drop(key, time.monotonic()))
         else:
             self._take_flush(event.receipt)
 

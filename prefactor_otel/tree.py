@@ -209,6 +209,19 @@ class SpanTree:
         item = create_item(self.run, key, ref, span, self.max_item_bytes)
         return self._place(view, key, item, now)
 
+    def drop(self, key: SpanKey, now: float) -> list[Item]:
+        """A span has ended and was dropped before it came here. If it has a record already,
+        that is finished all the same."""
+        entry = self._open.get(key)
+        if entry is None:
+            return []
+        view = view_of(entry.span)
+        if entry.created is not None:
+            return [replace(item, ends_span=False) for item in self.end(view, now)]
+        del self._open[key]
+        self._lineage.cut_off(view)
+        return []
+
     def due(self, now: float) -> list[Item]:
         """The items whose waiting is over: roots and agents to show, children past their time."""
         items: list[Item] = []

@@ -19,7 +19,7 @@ from prefactor_http import HttpClientConfig, PrefactorHttpClient
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel import guard
 from prefactor_otel.config import Config
-from prefactor_otel.intake import Ended, Event, Flush, Intake, Started
+from prefactor_otel.intake import Dropped, Ended, Event, Flush, Intake, Started
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger
 from prefactor_otel.outbox import Outbox, Receipt
 from prefactor_otel.run import PACKAGE, Run, package_version
@@ -123,6 +123,8 @@ class Worker:
             self._lose(spans, receipt, DropReason.AFTER_SHUTDOWN)
         elif self._inbox_spans >= self._config.max_queue_size:
             self._lose(spans, receipt, DropReason.QUEUE_FULL)
+            contexts = [context for span in spans if (context := span.get_span_context())]
+            self._inbox.append(Dropped([key_of(context) for context in contexts]))
         else:
             crowded = self._count_inbox(len(spans)) >= self._config.max_batch_size
             self._inbox.append(Ended(spans, receipt))
@@ -344,7 +346,7 @@ class Worker:
     def _settle_rest(self) -> None:
         """Account for what could not be delivered, in one line."""
         for event in self._inbox:
-            receipt = None if isinstance(event, Started) else event.receipt
+            receipt = None if isinstance(event, (Started, Dropped)) else event.receipt
             if receipt is not None:
                 _lose(receipt)
         self._outbox.commit()
