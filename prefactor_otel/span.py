@@ -125,7 +125,7 @@ def view_of(span: ReadableSpan) -> SpanView:
             for e in span.events
         ],
         links=[(key_of(link.context), _copied(link.attributes, repairs)) for link in span.links],
-        resource=_resource(span, repairs),
+        resource=span.resource.attributes,
         scope_name=_text(scope.name or "", repairs) if scope is not None else "",
         scope_version=_text(scope.version or "", repairs) if scope is not None else "",
         dropped_attributes=span.dropped_attributes,
@@ -137,7 +137,7 @@ def ended(view: SpanView) -> SpanView:
     """The view of a span that has ended, whatever it says: without an end it took no time."""
     if view.end_ns is not None:
         return view
-    repaired = sorted({*view.repaired, Repair.NO_END})
+    repaired = sorted({*view.repaired, str(Repair.NO_END)})
     return replace(view, end_ns=view.start_ns, repaired=repaired)
 
 
@@ -166,10 +166,6 @@ def _text(given: object, repairs: Repairs) -> str:
     made = hygiene.plain(given, repairs)
     repairs.add(Repair.OBJECT)
     return made if isinstance(made, str) else ""
-
-
-def _resource(span: ReadableSpan, repairs: Repairs) -> Attributes:
-    return hygiene.plain_attributes(span.resource.attributes, repairs)
 
 
 def _copied(attributes: Attributes | None, repairs: Repairs) -> Attributes:

@@ -29,7 +29,7 @@ __all__ = [
     "told",
 ]
 
-_MOST_VALUES: Final = 1_000_000
+_MOST_VALUES: Final = 200_000
 """Values in one body. What came in is bounded already; this is about who did not ask there."""
 
 
@@ -56,7 +56,7 @@ def item_body(content: Mapping[str, object], max_bytes: int) -> bytes:
             repairs.add(Repair.MEDIA)
             body = orjson.dumps(shown)
     if repairs:
-        body = _telling(body, repairs)
+        body = orjson.dumps(_telling(orjson.loads(body), repairs))
     return fitted(body, max_bytes)
 
 
@@ -64,13 +64,11 @@ def fitted(body: bytes, max_bytes: int) -> bytes:
     """The JSON of an item with its largest fields cut until it takes at most ``max_bytes``."""
     if len(body) <= max_bytes:
         return body
-    content = orjson.loads(_telling(body, {Repair.SIZE}))
-    return orjson.dumps(fit(content, max_bytes))
+    return orjson.dumps(fit(_telling(orjson.loads(body), {Repair.SIZE}), max_bytes))
 
 
-def _telling(body: bytes, repairs: Repairs) -> bytes:
-    """The JSON of an item with these among the repairs in its metadata."""
-    content: Any = orjson.loads(body)
+def _telling(content: Any, repairs: Repairs) -> object:
+    """The content of an item, with these among the repairs in its metadata."""
     holder = content.get("payload", content.get("result_payload"))
     if isinstance(holder, dict):
         metadata = holder.setdefault("metadata", {})
@@ -78,4 +76,4 @@ def _telling(body: bytes, repairs: Repairs) -> bytes:
             before = metadata.get("repaired")
             known = before if isinstance(before, list) else []
             metadata["repaired"] = sorted({*map(str, known), *told(repairs)})
-    return orjson.dumps(content)
+    return content

@@ -1,7 +1,8 @@
 """Values and bodies within limits: the largest is cut first, and says how large it was."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate, islice, takewhile
 from typing import Final
 
 import orjson
@@ -13,6 +14,9 @@ _CUT_ENTRIES: Final = re.compile(r"\[cut: (\d+) entries\]\Z")
 
 _LEAST: Final = 64
 """Bytes below which nothing is cut: identifiers, names, models and statuses are shorter."""
+
+_TELLING: Final = 256
+"""Bytes that a member should have at least: a few that say something, rather than many stumps."""
 
 _LONGEST_KEY: Final = 256
 _MARKER_BYTES: Final = 48
@@ -52,23 +56,28 @@ def fit(content: object, max_bytes: int) -> object:
 
 
 def _fit_text(text: str, max_bytes: int) -> str:
-    length, room = len(text), max(0, max_bytes - _MARKER_BYTES)
+    room = max(0, max_bytes - _MARKER_BYTES)
+    length = min(len(text), room)  # no character takes less than a byte
     while length and (size := _size(text[:length])) > room + 2:
         length = min(length - 1, length * room // size)
     return cut(text, length)
 
 
 def _fit_object(content: dict[str, object], max_bytes: int) -> dict[str, object]:
-    named = {_short(key): value for key, value in content.items()}
+    room = max_bytes - 2
+    # A member takes five bytes or more: of very many, nobody needs to measure all.
+    begin = max(0, len(content) - room // 5)
+    named = {_short(key): value for key, value in islice(content.items(), begin, None)}
     own = {key: _size(key) + 2 for key in named}  # a colon and a comma
     sizes = {key: _size(value) for key, value in named.items()}
-    room = max_bytes - 2
-    left_out = 0
-    if sum(own[key] + min(size, _LEAST) for key, size in sizes.items()) > room:
-        kept = _kept([own[key] + min(sizes[key], _LEAST) for key in reversed(named)], room)
-        left_out = len(named) - kept
+    all_own = sum(own.values())
+    left_out = begin
+    if begin or all_own + _least(sizes.values(), _LEAST) > room:
+        costs = (own[key] + min(sizes[key], _TELLING) for key in reversed(named))
+        kept = _kept(costs, room)
+        left_out = len(content) - kept
         # Of metadata the last are ours; of the others, the SDK too gives up the oldest first.
-        named = dict(list(named.items())[left_out:])
+        named = dict(islice(named.items(), len(named) - kept, None))
         room -= _MARKER_BYTES
     level = _level([sizes[key] for key in named], room - sum(own[key] for key in named))
     fitted = {
@@ -81,28 +90,31 @@ def _fit_object(content: dict[str, object], max_bytes: int) -> dict[str, object]
 
 
 def _fit_list(content: list[object], max_bytes: int) -> list[object]:
-    sizes = [_size(value) for value in content]
-    room = max_bytes - 2 - len(sizes)
-    if sum(min(size, _LEAST) for size in sizes) <= room:
-        level = _level(sizes, room)
-        return [fit(v, level) if s > level else v for v, s in zip(content, sizes, strict=True)]
     room = max_bytes - 2
-    kept = _kept([1 + min(size, _LEAST) for size in sizes], room)
-    level = _level(sizes[:kept], room - _MARKER_BYTES - kept)
-    fitted = [
-        fit(v, level) if s > level else v for v, s in zip(content[:kept], sizes[:kept], strict=True)
-    ]
+    sizes = [_size(value) for value in islice(content, room // 2)]  # two bytes each, or more
+    if len(sizes) == len(content) and len(sizes) + _least(sizes, _TELLING) <= room:
+        return _leveled(content, sizes, room - len(sizes))
+    kept = _kept((1 + min(size, _TELLING) for size in sizes), room)
+    fitted = _leveled(content[:kept], sizes[:kept], room - _MARKER_BYTES - kept)
     return [*fitted, _left_out(len(content) - kept, content[-1])]
 
 
-def _kept(costs: list[int], room: int) -> int:
+def _leveled(content: list[object], sizes: list[int], room: int) -> list[object]:
+    level = _level(sizes, room)
+    return [
+        fit(value, level) if size > level else value
+        for value, size in zip(content, sizes, strict=True)
+    ]
+
+
+def _least(sizes: Iterable[int], most: int) -> int:
+    return sum(min(size, most) for size in sizes)
+
+
+def _kept(costs: Iterable[int], room: int) -> int:
     """How many of the first fit, with a marker."""
-    left = room - _MARKER_BYTES
-    for number, cost in enumerate(costs):
-        left -= cost
-        if left < 0:
-            return number
-    return len(costs)
+    within = takewhile(lambda taken: taken <= room - _MARKER_BYTES, accumulate(costs))
+    return sum(1 for _ in within)
 
 
 def _level(sizes: list[int], room: int) -> int:

@@ -5,6 +5,7 @@ raise, they may hold themselves, or never end. Nothing here calls ``str`` or ``r
 """
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, time
@@ -33,6 +34,8 @@ class NotFinite:
     """Stands in a value for NaN or an infinity that a text of JSON held; becomes null."""
 
 
+_PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_LONE: Final = re.compile("[\ud800-\udfff]")
 _WHOLE: Final = frozenset({str, bool, int, type(None)})
 _SCALARS: Final = _WHOLE | {float}
 
@@ -49,8 +52,8 @@ def plain_attributes(given: Mapping[str, object], repairs: Repairs) -> Mapping[s
     walk = _Walk(repairs, MAX_VALUES)
     made: dict[str, object] = {}
     for key, value in given.items():
-        name = key if type(key) is str else _free_key(walk.key(key), made)
-        made[name] = value if _is_plain(value) else walk.plain(value, 0)
+        name = walk.key(key)
+        made[_free_key(name, made)] = value if _is_plain(value) else walk.plain(value, 0)
     return made
 
 
@@ -129,7 +132,7 @@ class _Walk:
             text.encode()
         except UnicodeEncodeError:
             self._repairs.add(Repair.SURROGATE)
-            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            return _LONE.sub("\ufffd", _PAIR.sub(_joined, text))
         return text
 
     def _container(self, value: Iterable[object], depth: int) -> object:
@@ -141,6 +144,8 @@ class _Walk:
         try:
             if isinstance(value, Mapping):
                 return self._object(value, depth)
+            if isinstance(value, (set, frozenset)):
+                self._repairs.add(Repair.OBJECT)
             return self._list(value, depth)
         finally:
             self._above.discard(id(value))
@@ -200,6 +205,10 @@ def _free_key(name: str, taken: Mapping[str, object]) -> str:
 
 def _named(value: object) -> str:
     return str.__str__(type.__dict__["__name__"].__get__(type(value)))
+
+
+def _joined(pair: re.Match[str]) -> str:
+    return pair[0].encode("utf-16", "surrogatepass").decode("utf-16")
 
 
 def _digits(number: int) -> str:
