@@ -91,8 +91,14 @@ def _fit_object(content: dict[str, object], max_bytes: int) -> dict[str, object]
 
 def _fit_list(content: list[object], max_bytes: int) -> list[object]:
     room = max_bytes - 2
-    sizes = [_size(value) for value in islice(content, room // 2)]  # two bytes each, or more
-    if len(sizes) == len(content) and len(sizes) + _least(sizes, _TELLING) <= room:
+    sizes: list[int] = []
+    least = 0
+    for value in content:  # of very many, only those are measured that may stay
+        sizes.append(_size(value))
+        least += 1 + min(sizes[-1], _TELLING)
+        if least > room:
+            break
+    else:
         return _leveled(content, sizes, room - len(sizes))
     kept = _kept((1 + min(size, _TELLING) for size in sizes), room)
     fitted = _leveled(content[:kept], sizes[:kept], room - _MARKER_BYTES - kept)

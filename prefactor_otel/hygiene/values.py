@@ -22,9 +22,12 @@ from prefactor_otel.hygiene.repairs import Repair, Repairs
 MAX_DEPTH: Final = 64
 """Containers inside each other before the rest is cut; far above what any framework nests."""
 
-MAX_VALUES: Final = 20_000
+MAX_VALUES: Final = 10_000
 """Values that are read one by one before the rest is cut. Only values that share parts of each
 other grow so far: what takes a kilobyte in memory can be larger than the universe as JSON."""
+
+_AGAIN: Final = 16
+"""What a container counts beyond itself when it comes again: sharing is what explodes."""
 
 _DECIMAL_BITS: Final = 2_000
 """Python writes integers up to here as decimals, however its limit on digits is set."""
@@ -72,12 +75,13 @@ def _is_plain(value: object) -> bool:
 class _Walk:
     """One walk through a value: what it repaired, what it may still read, where it stands."""
 
-    __slots__ = ("_above", "_left", "_repairs")
+    __slots__ = ("_above", "_left", "_repairs", "_seen")
 
     def __init__(self, repairs: Repairs, most: int) -> None:
         self._repairs = repairs
         self._left = most
         self._above: set[int] = set()
+        self._seen: set[int] = set()
 
     def plain(self, value: object, depth: int) -> object:
         """The value as JSON has it."""
@@ -136,10 +140,13 @@ class _Walk:
         return text
 
     def _container(self, value: Iterable[object], depth: int) -> object:
+        if id(value) in self._seen:
+            self._left -= _AGAIN
         if id(value) in self._above:
             return self._cut(Repair.CYCLE, "[cut: holds itself]")
         if depth >= MAX_DEPTH:
             return self._cut(Repair.DEPTH, "[cut: nested too deep]")
+        self._seen.add(id(value))
         self._above.add(id(value))
         try:
             if isinstance(value, Mapping):
@@ -152,7 +159,7 @@ class _Walk:
 
     def _object(self, value: Mapping[object, object], depth: int) -> dict[str, object]:
         made: dict[str, object] = {}
-        for key, inner in islice(value.items(), self._left + 1):
+        for key, inner in islice(value.items(), max(0, self._left) + 1):
             name = _free_key(self.key(key), made)
             made[name] = self._member(inner, depth)
             if self._left < 0:
@@ -196,10 +203,10 @@ class _Walk:
 
 
 def _free_key(name: str, taken: Mapping[str, object]) -> str:
-    """The name, or one like it that no other member has."""
-    free, number = name, 2
+    """The name, or if another member has it, the name with its place."""
+    free, place = name, len(taken) + 1
     while free in taken:
-        free, number = f"{name} ({number})", number + 1
+        free, place = f"{name} ({place})", place + 1
     return free
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from prefactor_otel import PrefactorExporter
+from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.hygiene import Repair
 from prefactor_otel.ledger import Stats
@@ -144,3 +145,50 @@ def test_a_photo_leaves_its_type_size_and_hash_and_every_text(api: DevServer) ->
     told = json.dumps(payload["inputs"])
     assert "What is this?" in told
     assert "[media: image/png, 30008 bytes, sha256 " in told
+
+
+THROUGH_THE_SDK: list[tuple[Any, Repair]] = [
+    ("lone \ud83e surrogate", Repair.SURROGATE),
+    (float("nan"), Repair.NOT_FINITE),
+    ([1.0, float("inf")], Repair.NOT_FINITE),
+    (2**70, Repair.INTEGER),
+    ("word " * 500_000, Repair.SIZE),
+    (f"data:image/png;base64,{PHOTO}", Repair.MEDIA),
+]
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["processor", "exporter"])
+@pytest.mark.parametrize(("value", "told"), THROUGH_THE_SDK, ids=lambda value: str(value)[:24])
+def test_what_the_sdk_lets_through_is_repaired_too(
+    api: DevServer, live: bool, value: Any, told: Repair
+) -> None:
+    processor = (
+        PrefactorSpanProcessor(api.url, api.token)
+        if live
+        else BatchSpanProcessor(PrefactorExporter(api.url, api.token))
+    )
+    provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+    tracer = provider.get_tracer("agent")
+    with tracer.start_as_current_span("root"):
+        tracer.start_span("odd", attributes={"odd": value, "kept": "ok"}).end()
+    provider.shutdown()
+    metadata = {row["payload"]["name"]: row["payload"]["metadata"] for row in api.spans()}
+    assert "repaired" not in metadata["root"]
+    assert metadata["odd"]["repaired"] == [told]
+    assert metadata["odd"]["kept"] == "ok"
+    for request in api.requests:
+        strict(request.raw)
+
+
+def test_an_open_span_tells_what_of_its_end_was_repaired(api: DevServer) -> None:
+    processor = PrefactorSpanProcessor(api.url, api.token)
+    provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+    root = provider.get_tracer("agent").start_span("root")
+    assert api.wait_until(lambda api: api.spans())
+    root.set_attributes({"late": "\ud83e", "photo": PHOTO})
+    root.end()
+    provider.shutdown()
+    [row] = api.spans()
+    late = row["result_payload"]["metadata"]
+    assert late["repaired"] == sorted([Repair.MEDIA, Repair.SURROGATE])
+    assert late["late"] == "\ufffd"
