@@ -42,7 +42,7 @@ def create_item(
         "payload": span.payload,
         "result_payload": span.result_payload if span.finished_at is not None else None,
     }
-    body = hygiene.fit(hygiene.encode(details), max_bytes)[1:-1]
+    body = hygiene.item_body(details, max_bytes)[1:-1]
     idempotency_key = span_idempotency_key(run, key, Operation.CREATE)
     return Item(run, Operation.CREATE, idempotency_key, body, span=ref, ends_span=ends_span)
 
@@ -61,7 +61,7 @@ def finish_item(
         if late:
             result[part] = late
     content = {"status": span.status, "timestamp": span.finished_at, "result_payload": result}
-    body = hygiene.fit(hygiene.encode(content), max_bytes)[1:-1]
+    body = hygiene.item_body(content, max_bytes)[1:-1]
     idempotency_key = span_idempotency_key(run, key, Operation.FINISH_SPAN)
     return Item(run, Operation.FINISH_SPAN, idempotency_key, body, span=ref, ends_span=True)
 
@@ -85,4 +85,11 @@ def with_otel_parent(item: Item, parent: str) -> Item:
 def _changes(before: object, after: object) -> dict[str, object]:
     if not isinstance(before, dict) or not isinstance(after, dict):
         return {}
-    return {key: value for key, value in after.items() if before.get(key) != value}
+    return {key: value for key, value in after.items() if _differ(before.get(key), value)}
+
+
+def _differ(before: object, after: object) -> bool:
+    try:
+        return before != after
+    except RecursionError:  # nested too deep to compare
+        return True

@@ -15,7 +15,7 @@ from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger
 from prefactor_otel.mapping import Capture
 from prefactor_otel.outbox import Outbox, Receipt
 from prefactor_otel.run import Run
-from prefactor_otel.span import Attributes, SpanKey, view_of
+from prefactor_otel.span import Attributes, SpanKey, ended, view_of
 from prefactor_otel.spool.file import ParkedRow
 from prefactor_otel.tree import SpanTree
 
@@ -149,22 +149,24 @@ class Intake:
     def _take_ended(self, event: Ended) -> None:
         now = time.monotonic()
         for span in event.spans:
-            self.resource = self.resource or span.resource.attributes
-            self.open_run()
-            self._outbox.put(self._items_of(span, now), event.receipt)
+            self._outbox.put(self._items_of(span, now, event.receipt), event.receipt)
         if event.receipt is not None:
             event.receipt.seal()
             self._to_store.append(event.receipt)
 
-    def _items_of(self, span: ReadableSpan, now: float) -> list[Item]:
+    def _items_of(self, span: ReadableSpan, now: float, receipt: Receipt | None) -> list[Item]:
         duplicates = self._tree.counts.duplicates
         try:
-            items = self._tree.end(view_of(span), now)
+            self.resource = self.resource or span.resource.attributes
+            self.open_run()
+            items = self._tree.end(ended(view_of(span)), now)
         except Exception as error:
             logger.debug("A span could not be read", exc_info=True)
             self._ledger.drop(DropReason.UNREADABLE, 1)
             self._ledger.trouble(f"a span could not be read: {type(error).__name__}")
             self._log.warn("unreadable", f"A span could not be read ({type(error).__name__})")
+            if receipt is not None:
+                receipt.lose()
             return []
         self._ledger.drop(DropReason.DUPLICATE, self._tree.counts.duplicates - duplicates)
         return items

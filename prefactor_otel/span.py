@@ -1,11 +1,14 @@
 """A span as the rest of the package sees it: a frozen value, whatever door it came through."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Final, Literal, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext, StatusCode
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode
+
+from prefactor_otel import hygiene
+from prefactor_otel.hygiene import Repair, Repairs
 
 Attributes = Mapping[str, object]
 StatusName = Literal["unset", "ok", "error"]
@@ -45,7 +48,7 @@ class Event:
 class SpanView:
     """One OpenTelemetry span. Times in nanoseconds since the epoch (UTC); ``end_ns`` is None
     while it is open. ``parent`` is None for a root; ``parent_is_remote`` says that it lives in
-    another process."""
+    another process. ``repaired`` tells what of it was no value that a span can have."""
 
     key: SpanKey
     parent: SpanKey | None
@@ -63,6 +66,7 @@ class SpanView:
     scope_name: str
     scope_version: str
     dropped_attributes: int
+    repaired: Sequence[str] = ()
 
     @property
     def is_local_root(self) -> bool:
@@ -76,6 +80,11 @@ _STATUS: dict[StatusCode, StatusName] = {
     StatusCode.ERROR: "error",
 }
 
+_KINDS: dict[SpanKind, str] = {kind: kind.name.lower() for kind in SpanKind}
+
+LAST_NS: Final = 253_402_300_799_999_999_999
+"""The end of the year 9999, where ``datetime`` ends."""
+
 
 def context_of(span: ReadableSpan) -> SpanContext | None:
     """The span's own context; None for what is no real span."""
@@ -88,39 +97,91 @@ def key_of(context: SpanContext) -> SpanKey:
 
 
 def view_of(span: ReadableSpan) -> SpanView:
-    """The view of an SDK span, ended or still open. Raises ``ValueError`` without a context."""
+    """The view of an SDK span, ended or still open. Raises ``ValueError`` without a context.
+
+    Whatever a span made by hand holds, every value of the view is of the type that it says.
+    """
     context = context_of(span)
     if context is None:
         raise ValueError("a span without a context cannot be exported")
-    parent = span.parent
+    repairs: Repairs = set()
+    key, parent = key_of(context), span.parent
+    if parent is not None and key_of(parent) == key:
+        repairs.add(Repair.OWN_PARENT)
+        parent = None
     scope = span.instrumentation_scope
+    start_ns, end_ns = _times(span, repairs)
     return SpanView(
-        key=key_of(context),
+        key=key,
         parent=key_of(parent) if parent is not None else None,
         parent_is_remote=parent is not None and parent.is_remote,
-        name=span.name,
-        kind=span.kind.name.lower(),
-        start_ns=span.start_time or 0,
-        end_ns=span.end_time,
-        status=_STATUS[span.status.status_code],
-        status_message=span.status.description or "",
-        attributes=_copied(span.attributes),
-        events=[Event(e.name, e.timestamp, _copied(e.attributes)) for e in span.events],
-        links=[(key_of(link.context), _copied(link.attributes)) for link in span.links],
+        name=_text(span.name, repairs),
+        kind=_KINDS.get(span.kind, "internal"),
+        start_ns=start_ns,
+        end_ns=end_ns,
+        status=_STATUS.get(span.status.status_code, "unset"),
+        status_message=_text(span.status.description or "", repairs),
+        attributes=_copied(span.attributes, repairs),
+        events=[
+            Event(
+                _text(e.name, repairs), _time(e.timestamp, repairs), _copied(e.attributes, repairs)
+            )
+            for e in span.events
+        ],
+        links=[(key_of(link.context), _copied(link.attributes, repairs)) for link in span.links],
         resource=span.resource.attributes,
-        scope_name=scope.name if scope is not None else "",
-        scope_version=(scope.version or "") if scope is not None else "",
+        scope_name=_text(scope.name or "", repairs) if scope is not None else "",
+        scope_version=_text(scope.version or "", repairs) if scope is not None else "",
         dropped_attributes=span.dropped_attributes,
+        repaired=hygiene.told(repairs) if repairs else (),
     )
 
 
-def _copied(attributes: Attributes | None) -> Attributes:
+def ended(view: SpanView) -> SpanView:
+    """The view of a span that has ended, whatever it says: without an end it took no time."""
+    if view.end_ns is not None:
+        return view
+    repaired = sorted({*view.repaired, str(Repair.NO_END)})
+    return replace(view, end_ns=view.start_ns, repaired=repaired)
+
+
+def _times(span: ReadableSpan, repairs: Repairs) -> tuple[int, int | None]:
+    end_ns = _time(span.end_time, repairs) if span.end_time is not None else None
+    if span.start_time is not None:
+        return _time(span.start_time, repairs), end_ns
+    repairs.add(Repair.NO_START)
+    return end_ns or 0, end_ns
+
+
+def _time(given: object, repairs: Repairs) -> int:
+    """Nanoseconds since the epoch that a date can show."""
+    if type(given) is int and 0 <= given <= LAST_NS:
+        return given
+    repairs.add(Repair.OUT_OF_TIME)
+    try:
+        return min(max(int(given), 0), LAST_NS)  # type: ignore[call-overload, no-any-return]
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def _text(given: object, repairs: Repairs) -> str:
+    if type(given) is str:
+        return given
+    made = hygiene.plain(given, repairs)
+    repairs.add(Repair.OBJECT)
+    return made if isinstance(made, str) else ""
+
+
+def _copied(attributes: Attributes | None, repairs: Repairs) -> Attributes:
     """A copy, because an open span's attributes change while another thread reads them."""
     if not attributes:
         return {}
     for _ in range(8):
         try:
-            return dict(attributes)
+            return hygiene.plain_attributes(dict(attributes), repairs)
         except RuntimeError:  # "changed size during iteration": read it again
             continue
+        except Exception:  # no mapping of the SDK's
+            break
+    repairs.add(Repair.UNREADABLE)
     return {}

@@ -36,8 +36,8 @@ class RunRecord:
 
 
 def shrunk(item: Item, max_bytes: int) -> Item:
-    """The item with its longest texts cut until its body takes at most ``max_bytes``."""
-    body = hygiene.fit(b"{" + item.body + b"}", max_bytes)[1:-1]
+    """The item with its largest fields cut until its body takes at most ``max_bytes``."""
+    body = hygiene.fitted(b"{" + item.body + b"}", max_bytes)[1:-1]
     return Item(item.run, item.operation, item.key, body, item.span, item.parent, item.ends_span)
 
 

@@ -9,6 +9,10 @@ ROOT = Path(__file__).parent.parent
 # From the leaves to the doors: a module may import what stands above it, never below.
 ORDER = [
     "errors",
+    "hygiene.repairs",
+    "hygiene.values",
+    "hygiene.media",
+    "hygiene.size",
     "hygiene",
     "config",
     "semconv",

@@ -173,6 +173,7 @@ class _Record:
                 path=request.path,
                 query=dict(request.query),
                 body=parsed(self._raw),
+                raw=self._raw,
                 headers=headers,
                 status=status,
             ),

@@ -10,13 +10,14 @@ import orjson
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request as it came, faulted ones too. ``body`` is its JSON, or None; ``status`` None
-    where the connection hung or was cut. The token is not among the headers."""
+    """A request as it came, faulted ones too. ``body`` is the JSON of ``raw``, or None; ``status``
+    None where the connection hung or was cut. The token is not among the headers."""
 
     method: str
     path: str
     query: dict[str, str]
     body: Any
+    raw: bytes
     headers: dict[str, str]
     status: int | None
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from prefactor_otel import hygiene
+from prefactor_otel.hygiene import Repair
 from prefactor_otel.mapping import (
     events,
     genai,
@@ -27,7 +28,7 @@ from prefactor_otel.mapping.kind import NOTHING, Below, SpanType, agent_in, agen
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
 from prefactor_otel.semconv import content
 from prefactor_otel.semconv.genai import GenAI
-from prefactor_otel.span import Event, SpanView
+from prefactor_otel.span import LAST_NS, Event, SpanView
 
 __all__ = [
     "NOTHING",
@@ -131,7 +132,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         payload=payload,
         result_payload=error if error is not None else outputs,
         started_at=timestamp(view.start_ns),
-        finished_at=timestamp(max(view.end_ns, view.start_ns)) if view.end_ns is not None else None,
+        finished_at=_finished_at(view),
     )
 
 
@@ -167,13 +168,13 @@ def bare_span(view: SpanView) -> AgentSpan:
     payload: dict[str, object] = {
         "span_id": view.key.span_hex,
         "trace_id": view.key.trace_hex,
-        "name": str(view.name),
+        "name": view.name,
         "status": status_of(view),
         "inputs": {},
         "outputs": {},
         "token_usage": None,
         "error": None,
-        "metadata": {"repaired": ["the span could not be mapped; its attributes were left out"]},
+        "metadata": {"repaired": [*_repaired(view), str(Repair.UNMAPPABLE)]},
     }
     return AgentSpan(
         schema_name=SpanType.SPAN.schema_name,
@@ -181,23 +182,19 @@ def bare_span(view: SpanView) -> AgentSpan:
         payload=payload,
         result_payload={},
         started_at=timestamp(view.start_ns),
-        finished_at=timestamp(view.end_ns) if view.end_ns is not None else None,
+        finished_at=_finished_at(view),
     )
 
 
 def timestamp(time_ns: int) -> str:
     """ISO 8601 in UTC with six fraction digits and ``Z``, from nanoseconds since the epoch."""
-    seconds, micro = divmod(min(max(time_ns, 0) // 1000, _LAST_MICROSECOND), 1_000_000)
+    seconds, micro = divmod(min(max(time_ns, 0), LAST_NS) // 1000, 1_000_000)
     return f"{_second(seconds)}.{micro:06d}Z"
 
 
 @lru_cache(maxsize=1024)  # spans cluster in seconds, and formatting one costs as much as a hash
 def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-_LAST_MICROSECOND: Final = 253_402_300_799_999_999
-"""The end of the year 9999, where ``datetime`` ends."""
 
 
 def _metadata(
@@ -231,9 +228,21 @@ def _metadata(
         metadata["resource"] = dict(view.resource)
     if view.dropped_attributes:
         metadata["dropped_attributes"] = view.dropped_attributes
-    if view.end_ns is not None and view.end_ns < view.start_ns:
-        metadata["repaired"] = ["end before start"]
+    repaired = _repaired(view)
+    if repaired:
+        metadata["repaired"] = repaired
     return metadata
+
+
+def _repaired(view: SpanView) -> list[str]:
+    """What was wrong with the span itself, and is put right."""
+    if view.end_ns is None or view.end_ns >= view.start_ns:
+        return list(view.repaired)
+    return [*view.repaired, str(Repair.END_BEFORE_START)]
+
+
+def _finished_at(view: SpanView) -> str | None:
+    return timestamp(max(view.end_ns, view.start_ns)) if view.end_ns is not None else None
 
 
 def _event(event: Event, capture: Capture) -> dict[str, object]:

@@ -1,11 +1,13 @@
 """What the readers of a span collect: slots that the first reader with something fills."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
 import orjson
 
+from prefactor_otel.hygiene import NotFinite
 from prefactor_otel.span import Attributes, SpanView
 
 Slot = Literal[
@@ -138,6 +140,11 @@ def decoded(value: object) -> object:
 def _loads_leniently(text: str) -> object:
     """What other encoders call JSON: NaN, infinities and lone surrogates."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_float=_number, parse_constant=_number)
     except (ValueError, RecursionError):
         return text
+
+
+def _number(text: str) -> object:
+    number = float(text)
+    return number if math.isfinite(number) else NotFinite()

@@ -295,7 +295,7 @@ def test_a_cut_text_never_keeps_more_than_it_may(text: str, length: int) -> None
 
 def test_an_oversized_body_keeps_its_ids_and_status() -> None:
     view = replace(one_view(), attributes={"huge": "x" * 3_000_000, "small": "kept"})
-    body = hygiene.fit(hygiene.encode(agent_span(view, Capture()).payload), 100_000)
+    body = hygiene.fitted(hygiene.encode(agent_span(view, Capture()).payload), 100_000)
     payload = orjson.loads(body)
     assert len(body) <= 100_000
     assert payload["span_id"] == view.key.span_hex

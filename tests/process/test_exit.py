@@ -1,13 +1,9 @@
 """However a process ends, its spans are delivered or counted, and it ends in time."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-
 import pytest
 
 from prefactor_otel.devserver import DevServer
+from tests.process.dead import never_answering, refusing, unavailable
 from tests.process.scripts import localhost, run_script
 
 LAST_WORDS = "import time; print(time.time(), flush=True)\n"
@@ -76,44 +72,6 @@ def test_the_exit_code_is_the_scripts_own(api: DevServer, last_line: str, code: 
     ended = run_script(TEN_LINES + last_line, localhost(api), api.token)
     assert ended.code == code
     assert api.instances()[0]["span_counts"]["complete"] == 10
-
-
-@contextmanager
-def refusing() -> Iterator[str]:
-    with closing(socket.socket()) as unused:
-        unused.bind(("127.0.0.1", 0))
-        yield f"http://localhost:{unused.getsockname()[1]}"
-
-
-@contextmanager
-def never_answering() -> Iterator[str]:
-    accepted: list[socket.socket] = []
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def accept() -> None:
-        while True:
-            try:
-                accepted.append(listener.accept()[0])
-            except OSError:
-                return
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
-        for connection in accepted:
-            connection.close()
-
-
-@contextmanager
-def unavailable() -> Iterator[str]:
-    with DevServer(token="pf_some_token") as api:
-        api.faults.add(status=503, times=None)
-        yield localhost(api)
 
 
 @pytest.mark.parametrize("dead_api", [refusing, never_answering, unavailable])
