@@ -10,11 +10,12 @@ APPS: Final = Path(__file__).with_name("apps")
 @dataclass(frozen=True)
 class Framework:
     """``without_code`` applications know nothing of this package: OpenTelemetry's own launcher
-    runs them."""
+    runs them. ``seen_open`` where the way in learns of spans when they start."""
 
     name: str
     requirements: tuple[str, ...]
     without_code: bool = False
+    seen_open: bool = True
 
     @property
     def app(self) -> Path:
@@ -33,6 +34,7 @@ LANGGRAPH: Final = Framework(
         "langchain-openai>=1.7,<2",
         "openinference-instrumentation-langchain>=0.1.80,<0.2",
     ),
+    seen_open=False,
 )
 OPENAI: Final = Framework(
     "openai",

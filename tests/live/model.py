@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
 
@@ -28,11 +28,12 @@ class FakeModel:
     """Asks for the weather when a person has spoken, and answers when a tool has.
 
     Serves while entered. ``url`` is what the clients call their base URL; ``answered`` counts the
-    calls that were answered, streamed or whole.
+    calls that were answered, streamed or whole. It thinks for as long as ``think`` takes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, think: Callable[[], object] = lambda: None) -> None:
         self.answered = 0
+        self._think = think
         self._counting = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -50,13 +51,15 @@ class FakeModel:
         self._thread.join()
         self._server.server_close()
 
-    def _count(self) -> int:
+    def _number(self) -> int:
+        """Which call this is, once the model has thought about it."""
+        self._think()
         with self._counting:
             self.answered += 1
             return self.answered
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        count = self._count
+        number = self._number
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -66,9 +69,9 @@ class FakeModel:
                 if self.path != "/v1/chat/completions":
                     self.send_error(404)
                 elif asked.get("stream"):
-                    self._reply("text/event-stream", _event_stream(count(), asked))
+                    self._reply("text/event-stream", _event_stream(number(), asked))
                 else:
-                    self._reply("application/json", json.dumps(_whole(count(), asked)))
+                    self._reply("application/json", json.dumps(_whole(number(), asked)))
 
             def _reply(self, content_type: str, text: str) -> None:
                 body = text.encode()

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from prefactor_otel.devserver import DevServer
 from tests.devserver.calls import Caller
@@ -17,36 +17,69 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Told:
+    """What a reader of the API learns of a span, be it sent once or first while it was open."""
+
+    id: str
+    parent: str | None
+    type: str
+    name: str
+    status: str
+    inputs: Json
+    result: Json
+    token_usage: Json | None
+    mismatches: list[Json]
+
+    @classmethod
+    def of(cls, row: Json) -> Self:
+        payload, result = row["payload"], row["result_payload"]
+        inputs = payload["inputs"] | result.get("inputs", {})
+        schema, mismatches = row["schema_name"], row["schema_mismatches"]
+        kind = schema.removeprefix("otel:")
+        seen = (payload["name"], row["status"], inputs, result, payload["token_usage"], mismatches)
+        return cls(row["id"], row["parent_span_id"], kind, *seen)
+
+    def __str__(self) -> str:
+        line = f"{self.type} {self.name}: {self.status}"
+        return f"{line} {self.result['error_type']}" if self.status == "failed" else line
+
+
+@dataclass(frozen=True)
 class Story:
-    """How the process ended, and what its runs and spans look like to a reader of the API."""
+    """How the process ended, and what its run and spans look like to a reader of the API."""
 
     code: int
     stdout: str
     stderr: str
     answered: int
     runs: list[Json]
-    spans: list[Json]
+    spans: list[Told]
     refused: list[Json]
 
-    def of_type(self, schema_name: str) -> list[Json]:
-        """The payloads of the spans of a type, in order of their start."""
-        return [span["payload"] for span in self.spans if span["schema_name"] == schema_name]
+    def of_type(self, kind: str) -> list[Told]:
+        """The spans of a type, in order of their start."""
+        return [span for span in self.spans if span.type == kind]
 
     @property
-    def outline(self) -> list[str]:
+    def outline(self) -> str:
         """The spans as an indented list, each under its parent: type, name and status."""
-        return [f"{'  ' * depth}{_line(span)}" for depth, span in self._walk(None, 0)]
+        return "\n".join(f"{'  ' * depth}{span}" for depth, span in self._walk(None, 0))
 
-    def _walk(self, parent: str | None, depth: int) -> Iterator[tuple[int, Json]]:
+    def _walk(self, parent: str | None, depth: int) -> Iterator[tuple[int, Told]]:
         for span in self.spans:
-            if span["parent_span_id"] == parent:
+            if span.parent == parent:
                 yield depth, span
-                yield from self._walk(span["id"], depth + 1)
+                yield from self._walk(span.id, depth + 1)
 
 
 def tell(framework: Framework, python: Path, way: str, question: str) -> Story:
-    """Run the application against the scripted model and a local API."""
-    with FakeModel() as model, DevServer() as server:
+    """Run the application against a local API and a scripted model that, like real ones, thinks
+    long enough for the open agent to be seen, where it can be."""
+
+    def think() -> None:
+        assert not framework.seen_open or server.wait_until(DevServer.spans)
+
+    with DevServer() as server, FakeModel(think) as model:
         done = subprocess.run(
             [*_launcher(framework, python), str(framework.app), way, question],
             env=environment(server, model) | _without_code(framework),
@@ -78,16 +111,16 @@ def environment(server: DevServer, model: FakeModel) -> dict[str, str]:
     }
 
 
-def read_back(server: DevServer) -> tuple[list[Json], list[Json]]:
+def read_back(server: DevServer) -> tuple[list[Json], list[Told]]:
     """The runs, and the spans of all of them in order of their start, as lists show them."""
     caller = Caller(server)
     runs = caller.get("/agent_instance", agent_id=server.agent_id).summaries
-    spans = [
-        span
+    rows = [
+        row
         for run in runs
-        for span in caller.get("/agent_spans", agent_instance_id=run["id"]).summaries
+        for row in caller.get("/agent_spans", agent_instance_id=run["id"]).summaries
     ]
-    return runs, sorted(spans, key=lambda span: str(span["started_at"]))
+    return runs, [Told.of(row) for row in sorted(rows, key=lambda row: str(row["started_at"]))]
 
 
 def _launcher(framework: Framework, python: Path) -> list[str]:
@@ -100,12 +133,3 @@ def _without_code(framework: Framework) -> dict[str, str]:
         return {}
     others = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
     return {"OTEL_TRACES_EXPORTER": "prefactor"} | others
-
-
-def _line(span: Json) -> str:
-    payload = span["payload"]
-    assert payload["status"] == span["status"]
-    kind = span["schema_name"].removeprefix("otel:")
-    error = payload["error"]
-    line = f"{kind} {payload['name']}: {span['status']}"
-    return f"{line} {error['error_type']}" if error else line

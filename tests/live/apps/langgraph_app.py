@@ -6,8 +6,9 @@ from langchain.agents import create_agent
 from langchain_openai import ChatOpenAI
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from prefactor_otel import PrefactorSpanProcessor
+from prefactor_otel import PrefactorExporter
 
 
 def get_weather(city: str) -> str:
@@ -29,7 +30,7 @@ def ask(way: str, question: str) -> str:
 
 def main(way: str, question: str) -> None:
     provider = TracerProvider()
-    provider.add_span_processor(PrefactorSpanProcessor())
+    provider.add_span_processor(BatchSpanProcessor(PrefactorExporter()))
     LangChainInstrumentor().instrument(tracer_provider=provider)
     try:
         print(ask(way, question))
