@@ -77,7 +77,7 @@ def tell(framework: Framework, python: Path, way: str, question: str) -> Story:
     long enough for the open agent to be seen, where it can be."""
 
     def think() -> None:
-        assert not framework.seen_open or server.wait_until(DevServer.spans)
+        assert not framework.seen_open or server.wait_until(DevServer.spans, timeout=30)
 
     with DevServer() as server, FakeModel(think) as model:
         done = subprocess.run(
