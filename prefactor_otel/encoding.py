@@ -53,13 +53,16 @@ def finish_item(
     """The item that finishes a span created early.
 
     The API's finish never changes a payload, so what the span learnt since its creation travels
-    in the result: ``inputs`` and ``metadata`` hold only what is new or different.
+    in the result: ``inputs`` and ``metadata`` hold only what is new or different,
+    ``token_usage`` what the payload could not say yet.
     """
     result = dict(span.result_payload)
     for part in ("inputs", "metadata"):
         late = _changes(created.payload[part], span.payload[part])
         if late:
             result[part] = late
+    if span.payload["token_usage"] != created.payload["token_usage"]:
+        result["token_usage"] = span.payload["token_usage"]
     content = {"status": span.status, "timestamp": span.finished_at, "result_payload": result}
     body = hygiene.item_body(content, max_bytes)[1:-1]
     idempotency_key = span_idempotency_key(run, key, Operation.FINISH_SPAN)

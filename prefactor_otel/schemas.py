@@ -219,7 +219,8 @@ def _type_schema(span_type: SpanType, declared: Declared) -> dict[str, object]:
 
 def _result_of(declared: Declared) -> JsonSchema:
     """What a result holds: the outputs, or the error in their place; of a span created before
-    its end also what its inputs and metadata have gained since."""
+    its end also what its inputs and metadata have gained since, and the tokens."""
     outputs = declared.outputs["properties"]
     assert isinstance(outputs, dict)
-    return {**_FAILURE, **outputs, "inputs": declared.inputs, "metadata": {"type": "object"}}
+    late = {"inputs": declared.inputs, "metadata": {"type": "object"}, "token_usage": _TOKEN_USAGE}
+    return {**_FAILURE, **outputs, **late}

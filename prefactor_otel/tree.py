@@ -38,6 +38,8 @@ CALL_GRACE: Final = 10.0
 """The same for LLM and tool spans: readers keep a span as they first saw it, and these carry
 the tokens, so creating them before their end is the last resort."""
 
+CALLS: Final = (SpanType.LLM, SpanType.TOOL)
+
 MAX_OPEN: Final = 50_000
 MAX_PARKED: Final = 20_000
 MAX_PARKED_BYTES: Final = 32 * 1024 * 1024
@@ -291,8 +293,7 @@ class SpanTree:
         entry = self._open.get(parent)
         if entry is None:
             return self.parent_timeout
-        calls = (SpanType.LLM, SpanType.TOOL)
-        return CALL_GRACE if span_type(entry.span.attributes or {}) in calls else STEP_GRACE
+        return CALL_GRACE if span_type(entry.span.attributes or {}) in CALLS else STEP_GRACE
 
     def _park(self, parked: Parked) -> list[Item]:
         self._parked[parked.key] = parked
@@ -336,14 +337,16 @@ class SpanTree:
         return self._emit(key, with_otel_parent(item, parent.span_hex))
 
     def _show(self, key: SpanKey) -> list[Item]:
-        """Create an open root or agent span, so that a run is visible while it runs."""
+        """Create an open root or agent span, so that a run is visible while it runs; but no call
+        of a model or tool, which is to be seen whole."""
         entry = self._open.get(key)
         if entry is None or entry.created is not None:
             return []
         view = view_of(entry.span)
         if view.end_ns is not None:  # it has ended and is on its way here
             return []
-        if view.is_local_root or span_type(view.attributes) is SpanType.AGENT:
+        kind = span_type(view.attributes)
+        if kind is SpanType.AGENT or (view.is_local_root and kind not in CALLS):
             return self._create_early(key)
         return []
 

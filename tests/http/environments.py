@@ -15,8 +15,17 @@ def make(folder: Path, *requirements: str, without: tuple[str, ...] = ()) -> Pat
     python = folder / "bin" / "python"
     for packages in (requirements, ("--no-deps", *without) if without else ()):
         if packages:
-            run(python, "-m", "pip", "install", "--quiet", *packages)
+            # Compiling all of what is imported in parts would be most of the work.
+            run(python, "-m", "pip", "install", "--quiet", "--no-compile", *packages)
     return python
+
+
+def build_wheel(folder: Path) -> Path:
+    """This package, built from the checkout into the folder."""
+    options = ("--quiet", "--no-deps", "--wheel-dir", str(folder))
+    run(sys.executable, "-m", "pip", "wheel", *options, str(CHECKOUT))
+    [wheel] = folder.glob("*.whl")
+    return wheel
 
 
 def run(python: Path | str, *arguments: str, **environment: str) -> str:

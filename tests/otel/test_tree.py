@@ -20,6 +20,13 @@ from prefactor_otel.span import SpanView, view_of
 from prefactor_otel.tree import CALL_GRACE, MAX_PARKED, STEP_GRACE, VISIBLE_AFTER, SpanTree
 
 RUN = "0123456789abcdef0123456789abcdef"
+USAGE = {"gen_ai.usage.input_tokens": 7, "gen_ai.usage.output_tokens": 2}
+COUNTED = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
+
+
+def token_usage(holder: object) -> object:
+    assert isinstance(holder, dict)
+    return holder["token_usage"]
 
 
 def new_tree(parent_timeout: float = 600.0) -> SpanTree:
@@ -197,6 +204,30 @@ def test_an_open_model_call_is_given_ten_seconds_before_it_is_created_early() ->
     assert CALL_GRACE == 10.0
     api.take(tree.due(0.5 + CALL_GRACE))
     assert api.parent_name("http") == "call"
+
+
+def test_a_call_of_a_model_that_is_a_root_is_created_once_with_its_tokens() -> None:
+    tree, api = new_tree(), Api()
+    call = begin("call", operation="chat")
+    tree.start(call, 0.0)
+    assert tree.due(VISIBLE_AFTER + CALL_GRACE) == []
+    call.set_attributes(USAGE)
+    api.take(tree.end(finish(call), 60.0))
+    assert token_usage(api.details("call")["payload"]) == COUNTED
+
+
+def test_the_tokens_of_a_call_that_was_created_early_travel_with_its_finish() -> None:
+    tree = new_tree()
+    call = begin("call", operation="chat")
+    child = begin("http", call)
+    for span in (call, child):
+        tree.start(span, 0.0)
+    tree.end(finish(child), 0.0)
+    assert len(tree.due(CALL_GRACE)) == 2
+    call.set_attributes(USAGE)
+    [item] = tree.end(finish(call), 60.0)
+    result = orjson.loads(b"{" + item.body + b"}")["result_payload"]
+    assert token_usage(result) == COUNTED
 
 
 def test_a_flush_tears_no_tree_where_starts_are_unknown() -> None:

@@ -1,0 +1,50 @@
+"""The frameworks that are run for real: the application of each, and what it needs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+APPS: Final = Path(__file__).with_name("apps")
+
+
+@dataclass(frozen=True)
+class Framework:
+    """``without_code`` applications know nothing of this package: OpenTelemetry's own launcher
+    runs them. ``seen_open`` where the way in learns of spans when they start."""
+
+    name: str
+    requirements: tuple[str, ...]
+    without_code: bool = False
+    seen_open: bool = True
+
+    @property
+    def app(self) -> Path:
+        return APPS / f"{self.name}_app.py"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+PYDANTIC_AI: Final = Framework("pydantic_ai", ("pydantic-ai-slim[openai]>=2.60,<3",))
+LANGGRAPH: Final = Framework(
+    "langgraph",
+    (
+        "langchain>=1.5,<2",
+        "langgraph>=1.2,<2",
+        "langchain-openai>=1.7,<2",
+        "openinference-instrumentation-langchain>=0.1.80,<0.2",
+    ),
+    seen_open=False,
+)
+OPENAI: Final = Framework(
+    "openai",
+    (
+        "openai>=3.57,<4",
+        "opentelemetry-distro>=0.66b0",
+        "opentelemetry-instrumentation-openai>=0.62,<0.63",
+    ),
+    without_code=True,
+)
+STRANDS: Final = Framework("strands", ("strands-agents[openai]>=1.62,<2",))
+
+FRAMEWORKS: Final = (PYDANTIC_AI, LANGGRAPH, OPENAI, STRANDS)
