@@ -115,8 +115,9 @@ class Config(BaseSettings):
         65_536, description="Most items that wait for the API; past it the oldest is dropped."
     )
     max_queue_bytes: Count = Field(
-        64 * 1024 * 1024,
-        description="Most bytes that wait for the API; past it the oldest is dropped.",
+        40 * 1024 * 1024,
+        description="Most bytes that wait for the API in memory; past it the oldest is dropped, "
+        "or waits in the spool. By default the process grows by less than 64 MiB.",
     )
     spool_dir: Path | None = Field(
         None,

@@ -25,7 +25,7 @@ OTHERS: Final = (SpanType.TOOL.schema_name, SpanType.AGENT.schema_name)
 UNCOUNTED: Final = "uncounted_token_usage"
 _LONGEST_ID: Final = 200
 CONTENT: Final = ("messages", "input", "content")
-MAX_REMEMBERED: Final = 50_000
+MAX_REMEMBERED: Final = 20_000
 """Calls, spans above them and responses that are remembered."""
 
 

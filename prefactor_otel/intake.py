@@ -119,6 +119,8 @@ class Intake:
         on_disk = self._outbox.is_durable
         for receipt in self._to_store:
             receipt.keep(on_disk=on_disk)
+        if self._to_store and on_disk:
+            time.sleep(0)  # hand the interpreter to whoever was waiting for this
         self._to_store.clear()
 
     def take_due(self) -> None:

@@ -53,6 +53,11 @@ class Item:
         """Bytes that it takes in a request, at most."""
         return len(self.body) + 320
 
+    @property
+    def footprint(self) -> int:
+        """Bytes of memory that it takes while it waits, with what is kept beside it."""
+        return len(self.body) + 560
+
     def under(self, parent: SpanRef | None) -> Self:
         """The same, with this parent."""
         return replace(self, parent=parent)

@@ -13,7 +13,7 @@ from prefactor_otel.span import SpanKey, SpanView
 K = TypeVar("K")
 V = TypeVar("V")
 
-MAX_REMEMBERED: Final = 100_000
+MAX_REMEMBERED: Final = 20_000
 MAX_TWINS: Final = 99
 MAX_HEIGHT: Final = 64
 """Ancestors that are looked at, at most: ids that name each other in a circle end here."""

@@ -96,7 +96,7 @@ class LostSpans:
     """Spans that will never have a record, and the parents that their children get instead.
     Bounded: the oldest are forgotten first."""
 
-    def __init__(self, capacity: int = 100_000) -> None:
+    def __init__(self, capacity: int = 20_000) -> None:
         self._capacity = capacity
         self._parents: OrderedDict[SpanRef, SpanRef | None] = OrderedDict()
 
@@ -180,7 +180,7 @@ class Outbox:
         for seq, at, item in rows:
             self._ledger.adopt(int(item.ends_span))
             entry = Entry(item, at, file, seq)
-            self._bytes += item.size
+            self._bytes += item.footprint
             self.adopted += 1
             if at < not_before and item.operation in SPAN_OPERATIONS:
                 self._drop(entry, DropReason.EXPIRED)
@@ -217,7 +217,7 @@ class Outbox:
 
     def replace(self, entry: Entry, item: Item) -> None:
         """Give a leased entry another item, for instance a smaller one."""
-        self._bytes += item.size - entry.item.size
+        self._bytes += item.footprint - entry.item.footprint
         entry.item = item
 
     def ahead_of(self, entry: Entry) -> Iterator[Entry]:
@@ -303,7 +303,7 @@ class Outbox:
         """Memory takes over what had left it and has not arrived on disk."""
         missed = self._line.fail()
         (self._line.tail if self._line.items else self._queue).extend(missed)
-        self._bytes += sum(entry.item.size for entry in missed)
+        self._bytes += sum(entry.item.footprint for entry in missed)
 
     def _written(self, items: Sequence[Item], now: float) -> list[int]:
         file, places = self._line.file, list[int]()
@@ -319,10 +319,10 @@ class Outbox:
             self._line.append(entry)
         elif self._line.items:  # the disk has failed; what is on it goes first
             self._line.tail.append(entry)
-            self._bytes += entry.item.size
+            self._bytes += entry.item.footprint
         else:
             self._queue.append(entry)
-            self._bytes += entry.item.size
+            self._bytes += entry.item.footprint
             self._line.reached = max(self._line.reached, entry.seq)
 
     def _refill(self) -> None:
@@ -335,7 +335,7 @@ class Outbox:
             self._log.warn("spool", f"The spool cannot be read: {error}")
             self._ledger.drop(DropReason.SPOOL_FAILED, self._line.abandon())
         self._queue.extend(entries)
-        self._bytes += sum(entry.item.size for entry in entries)
+        self._bytes += sum(entry.item.footprint for entry in entries)
         if not self._line.items:
             self._queue.extend(self._line.tail)
             self._line.tail.clear()
@@ -383,7 +383,7 @@ class Outbox:
 
     def _let_go(self, entry: Entry) -> None:
         seq = entry.seq
-        self._bytes -= entry.item.size
+        self._bytes -= entry.item.footprint
         self.note(entry, lambda file: file.forget(seq))
         self.adopted -= entry.file is not None and entry.file is self._adopted
 

@@ -42,7 +42,7 @@ CALLS: Final = (SpanType.LLM, SpanType.TOOL)
 
 MAX_OPEN: Final = 50_000
 MAX_PARKED: Final = 20_000
-MAX_PARKED_BYTES: Final = 32 * 1024 * 1024
+MAX_PARKED_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
