@@ -11,7 +11,7 @@ from typing import Final
 from prefactor_otel.mapping.content import Content, Slot, parsed
 from prefactor_otel.mapping.genai import tool_names
 from prefactor_otel.mapping.kind import SpanType
-from prefactor_otel.mapping.messages import role_name
+from prefactor_otel.mapping.messages import role_name, said_and_thought
 
 VOCABULARY: Final = (
     *("llm.input_messages.", "llm.output_messages.", "llm.tools.", "llm.invocation_parameters"),
@@ -150,12 +150,14 @@ def _message(entry: Node) -> Node | None:
     node = _inside(entry, "message")
     content = node.get("content")
     told: list[object] = []
+    thought: Node = {}
     if "contents" in node:
         blocks = in_order(node["contents"])
         told = [block for block in blocks if _inside(block, "tool_call")]
         parts = [_part(block) for block in blocks if block not in told]
         if told or "tool_calls" in node:  # Anthropic's blocks: the call itself is told below
             parts = [part for part in parts if part != {"type": "tool_use"}]
+        parts, thought = said_and_thought(parts)
         if content is not None and content not in ("", *parts):
             parts = [content, *parts]
         texts = [part for part in parts if isinstance(part, str)]
@@ -166,9 +168,9 @@ def _message(entry: Node) -> Node | None:
         calls.append({"id": None, "name": node["function_call_name"], "arguments": called})
     if "function" in node and content is None:
         return _answer_of_function(node)
-    if content is None and not calls:
+    if content is None and not calls and not thought:
         return None
-    message: Node = {"role": role_name(node.get("role")), "content": content}
+    message: Node = {"role": role_name(node.get("role")), "content": content, **thought}
     if calls:
         message["tool_calls"] = calls
     for name in ("tool_call_id", "name"):

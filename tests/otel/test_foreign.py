@@ -76,6 +76,118 @@ def test_answers_of_tools_in_one_message_keep_the_calls_that_they_answer(block: 
     ]
 
 
+THOUGHT = {"reasoning": "The user wants the weather."}
+
+
+@pytest.mark.parametrize(
+    ("block", "beside"),
+    [
+        ({"type": "reasoning", "content": "The user wants the weather."}, {}),
+        ({"type": "thinking", "content": "The user wants the weather."}, {}),
+        (
+            {"type": "thinking", "thinking": "The user wants the weather.", "signature": "Eq"},
+            {"reasoning_details": [{"type": "thinking", "signature": "Eq"}]},
+        ),
+        (
+            {
+                "reasoningContent": {
+                    "reasoningText": {"text": "The user wants the weather.", "signature": "Eq"}
+                }
+            },
+            {"reasoning_details": [{"signature": "Eq"}]},
+        ),
+        ({"text": "The user wants the weather.", "thought": True}, {}),
+        (
+            {
+                "type": "reasoning",
+                "id": "rs_1",
+                "summary": [{"type": "summary_text", "text": "The user wants the weather."}],
+                "encrypted_content": "gAAA",
+                "status": None,
+            },
+            {
+                "reasoning_details": [
+                    {"type": "reasoning", "id": "rs_1", "encrypted_content": "gAAA"}
+                ]
+            },
+        ),
+    ],
+)
+def test_what_a_model_thought_stands_beside_what_it_said(block: object, beside: object) -> None:
+    span = chat([{"role": "assistant", "content": [block, {"type": "text", "text": "Sunny."}]}])
+    assert isinstance(beside, dict)
+    said = {"role": "assistant", "content": "Sunny.", **THOUGHT, **beside}
+    assert part(span, "inputs")["messages"] == [said]
+
+
+@pytest.mark.parametrize(
+    ("block", "kept"),
+    [
+        (
+            {"type": "redacted_thinking", "data": "EmwK"},
+            {"type": "redacted_thinking", "data": "EmwK"},
+        ),
+        (
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
+            {"type": "reasoning", "id": "rs_1", "encrypted_content": "gAAA"},
+        ),
+        ({"reasoningContent": {"redactedContent": "EmwK"}}, {"redactedContent": "EmwK"}),
+    ],
+)
+def test_a_thought_that_nobody_can_read_is_kept_as_it_came(block: object, kept: object) -> None:
+    span = chat([{"role": "assistant", "content": [block, {"type": "text", "text": "Sunny."}]}])
+    said = {"role": "assistant", "content": "Sunny.", "reasoning_details": [kept]}
+    assert part(span, "inputs")["messages"] == [said]
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "thinking", "reasoning"])
+def test_thoughts_beside_the_content_have_one_name(name: str) -> None:
+    span = chat([{"role": "assistant", "content": "Sunny.", name: THOUGHT["reasoning"]}])
+    assert part(span, "inputs")["messages"] == [
+        {"role": "assistant", "content": "Sunny.", **THOUGHT}
+    ]
+
+
+def test_flattened_thoughts_stand_beside_what_was_said_too() -> None:
+    path = "llm.output_messages.0.message."
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            f"{path}role": "assistant",
+            f"{path}contents.0.message_content.type": "reasoning",
+            f"{path}contents.0.message_content.text": THOUGHT["reasoning"],
+            f"{path}contents.0.message_content.id": "rs_1",
+            f"{path}contents.1.message_content.type": "text",
+            f"{path}contents.1.message_content.text": "Sunny.",
+        }
+    )
+    details = {"reasoning_details": [{"type": "reasoning", "id": "rs_1"}]}
+    said = {"role": "assistant", "content": "Sunny.", **THOUGHT, **details}
+    assert part(span, "outputs")["messages"] == [said]
+
+
+def test_items_of_openais_responses_are_messages() -> None:
+    call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "get_weather"}
+    span = chat(
+        [
+            {"role": "user", "content": "Weather?"},
+            {"type": "reasoning", "id": "rs_1", "summary": []},
+            {**call, "arguments": '{"city": "Paris"}'},
+            {"type": "function_call_output", "call_id": "call_1", "output": "sunny"},
+        ]
+    )
+    assert part(span, "inputs")["messages"] == [
+        {"role": "user", "content": "Weather?"},
+        {
+            "role": "assistant",
+            "content": None,
+            "reasoning_details": [{"type": "reasoning", "id": "rs_1"}],
+        },
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "content": "sunny", "tool_call_id": "call_1"},
+    ]
+
+
 def test_a_block_that_only_announces_a_call_is_not_repeated_beside_it() -> None:
     path = "llm.output_messages.0.message."
     span = mapped(
