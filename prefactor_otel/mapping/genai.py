@@ -38,8 +38,12 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("dimensions", [GenAI.EMBEDDING_DIMENSIONS])
     if not REQUEST_PARAMETERS.keys().isdisjoint(content.keys):
         given = [key for key in REQUEST_PARAMETERS if key in content.attributes]
-        named = {REQUEST_PARAMETERS[key]: content.attributes[key] for key in given}
-        content.fill("parameters", named, given)
+        named = {
+            REQUEST_PARAMETERS[key]: content.attributes[key]
+            for key in given
+            if content.attributes[key] is not None
+        }
+        content.fill("parameters", named or None, given)
 
 
 def tool_names(value: object) -> object:

@@ -149,6 +149,8 @@ def tool_result(value: object) -> object:
             inner = value.get(wrapper)
             if isinstance(inner, dict) and ("content" in inner or "kwargs" in inner):
                 return tool_result(inner)
+        if value.keys() >= {"tool_name", "tool_output"}:  # LlamaIndex's result of a step
+            return tool_result(value["tool_output"])
         if "content" in value and ("tool_call_id" in value or value.get("type") == "tool"):
             return text_of(value["content"])
         if value.keys() == {"id", "name", "response"}:  # Gemini's function response

@@ -35,6 +35,8 @@ _OF_MESSAGE: Final = frozenset(
     }
 )
 """What of a message is shown; the rest stays where it is."""
+_OF_ENTRY: Final = frozenset({"message", "function"})
+"""The same of what stands at one index: AutoGen's answers of functions stand beside the message."""
 
 
 def read(content: Content, span_type: SpanType) -> None:
@@ -73,7 +75,11 @@ def _fill(
 
 
 def _is_shown(entry: Node, made: object) -> bool:
-    return made is not None and len(entry) == 1 and _inside(entry, "message").keys() <= _OF_MESSAGE
+    return (
+        made is not None
+        and entry.keys() <= _OF_ENTRY
+        and _inside(entry, "message").keys() <= _OF_MESSAGE
+    )
 
 
 def _of_shown(used: list[str], prefix: str, shown: list[bool]) -> list[str]:
@@ -84,7 +90,8 @@ def _of_shown(used: list[str], prefix: str, shown: list[bool]) -> list[str]:
     return [
         key
         for key, path in paths.items()
-        if path[0] in indices and path[1] == "message" and path[2] in _OF_MESSAGE
+        if path[0] in indices
+        and (path[1] == "function" or (path[1] == "message" and path[2] in _OF_MESSAGE))
     ]
 
 
@@ -148,6 +155,8 @@ def _inside(node: object, name: str) -> Node:
 
 def _message(entry: Node) -> Node | None:
     node = _inside(entry, "message")
+    if "function" in entry:
+        node = {**node, "function": entry["function"]}
     content = node.get("content")
     told: list[object] = []
     thought: Node = {}
