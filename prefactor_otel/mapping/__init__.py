@@ -162,9 +162,8 @@ def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars) -> str:
         return tool_in(view.name)
     model = single.model
     if model is None:
-        filled = view.attributes.get(logfire.MESSAGE)
-        if "{" in view.name and kind is not SpanType.SPAN and isinstance(filled, str):
-            return filled
+        if "{" in view.name and kind is not SpanType.SPAN:
+            return str(view.attributes.get(logfire.MESSAGE, view.name))
         return scalars.without_identity(view.name, view.attributes)
     if "{" in view.name:  # a template (Logfire)
         return f"{view.attributes.get(GenAI.OPERATION_NAME, 'call')} {model}"

@@ -138,6 +138,12 @@ _USAGE_KEYS: Final = (
 
 
 _SECOND_OPINIONS: Final = ("openinference.span.kind", "traceloop.span.kind", *_BY_SDK)
+_OPINIONS: Final = frozenset(
+    {
+        *(GenAI.OPERATION_NAME, "ai.operationId", "gcp.vertex.agent.llm_request", TEMPLATE),
+        *_SECOND_OPINIONS,
+    }
+)
 _ASKED: Final = ("gen_ai.input.messages", "llm.input_messages.", "gen_ai.prompt.")
 _ANSWERED: Final = ("gen_ai.output.messages", "llm.output_messages.", "gen_ai.completion.")
 
@@ -242,7 +248,7 @@ def span_type(
 
 def _by_what_it_did(found: SpanType, attributes: Attributes, below: Below) -> SpanType:
     """Two instrumentations wrote on one span, and call it an agent and a model call."""
-    if attributes.keys().isdisjoint(_SECOND_OPINIONS):
+    if attributes.keys().isdisjoint(_SECOND_OPINIONS) or len(attributes.keys() & _OPINIONS) < 2:
         return found
     if not {rule(attributes) for rule in RULES[:-1]} >= {SpanType.AGENT, SpanType.LLM}:
         return found

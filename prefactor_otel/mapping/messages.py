@@ -221,8 +221,8 @@ def _from_langchain(inner: Mapping[str, object], outer: Mapping[str, object]) ->
 def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str, object]:
     if len(blocks) == 1 and (alone := _block_text(blocks[0])) is not None:
         return _built(source.get("role"), alone, source.get("tool_calls"), source)
-    blocks, thought = said_and_thought(blocks)
     calls: list[object] = []
+    thoughts: list[object] = []
     content: list[object] = []
     identity = dict(source)
     for block in blocks:
@@ -236,25 +236,33 @@ def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str
         elif answered is not None:
             identity |= {name: value for name, value in answered[0].items() if name not in identity}
             content.append(answered[1])
+        elif _thinks(block):
+            thoughts.append(block)
         else:
             content.append(block)
     told = calls or source.get("tool_calls")
-    return _built(source.get("role"), _joined(content), told, identity) | thought
+    built = _built(source.get("role"), _joined(content), told, identity)
+    return built | _thought(thoughts) if thoughts else built
 
 
 def said_and_thought(blocks: list[object]) -> tuple[list[object], dict[str, object]]:
     """The blocks of what was said, and what was thought beside it as fields of the message."""
-    thoughts = {number: _thought(block) for number, block in enumerate(blocks) if _thinks(block)}
-    if not thoughts:
-        return blocks, {}
-    texts = [text for text, _ in thoughts.values() if text is not None]
-    details = [rest for _, rest in thoughts.values() if rest.keys() - {"type"}]
+    thoughts = [block for block in blocks if _thinks(block)]
+    said = [block for block in blocks if not _thinks(block)] if thoughts else blocks
+    return said, _thought(thoughts)
+
+
+def _thought(blocks: list[object]) -> dict[str, object]:
+    """The fields of a message that show its thoughts."""
+    thoughts = [_in_thought(block) for block in blocks]
+    texts = [text for text, _ in thoughts if text is not None]
+    details = [rest for _, rest in thoughts if rest.keys() - {"type"}]
     fields: dict[str, object] = {}
     if texts:
         fields["reasoning"] = "\n".join(texts)
     if details:
         fields["reasoning_details"] = details
-    return [block for number, block in enumerate(blocks) if number not in thoughts], fields
+    return fields
 
 
 def _thinks(block: object) -> bool:
@@ -269,7 +277,7 @@ _THOUGHT: Final = ("content", "text", "thinking", "reasoning", "summary")
 """Where a block holds the thought, by provider."""
 
 
-def _thought(block: object) -> tuple[str | None, dict[str, object]]:
+def _in_thought(block: object) -> tuple[str | None, dict[str, object]]:
     """The text of a thought where it can be read, and what else its block holds: an id, a
     signature, the thought itself encrypted."""
     holder: object = block
@@ -303,7 +311,7 @@ def _block_text(block: object) -> str | None:
         return block
     if not isinstance(block, dict) or block.get("type") not in _TEXTS:
         return None
-    if block.get("thought") is True:
+    if "thought" in block and block["thought"] is True:
         return None
     text = block.get("text", block.get("content"))
     return text if isinstance(text, str) else None

@@ -166,7 +166,8 @@ def _message(entry: Node) -> Node | None:
         parts = [_part(block) for block in blocks if block not in told]
         if told or "tool_calls" in node:  # Anthropic's blocks: the call itself is told below
             parts = [part for part in parts if part != {"type": "tool_use"}]
-        parts, thought = said_and_thought(parts)
+        if not all(isinstance(part, str) for part in parts):
+            parts, thought = said_and_thought(parts)
         if content is not None and content not in ("", *parts):
             parts = [content, *parts]
         texts = [part for part in parts if isinstance(part, str)]

@@ -217,7 +217,8 @@ def _stop_reason(content: Content, keys: Iterable[str]) -> object:
             reason = stop_reason(parsed(content.attributes[RESPONSE]))
     if not isinstance(reason, str):
         return reason
-    return STOP_REASONS.get(reason.rpartition(".")[2].lower(), reason)  # FinishReason.STOP
+    known = STOP_REASONS.get(reason.lower())
+    return known or STOP_REASONS.get(reason.rpartition(".")[2].lower(), reason)  # an enum's member
 
 
 def _text(content: Content, keys: Iterable[str]) -> str | None:

@@ -1,8 +1,8 @@
 """Whole requests and responses in one value each: what of them is a message, a tool, a setting.
 
-Shapes seen: OpenAI's and Anthropic's requests, OpenAI's ``choices``, ``input`` and ``output`` of its
-Responses, LangChain's ``generations``, Gemini's ``contents`` and ``content``, a single message, a
-list of them.
+Shapes seen: OpenAI's and Anthropic's requests, OpenAI's ``choices``, the ``input`` and ``output``
+of its Responses, LangChain's ``generations``, Gemini's ``contents`` and ``content``, a single
+message, a list of them.
 """
 
 from typing import Final
