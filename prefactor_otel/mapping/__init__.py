@@ -203,7 +203,9 @@ def bare_span(view: SpanView) -> AgentSpan:
 
 def timestamp(time_ns: int) -> str:
     """ISO 8601 in UTC with six fraction digits and ``Z``, from nanoseconds since the epoch."""
-    seconds, micro = divmod(min(max(time_ns, 0) // 1000, _LAST_MICROSECOND), 1_000_000)
+    if not 0 <= time_ns <= _LAST:
+        time_ns = min(max(time_ns, 0), _LAST)
+    seconds, micro = divmod(time_ns // 1000, 1_000_000)
     return f"{_second(seconds)}.{micro:06d}Z"
 
 
@@ -212,7 +214,7 @@ def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-_LAST_MICROSECOND: Final = 253_402_300_799_999_999
+_LAST: Final = 253_402_300_799_999_999_999
 """The end of the year 9999, where ``datetime`` ends."""
 
 

@@ -80,21 +80,23 @@ def message(entry: object) -> object:
     """One message."""
     if not isinstance(entry, dict):
         return entry
-    if isinstance(entry.get("parts"), list):
-        return _from_blocks(entry, entry["parts"])
+    parts, content = entry.get("parts"), entry.get("content")
+    if isinstance(parts, list):
+        return _from_blocks(entry, parts)
+    if "role" in entry and isinstance(content, str):
+        return _built(entry["role"], content, entry.get("tool_calls"), entry)
     for wrapper in ("kwargs", "data"):
         inner = entry.get(wrapper)
         if isinstance(inner, dict) and "content" in inner:
             return _from_langchain(inner, entry)
-    if "role" in entry and isinstance(entry.get("content"), list):
-        return _from_blocks(entry, entry["content"])
-    if "role" not in entry and entry.get("type") in _ITEMS:
-        return _from_blocks({"role": _ITEMS[entry["type"]]}, [entry])
-    if "type" in entry and "content" in entry and "role" not in entry:
-        return _from_langchain(entry, entry)
-    if "role" not in entry:
-        return entry
-    return _built(entry["role"], entry.get("content"), entry.get("tool_calls"), entry)
+    if "role" in entry and isinstance(content, list):
+        return _from_blocks(entry, content)
+    if "role" in entry:
+        return _built(entry["role"], content, entry.get("tool_calls"), entry)
+    kind = entry.get("type")
+    if isinstance(kind, str) and kind in _ITEMS:
+        return _from_blocks({"role": _ITEMS[kind]}, [entry])
+    return _from_langchain(entry, entry) if "type" in entry and "content" in entry else entry
 
 
 def from_event(role: str, content: object, attributes: Mapping[str, object]) -> object:
@@ -271,7 +273,7 @@ def _thinks(block: object) -> bool:
     )
 
 
-_THINKING: Final = frozenset({"reasoning", "thinking", "redacted_thinking"})
+_THINKING: Final = ("reasoning", "thinking", "redacted_thinking")
 _BEDROCK: Final = "reasoningContent"
 _THOUGHT: Final = ("content", "text", "thinking", "reasoning", "summary")
 """Where a block holds the thought, by provider."""

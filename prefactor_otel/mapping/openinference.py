@@ -111,34 +111,37 @@ def unflattened(content: Content, prefix: str) -> tuple[list[Node], list[str]]:
     """The nodes under ``prefix.N.`` in the order of N, and the attributes that they came from."""
     nodes: dict[int, Node] = {}
     used: list[str] = []
-    for key, index, path in _paths(content.keys, prefix):
+    for key, index, above, name in _paths(content.keys, prefix):
         node = nodes.get(index)
         if node is None:
             node = nodes[index] = {}
-        if _place(node, path, content.attributes[key]):
+        if _place(node, above, name, content.attributes[key]):
             used.append(key)
     return [nodes[index] for index in sorted(nodes)], used
 
 
 @lru_cache(maxsize=1024)
-def _paths(keys: tuple[str, ...], prefix: str) -> tuple[tuple[str, int, list[str]], ...]:
-    """Of the keys under a prefix: their index, and what follows it."""
+def _paths(keys: tuple[str, ...], prefix: str) -> tuple[tuple[str, int, list[str], str], ...]:
+    """Of the keys under a prefix: their index, and the path that follows it with its last name."""
     found = []
     for key in keys:
         if key.startswith(prefix):
             index, _, path = key[len(prefix) :].partition(".")
             if index.isdecimal() and path:
-                found.append((key, int(index), path.split(".")))
+                *above, name = path.split(".")
+                found.append((key, int(index), above, name))
     return tuple(found)
 
 
-def _place(node: Node, path: list[str], value: object) -> bool:
-    for name in path[:-1]:
-        below = node.setdefault(name, {})
-        if not isinstance(below, dict):
+def _place(node: Node, above: list[str], name: str, value: object) -> bool:
+    for step in above:
+        below = node.get(step)
+        if below is None:
+            below = node[step] = {}
+        elif not isinstance(below, dict):
             return False
         node = below
-    return node.setdefault(path[-1], value) is value
+    return node.setdefault(name, value) is value
 
 
 def in_order(node: object) -> list[object]:

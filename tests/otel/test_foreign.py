@@ -167,6 +167,16 @@ def test_flattened_thoughts_stand_beside_what_was_said_too() -> None:
     assert part(span, "outputs")["messages"] == [said]
 
 
+@pytest.mark.parametrize("kind", [{"nested": 1}, ["text"], 3, True])
+def test_a_type_that_is_no_word_is_kept(kind: object) -> None:
+    block = {"type": kind, "text": "odd"}
+    span = chat([{"role": "user", "content": [block, "Go on."]}, {"type": kind, "x": 1}])
+    assert part(span, "inputs")["messages"] == [
+        {"role": "user", "content": [block, "Go on."]},
+        {"type": kind, "x": 1},
+    ]
+
+
 def test_items_of_openais_responses_are_messages() -> None:
     call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "get_weather"}
     span = chat(
