@@ -35,6 +35,7 @@ class Lineage:
         self._twins: OrderedDict[SpanKey, list[Ended]] = OrderedDict()
         self._only_child: OrderedDict[SpanKey, SpanKey | None] = OrderedDict()
         self._agents: OrderedDict[SpanKey, str] = OrderedDict()
+        self._above_agents: OrderedDict[SpanKey, None] = OrderedDict()
 
     def has_ended(self, key: SpanKey) -> bool:
         """Whether this span has ended, or was cut off."""
@@ -69,6 +70,16 @@ class Lineage:
     def is_agent(self, key: SpanKey, name: str) -> None:
         """An ended span turned out to be an agent of this name."""
         remember(self._agents, key, name)
+
+    def climbed(self, view: SpanView) -> None:
+        """An ended span is, or is above, an agent: then so is its parent above one."""
+        parent = None if view.is_local_root else view.parent
+        if parent is not None and (view.key in self._agents or view.key in self._above_agents):
+            remember(self._above_agents, parent, None)
+
+    def is_above_agents(self, key: SpanKey) -> bool:
+        """Whether an agent has ended somewhere under this span."""
+        return key in self._above_agents
 
     def only_child(self, key: SpanKey) -> SpanKey | None:
         """The one child of a span; None without a child, and with more of them."""

@@ -6,6 +6,7 @@ finished child waits, or its open ancestors are created early with status ``acti
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -14,7 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from prefactor_otel.counting import CallCounter, uncounted, uncounted_item
 from prefactor_otel.encoding import create_item, finish_item, span_ref, with_otel_parent
 from prefactor_otel.items import Item, SpanRef
-from prefactor_otel.lineage import Lineage, remember
+from prefactor_otel.lineage import MAX_HEIGHT, Lineage, remember
 from prefactor_otel.mapping import (
     AgentSpan,
     Below,
@@ -23,6 +24,7 @@ from prefactor_otel.mapping import (
     agent_name,
     agent_span,
     bare_span,
+    says_nothing,
     span_type,
 )
 from prefactor_otel.span import Attributes, SpanKey, SpanView, view_of
@@ -154,19 +156,38 @@ class SpanTree:
         agent = _agent_in(view.attributes, view.name)
         if agent is not None:
             self._lineage.is_agent(key, agent)
+        self._lineage.climbed(view)
         return self._end_as(view, key, span, self._open.pop(view.key, None), now)
 
     def _mapped(self, view: SpanView) -> AgentSpan:
         try:
-            return agent_span(view, self.capture, self._below(view.key))
+            return agent_span(view, self.capture, self._below(view))
         except Exception:  # a span that cannot be mapped still goes out
             self.counts.unmappable += 1
             return bare_span(view)
 
-    def _below(self, key: SpanKey) -> Below:
-        child = self._lineage.only_child(key)
+    def _below(self, view: SpanView) -> Below:
+        child = self._lineage.only_child(view.key)
         agent = self._agent(child) if child is not None else None
-        return Below(self._calls.has_calls_below(key), agent)
+        agents = self._lineage.is_above_agents(view.key) or self._runs_agent(view)
+        return Below(self._calls.has_calls_below(view.key), agent, agents)
+
+    def _runs_agent(self, view: SpanView) -> bool:
+        """Whether an open frame around agents has one of them running somewhere under it."""
+        if view.end_ns is not None or span_type(view.attributes) is not SpanType.AGENT:
+            return False
+        return says_nothing(view.attributes) and any(
+            self._agent(key) is not None and view.key in self._open_above(entry)
+            for key, entry in self._open.items()
+        )
+
+    def _open_above(self, entry: OpenSpan) -> Iterator[SpanKey]:
+        """The parent, its parent and so on, as far as they are open."""
+        for _ in range(MAX_HEIGHT):
+            if entry.parent is None or entry.parent not in self._open:
+                return
+            yield entry.parent
+            entry = self._open[entry.parent]
 
     def _agent(self, key: SpanKey) -> str | None:
         """The name of a span, open or ended, that is an agent."""

@@ -15,6 +15,7 @@ from prefactor_otel.hygiene import Repair
 from prefactor_otel.mapping import (
     events,
     genai,
+    openai_agents,
     openinference,
     openllmetry,
     pydantic_ai,
@@ -24,9 +25,18 @@ from prefactor_otel.mapping import (
 )
 from prefactor_otel.mapping.content import EVENTS, Content
 from prefactor_otel.mapping.failure import Status, error_of, status_of
-from prefactor_otel.mapping.kind import NOTHING, Below, SpanType, agent_in, agent_name, span_type
+from prefactor_otel.mapping.kind import (
+    NOTHING,
+    Below,
+    SpanType,
+    agent_in,
+    agent_name,
+    says_nothing,
+    span_type,
+    tool_in,
+)
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
-from prefactor_otel.semconv import content
+from prefactor_otel.semconv import content, logfire
 from prefactor_otel.semconv.genai import GenAI
 from prefactor_otel.span import LAST_NS, Event, SpanView
 
@@ -39,6 +49,7 @@ __all__ = [
     "agent_name",
     "agent_span",
     "bare_span",
+    "says_nothing",
     "span_type",
     "timestamp",
 ]
@@ -60,6 +71,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     events,
     openllmetry,
     pydantic_ai,
+    openai_agents,
     sdks,
     values,
 )
@@ -147,8 +159,12 @@ def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars) -> str:
     """The span's name where a person can read it; a model call is named by its model."""
     if kind is SpanType.AGENT:
         return agent_in(view.name)
+    if kind is SpanType.TOOL:
+        return tool_in(view.name)
     model = single.model
     if model is None:
+        if "{" in view.name and kind is not SpanType.SPAN:
+            return str(view.attributes.get(logfire.MESSAGE, view.name))
         return scalars.without_identity(view.name, view.attributes)
     if "{" in view.name:  # a template (Logfire)
         return f"{view.attributes.get(GenAI.OPERATION_NAME, 'call')} {model}"
@@ -188,7 +204,9 @@ def bare_span(view: SpanView) -> AgentSpan:
 
 def timestamp(time_ns: int) -> str:
     """ISO 8601 in UTC with six fraction digits and ``Z``, from nanoseconds since the epoch."""
-    seconds, micro = divmod(min(max(time_ns, 0), LAST_NS) // 1000, 1_000_000)
+    if not 0 <= time_ns <= LAST_NS:
+        time_ns = min(max(time_ns, 0), LAST_NS)
+    seconds, micro = divmod(time_ns // 1000, 1_000_000)
     return f"{_second(seconds)}.{micro:06d}Z"
 
 
@@ -254,9 +272,16 @@ def _event(event: Event, capture: Capture) -> dict[str, object]:
 
 
 def _without_content(attributes: dict[str, object], capture: Capture) -> dict[str, object]:
-    hidden = (() if capture.inputs else content.INPUT_KEYS) + (
+    begins = (() if capture.inputs else content.INPUT_KEYS) + (
         () if capture.outputs else content.OUTPUT_KEYS
     )
-    if not hidden:
+    if not begins:
         return attributes
-    return {key: value for key, value in attributes.items() if not key.startswith(hidden)}
+    words = (() if capture.inputs else content.INPUT_WORDS) + (
+        () if capture.outputs else content.OUTPUT_WORDS
+    )
+    return {
+        key: value
+        for key, value in attributes.items()
+        if not key.startswith(begins) and key not in words
+    }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from prefactor_otel.mapping.content import parsed
 from prefactor_otel.span import Attributes, Event, SpanView
 
 Status = Literal["active", "complete", "failed", "cancelled"]
@@ -33,7 +34,11 @@ def error_of(view: SpanView) -> dict[str, object] | None:
     if view.status != "error":
         return None
     event = exception_of(view.events)
-    message = _text(event, "exception.message") or _first_line(view.status_message)
+    message = (
+        _text(event, "exception.message")
+        or _first_line(view.status_message)
+        or _told(view.attributes)
+    )
     return {
         "error_type": _error_type(view, event),
         "message": message.partition(_TRACEBACK)[0].strip() or message,
@@ -46,11 +51,20 @@ def exception_of(events: Sequence[Event]) -> Attributes | None:
     return next((e.attributes for e in reversed(events) if e.name == "exception"), None)
 
 
+def _told(attributes: Attributes) -> str:
+    """What an attribute says of an error that has neither exception nor description: as a text,
+    or as an object with a message (the OpenAI Agents SDK)."""
+    told = parsed(attributes.get("error.message") or attributes.get("error"))
+    if isinstance(told, dict):
+        told = told.get("message")
+    return told if isinstance(told, str) else ""
+
+
 def _error_type(view: SpanView, event: Attributes | None) -> str:
     qualified = _text(event, "exception.type") or view.attributes.get("error.type")
     if not isinstance(qualified, str) or not qualified:
         return "Error"
-    return qualified.rpartition(".")[2] or qualified
+    return qualified.removesuffix("'>").rpartition(".")[2] or qualified
 
 
 def _text(attributes: Attributes | None, key: str) -> str | None:

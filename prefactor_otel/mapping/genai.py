@@ -39,7 +39,9 @@ def read(content: Content, span_type: SpanType) -> None:
     if not REQUEST_PARAMETERS.keys().isdisjoint(content.keys):
         given = [key for key in REQUEST_PARAMETERS if key in content.attributes]
         named = {REQUEST_PARAMETERS[key]: content.attributes[key] for key in given}
-        content.fill("parameters", named, given)
+        if None in named.values():  # not asked for
+            named = {name: value for name, value in named.items() if value is not None}
+        content.fill("parameters", named or None, given)
 
 
 def tool_names(value: object) -> object:

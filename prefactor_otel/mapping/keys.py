@@ -24,7 +24,13 @@ MODEL_HOLDERS: Final = (
     "request_data",
 )
 PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
-TOOL_NAME: Final = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name", "ai.toolCall.name")
+TOOL_NAME: Final = (
+    "gen_ai.tool.name",
+    "tool.name",
+    "traceloop.entity.name",
+    "ai.toolCall.name",
+    "name",
+)
 OWN_TEXT: Final = ("crew_id", "crewai.task.description")
 """Ids and user texts that CrewAI's instrumentations write into names of spans."""
 SESSION: Final = (
@@ -48,6 +54,7 @@ USER: Final = (
 TAGS: Final = ("tag.tags", "tags")
 STOP_REASON: Final = (
     "gen_ai.response.finish_reasons",
+    "gen_ai.response.finish_reason",
     "llm.finish_reason",
     "gen_ai.response.stop_reason",
     "llm.response.stop_reason",
@@ -111,6 +118,8 @@ USAGE_HOLDERS: Final = (
     "langsmith.metadata.usage_metadata",
     "response_data",
     "gcp.vertex.agent.llm_response",
+    "gen_ai.usage.raw",
+    "usage",
 )
 """JSON objects of token counts, some of them with objects of details inside."""
 TOKENS_INSIDE: Final = {
@@ -127,6 +136,7 @@ TOKENS_INSIDE: Final = {
     "cache_read_input_tokens": "cached_tokens",
     "input_cached_tokens": "cached_tokens",
     "cache_creation": "cache_write_tokens",
+    "cache_write_tokens": "cache_write_tokens",
     "cache_creation_input_tokens": "cache_write_tokens",
     "prompt_token_count": "prompt_tokens",
     "total_token_count": "total_tokens",

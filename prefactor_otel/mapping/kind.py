@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from prefactor_otel.semconv.content import INPUT_KEYS, OUTPUT_KEYS
 from prefactor_otel.semconv.genai import GenAI
+from prefactor_otel.semconv.logfire import TEMPLATE
 from prefactor_otel.span import Attributes
 
 SCHEMA_PREFIX: Final = "otel"
@@ -41,6 +43,8 @@ class Below:
     """Whether a model call lies somewhere under it."""
     agent: str | None = None
     """The name of its only child, if that is an agent."""
+    agents: bool = False
+    """Whether an agent lies somewhere under it."""
 
 
 NOTHING: Final = Below()
@@ -51,6 +55,7 @@ AGENT_NAME: Final = (
     "agent_name",
     "graph.node.name",
     "graph.node.id",
+    "name",
 )
 
 _BY_OPENINFERENCE: Final = {
@@ -100,6 +105,14 @@ _BY_VERCEL: Final = {
     "doEmbed": SpanType.EMBEDDING,
     "doRerank": SpanType.RERANKER,
 }
+_BY_FIELDS: Final = (
+    ({"name", "input", "output", "mcp_data"}, SpanType.TOOL),
+    ({"name", "handoffs", "tools"}, SpanType.AGENT),
+    ({"from_agent", "to_agent"}, SpanType.HANDOFF),
+    ({"name", "triggered"}, SpanType.GUARDRAIL),
+    ({"sdk_span_type"}, SpanType.CHAIN),
+    ({"agent_trace_id"}, SpanType.CHAIN),
+)
 _BY_REQUEST: Final = {
     "chat": SpanType.LLM,
     "completion": SpanType.LLM,
@@ -125,6 +138,12 @@ _USAGE_KEYS: Final = (
 
 
 _SECOND_OPINIONS: Final = ("openinference.span.kind", "traceloop.span.kind", *_BY_SDK)
+_OPINIONS: Final = frozenset(
+    {
+        *(GenAI.OPERATION_NAME, "ai.operationId", "gcp.vertex.agent.llm_request", TEMPLATE),
+        *_SECOND_OPINIONS,
+    }
+)
 _ASKED: Final = ("gen_ai.input.messages", "llm.input_messages.", "gen_ai.prompt.")
 _ANSWERED: Final = ("gen_ai.output.messages", "llm.output_messages.", "gen_ai.completion.")
 
@@ -153,6 +172,8 @@ def _operation(attributes: Attributes) -> SpanType | None:
 
 def _traceloop(attributes: Attributes) -> SpanType | None:
     kind = attributes.get("traceloop.span.kind")
+    if kind == "task" and "tool.name" in attributes and "tool.arguments" in attributes:
+        return SpanType.TOOL  # LlamaIndex: any step is a task, this one runs a tool
     return _BY_TRACELOOP.get(kind) if isinstance(kind, str) else None
 
 
@@ -171,6 +192,13 @@ def _sdk(attributes: Attributes) -> SpanType | None:
     return SpanType.LLM if isinstance(request, str) and request != "{}" else None
 
 
+def _agents_sdk(attributes: Attributes) -> SpanType | None:
+    """OpenAI's Agents SDK by Logfire, which says what a step is by the fields that it has."""
+    if TEMPLATE not in attributes:
+        return None
+    return next((found for fields, found in _BY_FIELDS if attributes.keys() >= fields), None)
+
+
 def _evidence(attributes: Attributes) -> SpanType | None:
     request = attributes.get("llm.request.type")
     if isinstance(request, str) and request in _BY_REQUEST:
@@ -179,7 +207,9 @@ def _evidence(attributes: Attributes) -> SpanType | None:
         return SpanType.LLM
     if any(key in attributes for key in _MODEL_KEYS) and any(k in attributes for k in _USAGE_KEYS):
         return SpanType.LLM
-    return SpanType.TOOL if GenAI.TOOL_NAME in attributes else None
+    if GenAI.TOOL_NAME in attributes or attributes.get("mcp.method.name") == "tools/call":
+        return SpanType.TOOL
+    return None
 
 
 def _asks_a_model(request: object) -> bool:
@@ -192,6 +222,7 @@ RULES: Final[tuple[Callable[[Attributes], SpanType | None], ...]] = (
     _operation,
     _traceloop,
     _sdk,
+    _agents_sdk,
     _evidence,
 )
 """In this order; the first that knows the span decides."""
@@ -217,7 +248,7 @@ def span_type(
 
 def _by_what_it_did(found: SpanType, attributes: Attributes, below: Below) -> SpanType:
     """Two instrumentations wrote on one span, and call it an agent and a model call."""
-    if attributes.keys().isdisjoint(_SECOND_OPINIONS):
+    if attributes.keys().isdisjoint(_SECOND_OPINIONS) or len(attributes.keys() & _OPINIONS) < 2:
         return found
     if not {rule(attributes) for rule in RULES[:-1]} >= {SpanType.AGENT, SpanType.LLM}:
         return found
@@ -230,7 +261,20 @@ def _is_wrapper(attributes: Attributes, name: str, serves: bool, below: Below) -
     """A run has one agent span an agent, not one more for each layer around it."""
     if serves and attributes.get(GenAI.OPERATION_NAME) == "invoke_agent":
         return attributes.keys().isdisjoint(AGENT_NAME)
+    if below.agents and says_nothing(attributes):
+        return True
     return below.agent is not None and below.agent == agent_name(attributes, name)
+
+
+def says_nothing(attributes: Attributes) -> bool:
+    """Whether an agent tells neither its name nor what it was asked and answered: with agents
+    under it, it is the frame around them."""
+    return attributes.keys().isdisjoint(AGENT_NAME) and not any(
+        key.startswith(_CONTENT) for key in attributes
+    )
+
+
+_CONTENT: Final = INPUT_KEYS + OUTPUT_KEYS
 
 
 def agent_name(attributes: Attributes, span_name: str) -> str:
@@ -244,9 +288,28 @@ def agent_name(attributes: Attributes, span_name: str) -> str:
 def agent_in(name: str) -> str:
     """The agent's name in that of its span, where an instrumentation writes it nowhere else:
     ``weather_agent.run`` (smolagents), ``agent_run [weather_agent]`` (Google's ADK)."""
-    for before, after in (("agent_run [", "]"), ("", ".run")):
+    return _between(name, (("agent_run [", "]"), ("", ".run")))
+
+
+def tool_in(name: str) -> str:
+    """The same of a tool: ``execute_tool get_weather``, ``get_weather.__call__`` (DSPy),
+    ``tools/call get_weather`` (MCP)."""
+    return _between(name, _AROUND_TOOLS)
+
+
+_AROUND_TOOLS: Final = (
+    ("execute_tool ", ""),
+    ("tools/call ", ""),
+    ("MCP send tools/call ", ""),
+    ("", ".__call__"),
+    ("", ".tool"),
+)
+
+
+def _between(name: str, around: tuple[tuple[str, str], ...]) -> str:
+    for before, after in around:
         if name.startswith(before) and name.endswith(after):
-            return name[len(before) : -len(after)] or name
+            return name[len(before) : len(name) - len(after)] or name
     return name
 
 

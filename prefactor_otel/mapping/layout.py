@@ -111,4 +111,8 @@ def _says_no_more(answered: object) -> bool:
     """Whether the last message is the only one, and its content all that it holds."""
     if not isinstance(answered, list) or len(answered) != 1:
         return False
-    return isinstance(answered[0], dict) and "tool_calls" not in answered[0]
+    return isinstance(answered[0], dict) and answered[0].keys().isdisjoint(_BESIDE)
+
+
+_BESIDE: Final = ("tool_calls", "reasoning", "reasoning_details")
+"""What a message may hold beside what it says."""

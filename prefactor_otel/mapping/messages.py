@@ -1,8 +1,12 @@
 """Chat messages of every known shape, as ``{role, content, tool_calls?, tool_call_id?, name?}``.
 
 Shapes seen: the GenAI conventions' ``parts``; OpenAI's own; Anthropic's and Bedrock's content
-blocks; Gemini's parts; the Vercel AI SDK's; LangChain's serialised messages (``lc``/``kwargs`` and
-``type``/``data``). What is none of them is kept as it is: never guessed.
+blocks; the items of OpenAI's Responses; Gemini's parts; the Vercel AI SDK's; LangChain's serialised
+messages (``lc``/``kwargs`` and ``type``/``data``). What is none of them is kept as it is: never
+guessed.
+
+What a model thought beside what it said is the message's ``reasoning``, a text. What providers keep
+with it (ids, signatures, encrypted thoughts) is its ``reasoning_details``.
 """
 
 import ast
@@ -16,8 +20,10 @@ _ROLES: Final = {
     "ai": "assistant",
     "AIMessageChunk": "assistant",
     "model": "assistant",
+    "tool-call": "assistant",
+    "tool-response": "tool",
 }
-"""Other names of roles: LangChain's, and Gemini's ``model``."""
+"""Other names of roles: LangChain's, Gemini's ``model`` and smolagents' two of tools."""
 
 
 def messages(value: object) -> list[object] | None:
@@ -36,6 +42,14 @@ def messages(value: object) -> list[object] | None:
         else:
             told.append(message(entry))
     return told
+
+
+_ITEMS: Final = {
+    "function_call": "assistant",
+    "function_call_output": "tool",
+    "reasoning": "assistant",
+}
+"""Items of OpenAI's Responses that are no messages, and who speaks in them."""
 
 
 def role_name(role: object) -> object:
@@ -66,19 +80,23 @@ def message(entry: object) -> object:
     """One message."""
     if not isinstance(entry, dict):
         return entry
-    if isinstance(entry.get("parts"), list):
-        return _from_blocks(entry, entry["parts"])
+    parts, content = entry.get("parts"), entry.get("content")
+    if isinstance(parts, list):
+        return _from_blocks(entry, parts)
+    if "role" in entry and isinstance(content, str):
+        return _built(entry["role"], content, entry.get("tool_calls"), entry)
     for wrapper in ("kwargs", "data"):
         inner = entry.get(wrapper)
         if isinstance(inner, dict) and "content" in inner:
             return _from_langchain(inner, entry)
-    if "role" in entry and isinstance(entry.get("content"), list):
-        return _from_blocks(entry, entry["content"])
-    if "type" in entry and "content" in entry and "role" not in entry:
-        return _from_langchain(entry, entry)
-    if "role" not in entry:
-        return entry
-    return _built(entry["role"], entry.get("content"), entry.get("tool_calls"), entry)
+    if "role" in entry and isinstance(content, list):
+        return _from_blocks(entry, content)
+    if "role" in entry:
+        return _built(entry["role"], content, entry.get("tool_calls"), entry)
+    kind = entry.get("type")
+    if isinstance(kind, str) and kind in _ITEMS:
+        return _from_blocks({"role": _ITEMS[kind]}, [entry])
+    return _from_langchain(entry, entry) if "type" in entry and "content" in entry else entry
 
 
 def from_event(role: str, content: object, attributes: Mapping[str, object]) -> object:
@@ -133,6 +151,8 @@ def tool_result(value: object) -> object:
             inner = value.get(wrapper)
             if isinstance(inner, dict) and ("content" in inner or "kwargs" in inner):
                 return tool_result(inner)
+        if value.keys() >= {"tool_name", "tool_output"}:  # LlamaIndex's result of a step
+            return tool_result(value["tool_output"])
         if "content" in value and ("tool_call_id" in value or value.get("type") == "tool"):
             return text_of(value["content"])
         if value.keys() == {"id", "name", "response"}:  # Gemini's function response
@@ -181,24 +201,30 @@ def _built(
         built["tool_calls"] = [_tool_call(call) for call in calls]
     for name, value in source.items():
         if value and name not in _SHOWN and not name.startswith("gen_ai."):
-            built[name] = value
+            built[_THOUGHTS.get(name, name)] = value
     return built
 
 
 _SHOWN: Final = frozenset({"role", "content", "parts", "tool_calls", "type", "finish_reason"})
 """What of a message is shown under a name of ours; whatever else it holds stays in it."""
+_THOUGHTS: Final = {"reasoning_content": "reasoning", "thinking": "reasoning"}
+"""Other names of a message's thoughts: DeepSeek's and Ollama's."""
 
 
 def _from_langchain(inner: Mapping[str, object], outer: Mapping[str, object]) -> dict[str, object]:
     kind = inner.get("type") or inner.get("role") or outer.get("type")
     known = {name: inner[name] for name in ("tool_call_id", "name") if name in inner}
-    return _built(kind, text_of(inner.get("content")), inner.get("tool_calls"), known)
+    content, calls = inner.get("content"), inner.get("tool_calls")
+    if isinstance(content, list) and content:
+        return _from_blocks({"role": kind, "tool_calls": calls, **known}, content)
+    return _built(kind, text_of(content), calls, known)
 
 
 def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str, object]:
     if len(blocks) == 1 and (alone := _block_text(blocks[0])) is not None:
         return _built(source.get("role"), alone, source.get("tool_calls"), source)
     calls: list[object] = []
+    thoughts: list[object] = []
     content: list[object] = []
     identity = dict(source)
     for block in blocks:
@@ -212,9 +238,62 @@ def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str
         elif answered is not None:
             identity |= {name: value for name, value in answered[0].items() if name not in identity}
             content.append(answered[1])
+        elif _thinks(block):
+            thoughts.append(block)
         else:
             content.append(block)
-    return _built(source.get("role"), _joined(content), calls or source.get("tool_calls"), identity)
+    told = calls or source.get("tool_calls")
+    built = _built(source.get("role"), _joined(content), told, identity)
+    return built | _thought(thoughts) if thoughts else built
+
+
+def said_and_thought(blocks: list[object]) -> tuple[list[object], dict[str, object]]:
+    """The blocks of what was said, and what was thought beside it as fields of the message."""
+    thoughts = [block for block in blocks if _thinks(block)]
+    said = [block for block in blocks if not _thinks(block)] if thoughts else blocks
+    return said, _thought(thoughts)
+
+
+def _thought(blocks: list[object]) -> dict[str, object]:
+    """The fields of a message that show its thoughts."""
+    thoughts = [_in_thought(block) for block in blocks]
+    texts = [text for text, _ in thoughts if text is not None]
+    details = [rest for _, rest in thoughts if rest.keys() - {"type"}]
+    fields: dict[str, object] = {}
+    if texts:
+        fields["reasoning"] = "\n".join(texts)
+    if details:
+        fields["reasoning_details"] = details
+    return fields
+
+
+def _thinks(block: object) -> bool:
+    return isinstance(block, dict) and (
+        block.get("type") in _THINKING or block.get("thought") is True or _BEDROCK in block
+    )
+
+
+_THINKING: Final = ("reasoning", "thinking", "redacted_thinking")
+_BEDROCK: Final = "reasoningContent"
+_THOUGHT: Final = ("content", "text", "thinking", "reasoning", "summary")
+"""Where a block holds the thought, by provider."""
+
+
+def _in_thought(block: object) -> tuple[str | None, dict[str, object]]:
+    """The text of a thought where it can be read, and what else its block holds: an id, a
+    signature, the thought itself encrypted."""
+    holder: object = block
+    if isinstance(block, dict) and _BEDROCK in block:
+        inner = block[_BEDROCK]
+        holder = inner.get("reasoningText", inner) if isinstance(inner, dict) else {"text": inner}
+    if not isinstance(holder, dict):
+        return None, {}
+    rest = {name: value for name, value in holder.items() if value and name != "thought"}
+    for name in _THOUGHT:
+        text = text_of(rest.get(name))
+        if isinstance(text, str):
+            return text, {key: value for key, value in rest.items() if key != name}
+    return None, rest
 
 
 def _joined(content: list[object]) -> object:
@@ -232,12 +311,15 @@ def _is_block(block: object) -> bool:
 def _block_text(block: object) -> str | None:
     if isinstance(block, str):
         return block
-    if not isinstance(block, dict):
+    if not isinstance(block, dict) or block.get("type") not in _TEXTS:
         return None
-    if block.get("type") in (None, "text", "input_text", "output_text"):
-        text = block.get("text", block.get("content"))
-        return text if isinstance(text, str) else None
-    return None
+    if "thought" in block and block["thought"] is True:
+        return None
+    text = block.get("text", block.get("content"))
+    return text if isinstance(text, str) else None
+
+
+_TEXTS: Final = (None, "text", "input_text", "output_text", "summary_text", "reasoning_text")
 
 
 def _block_call(block: object) -> dict[str, object] | None:
@@ -263,12 +345,14 @@ def _block_answer(block: object) -> tuple[dict[str, object], object] | None:
         if isinstance(inner, dict):
             called = {"tool_call_id": inner.get("id"), "name": inner.get("name")}
             return called, inner.get("response")
-    if block.get("type") in ("tool_call_response", "tool_result", "tool-result"):
+    if block.get("type") in _ANSWERS:
         answered = _first_of(block, "response", "result", "content", "output")
-        return {"tool_call_id": _first_of(block, "id", "tool_use_id", "toolCallId")}, _plain(
-            answered
-        )
+        call_id = _first_of(block, "call_id", "id", "tool_use_id", "toolCallId")
+        return {"tool_call_id": call_id}, _plain(answered)
     return None
+
+
+_ANSWERS: Final = ("tool_call_response", "tool_result", "tool-result", "function_call_output")
 
 
 def _plain(answered: object) -> object:
@@ -283,7 +367,7 @@ def _tool_call(call: object) -> dict[str, object]:
     function = call.get("function")
     inner: Mapping[str, object] = function if isinstance(function, dict) else call
     return {
-        "id": _first_of(call, "id", "toolUseId", "call_id", "toolCallId"),
+        "id": _first_of(call, "call_id", "id", "toolUseId", "toolCallId"),
         "name": _first_of(inner, "name", "toolName"),
         "arguments": parsed(_first_of(inner, "arguments", "args", "input")),
     }

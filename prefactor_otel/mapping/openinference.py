@@ -11,7 +11,7 @@ from typing import Final
 from prefactor_otel.mapping.content import Content, Slot, parsed
 from prefactor_otel.mapping.genai import tool_names
 from prefactor_otel.mapping.kind import SpanType
-from prefactor_otel.mapping.messages import role_name
+from prefactor_otel.mapping.messages import role_name, said_and_thought
 
 VOCABULARY: Final = (
     *("llm.input_messages.", "llm.output_messages.", "llm.tools.", "llm.invocation_parameters"),
@@ -35,6 +35,8 @@ _OF_MESSAGE: Final = frozenset(
     }
 )
 """What of a message is shown; the rest stays where it is."""
+_OF_ENTRY: Final = frozenset({"message", "function"})
+"""The same of what stands at one index: AutoGen's answers of functions stand beside the message."""
 
 
 def read(content: Content, span_type: SpanType) -> None:
@@ -73,7 +75,11 @@ def _fill(
 
 
 def _is_shown(entry: Node, made: object) -> bool:
-    return made is not None and len(entry) == 1 and _inside(entry, "message").keys() <= _OF_MESSAGE
+    return (
+        made is not None
+        and entry.keys() <= _OF_ENTRY
+        and _inside(entry, "message").keys() <= _OF_MESSAGE
+    )
 
 
 def _of_shown(used: list[str], prefix: str, shown: list[bool]) -> list[str]:
@@ -84,7 +90,8 @@ def _of_shown(used: list[str], prefix: str, shown: list[bool]) -> list[str]:
     return [
         key
         for key, path in paths.items()
-        if path[0] in indices and path[1] == "message" and path[2] in _OF_MESSAGE
+        if path[0] in indices
+        and (path[1] == "function" or (path[1] == "message" and path[2] in _OF_MESSAGE))
     ]
 
 
@@ -104,34 +111,37 @@ def unflattened(content: Content, prefix: str) -> tuple[list[Node], list[str]]:
     """The nodes under ``prefix.N.`` in the order of N, and the attributes that they came from."""
     nodes: dict[int, Node] = {}
     used: list[str] = []
-    for key, index, path in _paths(content.keys, prefix):
+    for key, index, above, name in _paths(content.keys, prefix):
         node = nodes.get(index)
         if node is None:
             node = nodes[index] = {}
-        if _place(node, path, content.attributes[key]):
+        if _place(node, above, name, content.attributes[key]):
             used.append(key)
     return [nodes[index] for index in sorted(nodes)], used
 
 
 @lru_cache(maxsize=1024)
-def _paths(keys: tuple[str, ...], prefix: str) -> tuple[tuple[str, int, list[str]], ...]:
-    """Of the keys under a prefix: their index, and what follows it."""
+def _paths(keys: tuple[str, ...], prefix: str) -> tuple[tuple[str, int, list[str], str], ...]:
+    """Of the keys under a prefix: their index, and the path that follows it with its last name."""
     found = []
     for key in keys:
         if key.startswith(prefix):
             index, _, path = key[len(prefix) :].partition(".")
             if index.isdecimal() and path:
-                found.append((key, int(index), path.split(".")))
+                *above, name = path.split(".")
+                found.append((key, int(index), above, name))
     return tuple(found)
 
 
-def _place(node: Node, path: list[str], value: object) -> bool:
-    for name in path[:-1]:
-        below = node.setdefault(name, {})
-        if not isinstance(below, dict):
+def _place(node: Node, above: list[str], name: str, value: object) -> bool:
+    for step in above:
+        below = node.get(step)
+        if below is None:
+            below = node[step] = {}
+        elif not isinstance(below, dict):
             return False
         node = below
-    return node.setdefault(path[-1], value) is value
+    return node.setdefault(name, value) is value
 
 
 def in_order(node: object) -> list[object]:
@@ -148,14 +158,19 @@ def _inside(node: object, name: str) -> Node:
 
 def _message(entry: Node) -> Node | None:
     node = _inside(entry, "message")
+    if "function" in entry:
+        node = {**node, "function": entry["function"]}
     content = node.get("content")
     told: list[object] = []
+    thought: Node = {}
     if "contents" in node:
         blocks = in_order(node["contents"])
         told = [block for block in blocks if _inside(block, "tool_call")]
         parts = [_part(block) for block in blocks if block not in told]
         if told or "tool_calls" in node:  # Anthropic's blocks: the call itself is told below
             parts = [part for part in parts if part != {"type": "tool_use"}]
+        if not all(isinstance(part, str) for part in parts):
+            parts, thought = said_and_thought(parts)
         if content is not None and content not in ("", *parts):
             parts = [content, *parts]
         texts = [part for part in parts if isinstance(part, str)]
@@ -166,9 +181,9 @@ def _message(entry: Node) -> Node | None:
         calls.append({"id": None, "name": node["function_call_name"], "arguments": called})
     if "function" in node and content is None:
         return _answer_of_function(node)
-    if content is None and not calls:
+    if content is None and not calls and not thought:
         return None
-    message: Node = {"role": role_name(node.get("role")), "content": content}
+    message: Node = {"role": role_name(node.get("role")), "content": content, **thought}
     if calls:
         message["tool_calls"] = calls
     for name in ("tool_call_id", "name"):

@@ -11,7 +11,7 @@ from prefactor_otel.semconv.genai import GenAI
 
 VOCABULARY: Final = (
     *("gen_ai.prompt.", "gen_ai.completion.", "llm.request.functions."),
-    *("traceloop.entity.", "gen_ai.task."),
+    *("traceloop.entity.", "gen_ai.task.", "tool.arguments"),
 )
 PROMPTS: Final = "gen_ai.prompt."
 COMPLETIONS: Final = "gen_ai.completion."
@@ -20,7 +20,10 @@ ENTITY_INPUT: Final = "traceloop.entity.input"
 ENTITY_OUTPUT: Final = "traceloop.entity.output"
 TASK_INPUT: Final = "gen_ai.task.input"
 TASK_OUTPUT: Final = "gen_ai.task.output"
-_OF_MESSAGE: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "finish_reason"})
+TASK_ARGUMENTS: Final = "tool.arguments"
+_OF_MESSAGE: Final = frozenset(
+    {"role", "content", "reasoning", "tool_calls", "tool_call_id", "finish_reason"}
+)
 """What of a message is shown; the rest stays where it is."""
 
 
@@ -29,7 +32,7 @@ def read(content: Content, span_type: SpanType) -> None:
     if span_type is SpanType.LLM:
         _read_flattened(content)
     elif span_type is SpanType.TOOL:
-        content.offer("arguments", [ENTITY_INPUT], tool_arguments)
+        content.offer("arguments", [TASK_ARGUMENTS, ENTITY_INPUT], tool_arguments)
         content.offer("result", [ENTITY_OUTPUT], tool_result)
         _use_twins_of_tools(content)
     if span_type in (SpanType.AGENT, SpanType.CHAIN):
@@ -101,6 +104,7 @@ def _message(entry: Node) -> Node:
     message: Node = {"role": entry.get("role"), "content": parsed(content)}
     if calls:
         message["tool_calls"] = calls
-    if entry.get("tool_call_id") is not None:
-        message["tool_call_id"] = entry["tool_call_id"]
+    for name in ("reasoning", "tool_call_id"):
+        if entry.get(name) is not None:
+            message[name] = entry[name]
     return message

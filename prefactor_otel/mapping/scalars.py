@@ -131,7 +131,7 @@ def _model_inside(content: Content) -> str | None:
 
 
 def _usage(content: Content, present: Present) -> dict[str, int] | None:
-    if not present.tokens and not present.usage_holders:
+    if not (present.tokens or present.usage_holders or RESPONSE in content.attributes):
         return None
     usage: dict[str, int] = {}
     for name, key in present.tokens:
@@ -143,6 +143,8 @@ def _usage(content: Content, present: Present) -> dict[str, int] | None:
             usage.setdefault(name, tokens)
     for key in present.usage_holders:
         _add_inside(usage, content, key)
+    if not usage and RESPONSE in content.attributes:
+        _add_told(usage, parsed(content.attributes[RESPONSE]))
     if "prompt_tokens" in usage or "completion_tokens" in usage:
         prompt = usage.setdefault("prompt_tokens", 0)
         completion = usage.setdefault("completion_tokens", 0)
@@ -155,6 +157,21 @@ def _add_inside(usage: dict[str, int], content: Content, key: str) -> None:
     holder = parsed(content.attributes[key])
     if not isinstance(holder, dict):
         return
+    if _add_counts(usage, holder):
+        content.taken.add(key)
+
+
+def _add_told(usage: dict[str, int], response: object) -> None:
+    """The same out of a whole response, where no attribute tells (Haystack's embedders)."""
+    meta = response.get("meta") if isinstance(response, dict) else None
+    for holder in (response, meta):
+        counts = holder.get("usage") if isinstance(holder, dict) else None
+        if isinstance(counts, dict):
+            _add_counts(usage, counts)
+
+
+def _add_counts(usage: dict[str, int], holder: dict[str, object]) -> bool:
+    """Add what an object counts; whether that is all that it holds."""
     shown = True
     for counts in _nested(holder):
         said, thought = counts.get("candidates_token_count"), counts.get("thoughts_token_count")
@@ -166,8 +183,7 @@ def _add_inside(usage: dict[str, int], content: Content, key: str) -> None:
                 usage.setdefault(TOKENS_INSIDE[name], tokens)
             else:
                 shown = shown and isinstance(tokens, dict)
-    if shown:
-        content.taken.add(key)
+    return shown
 
 
 def _nested(holder: dict[str, object]) -> Iterator[dict[str, object]]:
@@ -199,7 +215,10 @@ def _stop_reason(content: Content, keys: Iterable[str]) -> object:
         reason = content.show("stop_reason")
         if reason is None and RESPONSE in content.attributes:
             reason = stop_reason(parsed(content.attributes[RESPONSE]))
-    return STOP_REASONS.get(reason.lower(), reason) if isinstance(reason, str) else reason
+    if not isinstance(reason, str):
+        return reason
+    known = STOP_REASONS.get(reason.lower())
+    return known or STOP_REASONS.get(reason.rpartition(".")[2].lower(), reason)  # an enum's member
 
 
 def _text(content: Content, keys: Iterable[str]) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, parsed
+from prefactor_otel.mapping.content import Content, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import tool_arguments, tool_result
 from prefactor_otel.mapping.whole import last_answer, messages_alone, messages_in
@@ -23,12 +23,18 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("answer", [OUTPUT], last_answer, partly=True)
     if span_type is SpanType.TOOL:
         content.offer("arguments", [INPUT], tool_arguments)
-        content.offer("result", [OUTPUT], tool_result)
+        content.offer("result", [OUTPUT], lambda value: tool_result(_of_type(content, value)))
     if span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
         content.offer("query", [INPUT], parsed)
     if not content.has("asked"):
         content.offer("input", [INPUT], parsed)
     if not content.has("answered", "answer", "documents"):
-        content.offer("output", [OUTPUT], parsed)
+        content.offer("output", [OUTPUT], lambda value: _of_type(content, value))
     for value, mime_type in MIME_TYPES.items():
         content.belongs(mime_type, to=value)
+
+
+def _of_type(content: Content, value: object) -> object:
+    """An output as its type says: in JSON a text has quotes of its own."""
+    is_json = content.attributes.get(MIME_TYPES[OUTPUT]) == "application/json"
+    return decoded(value) if is_json else parsed(value)

@@ -1,7 +1,8 @@
 """Whole requests and responses in one value each: what of them is a message, a tool, a setting.
 
-Shapes seen: OpenAI's and Anthropic's requests, OpenAI's ``choices``, LangChain's ``generations``,
-Gemini's ``contents`` and ``content``, a single message, a list of them.
+Shapes seen: OpenAI's and Anthropic's requests, OpenAI's ``choices``, the ``input`` and ``output``
+of its Responses, LangChain's ``generations``, Gemini's ``contents`` and ``content``, a single
+message, a list of them.
 """
 
 from typing import Final
@@ -20,8 +21,14 @@ from prefactor_otel.mapping.messages import (
 Fields = dict[str, object]
 
 _SHOWN_OTHERWISE: Final = frozenset(
-    {"messages", "contents", "model", "tools", "system", "system_instruction", "config"}
+    {
+        *("messages", "contents", "input", "model", "tools"),
+        *("system", "system_instruction", "instructions", "config"),
+    }
 )
+
+
+_SYSTEM: Final = ("system", "system_instruction", "instructions")
 
 
 def read_pair(content: Content, span_type: SpanType, given: str, got: str) -> None:
@@ -64,11 +71,19 @@ def messages_in(value: object) -> list[object] | None:
     """The messages of a request, or a list of them; None when there are none."""
     value = parsed(value)
     if isinstance(value, dict):
-        value = value.get("messages", value.get("contents"))
+        value = value.get("messages", value.get("contents", _items(value.get("input"))))
     if not isinstance(value, list) or not value:
         return None
     first = value[0][0] if isinstance(value[0], list) and value[0] else value[0]
     return messages(value) if isinstance(first, dict) else None
+
+
+def _items(value: object) -> object:
+    """What OpenAI's Responses are asked or answer, if it is a list of items and nothing else."""
+    is_items = isinstance(value, list) and all(
+        isinstance(item, dict) and ("role" in item or "type" in item) for item in value
+    )
+    return value if is_items else None
 
 
 def messages_alone(value: object) -> list[object] | None:
@@ -100,6 +115,9 @@ def answer_in(response: object) -> tuple[list[object] | None, bool]:
     choices = response.get("choices", response.get("generations"))
     if isinstance(choices, list):
         return _of_choices(choices), False
+    items = _items(response.get("output"))
+    if items is not None:
+        return messages(items), False
     return _gemini(response), False
 
 
@@ -123,7 +141,8 @@ def _read_settings(content: Content, request: object, key: str) -> None:
         return
     config = request.get("config")
     settings: Fields = request if not isinstance(config, dict) else {**request, **config}
-    content.fill("system", text_of(settings.get("system", settings.get("system_instruction"))))
+    told = [name for name in _SYSTEM if settings.get(name) is not None]
+    content.fill("system", text_of(settings[told[0]]) if told else None)
     content.fill("tools", tool_names(settings.get("tools")), [key])
     asked_for = {
         name: setting

@@ -27,6 +27,7 @@ INPUT_KEYS: Final = (
     "retrieval.query",
     "embedding.embeddings.",
     "embedding.text",
+    "embedding.invocation_parameters",
     "reranker.query",
     "reranker.input_documents.",
     "pydantic_ai.all_messages",
@@ -84,6 +85,9 @@ OUTPUT_KEYS: Final = (
     "ai.toolCall.output",
     "ai.embedding",
 )
+INPUT_WORDS: Final = ("input", "raw_input", "events")
+OUTPUT_WORDS: Final = ("output", "response", "events")
+"""Whole names that hold content, where others that begin so hold none (Logfire)."""
 INPUT_EVENTS: Final = (
     "gen_ai.system.message",
     "gen_ai.user.message",

@@ -1,5 +1,6 @@
 """What instrumentations without a recording of their own write, as seen in real runs of them."""
 
+import dataclasses
 from typing import Any
 
 import orjson
@@ -73,6 +74,128 @@ def test_answers_of_tools_in_one_message_keep_the_calls_that_they_answer(block: 
         {"role": "user", "content": "sunny", "tool_call_id": "call_1"},
         {"role": "user", "content": "rainy", "tool_call_id": "call_2"},
         {"role": "user", "content": "Go on."},
+    ]
+
+
+THOUGHT = {"reasoning": "The user wants the weather."}
+
+
+@pytest.mark.parametrize(
+    ("block", "beside"),
+    [
+        ({"type": "reasoning", "content": "The user wants the weather."}, {}),
+        ({"type": "thinking", "content": "The user wants the weather."}, {}),
+        (
+            {"type": "thinking", "thinking": "The user wants the weather.", "signature": "Eq"},
+            {"reasoning_details": [{"type": "thinking", "signature": "Eq"}]},
+        ),
+        (
+            {
+                "reasoningContent": {
+                    "reasoningText": {"text": "The user wants the weather.", "signature": "Eq"}
+                }
+            },
+            {"reasoning_details": [{"signature": "Eq"}]},
+        ),
+        ({"text": "The user wants the weather.", "thought": True}, {}),
+        (
+            {
+                "type": "reasoning",
+                "id": "rs_1",
+                "summary": [{"type": "summary_text", "text": "The user wants the weather."}],
+                "encrypted_content": "gAAA",
+                "status": None,
+            },
+            {
+                "reasoning_details": [
+                    {"type": "reasoning", "id": "rs_1", "encrypted_content": "gAAA"}
+                ]
+            },
+        ),
+    ],
+)
+def test_what_a_model_thought_stands_beside_what_it_said(block: object, beside: object) -> None:
+    span = chat([{"role": "assistant", "content": [block, {"type": "text", "text": "Sunny."}]}])
+    assert isinstance(beside, dict)
+    said = {"role": "assistant", "content": "Sunny.", **THOUGHT, **beside}
+    assert part(span, "inputs")["messages"] == [said]
+
+
+@pytest.mark.parametrize(
+    ("block", "kept"),
+    [
+        (
+            {"type": "redacted_thinking", "data": "EmwK"},
+            {"type": "redacted_thinking", "data": "EmwK"},
+        ),
+        (
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
+            {"type": "reasoning", "id": "rs_1", "encrypted_content": "gAAA"},
+        ),
+        ({"reasoningContent": {"redactedContent": "EmwK"}}, {"redactedContent": "EmwK"}),
+    ],
+)
+def test_a_thought_that_nobody_can_read_is_kept_as_it_came(block: object, kept: object) -> None:
+    span = chat([{"role": "assistant", "content": [block, {"type": "text", "text": "Sunny."}]}])
+    said = {"role": "assistant", "content": "Sunny.", "reasoning_details": [kept]}
+    assert part(span, "inputs")["messages"] == [said]
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "thinking", "reasoning"])
+def test_thoughts_beside_the_content_have_one_name(name: str) -> None:
+    span = chat([{"role": "assistant", "content": "Sunny.", name: THOUGHT["reasoning"]}])
+    assert part(span, "inputs")["messages"] == [
+        {"role": "assistant", "content": "Sunny.", **THOUGHT}
+    ]
+
+
+def test_flattened_thoughts_stand_beside_what_was_said_too() -> None:
+    path = "llm.output_messages.0.message."
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            f"{path}role": "assistant",
+            f"{path}contents.0.message_content.type": "reasoning",
+            f"{path}contents.0.message_content.text": THOUGHT["reasoning"],
+            f"{path}contents.0.message_content.id": "rs_1",
+            f"{path}contents.1.message_content.type": "text",
+            f"{path}contents.1.message_content.text": "Sunny.",
+        }
+    )
+    details = {"reasoning_details": [{"type": "reasoning", "id": "rs_1"}]}
+    said = {"role": "assistant", "content": "Sunny.", **THOUGHT, **details}
+    assert part(span, "outputs")["messages"] == [said]
+
+
+@pytest.mark.parametrize("kind", [{"nested": 1}, ["text"], 3, True])
+def test_a_type_that_is_no_word_is_kept(kind: object) -> None:
+    block = {"type": kind, "text": "odd"}
+    span = chat([{"role": "user", "content": [block, "Go on."]}, {"type": kind, "x": 1}])
+    assert part(span, "inputs")["messages"] == [
+        {"role": "user", "content": [block, "Go on."]},
+        {"type": kind, "x": 1},
+    ]
+
+
+def test_items_of_openais_responses_are_messages() -> None:
+    call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "get_weather"}
+    span = chat(
+        [
+            {"role": "user", "content": "Weather?"},
+            {"type": "reasoning", "id": "rs_1", "summary": []},
+            {**call, "arguments": '{"city": "Paris"}'},
+            {"type": "function_call_output", "call_id": "call_1", "output": "sunny"},
+        ]
+    )
+    assert part(span, "inputs")["messages"] == [
+        {"role": "user", "content": "Weather?"},
+        {
+            "role": "assistant",
+            "content": None,
+            "reasoning_details": [{"type": "reasoning", "id": "rs_1"}],
+        },
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "content": "sunny", "tool_call_id": "call_1"},
     ]
 
 
@@ -493,6 +616,204 @@ def test_an_agent_without_a_name_of_its_own_has_that_of_its_span(name: str, show
     span = mapped({"openinference.span.kind": "AGENT"}, name=name)
     assert span.payload["name"] == shown
     assert mapped({"openinference.span.kind": "CHAIN"}, name=name).payload["name"] == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "get_weather",
+        "execute_tool get_weather",
+        "get_weather.tool",
+        "get_weather.__call__",
+        "tools/call get_weather",
+        "MCP send tools/call get_weather",
+    ],
+)
+def test_a_tool_without_a_name_of_its_own_has_that_of_its_span(name: str) -> None:
+    span = mapped({"mcp.method.name": "tools/call"}, name=name)
+    assert (span.schema_name, span.payload["name"]) == ("otel:tool", "get_weather")
+
+
+def test_a_call_of_another_method_of_mcp_is_no_tool() -> None:
+    assert mapped({"mcp.method.name": "tools/list"}).schema_name == "otel:span"
+
+
+def test_a_task_that_names_its_tool_and_arguments_is_the_tool() -> None:
+    result = {"raw_input": {"kwargs": {}}, "raw_output": "sunny", "is_error": False}
+    answer = {"tool_name": "get_weather", "tool_id": "call_1", "tool_output": result}
+    span = mapped(
+        {
+            "traceloop.span.kind": "task",
+            "tool.name": "get_weather",
+            "tool.arguments": '{"city": "Paris"}',
+            "traceloop.entity.output": orjson.dumps(answer).decode(),
+        },
+        name="BaseWorkflowAgent.task",
+    )
+    assert (span.schema_name, span.payload["name"]) == ("otel:tool", "get_weather")
+    assert part(span, "inputs") == {"city": "Paris"}
+    assert part(span, "outputs") == {"output": "sunny"}
+
+
+def test_an_answer_of_a_function_beside_its_message_is_one_of_the_tool() -> None:
+    path = "llm.input_messages.0."
+    answer = '{"name": "get_weather", "content": "sunny", "call_id": "call_1", "is_error": false}'
+    span = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            f"{path}message.role": "function",
+            f"{path}function.0": answer,
+        }
+    )
+    told = {"role": "tool", "content": "sunny", "tool_call_id": "call_1"}
+    assert part(span, "inputs")["messages"] == [told]
+    assert f"{path}function.0" not in part(span, "metadata")
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "shown"), [("application/json", "sunny"), ("text/plain", '"sunny"')]
+)
+def test_a_text_in_json_has_no_quotes(mime_type: str, shown: str) -> None:
+    attributes = {"output.value": '"sunny"', "output.mime_type": mime_type}
+    for kind in ("TOOL", "CHAIN"):
+        span = mapped({"openinference.span.kind": kind, **attributes})
+        assert part(span, "outputs") == {"output": shown}
+
+
+def test_a_setting_that_was_not_given_is_not_shown() -> None:
+    settings = {"gen_ai.request.temperature": 0.2, "gen_ai.request.max_tokens": None}
+    span = mapped({"gen_ai.operation.name": "chat", **settings})
+    assert part(span, "inputs")["parameters"] == {"temperature": 0.2}
+
+
+def test_tokens_are_found_in_the_whole_response_at_last() -> None:
+    meta = {"usage": {"prompt_tokens": 12, "total_tokens": 12}}
+    response = orjson.dumps({"embedding": "<3-dimensional vector>", "meta": meta}).decode()
+    span = mapped({"openinference.span.kind": "EMBEDDING", "output.value": response})
+    assert span.payload["token_usage"] == {
+        "prompt_tokens": 12,
+        "completion_tokens": 0,
+        "total_tokens": 12,
+    }
+    told = {"openinference.span.kind": "EMBEDDING", "llm.token_count.prompt": 7}
+    span = mapped({**told, "output.value": response})
+    assert span.payload["token_usage"] == {
+        "prompt_tokens": 7,
+        "completion_tokens": 0,
+        "total_tokens": 7,
+    }
+
+
+def by_logfire(fields: Attributes) -> dict[str, object]:
+    return {"logfire.msg_template": "Step: {name}", "logfire.msg": "Step: 'x'", **fields}
+
+
+@pytest.mark.parametrize(
+    ("fields", "span_type", "name"),
+    [
+        ({"name": "weather_agent", "handoffs": "[]", "tools": "[]"}, "agent", "weather_agent"),
+        (
+            {"name": "get_weather", "input": "{}", "output": "x", "mcp_data": "null"},
+            "tool",
+            "get_weather",
+        ),
+        ({"from_agent": "triage", "to_agent": "weather_agent"}, "handoff", "Step: 'x'"),
+        ({"name": "polite", "triggered": False}, "guardrail", "Step: 'x'"),
+        ({"sdk_span_type": "turn", "agent_name": "weather_agent"}, "chain", "Step: 'x'"),
+        ({"agent_trace_id": "trace_1", "name": "Agent workflow"}, "chain", "Step: 'x'"),
+        ({"name": "a user's own"}, "span", "Step: {name}"),
+    ],
+)
+def test_steps_of_the_agents_sdk_are_known_by_their_fields(
+    fields: dict[str, object], span_type: str, name: str
+) -> None:
+    span = mapped(by_logfire(fields), name="Step: {name}")
+    assert (span.schema_name, span.payload["name"]) == (f"otel:{span_type}", name)
+    fields = {key: value for key, value in fields.items() if key != "agent_trace_id"}
+    assert mapped(fields).schema_name == "otel:span"
+
+
+AGENTS_SDK_CALLS: dict[str, dict[str, object]] = {
+    "responses": {
+        "raw_input": orjson.dumps(ASKED[1:]).decode(),
+        "response": orjson.dumps(
+            {
+                "instructions": ASKED[0]["content"],
+                "output": [
+                    {"type": "reasoning", "id": "rs_1", "summary": []},
+                    {
+                        "type": "message",
+                        "role": "assistant",
+                        "content": [{"type": "output_text", "text": ANSWER}],
+                    },
+                ],
+            }
+        ).decode(),
+    },
+    "chat": {
+        "input": orjson.dumps(ASKED).decode(),
+        "output": orjson.dumps([{"role": "assistant", "content": ANSWER}]).decode(),
+        "request_data": orjson.dumps(
+            {"model": "gpt-4o-mini", "messages": [*ASKED, {"role": "assistant"}]}
+        ).decode(),
+    },
+}
+
+
+@pytest.mark.parametrize("api", AGENTS_SDK_CALLS)
+def test_calls_of_models_by_the_agents_sdk_tell_question_and_answer(api: str) -> None:
+    attributes = by_logfire(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-4o-mini",
+            "gen_ai.usage.input_tokens": 120,
+            "gen_ai.usage.output_tokens": 30,
+            "usage": '{"requests": 1, "output_tokens_details": {"reasoning_tokens": 16}}',
+            **AGENTS_SDK_CALLS[api],
+        }
+    )
+    span = mapped(attributes)
+    inputs, outputs = part(span, "inputs"), part(span, "outputs")
+    assert [*inputs["messages"], outputs["messages"][-1]] == [
+        *([] if inputs.get("system") == ASKED[0]["content"] else [ASKED[0]]),
+        ASKED[1],
+        {"role": "assistant", "content": ANSWER},
+    ]
+    usage = span.payload["token_usage"]
+    assert isinstance(usage, dict)
+    assert usage["reasoning_tokens"] == 16
+    hidden = agent_span(with_attributes(one_view(), attributes), Capture(False, False))
+    assert "Paris" not in orjson.dumps(hidden.payload).decode()
+
+
+def test_a_call_whole_in_one_value_may_be_one_of_openais_responses() -> None:
+    request = {"model": "gpt-4o-mini", "instructions": "Be brief.", "input": ASKED[1:]}
+    answer = {"type": "message", "role": "assistant", "content": ANSWER}
+    span = mapped(
+        {
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.input": orjson.dumps(request).decode(),
+            "langfuse.observation.output": orjson.dumps({"output": [answer]}).decode(),
+        }
+    )
+    assert part(span, "inputs")["messages"] == ASKED[1:]
+    assert part(span, "inputs")["system"] == "Be brief."
+    assert part(span, "outputs")["messages"] == [{"role": "assistant", "content": ANSWER}]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"error": '{"message": "no such city", "data": {}}'},
+        {"error.message": "no such city"},
+    ],
+)
+def test_an_error_is_told_by_an_attribute_at_last(attributes: dict[str, object]) -> None:
+    view = with_attributes(one_view(), attributes)
+    failed = dataclasses.replace(view, status="error", status_message="", events=[])
+    error = agent_span(failed, Capture()).payload["error"]
+    assert isinstance(error, dict)
+    assert error["message"] == "no such city"
 
 
 def test_geminis_thoughts_are_part_of_what_it_completed() -> None:

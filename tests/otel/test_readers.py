@@ -19,7 +19,10 @@ from tests.recorded import NAMES, readable, recorded
 Row = dict[str, Any]
 
 PAGE_SIZE = 10  # less than the readers' 100, so that there are pages to turn
-TOOLS = {"get_weather", "weather_tool", "adder", "kind TOOL"}
+TOOLS = {
+    *("get_weather", "weather_tool", "adder", "kind TOOL", "B-get_weather"),
+    *("finish", "final_answer", "handoff to weather agent"),
+}
 
 
 @pytest.fixture(scope="module")

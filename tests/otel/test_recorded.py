@@ -169,7 +169,7 @@ def test_an_attribute_that_is_not_shown_stays_in_metadata(name: str) -> None:
                 text = hygiene.encode(value).decode()[1:-1]
                 assert (
                     text in shown
-                    or value[:1] in "{["
+                    or value[:1] in '{["'
                     or "mime" in key
                     or "kind" in key
                     or ("finish" in key or "role" in key or "stop" in key)

@@ -405,6 +405,43 @@ def test_what_two_vocabularies_call_agent_and_model_call_is_what_it_did() -> Non
     )
 
 
+OPENINFERENCE = {"openinference.span.kind": "AGENT"}
+
+
+def frame_of_agents(told: Mapping[str, str]) -> tuple[Span, ...]:
+    """A frame, a step in it, and two agents in that: as OpenInference records a workflow."""
+    frame = begin("Agent workflow", attributes={"layer": "frame", **OPENINFERENCE, **told})
+    step = begin("Agent workflow", frame, attributes={"layer": "step"})
+    named = {"graph.node.id": "weather_agent"}
+    agents = [begin("agent", step, attributes={"layer": n, **OPENINFERENCE, **named}) for n in "ab"]
+    return frame, step, *agents
+
+
+def test_an_agent_that_says_nothing_is_the_frame_around_the_agents_below_it() -> None:
+    tree, api = new_tree(), Api()
+    for span in reversed(frame_of_agents({})):
+        api.take(tree.end(finish(span), 0.0))
+    types = types_of(api)
+    assert (types["frame"], types["a"], types["b"]) == ("otel:chain", "otel:agent", "otel:agent")
+
+
+def test_an_agent_that_says_what_it_was_asked_is_one_whatever_lies_below_it() -> None:
+    for told in ({"input.value": "Weather?"}, {"agent.name": "boss"}):
+        tree, api = new_tree(), Api()
+        for span in reversed(frame_of_agents(told)):
+            api.take(tree.end(finish(span), 0.0))
+        assert types_of(api)["frame"] == "otel:agent"
+
+
+def test_a_frame_that_is_shown_while_its_agents_run_is_no_agent_either() -> None:
+    tree, api = new_tree(), Api()
+    for span in frame_of_agents({}):
+        tree.start(span, 0.0)
+    api.take(tree.due(VISIBLE_AFTER))
+    types = types_of(api)
+    assert (types["frame"], types["a"], types["b"]) == ("otel:chain", "otel:agent", "otel:agent")
+
+
 def test_a_span_that_is_its_own_parent_does_not_wait_for_itself() -> None:
     view = finish(begin("self"))
     view = dataclasses.replace(view, parent=view.key)
