@@ -1,5 +1,6 @@
 """Scripted trouble: what the server does instead of answering, for tests and for users' own."""
 
+import random
 import re
 import threading
 from collections.abc import Callable
@@ -18,8 +19,9 @@ class Fault:
 
     Which: ``method``; ``path``, a regular expression searched in the request's path, so that
     ``/bulk`` does; ``max_body``, bodies above so many bytes (always until cleared, 413 unless
-    ``status`` says otherwise). For ``bulk_error``, which items: ``nth`` of its request, from 1,
-    and ``item``, a regular expression searched in the item's JSON.
+    ``status`` says otherwise); ``chance``, this share of what fits (0 to 1). For ``bulk_error``,
+    which items: ``nth`` of its request, from 1, and ``item``, a regular expression searched in
+    the item's JSON.
 
     What: ``delay`` waits so many seconds first. Then ``status`` answers with an error envelope
     of this ``code`` and with ``Retry-After``, or with the text ``body``; ``drop`` cuts the
@@ -32,6 +34,7 @@ class Fault:
     path: str = ""
     method: str | None = None
     times: int | None = 1
+    chance: float = 1.0
     status: int | None = None
     code: str = "scripted_fault"
     message: str = "a scripted fault"
@@ -58,13 +61,18 @@ class Fault:
             return False
         if self.max_body is not None and size <= self.max_body:
             return False
-        return re.search(self.path, path) is not None
+        return re.search(self.path, path) is not None and _lot(self.chance)
 
     def fits_item(self, number: int, text: Callable[[], str]) -> bool:
         """Whether a bulk item meets the fault."""
         if self.bulk_error is None or self.nth not in (None, number):
             return False
-        return not self.item or re.search(self.item, text()) is not None
+        fits = not self.item or re.search(self.item, text()) is not None
+        return fits and _lot(self.chance)
+
+
+def _lot(chance: float) -> bool:
+    return chance >= 1.0 or random.random() < chance
 
 
 class Faults:
@@ -126,12 +134,13 @@ _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("path", "method", "code", "message", "body", "bulk_error", "item"), (str,)),
     **dict.fromkeys(("times", "status", "max_body", "nth"), (int,)),
     "retry_after": (str, int, float),
+    "chance": (int, float),
     "delay": (int, float),
     "drop": (str,),
     "hang": (bool,),
 }
 
-_RANGES: dict[str, tuple[Any, Any]] = {"status": (200, 599), "delay": (0, 3600)}
+_RANGES: dict[str, tuple[Any, Any]] = {"status": (200, 599), "delay": (0, 3600), "chance": (0, 1)}
 
 
 def from_json(body: Json) -> Fault:

@@ -29,6 +29,14 @@ def test_retry_after_is_sent_as_it_is_written(call: Caller, server: DevServer) -
     assert call.get("/ping").headers["Retry-After"] == "Wed, 21 Oct 2026 07:28:00 GMT"
 
 
+def test_a_fault_strikes_its_share_of_requests(call: Caller, server: DevServer) -> None:
+    server.faults.add(status=503, times=None, chance=0.0)
+    assert [call("GET", "/ping").status for _ in range(5)] == [200] * 5
+    server.faults.clear()
+    server.faults.add(status=503, times=None, chance=0.5)
+    assert {call("GET", "/ping").status for _ in range(50)} == {200, 503}
+
+
 def test_a_fault_strikes_so_many_times(call: Caller, server: DevServer) -> None:
     server.faults.add(status=503, times=2)
     assert [call.get("/ping").status for _ in range(3)] == [503, 503, 200]
