@@ -1,0 +1,72 @@
+"""The whole command at its smallest: it cannot rot. Not how long anything took."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benchmarks.__main__ import BENCHMARKS, main
+from tests.benchmarks.peers import peers
+
+BOTH = {"prefactor", "otlp"}
+METRICS = {
+    "cpu": {"CPU, µs/span", "wall, µs/span"},
+    "thread": {"p50, µs", "p99, µs", "p99.9, µs"},
+    "throughput": {
+        "acknowledged, spans/s",
+        "highest rate without loss, spans/s",
+        "made, spans/s",
+        "dropped, spans",
+        "drained after, s",
+    },
+    "memory": {
+        "MB for 10,000 spans",
+        "growth, KB/life",
+        "threads left",
+        "RSS, MB",
+        "growth, MB",
+    },
+    "startup": {"CPU, ms", "wall, ms"},
+    "growth": {"CPU, µs/span", "wall, µs/span"},
+    "mapping": {"map, µs/span", "map and encode, µs/span"},
+}
+CASES = {"cpu": 2, "thread": 2, "throughput": 3, "memory": 3, "startup": 4, "growth": 2}
+
+
+def report_of(folder: Path, *arguments: str) -> Mapping[str, Any]:
+    """What the command writes; it must end well."""
+    report = folder / "report.json"
+    assert main(["--size", "smoke", "--json", str(report), *arguments]) == 0
+    content: Mapping[str, Any] = json.loads(report.read_text())
+    return content
+
+
+@pytest.mark.timeout(120)
+def test_every_benchmark_reports_both_exporters_and_loses_nothing(tmp_path: Path) -> None:
+    chart = tmp_path / "chart.png"
+    report = report_of(tmp_path, "--peer", "prefactor", "--peer", "otlp", "--chart", str(chart))
+    rows = report["rows"]
+
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    assert report["failures"] == []
+    assert {row["benchmark"] for row in rows} == set(BENCHMARKS)
+    assert all(row["values"] and row["lost"] == 0 for row in rows)
+    for benchmark, metrics in METRICS.items():
+        own = [row for row in rows if row["benchmark"] == benchmark]
+        assert {row["metric"] for row in own} == metrics
+        for metric in {(row["case"], row["metric"]) for row in own if benchmark != "mapping"}:
+            found = {row["peer"] for row in own if (row["case"], row["metric"]) == metric}
+            assert found == BOTH, metric
+    for benchmark, count in CASES.items():
+        assert len({row["case"] for row in rows if row["benchmark"] == benchmark}) == count
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_peers_with_environments_of_their_own_deliver_their_spans(tmp_path: Path) -> None:
+    report = report_of(tmp_path, "cpu")
+
+    assert {row["peer"] for row in report["rows"]} == {peer.name for peer in peers()}
+    assert all(row["values"] and row["lost"] == 0 for row in report["rows"])
