@@ -1,12 +1,11 @@
-"""What the measured process does with the SDK: makes spans, at full speed or at a steady rate, and
-reads its own clocks. Imported where only a peer is installed: standard library and SDK only."""
+"""What the measured process does with the SDK: makes spans, at full speed or at a steady rate.
+
+Imported where only a peer is installed: standard library and SDK only.
+"""
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -18,30 +17,6 @@ from tests.benchmarks.workload import SPANS_A_RUN, Run
 
 FLUSH_MILLIS = 600_000
 TICK = 0.002
-
-
-@dataclass
-class Took:
-    """Seconds of CPU, of all threads of this process, and of the clock."""
-
-    cpu: float = 0.0
-    wall: float = 0.0
-
-    def per_span(self, spans: int) -> dict[str, float]:
-        """As the report shows it."""
-        return {
-            "CPU, µs/span": self.cpu / spans * 1e6,
-            "wall, µs/span": self.wall / spans * 1e6,
-        }
-
-
-@contextmanager
-def clocked() -> Iterator[Took]:
-    """What happens inside, timed."""
-    took = Took()
-    cpu, wall = time.process_time(), time.perf_counter()
-    yield took
-    took.cpu, took.wall = time.process_time() - cpu, time.perf_counter() - wall
 
 
 def provider_with(processor: SpanProcessor | None) -> TracerProvider:
@@ -88,9 +63,3 @@ def load(tracer: Tracer, runs: Sequence[Run], rate: float, seconds: float) -> in
             made += SPANS_A_RUN
         time.sleep(TICK)
     return made
-
-
-def resident_mb() -> float:
-    """Memory of this process that is in RAM (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 2**20

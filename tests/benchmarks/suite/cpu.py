@@ -2,14 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.benchmarks.driving import (
-    FLUSH_MILLIS,
-    clocked,
-    make,
-    provider_with,
-    readable,
-    tracer_of,
-)
+from tests.benchmarks.clock import clocked
+from tests.benchmarks.driving import FLUSH_MILLIS, make, provider_with, readable, tracer_of
 from tests.benchmarks.measure import Case, Found, Lab
 from tests.benchmarks.peers import Peer
 from tests.benchmarks.workload import runs
@@ -26,7 +20,7 @@ def measure(lab: Lab) -> None:
         lab.compare(Case("cpu", f"provider, {case}", "cpu:provider", what), lab.able("process"))
     size = next(iter(lab.sizes.spans_by_size))
     what = {"dialect": "GenAI", "size": size, "spans": lab.sizes.own_spans}
-    lab.compare(Case("cpu", f"own API, {size}, GenAI", "cpu:own", what), lab.able("own"))
+    lab.compare(Case("cpu", f"own API, {size}, GenAI", "own:own", what), lab.able("own"))
 
 
 def _kinds(lab: Lab) -> Iterator[tuple[str, str, int]]:
@@ -65,13 +59,4 @@ def provider(peer: Peer, url: str, *, dialect: str, size: str, spans: int) -> Fo
             make(tracer, run)
         processor.force_flush(FLUSH_MILLIS)
     own_provider.shutdown()
-    return spans + 4, took.per_span(spans)
-
-
-def own(peer: Peer, url: str, *, dialect: str, size: str, spans: int) -> Found:
-    """Spans through an API of the peer's own, its start and end included."""
-    peer.own(url, runs(dialect, size, 4))
-    todo = runs(dialect, size, spans)
-    with clocked() as took:
-        peer.own(url, todo)
     return spans + 4, took.per_span(spans)

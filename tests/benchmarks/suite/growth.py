@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import Span, Tracer, set_span_in_context
 
-from tests.benchmarks.driving import FLUSH_MILLIS, clocked, make, provider_with, tracer_of
+from tests.benchmarks.clock import clocked
+from tests.benchmarks.driving import FLUSH_MILLIS, make, provider_with, tracer_of
 from tests.benchmarks.measure import Case, Found, Lab
 from tests.benchmarks.peers import Peer
 from tests.benchmarks.workload import Run, Sample, runs

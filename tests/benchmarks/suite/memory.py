@@ -5,12 +5,12 @@ import threading
 import time
 from pathlib import Path
 
+from tests.benchmarks.clock import resident_mb
 from tests.benchmarks.driving import (
     FLUSH_MILLIS,
     load,
     make,
     provider_with,
-    resident_mb,
     tracer_of,
 )
 from tests.benchmarks.measure import Case, Found, Lab

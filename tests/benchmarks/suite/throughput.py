@@ -1,6 +1,7 @@
 """How many spans a second reach the backend, by how long it takes to answer."""
 
-from tests.benchmarks.driving import FLUSH_MILLIS, clocked, load, make, provider_with, tracer_of
+from tests.benchmarks.clock import clocked
+from tests.benchmarks.driving import FLUSH_MILLIS, load, make, provider_with, tracer_of
 from tests.benchmarks.measure import Case, Found, Lab
 from tests.benchmarks.peers import Peer
 from tests.benchmarks.workload import runs
