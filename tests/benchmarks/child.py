@@ -1,7 +1,7 @@
 """The measured process: runs one probe with one peer, prints what it found as JSON.
 
-Started from outside the checkout's path (see ``measure``), so that in an environment of a peer's
-own ``prefactor_http`` is the published one.
+The checkout is not on its path (see ``measure``): in an environment of a peer's own,
+``prefactor_http`` is the published one.
 """
 
 import json

@@ -43,7 +43,7 @@ def report_of(folder: Path, *arguments: str) -> Mapping[str, Any]:
     return content
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 def test_every_benchmark_reports_both_exporters_and_loses_nothing(tmp_path: Path) -> None:
     chart = tmp_path / "chart.png"
     report = report_of(tmp_path, "--peer", "prefactor", "--peer", "otlp", "--chart", str(chart))
