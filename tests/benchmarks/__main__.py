@@ -33,12 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     console = Console(stderr=True)
     with Sink() as sink, console.status("") as status:
+        say = status.update if console.is_terminal else console.print
         lab = Lab(
             sizes=SIZES[asked.size],
             peers=[peer for peer in peers() if not asked.peer or peer.name in asked.peer],
             sink=sink,
             environments=Environments(),
-            say=status.update,
+            say=say,
         )
         for name in asked.benchmark or BENCHMARKS:
             import_module(f"tests.benchmarks.suite.{name}").measure(lab)

@@ -107,7 +107,7 @@ class Lab:
             self.keep(case, name, [values for _, values in measured_rounds], lost[name])
 
     def once(self, case: Case, peer: Peer) -> tuple[Found, int]:
-        """One round of one peer, and how many of its spans did not arrive."""
+        """One round of one peer, and by how many spans its count and the sink's differ."""
         self.sink.reset(case.delay, case.status)
         parameters = json.dumps(dict(case.parameters))
         arguments = [*("-P", "-c", _START), peer.name, case.probe, self.sink.url, parameters]
@@ -116,7 +116,7 @@ class Lab:
         except Failed as error:
             self.failures.append(f"{case.benchmark}, {case.name}, {peer.name}: {error}")
             return (0, {}), 0
-        missing = answer["sent"] - self.sink.counts().spans if case.lossless else 0
+        missing = abs(answer["sent"] - self.sink.counts().spans) if case.lossless else 0
         return (answer["sent"], answer["values"]), missing
 
     def keep(

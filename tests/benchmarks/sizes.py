@@ -24,10 +24,12 @@ class Sizes:
     backlog: int = 10_240
     ladder: tuple[int, ...] = (500, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000, 7_000, 10_000)
     trial_seconds: float = 5.0
-    """How long a rung of the ladder is tried before the last good one is held."""
+    """How long a rung of the ladder is tried before the last good one is held. 0: not at all."""
     steady_seconds: float = 60.0
     stress_rate: int = 5_000
     waiting: int = 10_000
+    settle: float = 1.0
+    """Seconds without a change after which memory is read; longer than exporters dawdle."""
     load_rate: int = 500
     load_seconds: float = 600.0
     cycles: int = 100
@@ -64,10 +66,11 @@ SMOKE: Final = Sizes(
     delays=(0.001,),
     backlog=64,
     ladder=(200,),
-    trial_seconds=0.2,
+    trial_seconds=0.0,
     steady_seconds=0.4,
     stress_rate=400,
     waiting=64,
+    settle=0.02,
     load_rate=100,
     load_seconds=0.5,
     cycles=2,

@@ -16,6 +16,7 @@ class Langfuse(Peer):
 
     def processor(self, url, queue=None):
         os.environ["OTEL_BSP_MAX_QUEUE_SIZE"] = str(max(queue or 0, 2048))
+        # Private, but the public client adds threads and clients that are not measured here.
         from langfuse._client.span_processor import LangfuseSpanProcessor
 
         return LangfuseSpanProcessor(

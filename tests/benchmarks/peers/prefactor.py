@@ -14,7 +14,8 @@ TOKEN = "pf_benchmark"
 
 
 class Prefactor(Peer):
-    """With options of its own, so that variants can be measured side by side."""
+    """With options of its own, so that variants can be measured side by side: one more instance
+    in ``PEERS``, with another name."""
 
     abilities = frozenset({"export", "process"})
 

@@ -30,14 +30,16 @@ def measure(lab: Lab) -> None:
         for peer in lab.able("process"):
             _climb(lab, peer, delay)
     _stress(lab, lab.sizes.delays[-1])
+    lab.note(f"throughput: rates that are held for {lab.sizes.steady_seconds:g} s are held once")
 
 
 def _climb(lab: Lab, peer: Peer, delay: float) -> None:
     """The highest rung of the ladder that loses nothing, first for a moment, then held."""
     case = Case("throughput", f"steady, {delay * 1000:.0f} ms", "", delay=delay)
     held = 0
+    trial = lab.sizes.trial_seconds
     for rate in lab.sizes.ladder:
-        if not _holds(lab, peer, delay, rate, lab.sizes.trial_seconds):
+        if trial and not _holds(lab, peer, delay, rate, trial):
             break
         held = rate
     while held and not _holds(lab, peer, delay, held, lab.sizes.steady_seconds):
