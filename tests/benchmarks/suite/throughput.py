@@ -39,7 +39,8 @@ def _climb(lab: Lab, peer: Peer, delay: float) -> None:
     held = 0
     trial = lab.sizes.trial_seconds
     for rate in lab.sizes.ladder:
-        if trial and not _holds(lab, peer, delay, rate, trial):
+        # Twice, because for a moment anything else on the machine may be in the way.
+        if trial and not any(_holds(lab, peer, delay, rate, trial) for _ in range(2)):
             break
         held = rate
     while held and not _holds(lab, peer, delay, held, lab.sizes.steady_seconds):
