@@ -28,8 +28,8 @@ class Sizes:
     steady_seconds: float = 60.0
     stress_rate: int = 5_000
     waiting: int = 10_000
-    settle: float = 1.0
-    """Seconds without a change after which memory is read; longer than exporters dawdle."""
+    settle: float = 1.5
+    """Seconds longer than any exporter waits before it sends what it has."""
     load_rate: int = 500
     load_seconds: float = 600.0
     cycles: int = 100

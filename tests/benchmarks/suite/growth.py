@@ -1,6 +1,7 @@
 """Whether a span costs more when there are many: in its trace, or open at the same time."""
 
 import itertools
+import time
 from collections.abc import Sequence
 
 from opentelemetry.sdk.trace import SpanProcessor
@@ -19,11 +20,14 @@ CHUNK = 4_096
 def measure(lab: Lab) -> None:
     """Spans in a trace, and open spans. Runs in a process: there is one."""
     peers = lab.able("process")
-    for count in lab.sizes.growth:
-        for name, probe in (("spans in a trace", "trace"), ("open spans", "opened")):
-            what = {"count": count, "spans": lab.sizes.growth_spans}
-            case = Case("growth", f"{count} {name}", f"growth:{probe}", what, x=count)
-            lab.compare(case, peers, rounds=lab.sizes.growth_rounds)
+    sizes = lab.sizes
+    for count in sizes.growth:
+        what: dict[str, float] = {"count": count, "spans": sizes.growth_spans}
+        long = Case("growth", f"{count} spans in a trace", "growth:trace", what, x=count)
+        what = what | {"settle": sizes.settle}
+        many = Case("growth", f"{count} open spans", "growth:opened", what, x=count)
+        for case in (long, many):
+            lab.compare(case, peers, rounds=sizes.growth_rounds)
     lab.note("growth: runs in a process are not measured, because a process is one run")
 
 
@@ -43,12 +47,13 @@ def trace(peer: Peer, url: str, *, count: int, spans: int) -> Found:
     return traces * count + 4, took.per_span(traces * count)
 
 
-def opened(peer: Peer, url: str, *, count: int, spans: int) -> Found:
+def opened(peer: Peer, url: str, *, count: int, spans: int, settle: float) -> Found:
     """Runs of four spans, while so many other spans are open."""
-    processor = peer.processor(url, queue=2 * CHUNK)
+    processor = peer.processor(url, queue=2 * CHUNK + count)
     provider = provider_with(processor)
     tracer = tracer_of(provider)
     held = [tracer.start_span("held open") for _ in range(count)]
+    time.sleep(settle)  # what shows open spans has shown these by now, and is not measured
     processor.force_flush(FLUSH_MILLIS)
     todo = runs("GenAI", "1 KB", spans)
     with clocked() as took:
