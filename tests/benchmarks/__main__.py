@@ -41,8 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             environments=Environments(),
             say=say,
         )
-        for name in asked.benchmark or BENCHMARKS:
-            import_module(f"tests.benchmarks.suite.{name}").measure(lab)
+        try:
+            for name in asked.benchmark or BENCHMARKS:
+                import_module(f"tests.benchmarks.suite.{name}").measure(lab)
+        except KeyboardInterrupt:
+            lab.failures.append("interrupted; the rest was not measured")
     report.show(lab, Console(width=None if sys.stdout.isatty() else _WIDTH))
     if asked.json:
         report.write_json(lab, asked.json)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from tests.benchmarks.measure import Lab, Row
@@ -86,9 +87,9 @@ def show(lab: Lab, console: Console) -> None:
     for note in lab.notes:
         console.print(f"Note: {note}")
     for failure in lab.failures:
-        console.print(f"[bold red]FAILED[/] {failure}", markup=True)
+        console.print(f"[bold red]FAILED[/] {escape(failure)}")
     for loss in lost(lab.rows):
-        console.print(f"[bold red]SPANS LOST[/] {loss}")
+        console.print(f"[bold red]SPANS LOST[/] {escape(loss)}")
 
 
 def _figure(value: float) -> str:

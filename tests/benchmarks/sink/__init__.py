@@ -35,6 +35,7 @@ class Sink:
             cwd=CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # an interrupt of the command leaves it to count
             text=True,
         )
         assert self._process.stdout is not None
