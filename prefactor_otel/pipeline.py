@@ -97,10 +97,7 @@ class Pipeline:
             return not receipt.future.done() or receipt.future.result() is not False
         assert self._config is not None
         begun = time.monotonic()
-        try:
-            outcome = receipt.future.result(self._config.export_timeout)
-        except TimeoutError:
-            outcome = None
+        outcome = worker.outcome(receipt, self._config.export_timeout)
         self._vain_wait = (begun, time.monotonic()) if outcome is None else None
         return outcome is not False
 

@@ -31,6 +31,9 @@ TICK: Final = 0.2
 STALLED_AFTER: Final = 2.0
 """Seconds without an answer after which nobody is kept waiting for the API."""
 
+_PULSE: Final = 0.1
+"""Seconds after which those who wait for the thread make sure that it lives."""
+
 _DRAIN_SLICE: Final = 256
 """Events handled before the sender gets a turn on the loop."""
 
@@ -63,7 +66,10 @@ class Worker:
         self._hurry = asyncio.Event()
         self._deadline: float | None = None
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="prefactor-otel", daemon=True)
+        self._is_taking = False
+        self._retaken: Event | None = None
+        self._is_run_closed = False
+        self._thread = self._new_thread()
         self._thread.start()
 
     # -- any thread -----------------------------------------------------------------------
@@ -96,6 +102,7 @@ class Worker:
         """A span has started."""
         if not self.is_closing:
             self._inbox.append(Started(span, time.monotonic()))
+            self._revive()
             self._wake(urgent=False)
 
     def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> None:
@@ -112,17 +119,30 @@ class Worker:
         else:
             crowded = self._count_inbox(len(spans)) >= self._config.max_batch_size
             self._inbox.append(Ended(spans, receipt))
+            self._revive()
             self._wake(urgent=receipt is not None or crowded)
 
     def flush(self, timeout: float) -> bool:
         """True when everything that ended before the call is acknowledged within ``timeout``
         seconds; False at the deadline, or when something was lost or waits for its parent."""
         if self.is_closing:
-            return self._closed.wait(timeout) and self._ledger.waiting == 0
+            return self._await_close(timeout) and self._ledger.waiting == 0
         receipt = Receipt(patient=True)
         self._inbox.append(Flush(receipt))
+        self._revive()
         self._wake(urgent=True)
-        return _outcome(receipt, timeout) is True
+        return self.outcome(receipt, timeout) is True
+
+    def outcome(self, receipt: Receipt, timeout: float) -> bool | None:
+        """What became of what a receipt stands for; None when that is open after ``timeout``
+        seconds, or the waiting was called off."""
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0 or receipt.future.done():
+            try:
+                return receipt.future.result(min(max(0.0, left), _PULSE))
+            except TimeoutError:
+                self._revive()
+        return None
 
     def hurry_waiters(self) -> None:
         """Let everybody who waits for an acknowledgement go; what was accepted stays so."""
@@ -135,9 +155,10 @@ class Worker:
         whether everything was delivered."""
         if self._deadline is None:
             self._deadline = deadline
+            self._revive()
             self._wake(urgent=True)
-        self._closed.wait(max(0.0, deadline - time.monotonic()) + 0.3)
-        return self._closed.is_set() and self._ledger.waiting == 0
+        closed = self._await_close(max(0.0, deadline - time.monotonic()) + 0.3)
+        return closed and self._ledger.waiting == 0
 
     def stats(self) -> Stats:
         """A snapshot of all counters."""
@@ -157,6 +178,36 @@ class Worker:
         if self._sender.paused:
             return "paused"
         return "running" if self.run_id is not None else "starting"
+
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._work, name="prefactor-otel", daemon=True)
+
+    def _revive(self) -> None:
+        """Start the thread again if something has killed it; what waits is still there."""
+        if self._thread.is_alive():
+            return
+        with self._inbox_lock:
+            if self._thread.is_alive() or self._closed.is_set():
+                return
+            self._ledger.restart()
+            self._outbox.release()
+            self._loop, self._awake = None, True
+            self._thread = self._new_thread()
+            try:
+                self._thread.start()
+                return
+            except RuntimeError:  # the interpreter ends, and refuses new threads
+                pass
+        if self.is_closing:
+            self._work()
+
+    def _await_close(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while not self._closed.wait(max(0.0, min(deadline - time.monotonic(), _PULSE))):
+            if time.monotonic() >= deadline:
+                return False
+            self._revive()
+        return True
 
     def _wake(self, *, urgent: bool) -> None:
         """Wake the loop, at most once until it sleeps again: this is on the application's path."""
@@ -194,39 +245,40 @@ class Worker:
     # -- the thread -----------------------------------------------------------------------
 
     def _work(self) -> None:
-        """The thread's life. A fault in here is logged, counted, and the work taken up again."""
-        try:
-            while not self._run_loop():
-                self._ledger.restart()
-        finally:
-            self._settle_rest()
-            self._closed.set()
+        """The thread's life. A fault in here is logged, counted, and the work taken up again. What
+        kills the thread all the same leaves everything as it is for the next thread."""
+        while not self._run_loop():
+            self._ledger.restart()
+        self._settle_rest()
+        self._closed.set()
 
     def _run_loop(self) -> bool:
-        loop = asyncio.new_event_loop()
-        loop.set_debug(False)  # -X dev is about the application's loop, not about this one
+        """Work until shutdown is done, or time is up. False when the work must be taken up anew:
+        also after ``SystemExit`` and the like, which strike a thread from outside."""
         try:
-            loop.run_until_complete(self._main())
-        except Exception as error:
+            # No debugging: -X dev is about the application's loop, not about this one.
+            with asyncio.Runner(debug=False, loop_factory=asyncio.new_event_loop) as runner:
+                runner.run(self._main())
+        except BaseException as error:
             logger.debug("The worker failed", exc_info=True)
             self._log.warn("worker", f"The worker failed ({type(error).__name__}); it goes on")
             self._outbox.release()
             time.sleep(0.1)  # a fault that repeats at once must not become a busy loop
-            return self.is_closing
+            return self._deadline is not None and time.monotonic() >= self._deadline
         finally:
             self._loop = None
-            loop.close()
         return True
 
     async def _main(self) -> None:
         with guard.untraced():  # the tasks made in here inherit it
+            self._take_up()
             self._wakeup, self._hurry = asyncio.Event(), asyncio.Event()
             self._loop = asyncio.get_running_loop()
             async with PrefactorHttpClient(self._client_config(), _sdk_header()) as client:
                 sending = asyncio.create_task(self._sender.run(client))
                 try:
                     await self._take_in(sending)
-                    self._intake.close_run(self.run_status)
+                    self._close_run()
                     self._sender.close()
                     left = (self._deadline or 0.0) - time.monotonic()
                     await asyncio.wait({sending}, timeout=max(0.0, left))
@@ -275,14 +327,44 @@ class Worker:
         if self._inbox and not self._urgent and self._config.schedule_delay:
             await _wait(self._hurry, self._config.schedule_delay)
 
+    def _close_run(self) -> None:
+        if not self._is_run_closed:
+            self._intake.close_run(self.run_status)
+            self._is_run_closed = True
+
     def _take_slice(self) -> None:
         for _ in range(_DRAIN_SLICE):
             if not self._inbox:
                 return
-            event = self._inbox.popleft()
-            if isinstance(event, Ended):
-                self._count_inbox(-len(event.spans))
-            self._intake.take(event)
+            self._is_taking = True
+            try:
+                self._intake.take(self._inbox[0])
+            except Exception:
+                self._discard_taken()
+                raise
+            self._discard_taken()  # not before: whatever kills the thread must not lose an event
+
+    def _discard_taken(self) -> None:
+        self._is_taking = False
+        event = self._inbox.popleft()
+        if isinstance(event, Ended):
+            self._count_inbox(-len(event.spans))
+
+    def _take_up(self) -> None:
+        """Where the thread died amid an event, the rest of that is taken, but only once more."""
+        event = self._inbox[0] if self._is_taking and self._inbox else None
+        if event is not None and event is self._retaken:
+            self._discard_deadly(event)
+        elif isinstance(event, Ended):
+            rest = [span for span in event.spans if not self._is_known_ended(span)]
+            self._count_inbox(len(rest) - len(event.spans))
+            self._inbox[0] = self._retaken = Ended(rest, event.receipt)
+        self._is_taking = False
+
+    def _discard_deadly(self, event: Event) -> None:
+        self._discard_taken()
+        if isinstance(event, Ended):
+            self._lose(event.spans, event.receipt, DropReason.UNREADABLE)
 
     def _settle_rest(self) -> None:
         """Account for what could not be delivered, in one line."""
@@ -305,13 +387,6 @@ class Worker:
 
 def _sdk_header() -> str:
     return f"{PACKAGE}@{package_version()}"
-
-
-def _outcome(receipt: Receipt, timeout: float) -> bool | None:
-    try:
-        return receipt.future.result(timeout)
-    except TimeoutError:
-        return None
 
 
 def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
