@@ -134,6 +134,8 @@ def test_strikes_amid_the_sending_lose_and_repeat_nothing(api: DevServer) -> Non
     found = outcome(
         api,
         """
+tracer.start_span("first").end()
+assert processor.force_flush()
 for burst in range(10):
     sent = processor.stats().requests
     for number in range(50):
@@ -146,8 +148,8 @@ report()
 """,
     )
     assert found["worker_restarts"] >= 9
-    assert (found["accepted"], found["acknowledged"], found["dropped"]) == (500, 500, {})
-    assert len(set(found["names"])) == len(found["names"]) == 500
+    assert (found["accepted"], found["acknowledged"], found["dropped"]) == (501, 501, {})
+    assert len(set(found["names"])) == len(found["names"]) == 501
 
 
 def test_a_span_that_ends_the_thread_whenever_it_is_read_costs_itself_alone(
@@ -157,14 +159,15 @@ def test_a_span_that_ends_the_thread_whenever_it_is_read_costs_itself_alone(
         api,
         """
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext, TraceFlags
+
 class Deadly(ReadableSpan):
     @property
     def attributes(self):
         raise SystemExit
 
 tracer.start_span("before").end()
-recorded = tracer.start_span("recorded")
-processor.on_end(Deadly("deadly", recorded.get_span_context()))
+processor.on_end(Deadly("deadly", SpanContext(1, 2, False, TraceFlags(1))))
 tracer.start_span("after").end()
 processor.force_flush()
 report()
@@ -172,25 +175,6 @@ report()
     )
     assert found["names"] == ["after", "before"]
     assert found["dropped"] == {"unreadable": 1}
-
-
-def test_strikes_at_any_moment_leave_every_span_accounted_for(api: DevServer) -> None:
-    found = outcome(
-        api,
-        """
-for burst in range(20):
-    with tracer.start_as_current_span(f"root {burst}"):
-        for number in range(50):
-            tracer.start_span(f"span {burst} {number}").end()
-    strike()
-    processor.force_flush(burst * 10)
-processor.shutdown()
-report()
-""",
-    )
-    assert found["worker_restarts"] >= 1
-    assert found["accepted"] == found["acknowledged"] + sum(found["dropped"].values()) >= 1020
-    assert len(set(found["names"])) == len(found["names"]) >= found["acknowledged"]
 
 
 def test_shutdown_revives_a_dead_thread_and_delivers(api: DevServer) -> None:
