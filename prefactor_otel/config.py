@@ -131,6 +131,11 @@ class Config(BaseSettings):
     request_timeout: Seconds = Field(
         30.0, description="Longest time that one request to the API may take, in seconds."
     )
+    handle_sigterm: bool = Field(
+        False,
+        description="Let SIGTERM end the process by SystemExit(143), so that what waits is "
+        "delivered; an own handler of the application stays.",
+    )
     strict: bool = Field(
         False, description="Raise at construction when settings are missing or unusable."
     )
@@ -158,6 +163,7 @@ class Options(TypedDict, total=False):
     export_timeout: float | None
     shutdown_timeout: float | None
     request_timeout: float | None
+    handle_sigterm: bool | None
     strict: bool | None
 
 

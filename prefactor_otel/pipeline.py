@@ -4,13 +4,15 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
+from weakref import WeakMethod
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
+from prefactor_otel import exits
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.ledger import DropReason, Ledger, Stats, logger
@@ -54,7 +56,12 @@ class Pipeline:
         self._forks = _forks
         self._not_waiting = 0
         self._vain_wait: tuple[float, float] | None = None
+        self._owner: WeakMethod[Callable[[], None]] | None = None
         self._worker = Worker(self._config) if self._config is not None else None
+        if self._config is not None:
+            exits.watch(self)
+            if self._config.handle_sigterm:
+                exits.exit_on_sigterm()
 
     @property
     def run_id(self) -> str | None:
@@ -68,6 +75,17 @@ class Pipeline:
         worker = self._current()
         if worker is not None:
             worker.bind(resource)
+
+    def ends_with(self, shutdown: Callable[[], None]) -> None:
+        """The bound method that shuts down everything that hands spans to this, and this."""
+        self._owner = WeakMethod(shutdown)
+
+    def close_at_exit(self) -> None:
+        """Shut down, by way of the provider if that is known."""
+        owner = self._owner() if self._owner is not None else None
+        if owner is not None:
+            owner()
+        self.shutdown()
 
     def started(self, span: ReadableSpan) -> None:
         """A span has started. Returns at once."""
@@ -167,6 +185,7 @@ class Pipeline:
         if self._resource is not None:
             self._worker.bind(self._resource)
         self._forks = _forks
+        exits.watch(self)
 
     def _lock(self) -> threading.Lock:
         """This process's lock. One that was inherited by a fork may be held for ever by a thread

@@ -71,9 +71,11 @@ class TracerProvider(SdkTracerProvider):
             if exporter not in self._exporters:
                 self._exporters.append(exporter)
                 exporter.pipeline.bind(self.resource.attributes)
+                exporter.pipeline.ends_with(self.shutdown)
                 super().add_span_processor(SpanStartHook(exporter))
         if isinstance(span_processor, PrefactorSpanProcessor):
             span_processor.pipeline.bind(self.resource.attributes)
+            span_processor.pipeline.ends_with(self.shutdown)
         self._added.append(span_processor)
         super().add_span_processor(span_processor)
 

@@ -39,6 +39,7 @@ ORDER = [
     "run",
     "ledger",
     "guard",
+    "exits",
     "answers",
     "wire",
     "outbox",
