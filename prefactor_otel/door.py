@@ -4,6 +4,7 @@ from typing import Unpack
 
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import Options
+from prefactor_otel.credential import TokenSource
 from prefactor_otel.ledger import Stats
 from prefactor_otel.pipeline import Pipeline
 
@@ -20,7 +21,7 @@ class Door:
     def __init__(
         self,
         api_url: str | None = None,
-        api_token: str | None = None,
+        api_token: str | TokenSource | None = None,
         **options: Unpack[Options],
     ) -> None:
         self._pipeline = Pipeline(api_url, api_token, **options)

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel import exits
 from prefactor_otel.config import Config, load_config, variable_of
+from prefactor_otel.credential import TokenSource
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.ledger import DropReason, Ledger, Stats, logger
 from prefactor_otel.outbox import Receipt
@@ -46,7 +47,10 @@ class Pipeline:
     """
 
     def __init__(
-        self, api_url: str | None = None, api_token: str | None = None, **options: object
+        self,
+        api_url: str | None = None,
+        api_token: str | TokenSource | None = None,
+        **options: object,
     ) -> None:
         self._config = _settings(api_url, api_token, options)
         self._off = Ledger()
@@ -206,7 +210,7 @@ class Pipeline:
 
 
 def _settings(
-    api_url: str | None, api_token: str | None, options: dict[str, object]
+    api_url: str | None, api_token: str | TokenSource | None, options: dict[str, object]
 ) -> Config | None:
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         logger.debug("OTEL_SDK_DISABLED is set: the Prefactor exporter stays off")

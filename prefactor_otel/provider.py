@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from prefactor_otel.config import Options
+from prefactor_otel.credential import TokenSource
 from prefactor_otel.exporter import PrefactorExporter, SpanStartHook
 from prefactor_otel.ledger import logger
 from prefactor_otel.processor import PrefactorSpanProcessor
@@ -109,7 +110,7 @@ class TracerProvider(SdkTracerProvider):
 
 def configure(
     api_url: str | None = None,
-    api_token: str | None = None,
+    api_token: str | TokenSource | None = None,
     *,
     resource: Resource | None = None,
     **options: Unpack[Options],

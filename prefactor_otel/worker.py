@@ -22,7 +22,7 @@ from prefactor_otel.intake import Ended, Event, Flush, Intake, Started
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger
 from prefactor_otel.outbox import Outbox, Receipt
 from prefactor_otel.run import PACKAGE, Run, package_version
-from prefactor_otel.sender import Sender
+from prefactor_otel.sender import UNREAD, Sender
 from prefactor_otel.span import Attributes, key_of
 
 TICK: Final = 0.2
@@ -42,6 +42,7 @@ class Worker:
     """One run's worth of background work. Public methods may be called from any thread."""
 
     def __init__(self, config: Config) -> None:
+        assert config.api_token is not None
         self.run = Run()
         self.run_status: FinishStatus | None = None
         self._config = config
@@ -57,6 +58,8 @@ class Worker:
             self._log,
             max_batch_size=config.max_batch_size,
             max_request_bytes=config.max_request_bytes,
+            token=config.api_token,
+            probe_interval=config.probe_interval,
         )
         self._intake = Intake(config, self.run, self._outbox, self._ledger, self._log)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -287,10 +290,9 @@ class Worker:
                     await asyncio.gather(sending, return_exceptions=True)
 
     def _client_config(self) -> HttpClientConfig:
-        assert self._config.api_token is not None
         return HttpClientConfig(
             api_url=self._config.api_url,
-            api_token=self._config.api_token.get_secret_value(),
+            api_token=UNREAD,
             request_timeout=self._config.request_timeout,
             connect_timeout=min(10.0, self._config.request_timeout),
             max_retries=0,  # the sender retries, and it alone

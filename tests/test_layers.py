@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = [
     "errors",
     "hygiene",
+    "credential",
     "config",
     "semconv",
     "semconv.genai",
