@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Final
 from weakref import WeakMethod
 
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
-from prefactor_otel import exits
+from prefactor_otel import exits, metrics
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.credential import TokenSource
 from prefactor_otel.errors import PrefactorConfigError
@@ -50,6 +51,8 @@ class Pipeline:
         self,
         api_url: str | None = None,
         api_token: str | TokenSource | None = None,
+        *,
+        meter_provider: MeterProvider | None = None,
         **options: object,
     ) -> None:
         self._config = _settings(api_url, api_token, options)
@@ -62,6 +65,8 @@ class Pipeline:
         self._vain_wait: tuple[float, float] | None = None
         self._owner: WeakMethod[Callable[[], None]] | None = None
         self._worker = Worker(self._config) if self._config is not None else None
+        if meter_provider is not None:
+            metrics.observe(meter_provider, self)
         if self._config is not None:
             exits.watch(self)
             if self._config.handle_sigterm:
@@ -169,6 +174,17 @@ class Pipeline:
         if worker is not None:
             return worker.stats()
         return self._off.snapshot(items=0, size=0, orphaned=0, run_id=None, state="off")
+
+    @property
+    def capacity(self) -> int:
+        """Items that may wait for the API."""
+        return self._config.max_queue_size if self._config is not None else 0
+
+    def peek(self) -> Stats | None:
+        """The counters; None in a forked child that has not used the pipeline: to be looked at
+        is no use of it, and begins no run."""
+        begun = self._forks == _forks or self._config is None
+        return self.stats() if begun else None
 
     def _current(self, *, revive: bool = True) -> Worker | None:
         """This process's worker. In a forked child the inherited one is forgotten, with what

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Any, Unpack
 
 from opentelemetry import trace
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import (
     ConcurrentMultiSpanProcessor,
@@ -113,6 +114,7 @@ def configure(
     api_token: str | TokenSource | None = None,
     *,
     resource: Resource | None = None,
+    meter_provider: MeterProvider | None = None,
     **options: Unpack[Options],
 ) -> SdkTracerProvider:
     """Send every span of this process to Prefactor, live.
@@ -126,11 +128,13 @@ def configure(
         if _is_configured(current):
             logger.warning("configure() was called twice; the first call stays in force")
             return current
-        processor = PrefactorSpanProcessor(api_url, api_token, **options)
+        processor = PrefactorSpanProcessor(
+            api_url, api_token, meter_provider=meter_provider, **options
+        )
         processor.pipeline.bind(current.resource.attributes)
         current.add_span_processor(processor)
         return current
-    processor = PrefactorSpanProcessor(api_url, api_token, **options)
+    processor = PrefactorSpanProcessor(api_url, api_token, meter_provider=meter_provider, **options)
     provider = TracerProvider(resource=resource, span_processors=[processor])
     trace.set_tracer_provider(provider)
     if trace.get_tracer_provider() is not provider:

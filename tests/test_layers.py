@@ -39,6 +39,7 @@ ORDER = [
     "encoding",
     "run",
     "ledger",
+    "metrics",
     "guard",
     "exits",
     "answers",
