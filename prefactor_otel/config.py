@@ -11,10 +11,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, cast
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    PlainValidator,
+    SecretStr,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from prefactor_otel.credential import TokenSource, usable_source
 from prefactor_otel.errors import PrefactorConfigError
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
@@ -31,15 +39,6 @@ def _usable_url(url: str) -> str:
     if parts.username or parts.password:
         raise ValueError("must not hold credentials; the token goes into api_token")
     return url.rstrip("/")
-
-
-def _usable_token(token: SecretStr) -> SecretStr:
-    stripped = token.get_secret_value().strip()
-    if not stripped:
-        raise ValueError("must not be blank")
-    if not stripped.isprintable() or not stripped.isascii():
-        raise ValueError("must be printable ASCII")
-    return SecretStr(stripped)
 
 
 def _finite(seconds: float) -> float:
@@ -68,8 +67,12 @@ class Config(BaseSettings):
     api_url: Annotated[str, AfterValidator(_usable_url)] = Field(
         DEFAULT_API_URL, description="Address of the Prefactor API."
     )
-    api_token: Annotated[SecretStr, AfterValidator(_usable_token)] | None = Field(
-        None, description="API token. Without one the exporter says so once and stays off."
+    api_token: Annotated[SecretStr | TokenSource, PlainValidator(usable_source)] | None = Field(
+        None,
+        repr=False,  # a function may show what it holds
+        description="API token. Without one the exporter says so once and stays off. "
+        "The argument may also be a function that returns it: asked at the start and before "
+        "every try after a refusal, so that a token can be renewed.",
     )
     agent_id: str | None = Field(
         None, description="Agent that the run belongs to. Leave out with a deployment token."
@@ -143,6 +146,14 @@ class Config(BaseSettings):
     request_timeout: Seconds = Field(
         30.0, description="Longest time that one request to the API may take, in seconds."
     )
+    probe_interval: Seconds = Field(
+        60.0, description="Time between two tries with a token that the API refuses, in seconds."
+    )
+    handle_sigterm: bool = Field(
+        False,
+        description="Let SIGTERM end the process by SystemExit(143), so that what waits is "
+        "delivered; an own handler of the application stays.",
+    )
     strict: bool = Field(
         False, description="Raise at construction when settings are missing or unusable."
     )
@@ -173,6 +184,8 @@ class Options(TypedDict, total=False):
     export_timeout: float | None
     shutdown_timeout: float | None
     request_timeout: float | None
+    probe_interval: float | None
+    handle_sigterm: bool | None
     strict: bool | None
 
 
@@ -185,7 +198,9 @@ def variable_of(option: str) -> str:
 
 
 def load_config(
-    api_url: str | None = None, api_token: str | None = None, **options: object
+    api_url: str | None = None,
+    api_token: str | TokenSource | None = None,
+    **options: object,
 ) -> Config:
     """Read the settings; ``None`` means unset.
 

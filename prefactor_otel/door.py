@@ -2,8 +2,11 @@
 
 from typing import Unpack
 
+from opentelemetry.metrics import MeterProvider
+
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import Options
+from prefactor_otel.credential import TokenSource
 from prefactor_otel.ledger import Stats
 from prefactor_otel.pipeline import Pipeline
 
@@ -14,16 +17,19 @@ class Door:
     The run is registered and started in the background at construction and finished at shutdown.
     Arguments win over environment variables, which win over defaults; the README lists them all.
     Construction does no network I/O and raises only ``PrefactorConfigError``: for an argument
-    that cannot be used, and with ``strict=True`` for missing or unusable settings.
+    that cannot be used, and with ``strict=True`` for missing or unusable settings. With a
+    ``meter_provider`` the counters of ``stats`` are metrics of that, too.
     """
 
     def __init__(
         self,
         api_url: str | None = None,
-        api_token: str | None = None,
+        api_token: str | TokenSource | None = None,
+        *,
+        meter_provider: MeterProvider | None = None,
         **options: Unpack[Options],
     ) -> None:
-        self._pipeline = Pipeline(api_url, api_token, **options)
+        self._pipeline = Pipeline(api_url, api_token, meter_provider=meter_provider, **options)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} run_id={self.run_id}>"

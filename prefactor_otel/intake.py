@@ -136,9 +136,9 @@ class Intake:
         late = at_once or time.monotonic() - self._born > RESOURCE_WAIT
         if self.is_open or not (named or late or self.resource is not None):
             return
-        self.is_open = True
         resource = self.resource if self.resource is not None else Resource.create().attributes
         self._outbox.put(self._run.opening(config, resource))
+        self.is_open = True  # not before: an opening twice is one to the API, none would be fatal
 
     def close_run(self, status: FinishStatus | None) -> None:
         """Close what is open, then the run itself; without a status, by its root spans."""

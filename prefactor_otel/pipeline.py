@@ -4,14 +4,18 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
+from weakref import WeakMethod
 
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
+from prefactor_otel import exits, metrics
 from prefactor_otel.config import Config, load_config, variable_of
+from prefactor_otel.credential import TokenSource
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.ledger import DropReason, Ledger, Stats, logger
 from prefactor_otel.outbox import Receipt
@@ -47,7 +51,12 @@ class Pipeline:
     """
 
     def __init__(
-        self, api_url: str | None = None, api_token: str | None = None, **options: object
+        self,
+        api_url: str | None = None,
+        api_token: str | TokenSource | None = None,
+        *,
+        meter_provider: MeterProvider | None = None,
+        **options: object,
     ) -> None:
         self._config = _settings(api_url, api_token, options)
         self._off = Ledger()
@@ -57,7 +66,14 @@ class Pipeline:
         self._forks = _forks
         self._not_waiting = 0
         self._vain_wait: tuple[float, float] | None = None
+        self._owner: WeakMethod[Callable[[], None]] | None = None
         self._worker = Worker(self._config) if self._config is not None else None
+        if meter_provider is not None:
+            metrics.observe(meter_provider, self)
+        if self._config is not None:
+            exits.watch(self)
+            if self._config.handle_sigterm:
+                exits.exit_on_sigterm()
 
     @property
     def run_id(self) -> str | None:
@@ -71,6 +87,17 @@ class Pipeline:
         worker = self._current()
         if worker is not None:
             worker.bind(resource)
+
+    def ends_with(self, shutdown: Callable[[], None]) -> None:
+        """The bound method that shuts down everything that hands spans to this, and this."""
+        self._owner = WeakMethod(shutdown)
+
+    def close_at_exit(self) -> None:
+        """Shut down, by way of the provider if that is known."""
+        owner = self._owner() if self._owner is not None else None
+        if owner is not None:
+            owner()
+        self.shutdown()
 
     def started(self, span: ReadableSpan) -> None:
         """A span has started. Returns at once."""
@@ -98,22 +125,13 @@ class Pipeline:
         receipt = Receipt()
         worker.ended(spans, receipt)
         if self._config.spool_dir is not None:
-            self._await_disk(receipt)
+            worker.outcome(receipt.stored, _DISK_WAIT)  # a millisecond, unless the disk hangs
         if not self._may_wait(worker):
             return not receipt.future.done() or receipt.future.result() is not False
         begun = time.monotonic()
-        try:
-            outcome = receipt.future.result(self._config.export_timeout)
-        except TimeoutError:
-            outcome = None
+        outcome = worker.outcome(receipt.future, self._config.export_timeout)
         self._vain_wait = (begun, time.monotonic()) if outcome is None else None
         return outcome is not False
-
-    def _await_disk(self, receipt: Receipt) -> None:
-        """Wait until what was handed over outlives the process: a millisecond or so, unless the
-        disk hangs."""
-        with suppress(TimeoutError):
-            receipt.stored.result(_DISK_WAIT)
 
     def flush(self, timeout_millis: float) -> bool:
         """True when everything that ended before is acknowledged within the timeout, or on disk
@@ -163,6 +181,17 @@ class Pipeline:
             return worker.stats()
         return self._off.snapshot(state="off")
 
+    @property
+    def capacity(self) -> int:
+        """Items that may wait for the API."""
+        return self._config.max_queue_size if self._config is not None else 0
+
+    def peek(self) -> Stats | None:
+        """The counters; None in a forked child that has not used the pipeline: to be looked at
+        is no use of it, and begins no run."""
+        begun = self._forks == _forks or self._config is None
+        return self.stats() if begun else None
+
     def _current(self, *, revive: bool = True) -> Worker | None:
         """This process's worker. In a forked child the inherited one is forgotten, with what
         waits in it: that is the parent's to send."""
@@ -182,6 +211,7 @@ class Pipeline:
         if self._resource is not None:
             self._worker.bind(self._resource)
         self._forks = _forks
+        exits.watch(self)
 
     def _lock(self) -> threading.Lock:
         """This process's lock. One that was inherited by a fork may be held for ever by a thread
@@ -202,7 +232,7 @@ class Pipeline:
 
 
 def _settings(
-    api_url: str | None, api_token: str | None, options: dict[str, object]
+    api_url: str | None, api_token: str | TokenSource | None, options: dict[str, object]
 ) -> Config | None:
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         logger.debug("OTEL_SDK_DISABLED is set: the Prefactor exporter stays off")

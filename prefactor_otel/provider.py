@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Any, Unpack
 
 from opentelemetry import trace
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import (
     ConcurrentMultiSpanProcessor,
@@ -19,6 +20,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from prefactor_otel.config import Options
+from prefactor_otel.credential import TokenSource
 from prefactor_otel.exporter import PrefactorExporter, SpanStartHook
 from prefactor_otel.ledger import logger
 from prefactor_otel.processor import PrefactorSpanProcessor
@@ -71,9 +73,11 @@ class TracerProvider(SdkTracerProvider):
             if exporter not in self._exporters:
                 self._exporters.append(exporter)
                 exporter.pipeline.bind(self.resource.attributes)
+                exporter.pipeline.ends_with(self.shutdown)
                 super().add_span_processor(SpanStartHook(exporter))
         if isinstance(span_processor, PrefactorSpanProcessor):
             span_processor.pipeline.bind(self.resource.attributes)
+            span_processor.pipeline.ends_with(self.shutdown)
         self._added.append(span_processor)
         super().add_span_processor(span_processor)
 
@@ -107,9 +111,10 @@ class TracerProvider(SdkTracerProvider):
 
 def configure(
     api_url: str | None = None,
-    api_token: str | None = None,
+    api_token: str | TokenSource | None = None,
     *,
     resource: Resource | None = None,
+    meter_provider: MeterProvider | None = None,
     **options: Unpack[Options],
 ) -> SdkTracerProvider:
     """Send every span of this process to Prefactor, live.
@@ -123,11 +128,13 @@ def configure(
         if _is_configured(current):
             logger.warning("configure() was called twice; the first call stays in force")
             return current
-        processor = PrefactorSpanProcessor(api_url, api_token, **options)
+        processor = PrefactorSpanProcessor(
+            api_url, api_token, meter_provider=meter_provider, **options
+        )
         processor.pipeline.bind(current.resource.attributes)
         current.add_span_processor(processor)
         return current
-    processor = PrefactorSpanProcessor(api_url, api_token, **options)
+    processor = PrefactorSpanProcessor(api_url, api_token, meter_provider=meter_provider, **options)
     provider = TracerProvider(resource=resource, span_processors=[processor])
     trace.set_tracer_provider(provider)
     if trace.get_tracer_provider() is not provider:

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import orjson
+from pydantic import SecretStr
 
 from prefactor_http import PrefactorHttpClient
 from prefactor_http.pfid import is_pfid, partition_of
 from prefactor_otel.answers import Answer, Verdict, judge_output, judge_request
+from prefactor_otel.credential import TokenSource, read_token
 from prefactor_otel.items import Operation
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog
 from prefactor_otel.outbox import Entry, Outbox
@@ -21,8 +23,8 @@ from prefactor_otel.wire import RunRecord, bulk_item, shrunk
 
 INITIAL_BACKOFF: Final = 0.5
 MAX_BACKOFF: Final = 30.0
-UNAUTHORIZED_WAIT: Final = 60.0
-"""Seconds between two tries with a token that the API refuses."""
+UNREAD: Final = "unread"
+"""Stands for the token in a client that has not sent anything."""
 SMALLEST_REQUEST: Final = 4096
 _SPAN_OPERATIONS: Final = (Operation.CREATE, Operation.FINISH_SPAN)
 
@@ -38,6 +40,8 @@ class Sender:
         *,
         max_batch_size: int,
         max_request_bytes: int,
+        token: SecretStr | TokenSource,
+        probe_interval: float,
     ) -> None:
         self.closing = False
         self.paused = False
@@ -49,6 +53,8 @@ class Sender:
         self._log = log
         self._max_items = max_batch_size
         self._max_bytes = max_request_bytes
+        self._token = token
+        self._probe_interval = probe_interval
         self._failures = 0
         self._wakeup = asyncio.Event()
 
@@ -68,6 +74,7 @@ class Sender:
     async def run(self, client: PrefactorHttpClient) -> None:
         """Deliver until closed and empty."""
         self._wakeup = asyncio.Event()  # an event belongs to the loop that first waits for it
+        client.config.api_token = UNREAD
         while not (self.closing and not self._outbox.queued):
             if not self._outbox.queued:
                 self._wakeup.clear()
@@ -92,6 +99,11 @@ class Sender:
 
     async def _deliver_next(self, client: PrefactorHttpClient) -> float | None:
         """Send one batch. Returns the seconds to wait before the next, None for no wait."""
+        if self.paused or client.config.api_token == UNREAD:
+            try:
+                client.config.api_token = read_token(self._token)
+            except ValueError as error:  # it counts as refused
+                return self._react(Answer(Verdict.UNAUTHORIZED, str(error)))
         batch = self._outbox.lease(self._max_items, self._max_bytes)
         try:
             for entry in batch:
@@ -374,10 +386,10 @@ class Sender:
             self.paused = True
             self._log.warn(
                 "token",
-                f"Prefactor refuses the API token ({answer.reason}); spans wait in memory and "
-                "one try a minute is made. Check PREFACTOR_API_TOKEN",
+                f"Prefactor refuses the API token ({answer.reason}); spans wait in memory and one "
+                f"try every {self._probe_interval:.0f} s is made. Check PREFACTOR_API_TOKEN",
             )
-            return UNAUTHORIZED_WAIT
+            return self._probe_interval
         self._log.warn(
             "delivery", f"Prefactor cannot be reached ({answer.reason}); spans wait in memory"
         )

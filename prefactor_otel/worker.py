@@ -23,7 +23,7 @@ from prefactor_otel.intake import Dropped, Ended, Event, Flush, Intake, Started
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger
 from prefactor_otel.outbox import Outbox, Receipt
 from prefactor_otel.run import PACKAGE, Run, package_version
-from prefactor_otel.sender import Sender
+from prefactor_otel.sender import UNREAD, Sender
 from prefactor_otel.span import Attributes, key_of
 from prefactor_otel.spool.adoption import SCAN_INTERVAL
 from prefactor_otel.spool.spool import Spool
@@ -37,6 +37,9 @@ TICK: Final = 0.2
 STALLED_AFTER: Final = 2.0
 """Seconds without an answer after which nobody is kept waiting for the API."""
 
+_PULSE: Final = 0.1
+"""Seconds after which those who wait for the thread make sure that it lives."""
+
 _DRAIN_SLICE: Final = 256
 """Events handled before the sender gets a turn on the loop."""
 
@@ -45,6 +48,7 @@ class Worker:
     """One run's worth of background work. Public methods may be called from any thread."""
 
     def __init__(self, config: Config) -> None:
+        assert config.api_token is not None
         self.run = Run()
         self.run_status: FinishStatus | None = None
         self._config = config
@@ -62,6 +66,8 @@ class Worker:
             self._log,
             max_batch_size=config.max_batch_size,
             max_request_bytes=config.max_request_bytes,
+            token=config.api_token,
+            probe_interval=config.probe_interval,
         )
         self._spool = self._new_spool()
         self._intake = Intake(config, self.run, self._outbox, self._ledger, self._log)
@@ -73,7 +79,10 @@ class Worker:
         self._send_at = 0.0
         self._deadline: float | None = None
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="prefactor-otel", daemon=True)
+        self._is_taking = False
+        self._retaken: Event | None = None
+        self._is_run_closed = False
+        self._thread = self._new_thread()
         self._thread.start()
 
     # -- any thread -----------------------------------------------------------------------
@@ -110,6 +119,7 @@ class Worker:
         """A span has started."""
         if not self.is_closing:
             self._inbox.append(Started(span, time.monotonic()))
+            self._revive()
             self._wake(urgent=False)
 
     def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> None:
@@ -128,6 +138,7 @@ class Worker:
         else:
             crowded = self._count_inbox(len(spans)) >= self._config.max_batch_size
             self._inbox.append(Ended(spans, receipt))
+            self._revive()
             self._wake(urgent=receipt is not None or crowded)
 
     def flush(self, timeout: float) -> bool:
@@ -135,12 +146,26 @@ class Worker:
         seconds, or, while the API does not answer, on disk; False at the deadline, or when
         something was lost or waits in memory for its parent."""
         if self.is_closing:
-            return self._closed.wait(timeout) and self._ledger.waiting == 0
+            return self._await_close(timeout) and self._ledger.waiting == 0
         receipt = Receipt(patient=not self._outbox.is_durable)
         self._inbox.append(Flush(receipt))
+        self._revive()
         self._wake(urgent=True)
-        outcome = _outcome(receipt.future, timeout)
-        return _outcome(receipt.stored, 0.0) is True if outcome is None else outcome
+        outcome = self.outcome(receipt.future, timeout)
+        if outcome is None:
+            return receipt.stored.done() and receipt.stored.result()
+        return outcome
+
+    def outcome(self, future: "Future[bool | None] | Future[bool]", timeout: float) -> bool | None:
+        """What became of what a receipt stands for; None when that is open after ``timeout``
+        seconds, or the waiting was called off."""
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0 or future.done():
+            try:
+                return future.result(min(max(0.0, left), _PULSE))
+            except TimeoutError:
+                self._revive()
+        return None
 
     def hurry_waiters(self) -> None:
         """Let everybody who waits for an acknowledgement go; what was accepted stays so."""
@@ -153,9 +178,10 @@ class Worker:
         whether everything was delivered."""
         if self._deadline is None:
             self._deadline = deadline
+            self._revive()
             self._wake(urgent=True)
-        self._closed.wait(max(0.0, deadline - time.monotonic()) + 0.3)
-        return self._closed.is_set() and self._ledger.waiting == 0
+        closed = self._await_close(max(0.0, deadline - time.monotonic()) + 0.3)
+        return closed and self._ledger.waiting == 0
 
     def stats(self) -> Stats:
         """A snapshot of all counters."""
@@ -176,6 +202,36 @@ class Worker:
         if self._sender.paused:
             return "paused"
         return "running" if self.run_id is not None else "starting"
+
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._work, name="prefactor-otel", daemon=True)
+
+    def _revive(self) -> None:
+        """Start the thread again if something has killed it; what waits is still there."""
+        if self._thread.is_alive():
+            return
+        with self._inbox_lock:
+            if self._thread.is_alive() or self._closed.is_set():
+                return
+            self._ledger.restart()
+            self._outbox.release()
+            self._loop, self._awake = None, True
+            self._thread = self._new_thread()
+            try:
+                self._thread.start()
+                return
+            except RuntimeError:  # the interpreter ends, and refuses new threads
+                pass
+        if self.is_closing:
+            self._work()
+
+    def _await_close(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while not self._closed.wait(max(0.0, min(deadline - time.monotonic(), _PULSE))):
+            if time.monotonic() >= deadline:
+                return False
+            self._revive()
+        return True
 
     def _wake(self, *, urgent: bool) -> None:
         """Wake the loop, at most once until it sleeps again: this is on the application's path."""
@@ -212,32 +268,33 @@ class Worker:
     # -- the thread -----------------------------------------------------------------------
 
     def _work(self) -> None:
-        """The thread's life. A fault in here is logged, counted, and the work taken up again."""
-        try:
-            while not self._run_loop():
-                self._ledger.restart()
-        finally:
-            self._settle_rest()
-            self._closed.set()
+        """The thread's life. A fault in here is logged, counted, and the work taken up again. What
+        kills the thread all the same leaves everything as it is for the next thread."""
+        while not self._run_loop():
+            self._ledger.restart()
+        self._settle_rest()
+        self._closed.set()
 
     def _run_loop(self) -> bool:
-        loop = asyncio.new_event_loop()
-        loop.set_debug(False)  # -X dev is about the application's loop, not about this one
+        """Work until shutdown is done, or time is up. False when the work must be taken up anew:
+        also after ``SystemExit`` and the like, which strike a thread from outside."""
         try:
-            loop.run_until_complete(self._main())
-        except Exception as error:
+            # No debugging: -X dev is about the application's loop, not about this one.
+            with asyncio.Runner(debug=False, loop_factory=asyncio.new_event_loop) as runner:
+                runner.run(self._main())
+        except BaseException as error:
             logger.debug("The worker failed", exc_info=True)
             self._log.warn("worker", f"The worker failed ({type(error).__name__}); it goes on")
             self._outbox.release()
             time.sleep(0.1)  # a fault that repeats at once must not become a busy loop
-            return self.is_closing
+            return self._deadline is not None and time.monotonic() >= self._deadline
         finally:
             self._loop = None
-            loop.close()
         return True
 
     async def _main(self) -> None:
         with guard.untraced():  # the tasks made in here inherit it
+            self._take_up()
             self._wakeup, self._hurry = asyncio.Event(), asyncio.Event()
             self._loop = asyncio.get_running_loop()
             if self._spool is not None:
@@ -267,12 +324,6 @@ class Worker:
             max_bytes=config.spool_max_bytes,
             max_age=config.spool_max_age,
         )
-
-    def _close_run(self) -> None:
-        if self._spool is not None:
-            self._spool.stop_adopting()
-        self._intake.close_run(self.run_status)
-        self._intake.store()
 
     async def _take_in(self, sending: "asyncio.Task[None]") -> None:
         """Take events from the inbox until shutdown is asked for and the inbox is empty."""
@@ -334,14 +385,47 @@ class Worker:
         self._send_at = 0.0
         return True
 
+    def _close_run(self) -> None:
+        if self._spool is not None:
+            self._spool.stop_adopting()
+        if not self._is_run_closed:
+            self._intake.close_run(self.run_status)
+            self._is_run_closed = True
+        self._intake.store()
+
     def _take_slice(self) -> None:
         for _ in range(_DRAIN_SLICE):
             if not self._inbox:
                 return
-            event = self._inbox.popleft()
-            if isinstance(event, Ended):
-                self._count_inbox(-len(event.spans))
-            self._intake.take(event)
+            self._is_taking = True
+            try:
+                self._intake.take(self._inbox[0])
+            except Exception:
+                self._discard_taken()
+                raise
+            self._discard_taken()  # not before: whatever kills the thread must not lose an event
+
+    def _discard_taken(self) -> None:
+        self._is_taking = False
+        event = self._inbox.popleft()
+        if isinstance(event, Ended):
+            self._count_inbox(-len(event.spans))
+
+    def _take_up(self) -> None:
+        """Where the thread died amid an event, the rest of that is taken, but only once more."""
+        event = self._inbox[0] if self._is_taking and self._inbox else None
+        if event is not None and event is self._retaken:
+            self._discard_deadly(event)
+        elif isinstance(event, Ended):
+            rest = [span for span in event.spans if not self._is_known_ended(span)]
+            self._count_inbox(len(rest) - len(event.spans))
+            self._inbox[0] = self._retaken = Ended(rest, event.receipt)
+        self._is_taking = False
+
+    def _discard_deadly(self, event: Event) -> None:
+        self._discard_taken()
+        if isinstance(event, Ended):
+            self._lose(event.spans, event.receipt, DropReason.UNREADABLE)
 
     def _settle_rest(self) -> None:
         """Account for what could not be delivered, in one line."""
@@ -375,10 +459,9 @@ class Worker:
 
 def client_config(config: Config) -> HttpClientConfig:
     """How the client is to talk to the API: once, for the sender retries, and it alone."""
-    assert config.api_token is not None
     return HttpClientConfig(
         api_url=config.api_url,
-        api_token=config.api_token.get_secret_value(),
+        api_token=UNREAD,
         request_timeout=config.request_timeout,
         connect_timeout=min(10.0, config.request_timeout),
         max_retries=0,
@@ -388,13 +471,6 @@ def client_config(config: Config) -> HttpClientConfig:
 def sdk_header() -> str:
     """What the exporter calls itself in its requests."""
     return f"{PACKAGE}@{package_version()}"
-
-
-def _outcome(future: Future[bool | None] | Future[bool], timeout: float) -> bool | None:
-    try:
-        return future.result(timeout)
-    except TimeoutError:
-        return None
 
 
 def _lose(receipt: Receipt) -> None:

@@ -18,6 +18,7 @@ from prefactor_http.exceptions import (
     PrefactorValidationError,
 )
 from prefactor_otel.config import Config, load_config, variable_of
+from prefactor_otel.credential import read_token
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.run import PACKAGE, package_version
 from prefactor_otel.schemas import schema_version
@@ -88,7 +89,7 @@ async def _examine() -> AsyncIterator[Check]:
     yield Check("settings", "ok", f"API at {config.api_url}; a token is set")
     http = HttpClientConfig(
         config.api_url,
-        config.api_token.get_secret_value(),
+        read_token(config.api_token),
         request_timeout=10.0,
         connect_timeout=5.0,
         max_retries=0,

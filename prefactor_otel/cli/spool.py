@@ -107,6 +107,7 @@ def run_replay(path: Path) -> int:
 
 
 async def _replayed(path: Path, config: Config, spans: int) -> Stats:
+    assert config.api_token is not None
     ledger, log = Ledger(), QuietLog()
     outbox = Outbox(config.max_queue_size, config.max_queue_bytes, ledger, log)
     sender = Sender(
@@ -115,6 +116,8 @@ async def _replayed(path: Path, config: Config, spans: int) -> Stats:
         log,
         max_batch_size=config.max_batch_size,
         max_request_bytes=config.max_request_bytes,
+        token=config.api_token,
+        probe_interval=config.probe_interval,
     )
     max_bytes, max_age = config.spool_max_bytes, config.spool_max_age
     adoption = Adoption(

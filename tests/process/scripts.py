@@ -25,16 +25,28 @@ def localhost(api: DevServer) -> str:
     return api.url.replace("127.0.0.1", "localhost")
 
 
+def environment_of(url: str, token: str) -> dict[str, str]:
+    """The machine's environment with the two variables that users set, and no other of ours."""
+    kept = {n: v for n, v in os.environ.items() if not n.startswith(("PREFACTOR_", "OTEL_"))}
+    return kept | {"PREFACTOR_API_URL": url, "PREFACTOR_API_TOKEN": token}
+
+
+def started_script(source: str, url: str, token: str) -> "subprocess.Popen[str]":
+    """The same as ``run_script``, while it runs."""
+    return subprocess.Popen(
+        [sys.executable, "-X", "dev", "-c", source],
+        env=environment_of(url, token),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def run_script(
     source: str, url: str, token: str = "pf_some_token", timeout: float = 30.0, **variables: str
 ) -> Ended:
     """Run Python source with the two variables that users set, warnings shown as in ``-X dev``."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PREFACTOR_", "OTEL_"))
-    }
-    environment |= {"PREFACTOR_API_URL": url, "PREFACTOR_API_TOKEN": token} | variables
+    environment = environment_of(url, token) | variables
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-c", source],
         env=environment,

@@ -1,0 +1,151 @@
+"""Servers that fork their workers, each in an environment with the published package."""
+
+import os
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from prefactor_otel.devserver import DevServer
+from tests.http import environments
+from tests.process.scripts import environment_of, localhost
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+OURS = ("opentelemetry-sdk>=1.36", "aiohttp>=3.12", "tenacity>=9.0", "orjson>=3.10")
+SETTINGS = ("pydantic>=2.9", "pydantic-settings>=2.10")
+DOORS = ["BatchSpanProcessor(PrefactorExporter())", "PrefactorSpanProcessor()"]
+SET_UP = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor
+
+provider = TracerProvider()
+provider.add_span_processor(DOOR)
+trace.set_tracer_provider(provider)
+
+def work(name):
+    for number in range(100):
+        trace.get_tracer("agent").start_span(f"{name} {number}").end()
+"""
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("servers") / "environment"
+    return environments.make(folder, *OURS, *SETTINGS, "celery>=5.4", "gunicorn>=22")
+
+
+@contextmanager
+def running(api: DevServer, folder: Path, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server that is asked to stop at the end, and does."""
+    environment = environment_of(localhost(api), api.token)
+    environment["PYTHONPATH"] = os.pathsep.join([str(environments.CHECKOUT), str(folder)])
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            yield process
+            process.terminate()
+            assert process.wait(30) == 0, (folder / "log").read_text()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def names(api: DevServer) -> list[str]:
+    return sorted(row["payload"]["name"] for row in api.spans())
+
+
+def runs_of_work(api: DevServer) -> list[tuple[object, object]]:
+    runs = [run for run in api.instances() if run["span_counts"]["total"]]
+    return sorted((run["span_counts"]["total"], run["status"]) for run in runs)
+
+
+CELERY = """
+from celery import Celery
+
+app = Celery("app", broker="filesystem://")
+app.conf.broker_transport_options = {
+    "data_folder_in": FOLDER, "data_folder_out": FOLDER, "control_folder": FOLDER + "/control",
+}
+app.conf.worker_max_tasks_per_child = 1
+
+@app.task
+def run(number):
+    work(f"task {number}")
+
+if __name__ == "__main__":
+    for number in range(4):
+        run.apply_async((number,))
+"""
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_celery_tasks_are_delivered_by_children_that_are_recycled(
+    api: DevServer, python: Path, tmp_path: Path, door: str
+) -> None:
+    queue = tmp_path / "queue"
+    queue.mkdir()
+    source = SET_UP.replace("DOOR", door) + CELERY.replace("FOLDER", repr(str(queue)))
+    (tmp_path / "app.py").write_text(source)
+    worker = ("-m", "celery", "-A", "app", "worker", "-c", "2", "--pool", "prefork")
+    with running(api, tmp_path, str(python), *worker):
+        environments.run(
+            python,
+            str(tmp_path / "app.py"),
+            PYTHONPATH=str(environments.CHECKOUT),
+            PREFACTOR_API_URL="",
+        )
+        done = [(100, "complete")] * 4
+        arrived = api.wait_until(lambda api: runs_of_work(api) == done, timeout=60)
+        assert arrived, (runs_of_work(api), (tmp_path / "log").read_text())
+    assert names(api) == sorted(f"task {t} {n}" for t in range(4) for n in range(100))
+
+
+GUNICORN = """
+import os
+
+def application(environ, start_response):
+    work(environ["PATH_INFO"])
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("preload", [("--preload",), ()])
+def test_gunicorn_workers_deliver_what_they_have_served(
+    api: DevServer, python: Path, tmp_path: Path, door: str, preload: tuple[str, ...]
+) -> None:
+    (tmp_path / "app.py").write_text(SET_UP.replace("DOOR", door) + GUNICORN)
+    address = f"127.0.0.1:{free_port()}"
+    command = ("-m", "gunicorn", "app:application", "--bind", address, "--workers", "2")
+    with running(api, tmp_path, str(python), *command, *preload):
+        assert api.wait_until(lambda _: answers(address, "/first"), timeout=30)
+        for number in range(3):
+            assert answers(address, f"/{number}")
+    served = ["/first", "/0", "/1", "/2"]
+    assert names(api) == sorted(f"{path} {n}" for path in served for n in range(100))
+    assert {status for _, status in runs_of_work(api)} == {"complete"}
+
+
+def answers(address: str, path: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False

@@ -1,0 +1,117 @@
+"""A signal that ends a process does not cost its spans, where the application wants that."""
+
+import signal
+import subprocess
+
+import pytest
+
+from prefactor_otel.devserver import DevServer
+from tests.process.dead import never_answering, refusing, unavailable
+from tests.process.scripts import localhost, run_script, started_script
+
+AGENT = """
+import atexit, signal, sys, time
+atexit.register(lambda: print("ended", time.time()))  # the last to run: all others are younger
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
+
+provider = TracerProvider(span_processors=[DOOR])
+tracer = provider.get_tracer("agent")
+for number in range(100):
+    tracer.start_span(f"span {number}").end()
+"""
+WAIT = """
+try:
+    print("ready", flush=True)
+    signal.pause()
+finally:
+    print("finally", time.time(), flush=True)
+"""
+DOORS = ["BatchSpanProcessor(PrefactorExporter(OPTIONS))", "PrefactorSpanProcessor(OPTIONS)"]
+
+
+def agent(door: str = DOORS[1], options: str = "handle_sigterm=True") -> str:
+    return AGENT.replace("DOOR", door.replace("OPTIONS", options))
+
+
+def interrupted(script: str, number: signal.Signals, url: str, token: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of a script that is sent a signal once it is ready."""
+    process = started_script(script, url, token)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    try:
+        output, errors = process.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return process.returncode, output, errors
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, -2)])
+def test_a_signal_runs_the_finally_blocks_and_loses_nothing(
+    api: DevServer, door: str, number: signal.Signals, code: int
+) -> None:
+    ended, output, _ = interrupted(agent(door) + WAIT, number, localhost(api), api.token)
+    assert ended == code
+    assert output.startswith("finally")
+    [instance] = api.instances()
+    assert instance["status"] == "complete"
+    assert instance["span_counts"]["complete"] == 100
+
+
+def test_sigterm_amid_a_request_loses_nothing(api: DevServer) -> None:
+    api.faults.add(path="/bulk", delay=1.0)
+    script = agent() + "while not provider.force_flush(100):\n    break\n" + WAIT
+    ended, _, _ = interrupted(script, signal.SIGTERM, localhost(api), api.token)
+    assert ended == 143
+    assert api.instances()[0]["span_counts"]["complete"] == 100
+
+
+@pytest.mark.parametrize("dead_api", [refusing, never_answering, unavailable])
+def test_sigterm_with_a_dead_api_ends_within_the_shutdown_timeout(dead_api: object) -> None:
+    assert callable(dead_api)
+    with dead_api() as url:
+        script = agent(options="handle_sigterm=True, shutdown_timeout=2") + WAIT
+        code, output, errors = interrupted(script, signal.SIGTERM, url, "pf_some_token")
+    assert code == 143
+    times = dict(line.split() for line in output.splitlines())
+    assert float(times["ended"]) - float(times["finally"]) <= 2.5
+    assert "100 spans were not delivered" in errors
+
+
+def test_without_the_option_sigterm_is_left_alone(api: DevServer) -> None:
+    script = agent(options="") + "print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)"
+    assert run_script(script, localhost(api), api.token).stdout.startswith("True\n")
+
+
+@pytest.mark.parametrize("handler", ["signal.SIG_IGN", "lambda *_: sys.exit(9)"])
+def test_what_the_application_has_decided_about_sigterm_stays(api: DevServer, handler: str) -> None:
+    script = (
+        f"import signal, sys\nhandler = {handler}\nsignal.signal(signal.SIGTERM, handler)\n"
+        + agent()
+        + "print(signal.getsignal(signal.SIGTERM) is handler)"
+    )
+    assert run_script(script, localhost(api), api.token).stdout.startswith("True\n")
+
+
+def test_outside_of_the_main_thread_one_line_says_that_the_option_has_no_effect(
+    api: DevServer,
+) -> None:
+    script = """
+import signal, threading
+from prefactor_otel import PrefactorSpanProcessor
+
+def build():
+    for _ in range(2):
+        PrefactorSpanProcessor(handle_sigterm=True).shutdown()
+
+thread = threading.Thread(target=build)
+thread.start()
+thread.join()
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+"""
+    ended = run_script(script, localhost(api), api.token)
+    assert ended.code == 0
+    assert ended.stderr.count("handle_sigterm has no effect") == 1
