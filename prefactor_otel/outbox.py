@@ -5,8 +5,8 @@ the front of the line only, and disk the whole of it.
 """
 
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
@@ -88,6 +88,8 @@ class Entry:
 
 
 SPAN_OPERATIONS: Final = (Operation.CREATE, Operation.FINISH_SPAN)
+MAX_PASSED: Final = 4096
+"""Entries that are looked at in vain, at most, to fill one request."""
 REFILL: Final = 512
 """Items read from disk at a time."""
 
@@ -116,6 +118,40 @@ class LostSpans:
         return parent
 
 
+class Ahead:
+    """Items that are in flight or in the line, as far as others have to wait for them: spans for
+    their parent and their creation, everything for the opening of its run, and the end of a run
+    for everything in it."""
+
+    def __init__(self) -> None:
+        self._spans: set[SpanRef] = set()
+        self._runs: Counter[str] = Counter()
+        self._opening: set[str] = set()
+
+    def add(self, item: Item) -> None:
+        self._runs[item.run] += 1
+        if item.span is not None:
+            self._spans.add(item.span)
+        elif item.operation is not Operation.FINISH_RUN:
+            self._opening.add(item.run)
+
+    def remove(self, item: Item) -> None:
+        """The item, which has been added, is through or back in the line."""
+        self._runs[item.run] -= 1
+        if not self._runs[item.run]:
+            del self._runs[item.run]
+        if item.span is not None:
+            self._spans.discard(item.span)
+        else:
+            self._opening.discard(item.run)
+
+    def holds_up(self, item: Item) -> bool:
+        """Whether the item has to wait for one of these."""
+        if item.operation not in SPAN_OPERATIONS:
+            return item.run in self._runs
+        return item.run in self._opening or item.span in self._spans or item.parent in self._spans
+
+
 class Outbox:
     """First in, first out; past its bounds the oldest span item is given up."""
 
@@ -127,6 +163,7 @@ class Outbox:
         self._log = log
         self._queue: deque[Entry] = deque()
         self._leased: dict[Entry, None] = {}
+        self._flying = Ahead()
         self._bytes = 0
         self.more: Callable[[], None] = lambda: None
         """Called when there is room for what others have left."""
@@ -196,23 +233,48 @@ class Outbox:
         self._adopted, self.adopted = None, 0
 
     def lease(self, max_items: int, max_bytes: int) -> list[Entry]:
-        """Take the oldest entries, at least one if there is any; they still count as waiting."""
+        """Take the oldest entries that can be sent now: span operations for one request, or one
+        operation of a run. They still count as waiting. Whatever needs something that is in
+        flight, or that needs such a thing, stays in the line."""
         if self._line.items and len(self._queue) < max_items:
             self._refill()
         elif len(self._queue) < max_items:
             self.more()
         self._expire()
-        size = 0
-        while self._queue and len(self._leased) < max_items:
-            size += self._queue[0].item.size
-            if self._leased and size > max_bytes:
+        batch, passed = self._chosen(max_items, max_bytes)
+        self._queue.extendleft(reversed(passed))
+        for entry in batch:
+            self._leased[entry] = None
+            self._flying.add(entry.item)
+        return batch
+
+    def _chosen(self, max_items: int, max_bytes: int) -> tuple[list[Entry], list[Entry]]:
+        """The entries to send, and those before them in the line that have to wait."""
+        batch: list[Entry] = []
+        passed: list[Entry] = []
+        waiting, size = Ahead(), 0
+        while self._queue and len(batch) < max_items and len(passed) < MAX_PASSED:
+            item = self._queue[0].item
+            if self._flying.holds_up(item) or waiting.holds_up(item):
+                waiting.add(item)
+                passed.append(self._queue.popleft())
+            elif item.operation in SPAN_OPERATIONS:
+                size += item.size
+                if batch and size > max_bytes:
+                    break
+                batch.append(self._queue.popleft())
+            elif batch:  # a run's operation goes alone, and after the spans before it
+                waiting.add(item)
+                passed.append(self._queue.popleft())
+            else:
+                batch.append(self._queue.popleft())
                 break
-            self._leased[self._queue.popleft()] = None
-        return list(self._leased)
+        return batch, passed
 
     def settle(self, entry: Entry) -> None:
         """A leased entry is done with, delivered or not."""
         del self._leased[entry]
+        self._flying.remove(entry.item)
         self._let_go(entry)
 
     def replace(self, entry: Entry, item: Item) -> None:
@@ -220,14 +282,13 @@ class Outbox:
         self._bytes += item.footprint - entry.item.footprint
         entry.item = item
 
-    def ahead_of(self, entry: Entry) -> Iterator[Entry]:
-        """The leased entries that must be settled before this one."""
-        return (other for other in self._leased if other is not entry)
-
-    def release(self) -> None:
-        """Put what is still leased back at the front, in its order."""
-        self._queue.extendleft(reversed(list(self._leased)))
-        self._leased.clear()
+    def release(self, batch: Iterable[Entry] | None = None) -> None:
+        """Put what is still leased (of a batch, or at all) back at the front, in its order."""
+        left = [e for e in (self._leased if batch is None else batch) if e in self._leased]
+        for entry in left:
+            del self._leased[entry]
+            self._flying.remove(entry.item)
+        self._queue.extendleft(reversed(left))
 
     def watch(self, receipt: Receipt) -> None:
         """Let a receipt wait for everything that is in the outbox now."""
@@ -247,6 +308,7 @@ class Outbox:
         """Take everything out of memory, for the final account."""
         entries = [*self._leased, *self._queue, *self._line.tail]
         self._leased.clear()
+        self._flying = Ahead()
         self._queue.clear()
         self._line.tail.clear()
         self._bytes = 0

@@ -6,7 +6,8 @@ One retry layer: the client is told not to retry, every wait is here, and shutdo
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import orjson
@@ -26,6 +27,10 @@ MAX_BACKOFF: Final = 30.0
 UNREAD: Final = "unread"
 """Stands for the token in a client that has not sent anything."""
 SMALLEST_REQUEST: Final = 4096
+MAX_FLIGHTS: Final = 4
+"""Requests at a time: at a round trip of 200 ms, one alone carries 2,500 spans a second."""
+CLOSING_BACKOFF: Final = 0.5
+"""Seconds between two tries, at most, while the process wants to end."""
 _SPAN_OPERATIONS: Final = (Operation.CREATE, Operation.FINISH_SPAN)
 
 
@@ -46,7 +51,6 @@ class Sender:
         self.closing = False
         self.paused = False
         self.failing = False
-        self.sending_since: float | None = None
         self.runs: dict[str, RunRecord | None] = {}
         self._outbox = outbox
         self._ledger = ledger
@@ -56,11 +60,18 @@ class Sender:
         self._token = token
         self._probe_interval = probe_interval
         self._failures = 0
+        self._resume_at = 0.0
+        self._calls: dict[object, float] = {}
         self._wakeup = asyncio.Event()
 
     def has_refused(self, run: str) -> bool:
         """Whether the API has refused to register a run."""
         return run in self.runs and self.runs[run] is None
+
+    @property
+    def sending_since(self) -> float | None:
+        """When the oldest request that is not answered yet was made (monotonic seconds)."""
+        return min(self._calls.values(), default=None)
 
     def wake(self) -> None:
         """There is something to send, or a reason not to wait any longer."""
@@ -69,62 +80,83 @@ class Sender:
     def close(self) -> None:
         """Stop when the outbox is empty; end the wait of a backoff now."""
         self.closing = True
+        self._resume_at = 0.0
         self.wake()
 
     async def run(self, client: PrefactorHttpClient) -> None:
         """Deliver until closed and empty."""
         self._wakeup = asyncio.Event()  # an event belongs to the loop that first waits for it
         client.config.api_token = UNREAD
-        while not (self.closing and not self._outbox.queued):
-            if not self._outbox.queued:
-                self._wakeup.clear()
-                await self._wakeup.wait()
-                continue
-            wait = await self._deliver_next(client)
-            if wait is not None and self.closing and self.paused:
-                return  # a refused token will not be accepted within the shutdown's seconds
-            if wait is not None:
-                await self._pause(wait)
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait, unless closing begins: then once more at once, later in short steps."""
-        was_closing = self.closing
-        deadline = time.monotonic() + (min(seconds, 0.5) if was_closing else seconds)
-        while (left := deadline - time.monotonic()) > 0 and self.closing == was_closing:
-            self._wakeup.clear()
-            try:
-                await asyncio.wait_for(self._wakeup.wait(), left)
-            except TimeoutError:
-                return
-
-    async def _deliver_next(self, client: PrefactorHttpClient) -> float | None:
-        """Send one batch. Returns the seconds to wait before the next, None for no wait."""
-        if self.paused or client.config.api_token == UNREAD:
-            try:
-                client.config.api_token = read_token(self._token)
-            except ValueError as error:  # it counts as refused
-                return self._react(Answer(Verdict.UNAUTHORIZED, str(error)))
-        batch = self._outbox.lease(self._max_items, self._max_bytes)
+        flights: set[asyncio.Task[Answer]] = set()
         try:
-            for entry in batch:
-                if entry.item.operation in (Operation.REGISTER, Operation.START):
-                    answer = await self._open_run(client, entry)
-                    if answer.verdict is not Verdict.DONE:
-                        return self._react(answer)
-            spans = self._sendable(batch)
-            if spans:
-                answer = await self._send(client, spans)
-                if answer.verdict is not Verdict.DONE:
-                    return self._react(answer)
-            for entry in batch:
-                if entry.item.operation is Operation.FINISH_RUN:
-                    answer = await self._finish_run(client, entry)
-                    if answer.verdict is not Verdict.DONE:
-                        return self._react(answer)
-            self._recovered()
-            return None
+            while not (self.closing and not len(self._outbox)):
+                self._wakeup.clear()
+                self._land(flights)
+                if self.closing and self.paused:
+                    return  # a refused token will not be accepted within the shutdown's seconds
+                self._launch(client, flights)
+                await self._rest()
         finally:
-            self._outbox.release()
+            for flight in flights:
+                flight.cancel()
+            await asyncio.gather(*flights, return_exceptions=True)
+
+    def _land(self, flights: "set[asyncio.Task[Answer]]") -> None:
+        """See what has become of the requests that are over."""
+        landed = {flight for flight in flights if flight.done()}
+        flights -= landed
+        answers = [flight.result() for flight in landed]
+        trouble = [answer for answer in answers if answer.verdict is not Verdict.DONE]
+        if trouble and time.monotonic() >= self._resume_at:  # else it is one and the same trouble
+            self._resume_at = time.monotonic() + self._react(trouble[0])
+        elif answers and not trouble:
+            self._recovered()
+
+    def _launch(self, client: PrefactorHttpClient, flights: "set[asyncio.Task[Answer]]") -> None:
+        """Make as many requests as there is something for; while the API fails, one."""
+        most = 1 if self.failing else MAX_FLIGHTS
+        while len(flights) < most and time.monotonic() >= self._resume_at:
+            if not self._outbox.queued or not self._has_token(client):
+                return
+            batch = self._outbox.lease(self._max_items, self._max_bytes)
+            if not batch:
+                return
+            flight = asyncio.create_task(self._deliver(client, batch))
+            flight.add_done_callback(lambda _: self.wake())
+            flights.add(flight)
+
+    def _has_token(self, client: PrefactorHttpClient) -> bool:
+        """Read the token at the start, and anew for every try after a refusal."""
+        if not self.paused and client.config.api_token != UNREAD:
+            return True
+        try:
+            client.config.api_token = read_token(self._token)
+        except ValueError as error:  # it counts as refused
+            answer = Answer(Verdict.UNAUTHORIZED, str(error))
+            self._resume_at = time.monotonic() + self._react(answer)
+            return False
+        return True
+
+    async def _rest(self) -> None:
+        """Wait until there is something to do, or a backoff is over."""
+        backoff = self._resume_at - time.monotonic()
+        try:
+            await asyncio.wait_for(self._wakeup.wait(), backoff if backoff > 0 else None)
+        except TimeoutError:
+            return
+
+    async def _deliver(self, client: PrefactorHttpClient, batch: Sequence[Entry]) -> Answer:
+        """Make the request for one batch, and put back what it has not settled."""
+        operation = batch[0].item.operation
+        try:
+            if operation in (Operation.REGISTER, Operation.START):
+                return await self._open_run(client, batch[0])
+            if operation is Operation.FINISH_RUN:
+                return await self._finish_run(client, batch[0])
+            spans = self._sendable(batch)
+            return await self._send(client, spans) if spans else Answer(Verdict.DONE)
+        finally:
+            self._outbox.release(batch)
             self._outbox.commit()
 
     # -- the run itself -------------------------------------------------------------------
@@ -149,8 +181,6 @@ class Sender:
         return self._concluded(entry, answer)
 
     async def _finish_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
-        if any(other.item.run == entry.item.run for other in self._outbox.ahead_of(entry)):
-            return Answer(Verdict.DONE)  # spans of the run have come back; it closes after them
         if self.runs.get(entry.item.run) is None:
             self._settle(entry, DropReason.RUN_REFUSED)
             return Answer(Verdict.DONE)
@@ -183,9 +213,9 @@ class Sender:
             record = self.runs[entry.item.run]
             assert record is not None
             path = f"/api/v1/agent_instance/{record.instance_id}/{action}"
-        self._count([entry])
         try:
-            reply = await client.request("POST", path, json_data=body)
+            with self._calling([entry]):
+                reply = await client.request("POST", path, json_data=body)
         except Exception as error:
             answer = judge_request(error)
             if getattr(error, "status_code", None) == 409 and action != "register":
@@ -193,8 +223,6 @@ class Sender:
             if answer.verdict in (Verdict.APART, Verdict.SMALLER):
                 answer = Answer(Verdict.NEVER, answer.reason)
             return answer, {}
-        finally:
-            self.sending_since = None
         details = reply.get("details")
         return Answer(Verdict.DONE), details if isinstance(details, dict) else {}
 
@@ -239,18 +267,19 @@ class Sender:
         entries = [entry for entry in entries if self._is_ready(entry)]
         if not entries:
             return Answer(Verdict.DONE)
-        self._count(entries)
         items = [self._encoded(entry) for entry in entries]
+        if len(items) > 1 and sum(map(len, items)) > self._max_bytes:  # learnt meanwhile
+            return await self._send_halves(client, entries)
         try:
-            outputs = await client.bulk.execute_raw(items)
+            with self._calling(entries):
+                outputs = await client.bulk.execute_raw(items)
         except Exception as error:
             answer = judge_request(error)
         else:
             return self._account(entries, outputs)
-        finally:
-            self.sending_since = None
         if answer.verdict is Verdict.SMALLER:
-            self._max_bytes = max(SMALLEST_REQUEST, sum(map(len, items)) // 2)
+            half = max(SMALLEST_REQUEST, sum(map(len, items)) // 2)
+            self._max_bytes = min(self._max_bytes, half)
             return await self._send_smaller(client, entries, answer)
         if answer.verdict is Verdict.APART and len(entries) > 1:
             return await self._send_halves(client, entries)
@@ -362,11 +391,18 @@ class Sender:
         assert record is not None
         return record
 
-    def _count(self, entries: Sequence[Entry]) -> None:
+    @contextmanager
+    def _calling(self, entries: Sequence[Entry]) -> Iterator[None]:
+        """A request is made for these."""
         self._ledger.request(sum(entry.attempts > 0 for entry in entries))
         for entry in entries:
             entry.attempts += 1
-        self.sending_since = time.monotonic()
+        call = object()
+        self._calls[call] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._calls[call]
 
     def _settle(self, entry: Entry, reason: DropReason | None) -> None:
         self._outbox.settle(entry)
@@ -395,7 +431,8 @@ class Sender:
         )
         self._failures += 1
         backoff = min(MAX_BACKOFF, INITIAL_BACKOFF * 2.0 ** min(self._failures - 1, 16))
-        return max(answer.retry_after or 0.0, backoff * random.uniform(0.75, 1.25))
+        wait = max(answer.retry_after or 0.0, backoff * random.uniform(0.75, 1.25))
+        return min(wait, CLOSING_BACKOFF) if self.closing else wait
 
     def _recovered(self) -> None:
         if self.failing:

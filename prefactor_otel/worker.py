@@ -40,8 +40,8 @@ STALLED_AFTER: Final = 2.0
 _PULSE: Final = 0.1
 """Seconds after which those who wait for the thread make sure that it lives."""
 
-_DRAIN_SLICE: Final = 256
-"""Events handled before the sender gets a turn on the loop."""
+_DRAIN_SLICE: Final = 0.003
+"""Seconds of taking events in before the sender gets a turn on the loop."""
 
 
 class Worker:
@@ -394,9 +394,8 @@ class Worker:
         self._intake.store()
 
     def _take_slice(self) -> None:
-        for _ in range(_DRAIN_SLICE):
-            if not self._inbox:
-                return
+        until = time.monotonic() + _DRAIN_SLICE
+        while self._inbox and time.monotonic() < until:
             self._is_taking = True
             try:
                 self._intake.take(self._inbox[0])
