@@ -38,6 +38,7 @@ ORDER = [
     "counting",
     "encoding",
     "run",
+    "quiet",
     "ledger",
     "metrics",
     "guard",
