@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http import HttpClientConfig, PrefactorHttpClient
 from prefactor_http.models.types import FinishStatus
-from prefactor_otel import guard, quiet
+from prefactor_otel import greenlets, guard, quiet
 from prefactor_otel.config import Config
 from prefactor_otel.intake import Ended, Event, Flush, Intake, Started
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger
@@ -264,7 +264,7 @@ class Worker:
         also after ``SystemExit`` and the like, which strike a thread from outside."""
         try:
             # No debugging: -X dev is about the application's loop, not about this one.
-            with asyncio.Runner(debug=False, loop_factory=asyncio.new_event_loop) as runner:
+            with asyncio.Runner(debug=False, loop_factory=greenlets.loop_factory()) as runner:
                 runner.run(self._main())
         except BaseException as error:
             logger.debug("The worker failed", exc_info=True)

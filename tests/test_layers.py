@@ -42,6 +42,7 @@ ORDER = [
     "ledger",
     "metrics",
     "guard",
+    "greenlets",
     "exits",
     "answers",
     "wire",
