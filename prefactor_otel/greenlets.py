@@ -30,7 +30,7 @@ def warn_once() -> None:
         logger.warning(
             "gevent has patched this process: spans are delivered, but asyncio.run() elsewhere in "
             "it can fail while the exporter connects. An application that uses asyncio should "
-            "call monkey.patch_all(thread=False)"
+            "call monkey.patch_all(thread=False, queue=False)"
         )
 
 

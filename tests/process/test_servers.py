@@ -152,7 +152,7 @@ def answers(address: str, path: str) -> bool:
 
 
 GEVENT = """
-from gevent import monkey; monkey.patch_all()
+from gevent import monkey; monkey.patch_all(PATCHED)
 import asyncio, time
 PREPARED
 assert provider.force_flush()
@@ -180,14 +180,15 @@ print(exporter.stats().acknowledged)
 
 
 @pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("patched", ["", "thread=False, queue=False"])
 def test_a_process_under_gevent_delivers_and_runs_its_own_event_loop(
-    api: DevServer, python: Path, door: str
+    api: DevServer, python: Path, door: str, patched: str
 ) -> None:
     prepared = SET_UP.replace("DOOR", door.replace("Prefactor", "exporter := Prefactor"))
     printed = environments.run(
         python,
         "-c",
-        GEVENT.replace("PREPARED", prepared),
+        GEVENT.replace("PATCHED", patched).replace("PREPARED", prepared),
         PYTHONPATH=str(environments.CHECKOUT),
         PREFACTOR_API_URL=localhost(api),
         PREFACTOR_API_TOKEN=api.token,
