@@ -1,6 +1,5 @@
 """Every span is accounted for: accepted = acknowledged + waiting + dropped by reason."""
 
-import logging
 import threading
 import time
 from collections import Counter
@@ -8,9 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
+from prefactor_otel.quiet import own_logger
+
 State = Literal["off", "starting", "running", "paused", "failed", "closed"]
 
-logger: Final = logging.getLogger("prefactor_otel")
+logger: Final = own_logger("prefactor_otel")
 
 
 class DropReason(StrEnum):

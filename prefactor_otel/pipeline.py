@@ -13,7 +13,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
-from prefactor_otel import exits, metrics
+from prefactor_otel import exits, greenlets, metrics
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.credential import TokenSource
 from prefactor_otel.errors import PrefactorConfigError
@@ -71,6 +71,7 @@ class Pipeline:
         if meter_provider is not None:
             metrics.observe(meter_provider, self)
         if self._config is not None:
+            greenlets.warn_once()
             exits.watch(self)
             if self._config.handle_sigterm:
                 exits.exit_on_sigterm()

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http import HttpClientConfig, PrefactorHttpClient
 from prefactor_http.models.types import FinishStatus
-from prefactor_otel import guard
+from prefactor_otel import greenlets, guard, quiet
 from prefactor_otel.config import Config
 from prefactor_otel.intake import Dropped, Ended, Event, Flush, Intake, Started
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger
@@ -117,14 +117,17 @@ class Worker:
 
     def started(self, span: ReadableSpan) -> None:
         """A span has started."""
-        if not self.is_closing:
+        if not self.is_closing and not quiet.is_own_thread():
             self._inbox.append(Started(span, time.monotonic()))
             self._revive()
             self._wake(urgent=False)
 
     def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> None:
         """Spans have ended. With a receipt they are taken at once, and it is settled when the
-        API has answered for all of them; without, they wait for company."""
+        API has answered for all of them; without, they wait for company. A span that ends on
+        the worker's own thread is of our own work, and none of the agent's."""
+        if quiet.is_own_thread():
+            return
         if self.is_closing:
             # What shutdown has closed as cancelled is on the platform; its late end loses nothing.
             spans = [span for span in spans if not self._is_known_ended(span)]
@@ -270,17 +273,18 @@ class Worker:
     def _work(self) -> None:
         """The thread's life. A fault in here is logged, counted, and the work taken up again. What
         kills the thread all the same leaves everything as it is for the next thread."""
-        while not self._run_loop():
-            self._ledger.restart()
-        self._settle_rest()
-        self._closed.set()
+        with quiet.own_thread():
+            while not self._run_loop():
+                self._ledger.restart()
+            self._settle_rest()
+            self._closed.set()
 
     def _run_loop(self) -> bool:
         """Work until shutdown is done, or time is up. False when the work must be taken up anew:
         also after ``SystemExit`` and the like, which strike a thread from outside."""
         try:
             # No debugging: -X dev is about the application's loop, not about this one.
-            with asyncio.Runner(debug=False, loop_factory=asyncio.new_event_loop) as runner:
+            with asyncio.Runner(debug=False, loop_factory=greenlets.loop_factory()) as runner:
                 runner.run(self._main())
         except BaseException as error:
             logger.debug("The worker failed", exc_info=True)

@@ -1,4 +1,4 @@
-"""Servers that fork their workers, each in an environment with the published package."""
+"""Servers that fork their workers, and gevent, in an environment with the published packages."""
 
 import os
 import socket
@@ -38,7 +38,7 @@ def work(name):
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("servers") / "environment"
-    return environments.make(folder, *OURS, *SETTINGS, "celery>=5.4", "gunicorn>=22")
+    return environments.make(folder, *OURS, *SETTINGS, "celery>=5.4", "gunicorn>=22", "gevent>=24")
 
 
 @contextmanager
@@ -149,3 +149,49 @@ def answers(address: str, path: str) -> bool:
             return bool(response.status == 200)
     except OSError:
         return False
+
+
+GEVENT = """
+from gevent import monkey; monkey.patch_all(PATCHED)
+import asyncio, time
+PREPARED
+assert provider.force_flush()
+connected = time.monotonic() + 10
+while exporter.run_id is None and time.monotonic() < connected:
+    time.sleep(0.01)
+took = []
+for number in range(1000):
+    span = trace.get_tracer("agent").start_span(f"span {number}")
+    begun = time.perf_counter()
+    span.end()
+    took.append(time.perf_counter() - begun)
+
+async def main():
+    loop = asyncio.get_running_loop()
+    for _ in range(20):
+        await asyncio.sleep(0.02)
+        assert asyncio.get_running_loop() is loop
+
+asyncio.run(main())
+provider.shutdown()
+assert sorted(took)[990] < 0.005, sorted(took)[990]
+print(exporter.stats().acknowledged)
+"""
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("patched", ["", "thread=False, queue=False"])
+def test_a_process_under_gevent_delivers_and_runs_its_own_event_loop(
+    api: DevServer, python: Path, door: str, patched: str
+) -> None:
+    prepared = SET_UP.replace("DOOR", door.replace("Prefactor", "exporter := Prefactor"))
+    printed = environments.run(
+        python,
+        "-c",
+        GEVENT.replace("PATCHED", patched).replace("PREPARED", prepared),
+        PYTHONPATH=str(environments.CHECKOUT),
+        PREFACTOR_API_URL=localhost(api),
+        PREFACTOR_API_TOKEN=api.token,
+    )
+    assert printed == "1000\n"
+    assert len(api.spans()) == 1000
