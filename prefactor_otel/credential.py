@@ -1,10 +1,14 @@
 """The API token: a fixed one, or what a function of the application says it is now."""
 
 from collections.abc import Callable
+from typing import Final
 
 from pydantic import SecretStr
 
 TokenSource = Callable[[], str]
+
+UNREAD: Final = "unread"
+"""Stands for the token in a client that has not sent anything."""
 
 
 def usable_token(token: object) -> SecretStr:

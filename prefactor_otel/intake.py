@@ -1,8 +1,6 @@
 """From events to items: the one funnel between the doors and the outbox. No I/O, no waiting."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from opentelemetry.sdk.resources import Resource
@@ -10,12 +8,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import Config
+from prefactor_otel.inbox import Dropped, Ended, Event, Started
 from prefactor_otel.items import Item
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger
 from prefactor_otel.mapping import Capture
-from prefactor_otel.outbox import Outbox, Receipt
+from prefactor_otel.outbox import Outbox
+from prefactor_otel.receipt import Receipt
 from prefactor_otel.run import Run
-from prefactor_otel.span import Attributes, SpanKey, ended, view_of
+from prefactor_otel.span import Attributes, ended, view_of
 from prefactor_otel.spool.file import ParkedRow
 from prefactor_otel.tree import SpanTree
 
@@ -24,39 +24,6 @@ RESOURCE_WAIT: Final = 0.5
 
 REQUEST_OVERHEAD: Final = 4096
 """Bytes that a request takes besides one item's body."""
-
-
-@dataclass(slots=True)
-class Started:
-    """A span has started, at this time of the monotonic clock."""
-
-    span: ReadableSpan
-    at: float
-
-
-@dataclass(slots=True)
-class Ended:
-    """Spans have ended; the receipt, if any, is settled when the API has answered for them."""
-
-    spans: Sequence[ReadableSpan]
-    receipt: Receipt | None
-
-
-@dataclass(slots=True)
-class Dropped:
-    """Spans have ended and were dropped because too many wait; they are counted already."""
-
-    keys: Sequence[SpanKey]
-
-
-@dataclass(slots=True)
-class Flush:
-    """Somebody waits until everything that came before is acknowledged."""
-
-    receipt: Receipt
-
-
-Event = Started | Ended | Dropped | Flush
 
 
 def capture_of(config: Config) -> Capture:

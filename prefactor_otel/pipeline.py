@@ -18,7 +18,7 @@ from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.credential import TokenSource
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.ledger import DropReason, Ledger, Stats, logger
-from prefactor_otel.outbox import Receipt
+from prefactor_otel.receipt import Receipt
 from prefactor_otel.span import Attributes
 from prefactor_otel.worker import Worker
 

@@ -16,16 +16,15 @@ from pydantic import SecretStr
 from prefactor_http import PrefactorHttpClient
 from prefactor_http.pfid import is_pfid, partition_of
 from prefactor_otel.answers import Answer, Verdict, judge_output, judge_request
-from prefactor_otel.credential import TokenSource, read_token
+from prefactor_otel.credential import UNREAD, TokenSource, read_token
 from prefactor_otel.items import Operation
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog
-from prefactor_otel.outbox import Entry, Outbox
+from prefactor_otel.outbox import Outbox
+from prefactor_otel.receipt import Entry
 from prefactor_otel.wire import RunRecord, bulk_item, shrunk
 
 INITIAL_BACKOFF: Final = 0.5
 MAX_BACKOFF: Final = 30.0
-UNREAD: Final = "unread"
-"""Stands for the token in a client that has not sent anything."""
 SMALLEST_REQUEST: Final = 4096
 MAX_FLIGHTS: Final = 4
 """Requests at a time: at a round trip of 200 ms, one alone carries 2,500 spans a second."""

@@ -8,25 +8,29 @@ that drain it run after non-daemon threads have been waited for.
 import asyncio
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from prefactor_http import HttpClientConfig, PrefactorHttpClient
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel import greenlets, guard, quiet
+from prefactor_otel.client import new_client
 from prefactor_otel.config import Config
-from prefactor_otel.intake import Dropped, Ended, Event, Flush, Intake, Started
+from prefactor_otel.inbox import Dropped, Ended, Flush, Inbox, Started
+from prefactor_otel.intake import Intake
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger
-from prefactor_otel.outbox import Outbox, Receipt
-from prefactor_otel.run import PACKAGE, Run, package_version
-from prefactor_otel.sender import UNREAD, Sender
+from prefactor_otel.outbox import Outbox
+from prefactor_otel.receipt import Receipt
+from prefactor_otel.run import Run
+from prefactor_otel.sender import Sender
 from prefactor_otel.span import Attributes, key_of
 from prefactor_otel.spool.adoption import SCAN_INTERVAL
 from prefactor_otel.spool.spool import Spool
+
+MAX_INBOX: Final = 16_384
+"""Ended spans that wait to be taken in, at most: these are objects, far larger than items."""
 
 STORED_WITHIN: Final = 0.02
 """Seconds that a span's end waits for company before it is written to the spool."""
@@ -54,9 +58,8 @@ class Worker:
         self._config = config
         self._ledger = Ledger()
         self._log = QuietLog()
-        self._inbox: deque[Event] = deque()
-        self._inbox_spans = 0
-        self._inbox_lock = threading.Lock()
+        self._inbox = Inbox()
+        self._reviving = threading.Lock()
         self._outbox = Outbox(
             config.max_queue_size, config.max_queue_bytes, self._ledger, self._log
         )
@@ -79,8 +82,6 @@ class Worker:
         self._send_at = 0.0
         self._deadline: float | None = None
         self._closed = threading.Event()
-        self._is_taking = False
-        self._retaken: Event | None = None
         self._is_run_closed = False
         self._thread = self._new_thread()
         self._thread.start()
@@ -118,7 +119,7 @@ class Worker:
     def started(self, span: ReadableSpan) -> None:
         """A span has started."""
         if not self.is_closing and not quiet.is_own_thread():
-            self._inbox.append(Started(span, time.monotonic()))
+            self._inbox.put(Started(span, time.monotonic()))
             self._revive()
             self._wake(urgent=False)
 
@@ -134,14 +135,14 @@ class Worker:
         self._ledger.accept(len(spans))
         if self.is_closing:
             self._lose(spans, receipt, DropReason.AFTER_SHUTDOWN)
-        elif self._inbox_spans >= self._config.max_queue_size:
+        elif self._inbox.spans >= min(self._config.max_queue_size, MAX_INBOX):
             self._lose(spans, receipt, DropReason.QUEUE_FULL)
             contexts = [context for span in spans if (context := span.get_span_context())]
-            self._inbox.append(Dropped([key_of(context) for context in contexts]))
+            self._inbox.put(Dropped([key_of(context) for context in contexts]))
         else:
-            crowded = self._count_inbox(len(spans)) >= self._config.max_batch_size
-            self._inbox.append(Ended(spans, receipt))
+            self._inbox.put(Ended(spans, receipt))
             self._revive()
+            crowded = self._inbox.spans >= self._config.max_batch_size
             self._wake(urgent=receipt is not None or crowded)
 
     def flush(self, timeout: float) -> bool:
@@ -151,7 +152,7 @@ class Worker:
         if self.is_closing:
             return self._await_close(timeout) and self._ledger.waiting == 0
         receipt = Receipt(patient=not self._outbox.is_durable)
-        self._inbox.append(Flush(receipt))
+        self._inbox.put(Flush(receipt))
         self._revive()
         self._wake(urgent=True)
         outcome = self.outcome(receipt.future, timeout)
@@ -213,7 +214,7 @@ class Worker:
         """Start the thread again if something has killed it; what waits is still there."""
         if self._thread.is_alive():
             return
-        with self._inbox_lock:
+        with self._reviving:
             if self._thread.is_alive() or self._closed.is_set():
                 return
             self._ledger.restart()
@@ -249,11 +250,6 @@ class Worker:
             self._urgent = True
             _call(loop, self._hurry.set)
         _call(loop, self._wakeup.set)
-
-    def _count_inbox(self, change: int) -> int:
-        with self._inbox_lock:
-            self._inbox_spans += change
-            return self._inbox_spans
 
     def _is_known_ended(self, span: ReadableSpan) -> bool:
         context = span.get_span_context()
@@ -298,12 +294,14 @@ class Worker:
 
     async def _main(self) -> None:
         with guard.untraced():  # the tasks made in here inherit it
-            self._take_up()
+            deadly = self._inbox.take_up(self._is_known_ended)
+            if deadly is not None:
+                self._lose(deadly.spans, deadly.receipt, DropReason.UNREADABLE)
             self._wakeup, self._hurry = asyncio.Event(), asyncio.Event()
             self._loop = asyncio.get_running_loop()
             if self._spool is not None:
                 self._spool.open()
-            async with PrefactorHttpClient(client_config(self._config), sdk_header()) as client:
+            async with new_client(self._config) as client:
                 sending = asyncio.create_task(self._sender.run(client))
                 try:
                     await self._take_in(sending)
@@ -335,7 +333,7 @@ class Worker:
             if sending.done():
                 sending.result()  # raises what ended it
                 return
-            self._take_slice()
+            self._inbox.take(self._intake.take, _DRAIN_SLICE)
             self._intake.take_due()
             self._intake.store()
             if not self.is_answering:
@@ -397,45 +395,10 @@ class Worker:
             self._is_run_closed = True
         self._intake.store()
 
-    def _take_slice(self) -> None:
-        until = time.monotonic() + _DRAIN_SLICE
-        while self._inbox and time.monotonic() < until:
-            self._is_taking = True
-            try:
-                self._intake.take(self._inbox[0])
-            except Exception:
-                self._discard_taken()
-                raise
-            self._discard_taken()  # not before: whatever kills the thread must not lose an event
-
-    def _discard_taken(self) -> None:
-        self._is_taking = False
-        event = self._inbox.popleft()
-        if isinstance(event, Ended):
-            self._count_inbox(-len(event.spans))
-
-    def _take_up(self) -> None:
-        """Where the thread died amid an event, the rest of that is taken, but only once more."""
-        event = self._inbox[0] if self._is_taking and self._inbox else None
-        if event is not None and event is self._retaken:
-            self._discard_deadly(event)
-        elif isinstance(event, Ended):
-            rest = [span for span in event.spans if not self._is_known_ended(span)]
-            self._count_inbox(len(rest) - len(event.spans))
-            self._inbox[0] = self._retaken = Ended(rest, event.receipt)
-        self._is_taking = False
-
-    def _discard_deadly(self, event: Event) -> None:
-        self._discard_taken()
-        if isinstance(event, Ended):
-            self._lose(event.spans, event.receipt, DropReason.UNREADABLE)
-
     def _settle_rest(self) -> None:
         """Account for what could not be delivered, in one line."""
-        for event in self._inbox:
-            receipt = None if isinstance(event, (Started, Dropped)) else event.receipt
-            if receipt is not None:
-                _lose(receipt)
+        for receipt in self._inbox.receipts():
+            _lose(receipt)
         self._outbox.commit()
         on_disk = self._outbox.is_durable
         if self._spool is not None:
@@ -443,7 +406,7 @@ class Worker:
         for entry in self._outbox.drain():
             entry.resolve(lost=not on_disk)
         reason = DropReason.UNAUTHORIZED if self._sender.paused else DropReason.SHUTDOWN_TIMEOUT
-        self._ledger.drop(reason, self._count_inbox(0) if on_disk else self._ledger.waiting)
+        self._ledger.drop(reason, self._inbox.spans if on_disk else self._ledger.waiting)
         self._tell_what_is_left()
 
     def _tell_what_is_left(self) -> None:
@@ -458,22 +421,6 @@ class Worker:
         if lost:
             reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(lost.items()))
             logger.warning("%d spans were not delivered (%s)", sum(lost.values()), reasons)
-
-
-def client_config(config: Config) -> HttpClientConfig:
-    """How the client is to talk to the API: once, for the sender retries, and it alone."""
-    return HttpClientConfig(
-        api_url=config.api_url,
-        api_token=UNREAD,
-        request_timeout=config.request_timeout,
-        connect_timeout=min(10.0, config.request_timeout),
-        max_retries=0,
-    )
-
-
-def sdk_header() -> str:
-    """What the exporter calls itself in its requests."""
-    return f"{PACKAGE}@{package_version()}"
 
 
 def _lose(receipt: Receipt) -> None:

@@ -56,11 +56,15 @@ ORDER = [
     "spool.file",
     "spool.folder",
     "spool.recovery",
+    "receipt",
+    "line",
     "outbox",
+    "client",
     "sender",
     "spool.adoption",
     "spool.spool",
     "tree",
+    "inbox",
     "intake",
     "worker",
     "pipeline",
@@ -104,7 +108,7 @@ ORDER = [
     "cli",
 ]
 SPANS = {"span", "tree", "intake"} | {name for name in ORDER if name.split(".")[0] == "mapping"}
-DELIVERY = {"sender", "answers", "wire", "outbox"}
+DELIVERY = {"sender", "answers", "wire", "outbox", "line", "receipt"}
 
 
 def modules(package: str) -> Iterator[tuple[str, Path]]:
@@ -185,4 +189,4 @@ def test_the_api_is_called_from_one_place() -> None:
         for name, path in modules("prefactor_otel")
         if "PrefactorHttpClient" in path.read_text()
     }
-    assert users == {"sender", "worker", "cli.doctor", "cli.spool"}
+    assert users == {"client", "sender", "cli.doctor"}

@@ -14,17 +14,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from prefactor_http import PrefactorHttpClient
+from prefactor_otel.client import new_client
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.errors import PrefactorConfigError, SpoolError
 from prefactor_otel.items import Item
 from prefactor_otel.ledger import Ledger, QuietLog, Stats
-from prefactor_otel.outbox import REFILL, Outbox
+from prefactor_otel.line import REFILL
+from prefactor_otel.outbox import Outbox
 from prefactor_otel.sender import Sender
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.adoption import Adoption
 from prefactor_otel.spool.file import SpoolFile
-from prefactor_otel.worker import client_config, sdk_header
 
 REPLAY_TROUBLE: Final = 20.0
 """Seconds that a replay tries on while the API fails."""
@@ -124,7 +124,7 @@ async def _replayed(path: Path, config: Config, spans: int) -> Stats:
         path, outbox, sender.runs, ledger, log, max_bytes=max_bytes, max_age=max_age
     )
     outbox.more = adoption.step
-    async with PrefactorHttpClient(client_config(config), sdk_header()) as client:
+    async with new_client(config) as client:
         sending = asyncio.create_task(sender.run(client))
         with _progress() as progress:
             bar = progress.add_task("spans", total=spans)

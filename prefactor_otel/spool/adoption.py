@@ -6,7 +6,8 @@ from typing import Final
 
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger
-from prefactor_otel.outbox import REFILL, Outbox
+from prefactor_otel.line import REFILL
+from prefactor_otel.outbox import Outbox
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.file import SpoolFile
 from prefactor_otel.spool.recovery import recover

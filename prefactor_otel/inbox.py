@@ -1,0 +1,113 @@
+"""What other threads hand to the worker's: events, in order, none of which is lost when the thread
+that takes them dies in the middle of one."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from prefactor_otel.receipt import Receipt
+from prefactor_otel.span import SpanKey
+
+
+@dataclass(slots=True)
+class Started:
+    """A span has started, at this time of the monotonic clock."""
+
+    span: ReadableSpan
+    at: float
+
+
+@dataclass(slots=True)
+class Ended:
+    """Spans have ended; the receipt, if any, is settled when the API has answered for them."""
+
+    spans: Sequence[ReadableSpan]
+    receipt: Receipt | None
+
+
+@dataclass(slots=True)
+class Dropped:
+    """Spans have ended and were dropped because too many wait; they are counted already."""
+
+    keys: Sequence[SpanKey]
+
+
+@dataclass(slots=True)
+class Flush:
+    """Somebody waits until everything that came before is acknowledged."""
+
+    receipt: Receipt
+
+
+Event = Started | Ended | Dropped | Flush
+
+
+class Inbox:
+    """First in, first out. Any thread may ``put``; one at a time takes."""
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque()
+        self._lock = threading.Lock()
+        self._spans = 0
+        self._is_taking = False
+        self._retaken: Event | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._events)
+
+    @property
+    def spans(self) -> int:
+        """Ended spans that wait in here."""
+        return self._spans
+
+    def put(self, event: Event) -> None:
+        """Add an event at the end."""
+        if isinstance(event, Ended):
+            self._count(len(event.spans))
+        self._events.append(event)
+
+    def take(self, handle: Callable[[Event], None], seconds: float) -> None:
+        """Hand events over, as many as fit into the time."""
+        until = time.monotonic() + seconds
+        while self._events and time.monotonic() < until:
+            self._is_taking = True
+            try:
+                handle(self._events[0])
+            except Exception:
+                self._discard()
+                raise
+            self._discard()  # not before: whatever kills the thread must not lose an event
+
+    def take_up(self, is_known: Callable[[ReadableSpan], bool]) -> Ended | None:
+        """Where the thread died amid an event, the rest of that is taken, but only once more.
+        Returns spans that have killed two threads."""
+        event = self._events[0] if self._is_taking and self._events else None
+        self._is_taking = False
+        if event is not None and event is self._retaken:
+            self._discard()
+            return event if isinstance(event, Ended) else None
+        if isinstance(event, Ended):
+            rest = [span for span in event.spans if not is_known(span)]
+            self._count(len(rest) - len(event.spans))
+            self._events[0] = self._retaken = Ended(rest, event.receipt)
+        return None
+
+    def receipts(self) -> Iterator[Receipt]:
+        """Of those who wait for what is still in here."""
+        for event in self._events:
+            if isinstance(event, (Ended, Flush)) and event.receipt is not None:
+                yield event.receipt
+
+    def _discard(self) -> None:
+        self._is_taking = False
+        event = self._events.popleft()
+        if isinstance(event, Ended):
+            self._count(-len(event.spans))
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._spans += change
