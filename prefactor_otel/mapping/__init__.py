@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from prefactor_otel import hygiene
-from prefactor_otel.hygiene import Repair
+from prefactor_otel.hygiene import Repair, Repairs
 from prefactor_otel.mapping import (
     events,
     genai,
@@ -119,9 +119,12 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     for dialect in _spoken(content.keys, bool(view.events)):
         dialect.read(content, kind)
     single = scalars.read(content, kind)
-    inputs = _captured(inputs_of(content, kind, single), capture.inputs, capture.max_input_length)
+    repairs: Repairs = set()
+    inputs = _captured(
+        inputs_of(content, kind, single), capture.inputs, capture.max_input_length, repairs
+    )
     outputs = _captured(
-        outputs_of(content, kind, single), capture.outputs, capture.max_output_length
+        outputs_of(content, kind, single), capture.outputs, capture.max_output_length, repairs
     )
     name = single.name or _readable(view, kind, single)
     status, error = status_of(view), error_of(view)
@@ -134,7 +137,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         "outputs": outputs,
         "token_usage": single.token_usage,
         "error": error,
-        "metadata": _metadata(view, content, single, name, capture),
+        "metadata": _metadata(view, content, single, name, capture, repairs),
     }
     if view.parent is not None and view.parent_is_remote:
         payload["parent_span_id"] = view.parent.span_hex
@@ -172,10 +175,12 @@ def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars) -> str:
     return view.name if named else model
 
 
-def _captured(fields: dict[str, object], wanted: bool, length: int) -> dict[str, object]:
+def _captured(
+    fields: dict[str, object], wanted: bool, length: int, repairs: Repairs
+) -> dict[str, object]:
     """The fields as they may be sent: cut to length; of unwanted ones only what is no content."""
     if wanted:
-        return hygiene.limited(fields, length)
+        return hygiene.limited(fields, length, repairs)
     return {name: fields[name] for name in ("model", "stop_reason") if name in fields}
 
 
@@ -216,7 +221,12 @@ def _second(seconds: int) -> str:
 
 
 def _metadata(
-    view: SpanView, content: Content, single: scalars.Scalars, name: str, capture: Capture
+    view: SpanView,
+    content: Content,
+    single: scalars.Scalars,
+    name: str,
+    capture: Capture,
+    repairs: Repairs,
 ) -> dict[str, object]:
     used, used_events = content.used, content.used_events
     left = {key: value for key, value in view.attributes.items() if key not in used}
@@ -246,7 +256,7 @@ def _metadata(
         metadata["resource"] = dict(view.resource)
     if view.dropped_attributes:
         metadata["dropped_attributes"] = view.dropped_attributes
-    repaired = _repaired(view)
+    repaired = [*_repaired(view), *hygiene.told(repairs)]
     if repaired:
         metadata["repaired"] = repaired
     return metadata
