@@ -31,8 +31,10 @@ from prefactor_otel.mapping.kind import (
     SpanType,
     agent_in,
     agent_name,
+    expected_type,
     says_nothing,
     span_type,
+    speaks_late,
     tool_in,
 )
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
@@ -49,8 +51,10 @@ __all__ = [
     "agent_name",
     "agent_span",
     "bare_span",
+    "expected_type",
     "says_nothing",
     "span_type",
+    "speaks_late",
     "timestamp",
 ]
 
@@ -113,8 +117,7 @@ class AgentSpan(NamedTuple):
 
 def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> AgentSpan:
     """The agent span of an OTel span; of an open one, what it carries so far."""
-    serves = view.kind == "server" and view.is_local_root
-    kind = span_type(view.attributes, view.name, serves=serves, below=below)
+    kind = _type_of(view, below)
     content = Content(view)
     for dialect in _spoken(content.keys, bool(view.events)):
         dialect.read(content, kind)
@@ -149,6 +152,13 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         started_at=timestamp(view.start_ns),
         finished_at=_finished_at(view),
     )
+
+
+def _type_of(view: SpanView, below: Below) -> SpanType:
+    if view.end_ns is None and speaks_late(view.attributes, view.scope_name):
+        return expected_type(view.name)
+    serves = view.kind == "server" and view.is_local_root
+    return span_type(view.attributes, view.name, serves=serves, below=below)
 
 
 @lru_cache(maxsize=512)
