@@ -24,8 +24,10 @@ from prefactor_otel.mapping import (
     agent_name,
     agent_span,
     bare_span,
+    expected_type,
     says_nothing,
     span_type,
+    speaks_late,
 )
 from prefactor_otel.span import Attributes, SpanKey, SpanView, view_of
 
@@ -38,7 +40,8 @@ STEP_GRACE: Final = 1.0
 
 CALL_GRACE: Final = 10.0
 """The same for LLM and tool spans: readers keep a span as they first saw it, and these carry
-the tokens, so creating them before their end is the last resort."""
+the tokens, so creating them before their end is the last resort. The same goes for spans that say
+only at their end what they are."""
 
 CALLS: Final = (SpanType.LLM, SpanType.TOOL)
 
@@ -314,7 +317,9 @@ class SpanTree:
         entry = self._open.get(parent)
         if entry is None:
             return self.parent_timeout
-        return CALL_GRACE if span_type(entry.span.attributes or {}) in CALLS else STEP_GRACE
+        attributes = entry.span.attributes or {}
+        is_silent = speaks_late(attributes, _scope_of(entry.span))
+        return CALL_GRACE if is_silent or span_type(attributes) in CALLS else STEP_GRACE
 
     def _park(self, parked: Parked) -> list[Item]:
         self._parked[parked.key] = parked
@@ -359,17 +364,14 @@ class SpanTree:
 
     def _show(self, key: SpanKey) -> list[Item]:
         """Create an open root or agent span, so that a run is visible while it runs; but no call
-        of a model or tool, which is to be seen whole."""
+        of a model or tool, which is to be seen whole, and no root that only its end will name."""
         entry = self._open.get(key)
         if entry is None or entry.created is not None:
             return []
         view = view_of(entry.span)
         if view.end_ns is not None:  # it has ended and is on its way here
             return []
-        kind = span_type(view.attributes)
-        if kind is SpanType.AGENT or (view.is_local_root and kind not in CALLS):
-            return self._create_early(key)
-        return []
+        return self._create_early(key) if _is_worth_showing(view) else []
 
     def _top_of(self, key: SpanKey) -> SpanKey:
         """The first ancestor of a parked span that is not parked itself."""
@@ -431,6 +433,18 @@ class SpanTree:
         if record is None:
             return self._orphan(key, parent, item)
         return self._emit(key, replace(item, parent=record))
+
+
+def _is_worth_showing(view: SpanView) -> bool:
+    if speaks_late(view.attributes, view.scope_name):
+        return view.is_local_root and expected_type(view.name) is SpanType.AGENT
+    kind = span_type(view.attributes)
+    return kind is SpanType.AGENT or (view.is_local_root and kind not in CALLS)
+
+
+def _scope_of(span: ReadableSpan) -> str:
+    scope = span.instrumentation_scope
+    return (scope.name or "") if scope is not None else ""
 
 
 def _agent_in(attributes: Attributes, name: str) -> str | None:

@@ -33,12 +33,14 @@ MAKES: Final = {
     "official": Make("OpenTelemetry", "opentelemetry-instrumentation"),
     "openinference": Make("OpenInference", "openinference-instrumentation"),
     "traceloop": Make("OpenLLMetry", "opentelemetry-instrumentation"),
+    "logfire": Make("Logfire", "logfire"),
 }
 """By the first word of a recording's instrumentation."""
 
 SETTINGS: Final = {
     "official_openai_v2_latest": "OpenTelemetry, opted in",
     "official_openai_v2_latest_spanonly": "OpenTelemetry, opted in",
+    "official_google_genai_latest": "OpenTelemetry, opted in",
 }
 """Instrumentations that a setting makes another, and so have a row of their own."""
 
@@ -46,6 +48,10 @@ BY_HAND: Final = ("openinference_manual",)
 """No instrumentation at all: such spans say what their author wrote, and so prove no row."""
 
 DISTRIBUTIONS: Final = {
+    "agent_framework": "agent-framework-core",
+    "autogen": "autogen-agentchat",
+    "haystack": "haystack-ai",
+    "llama_index": "llama-index-core",
     "pydantic_ai": "pydantic-ai-slim",
     "strands": "strands-agents",
 }
@@ -63,20 +69,36 @@ class Note(NamedTuple):
 
 NOTES: Final = {
     "OpenInference": Note(
-        "on; `OPENINFERENCE_HIDE_INPUTS=true` and `OPENINFERENCE_HIDE_OUTPUTS=true` take it off"
+        "on; `OPENINFERENCE_HIDE_INPUTS=true` and `OPENINFERENCE_HIDE_OUTPUTS=true` take it off",
+        "LangChain: a step says only at its end what it is, and a tool of one argument shows the "
+        "value without its name. OpenAI Agents: question and answer of an agent are on its model "
+        "calls. agno: no stop reasons. AutoGen: agents have no answer. DSPy: no tokens. Haystack: "
+        "an `Agent` is a chain, and what it does inside makes no spans. LlamaIndex: agents are "
+        "chains. CrewAI: model calls make no spans without the instrumentation of their client",
+    ),
+    "Logfire": Note(
+        "on",
+        "OpenAI Agents: question and answer of an agent are on its model calls",
     ),
     "OpenLLMetry": Note(
         "on; `TRACELOOP_TRACE_CONTENT=false` takes it off",
         "LangChain: question and answer of a run are on its model calls, not on its agent. "
-        "OpenAI: a question with an image came without its text. "
-        "CrewAI: model calls and tools make no spans",
+        "OpenAI: a question with an image came without its text, and streams tell no reasoning "
+        "tokens. CrewAI: question and answer are on crew and task, not on the agent; model calls "
+        "and tools make no spans. LlamaIndex: model calls make no spans without the "
+        "instrumentation of OpenAI's client. OpenAI Agents: calls of Chat Completions have neither "
+        "answer nor tokens without it",
     ),
     "OpenTelemetry": Note(
         "off; opting in by `OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental` with "
         "`OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only` (or `span_and_event`) puts "
         "it on spans",
         "without the opt-in, content goes to log records only, even with `true`; the Responses API "
-        "makes no spans; embeddings have no texts",
+        "makes no spans; embeddings have no texts. google-genai: watched below its version 3; with "
+        "`true`, content is on no span in spite of the opt-in",
+    ),
+    "agent_framework": Note(
+        "off; `ENABLE_INSTRUMENTATION=true` with `ENABLE_SENSITIVE_DATA=true` puts it on spans"
     ),
     "langfuse": Note(
         "on; `LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED=False` takes it off functions under "
@@ -90,8 +112,15 @@ NOTES: Final = {
         "on; `InstrumentationSettings(include_content=False)` takes it off. Its formats 2 to 6 "
         "(`version`) are read"
     ),
+    "semantic_kernel": Note(
+        "off; `SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS_SENSITIVE=true` puts the "
+        "answers of agents, and arguments and results of tools on spans",
+        "what agents and models were asked, and what models answered, is on no span",
+    ),
     "strands": Note(
-        "on; `OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_unredacted_attributes=` takes it off"
+        "on; `OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_unredacted_attributes=` takes it off",
+        "model calls name no tools and no reasoning tokens; the last cycle has no output; where a "
+        "tool fails, agent and run are complete",
     ),
 }
 """By make, or by framework where the instrumentation is the framework's own."""

@@ -89,6 +89,7 @@ def test_without_the_opt_in_content_is_in_log_records_and_on_no_span(name: str) 
     [
         ("official_openai_v2_latest__responses", {"llm"}),
         ("crewai__traceloop_crewai", {"llm", "tool"}),
+        ("llama_index__traceloop_llamaindex", {"llm"}),
     ],
 )
 def test_what_is_said_to_make_no_spans_makes_none(runs: str, types: set[str]) -> None:

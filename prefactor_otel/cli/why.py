@@ -77,6 +77,7 @@ def uses_of(view: SpanView, schema_name: str, payload: Payload) -> list[Use]:
         uses += [
             Use(_place(part, _field(fields, slot, content), payload), names, readers[slot])
             for slot, names in content.shown.items()
+            if content.slots[slot] != {}  # a tool without arguments: nothing is to be seen
         ]
     told = {name for use in uses for name in use.names}
     return [*uses, *_others(content, told, payload[METADATA])]

@@ -11,7 +11,8 @@ import orjson
 
 from prefactor_otel.hygiene.media import may_hold_media, without_media
 from prefactor_otel.hygiene.repairs import Repair, Repairs, told
-from prefactor_otel.hygiene.size import cut, fit, limited
+from prefactor_otel.hygiene.size import cut, fit
+from prefactor_otel.hygiene.size import limited as _limited
 from prefactor_otel.hygiene.values import NotFinite, plain, plain_attributes
 
 __all__ = [
@@ -43,6 +44,19 @@ def encode(value: object, repairs: Repairs | None = None) -> bytes:
         return orjson.dumps(value)
     except (TypeError, RecursionError):  # orjson.JSONEncodeError is a TypeError
         return orjson.dumps(plain(value, set() if repairs is None else repairs, _MOST_VALUES))
+
+
+def limited(values: dict[str, object], length: int, repairs: Repairs) -> dict[str, object]:
+    """A copy whose texts hold at most ``length`` characters; 0 means no limit. Media are replaced
+    first, because of a piece of one nobody can tell what the whole was."""
+    if length == 0:
+        return values
+    shown, found = without_media(values)
+    if found:
+        repairs.add(Repair.MEDIA)
+    cut_short = _limited(shown, length)
+    assert isinstance(cut_short, dict)
+    return cut_short
 
 
 def item_body(content: Mapping[str, object], max_bytes: int) -> bytes:

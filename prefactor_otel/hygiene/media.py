@@ -15,6 +15,9 @@ SHORTEST: Final = 1024
 """Characters of base64 below which nothing is taken for media: 768 bytes hold no photo, but keys,
 signatures and tokens are that short."""
 
+_DEEPEST: Final = 256
+"""Containers inside each other; more have no encoding, and are cut by whoever encodes."""
+
 _SMALL_BODY: Final = 2048
 _STRIDE: Final = 16
 _RUN: Final = b"B" * (SHORTEST // _STRIDE - 1)
@@ -55,6 +58,10 @@ _DISTINCT: Final = 40
 in hexadecimal have 22, and words of one case 26."""
 
 
+MARKER: Final = re.compile(r"\[media: [^\s,]{3,100}, \d+ bytes, sha256 [0-9a-f]{16}\]")
+"""What stands in place of a medium."""
+
+
 def may_hold_media(body: bytes) -> bool:
     """Whether a body holds a long run of base64 anywhere: a look at every 16th byte."""
     return len(body) > _SMALL_BODY and _RUN in body[::_STRIDE].translate(_IS_BASE64)
@@ -63,7 +70,7 @@ def may_hold_media(body: bytes) -> bool:
 def without_media(content: object) -> tuple[object, bool]:
     """JSON content with a marker in place of each medium, and whether there was any."""
     walk = _Walk()
-    return walk.value(content, None), walk.found
+    return walk.value(content, None, 0), walk.found
 
 
 class _Walk:
@@ -73,20 +80,22 @@ class _Walk:
         self.found = False
         self._markers: dict[tuple[str, str | None], str] = {}
 
-    def value(self, value: object, declared: str | None) -> object:
+    def value(self, value: object, declared: str | None, depth: int) -> object:
         """The value; ``declared`` is the type that its surroundings name, "" for some medium."""
         if isinstance(value, str):
             return self._text(value, declared) if len(value) >= SHORTEST else value
+        if depth >= _DEEPEST:
+            return value
         if isinstance(value, dict):
-            return self._object(value)
-        if isinstance(value, list):
-            return [self.value(inner, None) for inner in value]
+            return self._object(value, depth)
+        if isinstance(value, (list, tuple)):
+            return [self.value(inner, None, depth + 1) for inner in value]
         return value
 
-    def _object(self, value: dict[str, object]) -> dict[str, object]:
+    def _object(self, value: dict[str, object], depth: int) -> dict[str, object]:
         declared = _declared(value)
         return {
-            key: self.value(inner, declared if key in _HOLDERS else None)
+            key: self.value(inner, declared if key in _HOLDERS else None, depth + 1)
             for key, inner in value.items()
         }
 

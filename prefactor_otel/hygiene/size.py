@@ -7,6 +7,7 @@ from typing import Final
 
 import orjson
 
+from prefactor_otel.hygiene.media import MARKER
 from prefactor_otel.hygiene.values import MAX_DEPTH
 
 _CUT_TEXT: Final = re.compile(r"…\[cut: (\d+) characters\]\Z")
@@ -24,11 +25,18 @@ _MORE: Final = "…"
 """The member of an object that says how many others were left out."""
 
 
-def limited(values: dict[str, object], length: int) -> dict[str, object]:
-    """A copy whose texts hold at most ``length`` characters; 0 means no limit."""
-    if length == 0:
-        return values
-    return {k: _each_text(value, lambda text: cut(text, length), 0) for k, value in values.items()}
+def limited(content: object, length: int) -> object:
+    """A copy whose texts hold at most ``length`` characters; what stands for a medium stays whole,
+    and is the last of its text."""
+    return _each_text(content, lambda text: cut(text, _beyond_marker(text, length)), 0)
+
+
+def _beyond_marker(text: str, length: int) -> int:
+    """Where to cut, so that no marker of a medium is cut itself."""
+    if len(text) <= length:
+        return length
+    ends = (found.end() for found in MARKER.finditer(text) if found.start() < length)
+    return max(length, *ends, 0)
 
 
 def cut(text: str, length: int) -> str:

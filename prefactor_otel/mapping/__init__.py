@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from prefactor_otel import hygiene
-from prefactor_otel.hygiene import Repair
+from prefactor_otel.hygiene import Repair, Repairs
 from prefactor_otel.mapping import (
     events,
     genai,
@@ -31,8 +31,10 @@ from prefactor_otel.mapping.kind import (
     SpanType,
     agent_in,
     agent_name,
+    expected_type,
     says_nothing,
     span_type,
+    speaks_late,
     tool_in,
 )
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
@@ -49,8 +51,10 @@ __all__ = [
     "agent_name",
     "agent_span",
     "bare_span",
+    "expected_type",
     "says_nothing",
     "span_type",
+    "speaks_late",
     "timestamp",
 ]
 
@@ -113,15 +117,17 @@ class AgentSpan(NamedTuple):
 
 def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> AgentSpan:
     """The agent span of an OTel span; of an open one, what it carries so far."""
-    serves = view.kind == "server" and view.is_local_root
-    kind = span_type(view.attributes, view.name, serves=serves, below=below)
+    kind = _type_of(view, below)
     content = Content(view)
     for dialect in _spoken(content.keys, bool(view.events)):
         dialect.read(content, kind)
     single = scalars.read(content, kind)
-    inputs = _captured(inputs_of(content, kind, single), capture.inputs, capture.max_input_length)
+    repairs: Repairs = set()
+    inputs = _captured(
+        inputs_of(content, kind, single), capture.inputs, capture.max_input_length, repairs
+    )
     outputs = _captured(
-        outputs_of(content, kind, single), capture.outputs, capture.max_output_length
+        outputs_of(content, kind, single), capture.outputs, capture.max_output_length, repairs
     )
     name = single.name or _readable(view, kind, single)
     status, error = status_of(view), error_of(view)
@@ -134,7 +140,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         "outputs": outputs,
         "token_usage": single.token_usage,
         "error": error,
-        "metadata": _metadata(view, content, single, name, capture),
+        "metadata": _metadata(view, content, single, name, capture, repairs),
     }
     if view.parent is not None and view.parent_is_remote:
         payload["parent_span_id"] = view.parent.span_hex
@@ -146,6 +152,13 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         started_at=timestamp(view.start_ns),
         finished_at=_finished_at(view),
     )
+
+
+def _type_of(view: SpanView, below: Below) -> SpanType:
+    if view.end_ns is None and speaks_late(view.attributes, view.scope_name):
+        return expected_type(view.name)
+    serves = view.kind == "server" and view.is_local_root
+    return span_type(view.attributes, view.name, serves=serves, below=below)
 
 
 @lru_cache(maxsize=512)
@@ -172,10 +185,12 @@ def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars) -> str:
     return view.name if named else model
 
 
-def _captured(fields: dict[str, object], wanted: bool, length: int) -> dict[str, object]:
+def _captured(
+    fields: dict[str, object], wanted: bool, length: int, repairs: Repairs
+) -> dict[str, object]:
     """The fields as they may be sent: cut to length; of unwanted ones only what is no content."""
     if wanted:
-        return hygiene.limited(fields, length)
+        return hygiene.limited(fields, length, repairs)
     return {name: fields[name] for name in ("model", "stop_reason") if name in fields}
 
 
@@ -216,7 +231,12 @@ def _second(seconds: int) -> str:
 
 
 def _metadata(
-    view: SpanView, content: Content, single: scalars.Scalars, name: str, capture: Capture
+    view: SpanView,
+    content: Content,
+    single: scalars.Scalars,
+    name: str,
+    capture: Capture,
+    repairs: Repairs,
 ) -> dict[str, object]:
     used, used_events = content.used, content.used_events
     left = {key: value for key, value in view.attributes.items() if key not in used}
@@ -246,7 +266,7 @@ def _metadata(
         metadata["resource"] = dict(view.resource)
     if view.dropped_attributes:
         metadata["dropped_attributes"] = view.dropped_attributes
-    repaired = _repaired(view)
+    repaired = [*_repaired(view), *hygiene.told(repairs)]
     if repaired:
         metadata["repaired"] = repaired
     return metadata

@@ -38,7 +38,7 @@ class Content:
     counts as used; everything else ends up in the payload's metadata, so that nothing is lost."""
 
     __slots__ = (
-        *("_companions", "_sources", "attributes", "events", "keys", "slots", "taken"),
+        *("_companions", "_repeated", "_sources", "attributes", "events", "keys", "slots", "taken"),
         "used_events",
     )
 
@@ -53,6 +53,7 @@ class Content:
         self.used_events: set[int] = set()
         self._sources: dict[Slot, tuple[Iterable[str], Iterable[int]]] = {}
         self._companions: list[tuple[str, str]] = []
+        self._repeated: list[str] = []
 
     def has(self, *slots: Slot) -> bool:
         """Whether any of these is filled."""
@@ -110,12 +111,17 @@ class Content:
         if key in self.attributes and to in self.attributes:
             self._companions.append((key, to))
 
+    def repeats(self, key: str) -> None:
+        """An attribute says what another says, and is told under that one's name alone."""
+        self._repeated.append(key)
+
     @property
     def used(self) -> set[str]:
         """The attributes that are shown somewhere."""
         for key, to in self._companions:
             if to in self.taken:
                 self.taken.add(key)
+        self.taken.update(self._repeated)
         return self.taken
 
 
@@ -135,6 +141,14 @@ def decoded(value: object) -> object:
     if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
         return _loads_leniently(value)
     return parsed(value)
+
+
+def settings(value: object) -> dict[str, object] | None:
+    """The settings that were given: what is null was not asked for. None without any."""
+    value = parsed(value)
+    if not isinstance(value, dict):
+        return None
+    return {name: setting for name, setting in value.items() if setting is not None} or None
 
 
 def _loads_leniently(text: str) -> object:

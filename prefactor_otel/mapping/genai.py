@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, parsed
+from prefactor_otel.mapping.content import Content, parsed, settings
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import (
     finish_reason,
     messages,
     text_of,
+    texts_of,
     tool_arguments,
     tool_result,
 )
@@ -35,13 +36,12 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("query", [GenAI.RETRIEVAL_QUERY])
         content.offer("documents", [GenAI.RETRIEVAL_DOCUMENTS], parsed)
     if span_type is SpanType.EMBEDDING:
+        content.offer("texts", [GenAI.INPUT_MESSAGES], texts_of)
         content.offer("dimensions", [GenAI.EMBEDDING_DIMENSIONS])
     if not REQUEST_PARAMETERS.keys().isdisjoint(content.keys):
         given = [key for key in REQUEST_PARAMETERS if key in content.attributes]
         named = {REQUEST_PARAMETERS[key]: content.attributes[key] for key in given}
-        if None in named.values():  # not asked for
-            named = {name: value for name, value in named.items() if value is not None}
-        content.fill("parameters", named or None, given)
+        content.fill("parameters", settings(named), given)
 
 
 def tool_names(value: object) -> object:

@@ -1,5 +1,5 @@
 """Which type of agent span an OpenTelemetry span is. The scope's name is no evidence: different
-instrumentations share one."""
+instrumentations share one. Only of a span that is open and silent is anything guessed by it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -244,6 +244,21 @@ def span_type(
     if found is SpanType.AGENT and _is_wrapper(attributes, name, serves, below):
         return SpanType.CHAIN
     return found
+
+
+_WRITES_LATE: Final = "openinference.instrumentation."
+
+
+def speaks_late(attributes: Attributes, scope: str) -> bool:
+    """Whether an open span is to say what it is, and has not yet: OpenInference's instrumentation
+    of LangChain sets every attribute at the span's end. (Of an ended span the scope tells nothing.)
+    """
+    return scope.startswith(_WRITES_LATE) and attributes.keys().isdisjoint(_OPINIONS)
+
+
+def expected_type(name: str) -> SpanType:
+    """The type that such a span will have, as that instrumentation decides it for steps."""
+    return SpanType.AGENT if "agent" in name.lower() else SpanType.CHAIN
 
 
 def _by_what_it_did(found: SpanType, attributes: Attributes, below: Below) -> SpanType:

@@ -1,5 +1,6 @@
 """Which collected content is shown where, by span type."""
 
+import re
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, Slot
@@ -74,6 +75,8 @@ def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Field
 def _measured(output: object) -> Fields:
     """How many vectors of how many dimensions, never the vectors; what is none, as it is."""
     vectors = output.get("data") if isinstance(output, dict) else output
+    if isinstance(output, str) and _CUT_OFF.match(output):
+        return {}
     if not isinstance(vectors, list) or not vectors:
         return {"output": output}
     if isinstance(vectors[0], dict):
@@ -83,6 +86,10 @@ def _measured(output: object) -> Fields:
     if all(isinstance(number, (int, float)) for number in vectors):
         return {"count": 1, "dimensions": len(vectors)}
     return {"output": output}
+
+
+_CUT_OFF: Final = re.compile(r"[\[{].*?\[\s*-?\d", re.DOTALL)
+"""The beginning of vectors in JSON that ends somewhere, so that nobody can count them."""
 
 
 def _arguments(content: Content) -> Fields:
@@ -99,7 +106,7 @@ def _show_answer(fields: Fields, content: Content) -> None:
         fields["output"] = content.show("answer")
     elif content.has("answered"):
         answered = content.slots["answered"]
-        said = last_content(answered)
+        said = last_content(answered) or None  # a call of a tool often comes with an empty text
         if said is None or _says_no_more(answered):
             content.show("answered")
         fields["output"] = said if said is not None else answered

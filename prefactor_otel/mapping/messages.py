@@ -120,6 +120,13 @@ def text_of(value: object) -> object:
     return value
 
 
+def texts_of(value: object) -> list[object] | None:
+    """The texts of messages that hold nothing else; OpenLLMetry writes so what became vectors."""
+    told = messages(value) or []
+    texts = [entry.get("content") for entry in told if isinstance(entry, dict)]
+    return texts if texts and all(isinstance(text, str) for text in texts) else None
+
+
 def last_content(answered: object) -> object:
     """What the last message says."""
     if isinstance(answered, list) and answered and isinstance(answered[-1], dict):
@@ -243,7 +250,10 @@ def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str
         else:
             content.append(block)
     told = calls or source.get("tool_calls")
-    built = _built(source.get("role"), _joined(content), told, identity)
+    role = source.get("role")
+    if role == "user" and blocks and all(_block_answer(block) is not None for block in blocks):
+        role = "tool"  # nobody asks in it
+    built = _built(role, _joined(content), told, identity)
     return built | _thought(thoughts) if thoughts else built
 
 
@@ -348,7 +358,8 @@ def _block_answer(block: object) -> tuple[dict[str, object], object] | None:
     if block.get("type") in _ANSWERS:
         answered = _first_of(block, "response", "result", "content", "output")
         call_id = _first_of(block, "call_id", "id", "tool_use_id", "toolCallId")
-        return {"tool_call_id": call_id}, _plain(answered)
+        called = {"tool_call_id": call_id, "name": _first_of(block, "name", "toolName")}
+        return called, _plain(answered)
     return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, Slot, parsed
+from prefactor_otel.mapping.content import Content, Slot, parsed, settings
 from prefactor_otel.mapping.genai import tool_names
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import role_name, said_and_thought
@@ -238,12 +238,9 @@ def _document(entry: Node) -> Node | None:
 
 
 def _parameters(value: object) -> object:
-    parameters = parsed(value)
-    if not isinstance(parameters, dict):
-        return None
-    # Tools and messages are shown elsewhere; what is null was not asked for.
-    return {
-        name: setting
-        for name, setting in parameters.items()
-        if setting is not None and name not in ("tools", "messages", "model", "model_name", "_type")
-    } or None
+    given = settings(value) or {}
+    return {name: setting for name, setting in given.items() if name not in _ELSEWHERE} or None
+
+
+_ELSEWHERE: Final = ("tools", "messages", "model", "model_name", "_type")
+"""What of a request is no setting, or shown elsewhere."""

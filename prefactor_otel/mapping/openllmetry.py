@@ -6,7 +6,7 @@ from prefactor_otel.mapping.content import Content, Slot, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import messages, tool_arguments, tool_result
 from prefactor_otel.mapping.openinference import Node, in_order, unflattened
-from prefactor_otel.mapping.whole import messages_alone
+from prefactor_otel.mapping.whole import messages_alone, messages_of_updates
 from prefactor_otel.semconv.genai import GenAI
 
 VOCABULARY: Final = (
@@ -37,6 +37,8 @@ def read(content: Content, span_type: SpanType) -> None:
         _use_twins_of_tools(content)
     if span_type in (SpanType.AGENT, SpanType.CHAIN):
         content.offer("asked", [ENTITY_INPUT, TASK_INPUT], _asked)
+    if span_type is SpanType.CHAIN:
+        content.offer("answered", [ENTITY_OUTPUT], _added, partly=True)
     content.offer("input", [ENTITY_INPUT, TASK_INPUT], lambda value: _entity(value, "inputs"))
     content.offer("output", [ENTITY_OUTPUT, TASK_OUTPUT], lambda value: _entity(value, "outputs"))
     _use_twins(content)
@@ -51,11 +53,13 @@ def _read_flattened(content: Content) -> None:
 
 
 def _use_twins(content: Content) -> None:
-    """The same text under two names is used when either is."""
+    """The same text under two names is told once, under the first."""
     for one, other in ((ENTITY_INPUT, TASK_INPUT), (ENTITY_OUTPUT, TASK_OUTPUT)):
-        if content.attributes.get(one) == content.attributes.get(other):
-            content.belongs(other, to=one)
-            content.belongs(one, to=other)
+        if content.attributes.get(one) == content.attributes.get(other, _ABSENT):
+            content.repeats(other)
+
+
+_ABSENT: Final = object()
 
 
 def _use_twins_of_tools(content: Content) -> None:
@@ -70,6 +74,11 @@ def _use_twins_of_tools(content: Content) -> None:
 def _asked(value: object) -> object:
     """The messages, where the entity was given nothing else."""
     return messages_alone(_entity(value, "inputs"))
+
+
+def _added(value: object) -> object:
+    """The messages that a node of LangGraph added."""
+    return messages_of_updates(_entity(value, "outputs"))
 
 
 def _entity(value: object, wrapper: str) -> object:

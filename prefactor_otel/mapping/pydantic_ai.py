@@ -1,4 +1,5 @@
-"""Reader of pydantic-ai's own attributes, which hold what its agent spans were asked."""
+"""Reader of pydantic-ai's own attributes, which hold what its agent spans were asked and
+which texts became vectors."""
 
 from typing import Final
 
@@ -7,7 +8,10 @@ from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import messages, tool_arguments, tool_result
 
 ALL_MESSAGES: Final = ("pydantic_ai.all_messages", "all_messages_events")
-VOCABULARY: Final = (*ALL_MESSAGES, "final_result", "tool_arguments", "tool_response")
+VOCABULARY: Final = (
+    *ALL_MESSAGES,
+    *("final_result", "tool_arguments", "tool_response", "inputs", "embeddings"),
+)
 
 
 def read(content: Content, span_type: SpanType) -> None:
@@ -18,6 +22,9 @@ def read(content: Content, span_type: SpanType) -> None:
     if span_type is SpanType.TOOL:
         content.offer("arguments", ["tool_arguments"], tool_arguments)
         content.offer("result", ["tool_response"], tool_result)
+    if span_type is SpanType.EMBEDDING:
+        content.offer("texts", ["inputs"], parsed)
+        content.offer("output", ["embeddings"], parsed)
 
 
 def _question(value: object) -> object:

@@ -3,7 +3,7 @@ by OpenLLMetry, Logfire before it spoke GenAI, and the Vercel AI SDK."""
 
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, decoded, parsed
+from prefactor_otel.mapping.content import Content, decoded, parsed, settings
 from prefactor_otel.mapping.genai import tool_names
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import message
@@ -22,22 +22,36 @@ CALLS: Final = (
     ("request_data", "response_data"),
 )
 """The same for calls of models alone; on other steps these hold something else."""
+CREW_TASKS: Final = "crewai.crew.tasks"
 VERCEL: Final = "ai.operationId"
 PARAMETERS: Final = "langfuse.observation.model.parameters"
-VOCABULARY: Final = (VERCEL, PARAMETERS, *(key for pair in (*STEPS, *CALLS) for key in pair))
+VOCABULARY: Final = (
+    *(VERCEL, PARAMETERS, CREW_TASKS),
+    *(key for pair in (*STEPS, *CALLS) for key in pair),
+)
 
 
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from what these SDKs write."""
     for given, got in STEPS:
         read_pair(content, span_type, given, got)
+    content.offer("input", [CREW_TASKS], _descriptions, partly=True)
     if span_type is SpanType.LLM:
         for given, got in CALLS:
             if given in content.attributes:
                 read_call(content, given, got)
-        content.offer("parameters", [PARAMETERS], parsed)
+        content.offer("parameters", [PARAMETERS], settings)
     if VERCEL in content.attributes:
         _read_vercel(content, span_type)
+
+
+def _descriptions(value: object) -> object:
+    """What a crew was asked: the description of its task, or of each where they are several."""
+    tasks = parsed(value)
+    if not isinstance(tasks, list):
+        return None
+    told = [task.get("description") for task in tasks if isinstance(task, dict)]
+    return told[0] if len(told) == 1 else told or None
 
 
 def _read_vercel(content: Content, span_type: SpanType) -> None:

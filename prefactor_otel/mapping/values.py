@@ -5,7 +5,12 @@ from typing import Final
 from prefactor_otel.mapping.content import Content, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import tool_arguments, tool_result
-from prefactor_otel.mapping.whole import last_answer, messages_alone, messages_in
+from prefactor_otel.mapping.whole import (
+    last_answer,
+    messages_alone,
+    messages_in,
+    messages_of_updates,
+)
 
 INPUT, OUTPUT = "input.value", "output.value"
 VOCABULARY: Final = (INPUT, OUTPUT)
@@ -19,6 +24,8 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("answered", [OUTPUT], messages_in)
     if span_type in (SpanType.AGENT, SpanType.CHAIN):
         content.offer("asked", [INPUT], messages_alone)
+    if span_type is SpanType.CHAIN:
+        content.offer("answered", [OUTPUT], messages_of_updates, partly=True)
     if span_type is SpanType.AGENT:
         content.offer("answer", [OUTPUT], last_answer, partly=True)
     if span_type is SpanType.TOOL:

@@ -92,6 +92,28 @@ def messages_alone(value: object) -> list[object] | None:
     return messages_in(value) if isinstance(value, dict) and len(value) == 1 else None
 
 
+def messages_of_updates(value: object) -> list[object] | None:
+    """What a node of LangGraph added to the messages, if all that it did is that."""
+    commands = parsed(value)
+    if not isinstance(commands, list):
+        return None
+    added: list[object] = []
+    for command in commands:
+        told = messages_alone(_only_update(command))
+        if told is None:
+            return None
+        added += told
+    return added or None
+
+
+def _only_update(command: object) -> object:
+    """The update of a LangGraph command that neither goes anywhere nor resumes anything."""
+    if not isinstance(command, dict) or "graph" not in command:
+        return None
+    others = any(value for name, value in command.items() if name != "update")
+    return command.get("update") if not others else None
+
+
 def last_answer(value: object) -> object:
     """What the last message of a graph's state, or the message itself, says."""
     value = parsed(value)

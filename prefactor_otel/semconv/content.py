@@ -85,9 +85,9 @@ OUTPUT_KEYS: Final = (
     "ai.toolCall.output",
     "ai.embedding",
 )
-INPUT_WORDS: Final = ("input", "raw_input", "events")
-OUTPUT_WORDS: Final = ("output", "response", "events")
-"""Whole names that hold content, where others that begin so hold none (Logfire)."""
+INPUT_WORDS: Final = ("input", "inputs", "raw_input", "events")
+OUTPUT_WORDS: Final = ("output", "response", "embeddings", "events")
+"""Whole names that hold content, where others that begin so hold none (Logfire, pydantic-ai)."""
 INPUT_EVENTS: Final = (
     "gen_ai.system.message",
     "gen_ai.user.message",

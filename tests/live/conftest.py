@@ -17,7 +17,8 @@ Tell = Callable[[Framework, str, str], Story]
 
 @pytest.fixture(scope="session")
 def pythons(tmp_path_factory: pytest.TempPathFactory) -> dict[Framework, Path]:
-    """The interpreter of each framework, with this package installed as a user would."""
+    """The interpreter of each framework, with this package installed as a user would; one for all
+    its doors."""
     folder = tmp_path_factory.mktemp("frameworks")
     wheel = environments.build_wheel(folder)
 
@@ -25,8 +26,10 @@ def pythons(tmp_path_factory: pytest.TempPathFactory) -> dict[Framework, Path]:
         packages = (f"{wheel}[local]", *framework.requirements)
         return environments.make(folder / framework.name, *packages)
 
+    apart = {framework.name: framework for framework in FRAMEWORKS}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(FRAMEWORKS, pool.map(make, FRAMEWORKS), strict=True))
+        made = dict(zip(apart, pool.map(make, apart.values()), strict=True))
+    return {framework: made[framework.name] for framework in FRAMEWORKS}
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The frameworks that are run for real: the application of each, and what it needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -10,19 +10,21 @@ APPS: Final = Path(__file__).with_name("apps")
 @dataclass(frozen=True)
 class Framework:
     """``without_code`` applications know nothing of this package: OpenTelemetry's own launcher
-    runs them. ``seen_open`` where the way in learns of spans when they start."""
+    runs them. ``seen_open`` where the way in learns of spans when they start; ``door`` names it to
+    applications that have several."""
 
     name: str
     requirements: tuple[str, ...]
     without_code: bool = False
     seen_open: bool = True
+    door: tuple[str, ...] = ()
 
     @property
     def app(self) -> Path:
         return APPS / f"{self.name}_app.py"
 
     def __str__(self) -> str:
-        return self.name
+        return "-".join((self.name, *self.door))
 
 
 PYDANTIC_AI: Final = Framework("pydantic_ai", ("pydantic-ai-slim[openai]>=2.60,<3",))
@@ -36,6 +38,7 @@ LANGGRAPH: Final = Framework(
     ),
     seen_open=False,
 )
+LANGGRAPH_LIVE: Final = replace(LANGGRAPH, seen_open=True, door=("live",))
 OPENAI: Final = Framework(
     "openai",
     (
@@ -47,4 +50,4 @@ OPENAI: Final = Framework(
 )
 STRANDS: Final = Framework("strands", ("strands-agents[openai]>=1.62,<2",))
 
-FRAMEWORKS: Final = (PYDANTIC_AI, LANGGRAPH, OPENAI, STRANDS)
+FRAMEWORKS: Final = (PYDANTIC_AI, LANGGRAPH, LANGGRAPH_LIVE, OPENAI, STRANDS)

@@ -81,7 +81,7 @@ def tell(framework: Framework, python: Path, way: str, question: str) -> Story:
 
     with DevServer() as server, FakeModel(think) as model:
         done = subprocess.run(
-            [*_launcher(framework, python), str(framework.app), way, question],
+            [*_launcher(framework, python), str(framework.app), way, question, *framework.door],
             env=environment(server, model) | _without_code(framework),
             capture_output=True,
             text=True,

@@ -8,7 +8,15 @@ from typing import Final
 import pytest
 
 from tests.live.conftest import Tell
-from tests.live.frameworks import FRAMEWORKS, LANGGRAPH, OPENAI, PYDANTIC_AI, STRANDS, Framework
+from tests.live.frameworks import (
+    FRAMEWORKS,
+    LANGGRAPH,
+    LANGGRAPH_LIVE,
+    OPENAI,
+    PYDANTIC_AI,
+    STRANDS,
+    Framework,
+)
 from tests.live.model import ANSWER
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -69,6 +77,9 @@ agent weather_agent: complete
 """,
 }
 
+for outlines in (ANSWERED, RAISED):
+    outlines[LANGGRAPH_LIVE] = outlines[LANGGRAPH]
+
 NO_REASONING: Final = {(OPENAI, "stream"), (STRANDS, "chat"), (STRANDS, "stream")}
 """These instrumentations put no count of reasoning tokens on the span."""
 
@@ -91,7 +102,7 @@ def test_the_tool_shows_what_it_was_given_and_what_it_gave(
 ) -> None:
     [tool] = ask(framework, way, "Paris").of_type("tool")
     # OpenInference's span of a LangChain tool with one argument says its value, not its name.
-    given = {"input": "Paris"} if framework is LANGGRAPH else {"city": "Paris"}
+    given = {"input": "Paris"} if framework.name == "langgraph" else {"city": "Paris"}
     assert (tool.name, tool.inputs) == ("get_weather", given)
     assert tool.result == {"output": "sunny, 21C in Paris"}
 

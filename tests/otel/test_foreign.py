@@ -71,8 +71,8 @@ def test_answers_of_tools_in_one_message_keep_the_calls_that_they_answer(block: 
     text = {"type": "text", "text": "Go on."}
     span = chat([{"role": "user", "content": [block, other, text]}])
     assert part(span, "inputs")["messages"] == [
-        {"role": "user", "content": "sunny", "tool_call_id": "call_1"},
-        {"role": "user", "content": "rainy", "tool_call_id": "call_2"},
+        {"role": "tool", "content": "sunny", "tool_call_id": "call_1"},
+        {"role": "tool", "content": "rainy", "tool_call_id": "call_2"},
         {"role": "user", "content": "Go on."},
     ]
 
@@ -854,12 +854,140 @@ def test_a_users_text_in_a_name_is_hidden_with_the_inputs() -> None:
         {"output.value": '{"data": [{"embedding": [0.5, 0.5, 0.5]}]}'},
         {"ai.operationId": "ai.embed", "ai.embedding": "[0.5, 0.5, 0.5]"},
         {"ai.operationId": "ai.embedMany", "ai.embeddings": ("[0.5, 0.5, 0.5]",)},
+        {"embeddings": "[[0.5, 0.5, 0.5]]"},
     ],
 )
 def test_vectors_are_measured_and_not_sent(attributes: dict[str, object]) -> None:
     span = mapped({"gen_ai.operation.name": "embeddings", **attributes})
     assert part(span, "outputs") == {"count": 1, "dimensions": 3}
     assert "0.5" not in orjson.dumps(span.payload).decode()
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"embeddings": "[[0.5, 0.5, 0"}, {"output.value": '{"data": [{"embedding": [0.5, 0'}],
+)
+def test_vectors_that_are_cut_off_are_not_sent_either(attributes: dict[str, object]) -> None:
+    span = mapped({"gen_ai.operation.name": "embeddings", **attributes})
+    assert part(span, "outputs") == {}
+    assert "0.5" not in orjson.dumps(span.payload).decode()
+
+
+@pytest.mark.parametrize(
+    "name", ["pydantic_ai__native_default__embeddings", "openai__traceloop_openai__embeddings"]
+)
+def test_an_embedding_shows_its_texts_whatever_they_are_called(name: str) -> None:
+    [span] = of_run(name, "embedding")
+    assert part(span, "inputs")["input"] == ["hello", "world"]
+    assert part(span, "outputs")["count"] == 2
+    left = part(span, "metadata").keys()
+    assert left.isdisjoint({"inputs", "embeddings", "gen_ai.input.messages"})
+
+
+def test_messages_to_be_embedded_that_hold_more_than_text_stay_as_they_are() -> None:
+    asked = orjson.dumps([{"role": "user", "parts": [{"type": "uri", "uri": "x:y"}]}]).decode()
+    span = mapped({"gen_ai.operation.name": "embeddings", "gen_ai.input.messages": asked})
+    assert part(span, "metadata")["gen_ai.input.messages"] == asked
+
+
+def test_a_message_of_nothing_but_a_tools_answer_is_the_tools() -> None:
+    answer = {
+        "type": "tool_call_response",
+        "id": "call_1",
+        "name": "get_weather",
+        "result": "sunny",
+    }
+    text = {"type": "text", "content": "Well?"}
+    span = chat([{"role": "user", "parts": [answer]}, {"role": "user", "parts": [answer, text]}])
+    told = {
+        "role": "tool",
+        "content": "sunny",
+        "tool_call_id": "call_1",
+        "name": "get_weather",
+    }
+    asked = {"role": "user", "content": "Well?"}
+    assert part(span, "inputs")["messages"] == [told, told, asked]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"gen_ai.request.temperature": None, "gen_ai.request.top_p": 0.0},
+        {"llm.invocation_parameters": '{"temperature": null, "top_p": 0.0}'},
+        {
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.model.parameters": '{"temperature": null, "top_p": 0.0}',
+        },
+        {
+            "mlflow.spanInputs": (
+                '{"messages": [{"role": "user"}], "temperature": null, "top_p": 0.0}'
+            )
+        },
+    ],
+)
+def test_a_setting_that_is_null_is_no_parameter(attributes: dict[str, object]) -> None:
+    span = mapped({"gen_ai.operation.name": "chat", **attributes})
+    assert part(span, "inputs")["parameters"] == {"top_p": 0.0}
+
+
+AI: Any = {"type": "ai", "data": {"content": "Sunny.", "type": "ai", "id": "run-1"}}
+CALLING: Any = {
+    "type": "ai",
+    "data": {
+        "content": "",
+        "type": "ai",
+        "tool_calls": [{"name": "get_weather", "args": {"city": "Paris"}, "id": "call_1"}],
+    },
+}
+
+
+def command(message: object, **others: object) -> dict[str, object]:
+    return {"graph": None, "update": {"messages": [message]}, "resume": None, "goto": [], **others}
+
+
+@pytest.mark.parametrize(
+    ("message", "output"),
+    [
+        (AI, "Sunny."),
+        (CALLING, [{"role": "assistant", "content": "", "tool_calls": [CALL]}]),
+    ],
+)
+@pytest.mark.parametrize("key", ["output.value", "traceloop.entity.output"])
+def test_a_node_of_langgraph_shows_what_it_added_to_the_messages(
+    key: str, message: object, output: object
+) -> None:
+    commands = orjson.dumps([command(message)]).decode()
+    span = mapped({"openinference.span.kind": "CHAIN", key: commands})
+    assert part(span, "outputs") == {"output": output}
+    assert part(span, "metadata")[key] == commands
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [command(AI, goto=["tools"])],
+        [{"graph": None, "update": {"messages": [AI], "other": 1}}],
+        [command(AI), "and more"],
+        [{"update": {"messages": [AI]}}],
+    ],
+)
+def test_a_node_that_did_more_than_add_messages_shows_all_of_it(commands: list[object]) -> None:
+    given = {"openinference.span.kind": "CHAIN", "output.value": orjson.dumps(commands).decode()}
+    assert part(mapped(given), "outputs") == {"output": commands}
+
+
+def test_what_openllmetry_says_under_two_names_is_sent_once() -> None:
+    commands = orjson.dumps([command(AI)]).decode()
+    twins = {"traceloop.entity.output": commands, "gen_ai.task.output": commands}
+    span = mapped({"traceloop.span.kind": "task", **twins})
+    assert part(span, "metadata")["traceloop.entity.output"] == commands
+    assert "gen_ai.task.output" not in part(span, "metadata")
+
+
+def test_a_crew_of_several_tasks_was_asked_all_of_them() -> None:
+    tasks = orjson.dumps([{"description": "Look."}, {"description": "Tell."}]).decode()
+    crew = mapped({"traceloop.span.kind": "workflow", "crewai.crew.tasks": tasks})
+    assert part(crew, "inputs") == {"input": ["Look.", "Tell."]}
 
 
 def test_a_call_that_is_told_only_among_the_blocks_is_a_call() -> None:
@@ -1034,6 +1162,7 @@ def test_a_recorded_tool_has_plain_arguments(name: str) -> None:
 
 def test_a_recorded_crew_is_a_chain_around_tasks_and_agents() -> None:
     crew, task = of_run("crewai__traceloop_crewai__tool_ok", "chain")
+    assert part(crew, "inputs") == {"input": ASKED[1]["content"]}
     assert part(crew, "outputs") == {"output": ANSWER}
     assert task.payload["name"] == "task"
     assert part(task, "inputs") == {"input": ASKED[1]["content"]}

@@ -1,5 +1,7 @@
 """What an OTel span becomes: payload, status, error, and what stays private."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -223,6 +225,40 @@ def test_a_length_limit_cuts_with_a_marker_that_tells_the_original_length() -> N
     )
     assert span.payload["inputs"] == {"text": "12345…[cut: 10 characters]"}
     assert span.payload["outputs"] == {"output": "abc…[cut: 6 characters]"}
+
+
+@pytest.mark.parametrize("length", [5, 2000])
+def test_a_length_limit_does_not_hide_which_media_were_there(length: int) -> None:
+    image = b"\x89PNG\r\n" + bytes(range(256)) * 20
+    data = base64.b64encode(image).decode()
+    shown = (
+        f"[media: image/png, {len(image)} bytes, sha256 {hashlib.sha256(image).hexdigest()[:16]}]"
+    )
+    span = mapped(
+        Capture(max_input_length=length),
+        **{
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.call.arguments": json.dumps(
+                {"photo": data, "said": f"See data:image/png;base64,{data}{'!' * 2000}"}
+            ),
+        },
+    )
+    inputs, metadata = span.payload["inputs"], span.payload["metadata"]
+    assert isinstance(inputs, dict)
+    assert isinstance(metadata, dict)
+    assert inputs["photo"] == shown
+    assert inputs["said"].startswith(f"See {shown}")
+    assert "…[cut: " in inputs["said"]
+    assert metadata["repaired"] == ["media were replaced by type, size and hash"]
+
+
+def test_a_length_limit_holds_for_what_is_nested_too_deep_to_be_encoded() -> None:
+    deep = "[" * 900 + json.dumps("word" * 1000) + "]" * 900
+    span = mapped(
+        Capture(max_input_length=5),
+        **{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.arguments": deep},
+    )
+    assert b"wordword" not in hygiene.encode(span.payload["inputs"])
 
 
 class Unprintable:

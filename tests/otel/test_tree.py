@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
@@ -70,12 +71,16 @@ provider = SdkTracerProvider(shutdown_on_exit=False)
 tracer = provider.get_tracer("tests")
 
 
+late_tracer = provider.get_tracer("openinference.instrumentation.langchain")
+
+
 def begin(
     name: str,
     parent: Span | None = None,
     operation: str | None = None,
     attributes: Mapping[str, str | int] | None = None,
     kind: trace.SpanKind = trace.SpanKind.INTERNAL,
+    tracer: trace.Tracer = tracer,
 ) -> Span:
     given = {"gen_ai.operation.name": operation} if operation is not None else attributes
     context = trace.set_span_in_context(parent) if parent is not None else None
@@ -228,6 +233,75 @@ def test_the_tokens_of_a_call_that_was_created_early_travel_with_its_finish() ->
     [item] = tree.end(finish(call), 60.0)
     result = orjson.loads(b"{" + item.body + b"}")["result_payload"]
     assert token_usage(result) == COUNTED
+
+
+def test_an_open_root_that_says_late_what_it_is_is_shown_early_only_if_named_like_an_agent() -> (
+    None
+):
+    tree, api = new_tree(), Api()
+    for name in ("LangGraph", "Weather_Agent"):
+        tree.start(begin(name, tracer=late_tracer), 0.0)
+    api.take(tree.due(VISIBLE_AFTER))
+    assert len(api.created) == 1
+    assert api.details("Weather_Agent")["schema_name"] == "otel:agent"
+
+
+def test_a_root_that_says_at_its_end_what_it_is_is_created_as_that() -> None:
+    tree, api = new_tree(), Api()
+    root = begin("LangGraph", tracer=late_tracer)
+    step = begin("model", root, tracer=late_tracer)
+    for span in (root, step):
+        tree.start(span, 0.0)
+    step.set_attribute("openinference.span.kind", "CHAIN")
+    assert tree.end(finish(step), 0.0) == []
+    assert tree.due(CALL_GRACE - 0.1) == []
+    root.set_attribute("openinference.span.kind", "AGENT")
+    api.take(tree.end(finish(root), CALL_GRACE - 0.1))
+    assert api.details("LangGraph")["schema_name"] == "otel:agent"
+    assert api.parent_name("model") == "LangGraph"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("LangGraph", "chain"), ("my_agent", "agent")])
+def test_one_that_must_be_created_before_its_end_has_the_type_that_it_will_have(
+    name: str, kind: str
+) -> None:
+    tree, api = new_tree(), Api()
+    root = begin("root")
+    step = begin(name, root, tracer=late_tracer)
+    child = begin("http", step)
+    for span in (root, step, child):
+        tree.start(span, 0.0)
+    tree.end(finish(child), 0.0)
+    api.take(tree.due(CALL_GRACE))
+    assert api.details(name)["schema_name"] == f"otel:{kind}"
+
+
+def test_what_it_says_late_travels_with_its_finish() -> None:
+    tree = new_tree()
+    root = begin("my_agent", tracer=late_tracer)
+    tree.start(root, 0.0)
+    tree.due(VISIBLE_AFTER)
+    root.set_attributes({"openinference.span.kind": "AGENT", "output.value": "sunny"})
+    [item] = tree.end(finish(root), 5.0)
+    result = orjson.loads(b"{" + item.body + b"}")["result_payload"]
+    assert result["output"] == "sunny"
+    assert result["metadata"]["openinference.span.kind"] == "AGENT"
+
+
+def test_an_open_span_that_says_what_it_is_is_not_guessed_at() -> None:
+    tree, api = new_tree(), Api()
+    said = {"openinference.span.kind": "CHAIN"}
+    tree.start(begin("agent_chain", attributes=said, tracer=late_tracer), 0.0)
+    api.take(tree.due(VISIBLE_AFTER))
+    assert api.details("agent_chain")["schema_name"] == "otel:chain"
+
+
+def test_of_an_ended_span_nothing_is_guessed() -> None:
+    tree, api = new_tree(), Api()
+    root = begin("my_agent", tracer=late_tracer)
+    tree.start(root, 0.0)
+    api.take(tree.end(finish(root), 0.5))
+    assert api.details("my_agent")["schema_name"] == "otel:span"
 
 
 def test_a_flush_tears_no_tree_where_starts_are_unknown() -> None:

@@ -1,4 +1,4 @@
-"""A LangGraph agent, recorded by OpenInference: ``app.py chat|stream QUESTION``."""
+"""A LangGraph agent, recorded by OpenInference: ``app.py chat|stream QUESTION [live]``."""
 
 import sys
 
@@ -8,7 +8,7 @@ from openinference.instrumentation.langchain import LangChainInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from prefactor_otel import PrefactorExporter
+from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor
 
 
 def get_weather(city: str) -> str:
@@ -28,9 +28,12 @@ def ask(way: str, question: str) -> str:
     return "".join(piece.text for piece in pieces if piece.type == "AIMessageChunk")
 
 
-def main(way: str, question: str) -> None:
+def main(way: str, question: str, door: str = "batched") -> None:
     provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(PrefactorExporter()))
+    if door == "live":
+        provider.add_span_processor(PrefactorSpanProcessor())
+    else:
+        provider.add_span_processor(BatchSpanProcessor(PrefactorExporter()))
     LangChainInstrumentor().instrument(tracer_provider=provider)
     try:
         print(ask(way, question))
