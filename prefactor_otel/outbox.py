@@ -9,12 +9,15 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog
-from prefactor_otel.spool.file import ParkedRow, SpoolFile, Stored
+from prefactor_otel.spool.rows import ParkedRow, Stored
+
+if TYPE_CHECKING:  # only a process with a spool loads a database
+    from prefactor_otel.spool.file import SpoolFile
 
 
 class Receipt:
@@ -76,7 +79,7 @@ class Entry:
 
     item: Item
     at: float = 0.0
-    file: SpoolFile | None = None
+    file: "SpoolFile | None" = None
     seq: int = 0
     receipts: list[Receipt] = field(default_factory=list)
     attempts: int = 0
@@ -153,7 +156,7 @@ class Outbox:
         """Whether what is put in here is on disk once it is committed."""
         return self._line.file is not None and not self._line.failed
 
-    def spool_into(self, file: SpoolFile, max_bytes: int, max_age: float) -> None:
+    def spool_into(self, file: "SpoolFile", max_bytes: int, max_age: float) -> None:
         """From now on everything is on disk as well, up to so many bytes and seconds."""
         self._line = DiskLine(file, max_bytes, max_age)
 
@@ -173,7 +176,7 @@ class Outbox:
         if any(item.operation in SPAN_OPERATIONS for item in items):
             self._overflow()
 
-    def adopt(self, file: SpoolFile, rows: Iterable[Stored], *, not_before: float) -> None:
+    def adopt(self, file: "SpoolFile", rows: Iterable[Stored], *, not_before: float) -> None:
         """Add what a process that has died left in its file, as far as it is not too old; one
         such file at a time."""
         self._adopted = file
@@ -278,13 +281,13 @@ class Outbox:
         self.lost.add(span, parent)
         self.note(entry, lambda file: file.lost(span, parent))
 
-    def note(self, entry: Entry, write: Callable[[SpoolFile], None]) -> None:
+    def note(self, entry: Entry, write: "Callable[[SpoolFile], None]") -> None:
         """Write something about an entry into the file that it is in, if it is in any."""
         file = entry.file
         if file is not None:
             self._on_disk(file, lambda: write(file))
 
-    def _on_disk(self, file: SpoolFile, work: Callable[[], None]) -> bool:
+    def _on_disk(self, file: "SpoolFile", work: Callable[[], None]) -> bool:
         """Do something with a file; where that fails, this process writes to disk no more."""
         own = file is self._line.file
         if own and self._line.failed:
@@ -400,7 +403,7 @@ class DiskLine:
     far memory has read, and who waits for something in it."""
 
     def __init__(
-        self, file: SpoolFile | None = None, max_bytes: int = 0, max_age: float = 0.0
+        self, file: "SpoolFile | None" = None, max_bytes: int = 0, max_age: float = 0.0
     ) -> None:
         self.file = file
         self.max_bytes = max_bytes

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -25,8 +25,10 @@ from prefactor_otel.outbox import Outbox, Receipt
 from prefactor_otel.run import PACKAGE, Run, package_version
 from prefactor_otel.sender import Sender
 from prefactor_otel.span import Attributes, key_of
-from prefactor_otel.spool.adoption import SCAN_INTERVAL
-from prefactor_otel.spool.spool import Spool
+from prefactor_otel.spool import SCAN_INTERVAL
+
+if TYPE_CHECKING:
+    from prefactor_otel.spool.spool import Spool
 
 STORED_WITHIN: Final = 0.02
 """Seconds that a span's end waits for company before it is written to the spool."""
@@ -254,10 +256,12 @@ class Worker:
                     sending.cancel()
                     await asyncio.gather(sending, return_exceptions=True)
 
-    def _new_spool(self) -> Spool | None:
+    def _new_spool(self) -> "Spool | None":
         config = self._config
         if config.spool_dir is None:
             return None
+        from prefactor_otel.spool.spool import Spool  # with its database, which few need
+
         return Spool(
             config.spool_dir,
             self._outbox,

@@ -48,6 +48,7 @@ ORDER = [
     "answers",
     "wire",
     "spool",
+    "spool.rows",
     "spool.file",
     "spool.folder",
     "spool.recovery",
