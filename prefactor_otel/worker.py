@@ -382,7 +382,7 @@ def client_config(config: Config) -> HttpClientConfig:
     assert config.api_token is not None
     return HttpClientConfig(
         api_url=config.api_url,
-        api_token=config.api_token.get_secret_value(),
+        api_token=config.api_token,
         request_timeout=config.request_timeout,
         connect_timeout=min(10.0, config.request_timeout),
         max_retries=0,

@@ -88,7 +88,7 @@ async def _examine() -> AsyncIterator[Check]:
     yield Check("settings", "ok", f"API at {config.api_url}; a token is set")
     http = HttpClientConfig(
         config.api_url,
-        config.api_token.get_secret_value(),
+        config.api_token,
         request_timeout=10.0,
         connect_timeout=5.0,
         max_retries=0,
