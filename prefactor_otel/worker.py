@@ -22,10 +22,11 @@ from prefactor_otel.config import Config
 from prefactor_otel.intake import Dropped, Ended, Event, Flush, Intake, Started
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger
 from prefactor_otel.outbox import Outbox, Receipt
-from prefactor_otel.run import PACKAGE, Run, package_version
+from prefactor_otel.run import Run
 from prefactor_otel.sender import Sender
 from prefactor_otel.span import Attributes, key_of
 from prefactor_otel.spool import SCAN_INTERVAL
+from prefactor_otel.version import PACKAGE, __version__
 
 if TYPE_CHECKING:
     from prefactor_otel.spool.spool import Spool
@@ -391,7 +392,7 @@ def client_config(config: Config) -> HttpClientConfig:
 
 def sdk_header() -> str:
     """What the exporter calls itself in its requests."""
-    return f"{PACKAGE}@{package_version()}"
+    return f"{PACKAGE}@{__version__}"
 
 
 def _outcome(future: Future[bool | None] | Future[bool], timeout: float) -> bool | None:
