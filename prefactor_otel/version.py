@@ -6,4 +6,4 @@ Not asked of the installed metadata: to find it takes longer than most of the im
 from typing import Final
 
 PACKAGE: Final = "prefactor-otel"
-__version__: Final = "0.1.0"
+__version__ = "0.1.0"
