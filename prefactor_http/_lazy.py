@@ -1,8 +1,7 @@
 """Names of a package that are loaded when they are asked for (PEP 562).
 
-Making the models' classes takes longer than all else that importing the client does, and a
-caller who sends JSON that is encoded already needs none of them. Where types are checked the
-packages import the names as usual.
+Making the models' classes takes longer than importing all else of this package, and a caller who
+sends JSON that is encoded already needs none of them. Type checkers see ordinary imports.
 """
 
 import sys
