@@ -1,5 +1,8 @@
 """Async client of the Prefactor API: a drop-in for the published ``prefactor-http`` 0.4.3."""
 
+from typing import TYPE_CHECKING
+
+from prefactor_http import _lazy
 from prefactor_http._version import __version__
 from prefactor_http.client import PrefactorHttpClient
 from prefactor_http.config import HttpClientConfig
@@ -13,22 +16,24 @@ from prefactor_http.exceptions import (
     PrefactorRetryExhaustedError,
     PrefactorValidationError,
 )
-from prefactor_http.models.agent_instance import (
-    AgentInstance,
-    AgentInstanceRecordQuality,
-    AgentInstanceSpanCounts,
-    AgentSchemaVersionForRegister,
-    AgentVersionForRegister,
-    FinishInstanceRequest,
-    QualitySchemaDetails,
-    QualitySchemaForCreate,
-    RuntimeEnvironment,
-    SpanTypeSchemaForCreate,
-)
-from prefactor_http.models.agent_span import AgentSpan
-from prefactor_http.models.base import ApiResponse
-from prefactor_http.models.bulk import BulkItem, BulkOutput, BulkRequest, BulkResponse
-from prefactor_http.models.types import AgentStatus, FinishStatus, InstancePurpose
+
+if TYPE_CHECKING:
+    from prefactor_http.models.agent_instance import (
+        AgentInstance,
+        AgentInstanceRecordQuality,
+        AgentInstanceSpanCounts,
+        AgentSchemaVersionForRegister,
+        AgentVersionForRegister,
+        FinishInstanceRequest,
+        QualitySchemaDetails,
+        QualitySchemaForCreate,
+        RuntimeEnvironment,
+        SpanTypeSchemaForCreate,
+    )
+    from prefactor_http.models.agent_span import AgentSpan
+    from prefactor_http.models.base import ApiResponse
+    from prefactor_http.models.bulk import BulkItem, BulkOutput, BulkRequest, BulkResponse
+    from prefactor_http.models.types import AgentStatus, FinishStatus, InstancePurpose
 
 __all__ = [
     "AgentInstance",
@@ -62,3 +67,9 @@ __all__ = [
     "SpanTypeSchemaForCreate",
     "__version__",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = _lazy.loader(
+        __name__,
+        {"endpoints": (), "models": [name for name in __all__ if name not in globals()]},
+    )

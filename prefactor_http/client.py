@@ -2,13 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from prefactor_http._version import PACKAGE_NAME, PACKAGE_VERSION
 from prefactor_http.config import HttpClientConfig
-from prefactor_http.endpoints.agent import AgentClient
-from prefactor_http.endpoints.agent_instance import AgentInstanceClient
-from prefactor_http.endpoints.agent_span import AgentSpanClient
 from prefactor_http.endpoints.base import check_key
 from prefactor_http.endpoints.bulk import BulkClient
 from prefactor_http.environment import Proxy, proxy_for
@@ -21,6 +18,11 @@ from prefactor_http.exceptions import (
 from prefactor_http.replies import parse
 from prefactor_http.retry import RetryHandler, retries_status
 from prefactor_http.transport import Session, open_session, send
+
+if TYPE_CHECKING:
+    from prefactor_http.endpoints.agent import AgentClient
+    from prefactor_http.endpoints.agent_instance import AgentInstanceClient
+    from prefactor_http.endpoints.agent_span import AgentSpanClient
 
 DEFAULT_SDK_HEADER = f"{PACKAGE_NAME}@{PACKAGE_VERSION}"
 
@@ -40,9 +42,9 @@ class PrefactorHttpClient:
         self._session: Session | None = None
         self._proxy: Proxy | None = None
         self._retry_handler = RetryHandler(config)
-        self._agents = AgentClient(self)
-        self._agent_instances = AgentInstanceClient(self)
-        self._agent_spans = AgentSpanClient(self)
+        self._agents: AgentClient | None = None
+        self._agent_instances: AgentInstanceClient | None = None
+        self._agent_spans: AgentSpanClient | None = None
         self._bulk = BulkClient(self)
 
     async def __aenter__(self) -> Self:
@@ -58,18 +60,30 @@ class PrefactorHttpClient:
         await self.close()
 
     @property
-    def agents(self) -> AgentClient:
+    def agents(self) -> "AgentClient":
         """The agents of the account."""
+        if self._agents is None:
+            from prefactor_http.endpoints.agent import AgentClient
+
+            self._agents = AgentClient(self)
         return self._agents
 
     @property
-    def agent_instances(self) -> AgentInstanceClient:
+    def agent_instances(self) -> "AgentInstanceClient":
         """Runs of agents."""
+        if self._agent_instances is None:
+            from prefactor_http.endpoints.agent_instance import AgentInstanceClient
+
+            self._agent_instances = AgentInstanceClient(self)
         return self._agent_instances
 
     @property
-    def agent_spans(self) -> AgentSpanClient:
+    def agent_spans(self) -> "AgentSpanClient":
         """Steps of runs."""
+        if self._agent_spans is None:
+            from prefactor_http.endpoints.agent_span import AgentSpanClient
+
+            self._agent_spans = AgentSpanClient(self)
         return self._agent_spans
 
     @property

@@ -4,9 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from typing import Any, NoReturn
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from prefactor_http.config import DEFAULT_RETRY_STATUS_CODES, HttpClientConfig
 from prefactor_http.exceptions import (
@@ -14,6 +12,9 @@ from prefactor_http.exceptions import (
     PrefactorRetryExhaustedError,
     is_transient_status,
 )
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 logger = logging.getLogger("prefactor_http")
 
@@ -41,6 +42,9 @@ class RetryHandler:
         Raises ``PrefactorRetryExhaustedError`` when every attempt failed, except that with
         ``max_retries=0`` the error itself is raised.
         """
+        if self.config.max_retries == 0:
+            return await operation(*args, **kwargs)
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         def decide(error: BaseException) -> bool:
             return isinstance(error, Exception) and is_retryable(error)
@@ -55,7 +59,7 @@ class RetryHandler:
         )
         return await retrying(operation, *args, **kwargs)
 
-    def _wait(self, state: RetryCallState) -> float:
+    def _wait(self, state: "RetryCallState") -> float:
         backoff = self._calculate_delay(state.attempt_number - 1)
         wish = getattr(_error_of(state), "retry_after", None)
         if wish is None:
@@ -80,12 +84,12 @@ def retries_status(config: HttpClientConfig, status_code: int) -> bool:
     return status_code in config.retry_on_status_codes
 
 
-def _error_of(state: RetryCallState) -> Exception | None:
+def _error_of(state: "RetryCallState") -> Exception | None:
     error = state.outcome.exception() if state.outcome is not None else None
     return error if isinstance(error, Exception) else None
 
 
-def _log(state: RetryCallState) -> None:
+def _log(state: "RetryCallState") -> None:
     error = _error_of(state)
     reason = error if isinstance(error, PrefactorHttpError) else type(error).__name__
     logger.debug(
@@ -96,7 +100,7 @@ def _log(state: RetryCallState) -> None:
     )
 
 
-def _give_up(state: RetryCallState) -> NoReturn:
+def _give_up(state: "RetryCallState") -> NoReturn:
     error = _error_of(state)
     assert error is not None  # results are never retried
     if state.attempt_number == 1:

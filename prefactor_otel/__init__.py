@@ -9,9 +9,7 @@ from prefactor_otel.exporter import PrefactorExporter
 from prefactor_otel.ledger import Stats
 from prefactor_otel.processor import PrefactorSpanProcessor
 from prefactor_otel.provider import TracerProvider, configure
-from prefactor_otel.run import package_version
-
-__version__ = package_version()
+from prefactor_otel.version import __version__
 
 __all__ = [
     "PrefactorConfigError",

@@ -3,7 +3,7 @@
 from prefactor_http import HttpClientConfig, PrefactorHttpClient
 from prefactor_otel.config import Config
 from prefactor_otel.credential import UNREAD
-from prefactor_otel.run import PACKAGE, package_version
+from prefactor_otel.version import PACKAGE, __version__
 
 
 def new_client(config: Config) -> PrefactorHttpClient:
@@ -15,4 +15,4 @@ def new_client(config: Config) -> PrefactorHttpClient:
         connect_timeout=min(10.0, config.request_timeout),
         max_retries=0,
     )
-    return PrefactorHttpClient(settings, f"{PACKAGE}@{package_version()}")
+    return PrefactorHttpClient(settings, f"{PACKAGE}@{__version__}")

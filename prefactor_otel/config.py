@@ -7,20 +7,15 @@ The names of the variables are those of the other Prefactor SDKs where they have
 import math
 import os
 import re
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict, cast
+from typing import Any, Final, Literal, TypedDict, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    Field,
-    PlainValidator,
-    SecretStr,
-    ValidationError,
-)
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
+# What checks pydantic's models, without the models: to import those takes longer than all of this
+# package, in every process that is traced.
+from pydantic_core import CoreSchema, PydanticCustomError, SchemaValidator, ValidationError
+from pydantic_core import core_schema as check
 
 from prefactor_otel.credential import TokenSource, usable_source
 from prefactor_otel.errors import PrefactorConfigError
@@ -30,6 +25,7 @@ DEFAULT_API_URL = "https://app.prefactorai.com"
 _CREDENTIALS = re.compile(r"//.*@")
 
 Purpose = Literal["live", "smoke_test", "eval"]
+T = TypeVar("T")
 
 
 def _usable_url(url: str) -> str:
@@ -47,115 +43,139 @@ def _finite(seconds: float) -> float:
     return seconds
 
 
-Seconds = Annotated[float, Field(gt=0), AfterValidator(_finite)]
-Count = Annotated[int, Field(ge=1)]
-Length = Annotated[int, Field(ge=0)]
+def _path(value: object) -> Path:
+    if not isinstance(value, (str, os.PathLike)):
+        raise PydanticCustomError("path_type", "Input is not a valid path")
+    return Path(value)
 
 
-class Config(BaseSettings):
-    """The settings of one exporter or processor. ``repr`` hides the token."""
+def _seconds(*, gt: float | None = None, ge: float | None = None) -> CoreSchema:
+    return check.no_info_after_validator_function(_finite, check.float_schema(gt=gt, ge=ge))
 
-    model_config = SettingsConfigDict(
-        env_prefix="PREFACTOR_",
-        env_ignore_empty=True,
-        extra="forbid",
-        frozen=True,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-    )
 
-    api_url: Annotated[str, AfterValidator(_usable_url)] = Field(
-        DEFAULT_API_URL, description="Address of the Prefactor API."
-    )
-    api_token: Annotated[SecretStr | TokenSource, PlainValidator(usable_source)] | None = Field(
+_TEXT: Final = check.str_schema()
+_URL: Final = check.no_info_after_validator_function(_usable_url, _TEXT)
+_TOKEN: Final = check.no_info_plain_validator_function(usable_source)
+_PURPOSE: Final = check.literal_schema(list(get_args(Purpose)))
+_SWITCH: Final = check.bool_schema()
+_COUNT: Final = check.int_schema(ge=1)
+_LENGTH: Final = check.int_schema(ge=0)
+_SECONDS: Final = _seconds(gt=0)
+_FOLDER: Final = check.no_info_plain_validator_function(_path)
+
+
+def _option(
+    default: T, values: CoreSchema, sentence: str, *, variable: str = "", secret: bool = False
+) -> T:
+    """The field of an option: its default, which values it takes, and what it does."""
+    about = {"values": values, "sentence": sentence, "variable": variable}
+    return field(default=default, repr=not secret, metadata=about)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of one exporter or processor, as ``load_config`` makes them. ``repr`` leaves
+    the token out."""
+
+    api_url: str = _option(DEFAULT_API_URL, _URL, "Address of the Prefactor API.")
+    api_token: str | TokenSource | None = _option(
         None,
-        repr=False,  # a function may show what it holds
-        description="API token. Without one the exporter says so once and stays off. "
+        _TOKEN,
+        "API token. Without one the exporter says so once and stays off. "
         "The argument may also be a function that returns it: asked at the start and before "
         "every try after a refusal, so that a token can be renewed.",
+        secret=True,
     )
-    agent_id: str | None = Field(
-        None, description="Agent that the run belongs to. Leave out with a deployment token."
+    agent_id: str | None = _option(
+        None, _TEXT, "Agent that the run belongs to. Leave out with a deployment token."
     )
-    environment_id: str | None = Field(
-        None, description="Environment of the run. Leave out with a deployment token."
+    environment_id: str | None = _option(
+        None, _TEXT, "Environment of the run. Leave out with a deployment token."
     )
-    agent_name: str | None = Field(
-        None, description="Name of the agent version. Default: `service.name` of the resource."
+    agent_name: str | None = _option(
+        None, _TEXT, "Name of the agent version. Default: `service.name` of the resource."
     )
-    agent_version: str | None = Field(
+    agent_version: str | None = _option(
         None,
-        validation_alias=AliasChoices("PREFACTOR_AGENT_IDENTIFIER", "agent_version"),
-        description="Version of the agent (semver, commit, any string). "
+        _TEXT,
+        "Version of the agent (semver, commit, any string). "
         "Default: `service.version` of the resource, else `1.0.0`.",
+        variable="PREFACTOR_AGENT_IDENTIFIER",
     )
-    agent_description: str | None = Field(
+    agent_description: str | None = _option(
         None,
-        description="Description of the agent version. "
+        _TEXT,
+        "Description of the agent version. "
         "Default: names `deployment.environment.name` of the resource.",
     )
-    purpose: Purpose = Field("live", description="Why the run happens: live, smoke_test or eval.")
-    capture_inputs: bool = Field(True, description="Send what went into models, tools and agents.")
-    capture_outputs: bool = Field(
-        True, description="Send what came out of models, tools and agents."
+    purpose: Purpose = _option("live", _PURPOSE, "Why the run happens: live, smoke_test or eval.")
+    capture_inputs: bool = _option(True, _SWITCH, "Send what went into models, tools and agents.")
+    capture_outputs: bool = _option(
+        True, _SWITCH, "Send what came out of models, tools and agents."
     )
-    max_input_length: Length = Field(
-        0, description="Longest text kept inside inputs, in characters. 0: no limit."
+    max_input_length: int = _option(
+        0, _LENGTH, "Longest text kept inside inputs, in characters. 0: no limit."
     )
-    max_output_length: Length = Field(
-        0, description="Longest text kept inside outputs, in characters. 0: no limit."
+    max_output_length: int = _option(
+        0, _LENGTH, "Longest text kept inside outputs, in characters. 0: no limit."
     )
-    schedule_delay: Annotated[float, Field(ge=0), AfterValidator(_finite)] = Field(
-        0.5, description="Longest time that a span waits for company before it is sent, in seconds."
+    schedule_delay: float = _option(
+        0.5,
+        _seconds(ge=0),
+        "Longest time that a span waits for company before it is sent, in seconds.",
     )
-    max_batch_size: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        512, description="Most items in one bulk request."
+    max_batch_size: int = _option(
+        512, check.int_schema(ge=1, le=10_000), "Most items in one bulk request."
     )
-    max_request_bytes: Annotated[int, Field(ge=4096)] = Field(
-        1024 * 1024, description="Largest body of one bulk request, in bytes."
+    max_request_bytes: int = _option(
+        1024 * 1024, check.int_schema(ge=4096), "Largest body of one bulk request, in bytes."
     )
-    max_queue_size: Count = Field(
-        65_536, description="Most items that wait for the API; past it the oldest is dropped."
+    max_queue_size: int = _option(
+        65_536, _COUNT, "Most items that wait for the API; past it the oldest is dropped."
     )
-    max_queue_bytes: Count = Field(
+    max_queue_bytes: int = _option(
         40 * 1024 * 1024,
-        description="Most bytes that wait for the API in memory; past it the oldest is dropped, "
+        _COUNT,
+        "Most bytes that wait for the API in memory; past it the oldest is dropped, "
         "or waits in the spool. By default the process grows by less than 64 MiB.",
     )
-    spool_dir: Path | None = Field(
-        None,
-        description="Folder in which waiting spans outlive the process. Unset: memory only.",
+    spool_dir: Path | None = _option(
+        None, _FOLDER, "Folder in which waiting spans outlive the process. Unset: memory only."
     )
-    spool_max_bytes: Annotated[int, Field(ge=1024 * 1024)] = Field(
-        512 * 1024 * 1024, description="Most bytes in that folder; past it the oldest is dropped."
+    spool_max_bytes: int = _option(
+        512 * 1024 * 1024,
+        check.int_schema(ge=1024 * 1024),
+        "Most bytes in that folder; past it the oldest is dropped.",
     )
-    spool_max_age: Seconds = Field(
-        86_400.0, description="How long the spool keeps a span that cannot be sent, in seconds."
+    spool_max_age: float = _option(
+        86_400.0, _SECONDS, "How long the spool keeps a span that cannot be sent, in seconds."
     )
-    parent_timeout: Seconds = Field(
+    parent_timeout: float = _option(
         600.0,
-        description="How long a finished span waits for its parent to end, in seconds, "
+        _SECONDS,
+        "How long a finished span waits for its parent to end, in seconds, "
         "where span starts are not known.",
     )
-    export_timeout: Seconds = Field(
-        10.0, description="Longest time that `export()` waits for the API to answer, in seconds."
+    export_timeout: float = _option(
+        10.0, _SECONDS, "Longest time that `export()` waits for the API to answer, in seconds."
     )
-    shutdown_timeout: Seconds = Field(
-        5.0, description="Longest time that shutdown, and so process exit, may take, in seconds."
+    shutdown_timeout: float = _option(
+        5.0, _SECONDS, "Longest time that shutdown, and so process exit, may take, in seconds."
     )
-    request_timeout: Seconds = Field(
-        30.0, description="Longest time that one request to the API may take, in seconds."
+    request_timeout: float = _option(
+        30.0, _SECONDS, "Longest time that one request to the API may take, in seconds."
     )
-    probe_interval: Seconds = Field(
-        60.0, description="Time between two tries with a token that the API refuses, in seconds."
+    probe_interval: float = _option(
+        60.0, _SECONDS, "Time between two tries with a token that the API refuses, in seconds."
     )
-    handle_sigterm: bool = Field(
+    handle_sigterm: bool = _option(
         False,
-        description="Let SIGTERM end the process by SystemExit(143), so that what waits is "
+        _SWITCH,
+        "Let SIGTERM end the process by SystemExit(143), so that what waits is "
         "delivered; an own handler of the application stays.",
     )
-    strict: bool = Field(
-        False, description="Raise at construction when settings are missing or unusable."
+    strict: bool = _option(
+        False, _SWITCH, "Raise at construction when settings are missing or unusable."
     )
 
 
@@ -189,18 +209,26 @@ class Options(TypedDict, total=False):
     strict: bool | None
 
 
+_OPTIONS: Final[dict[str, Field[Any]]] = {option.name: option for option in fields(Config)}
+_VALUES: Final = SchemaValidator(
+    check.typed_dict_schema(
+        {
+            name: check.typed_dict_field(option.metadata["values"], required=False)
+            for name, option in _OPTIONS.items()
+        },
+        extra_behavior="forbid",
+    )
+)
+
+
 def variable_of(option: str) -> str:
     """The environment variable of an option."""
-    alias = Config.model_fields[option].validation_alias
-    if isinstance(alias, AliasChoices):
-        return str(alias.choices[0])
-    return f"PREFACTOR_{option.upper()}"
+    given: str = _OPTIONS[option].metadata["variable"]
+    return given or f"PREFACTOR_{option.upper()}"
 
 
 def load_config(
-    api_url: str | None = None,
-    api_token: str | TokenSource | None = None,
-    **options: object,
+    api_url: str | None = None, api_token: str | TokenSource | None = None, **options: object
 ) -> Config:
     """Read the settings; ``None`` means unset.
 
@@ -209,25 +237,34 @@ def load_config(
     """
     given = {"api_url": api_url, "api_token": api_token, **options}
     arguments = {name: value for name, value in given.items() if value is not None}
+    values = _from_variables() | arguments
     try:
-        return Config(**cast("dict[str, Any]", arguments))
+        return Config(**_VALUES.validate_python(values))
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
     located = [(str(problem["loc"][0]), problem["msg"]) for problem in problems]
     # Raised outside the handler: pydantic's error, the context otherwise, may hold a token.
     raise PrefactorConfigError(
-        "; ".join(_explain_one(location, message, arguments) for location, message in located),
-        from_arguments=any(location in arguments for location, _ in located),
+        "; ".join(_explain_one(option, message, values[option]) for option, message in located),
+        from_arguments=any(option in arguments for option, _ in located),
     )
 
 
-def _explain_one(location: str, message: str, arguments: dict[str, object]) -> str:
-    option = _option_of(location)
-    if option is None:
-        return f"unknown option {location!r}; see prefactor_otel.config.Config for all of them"
-    shown = _shown(option, _value_of(option, arguments))
+def _from_variables() -> dict[str, object]:
+    """What the environment sets, by option. Names of variables may be in any case."""
+    texts = {name.lower(): text for name, text in os.environ.items() if text}
+    found = {option: texts.get(variable_of(option).lower()) for option in _OPTIONS}
+    return {option: text for option, text in found.items() if text is not None}
+
+
+def _explain_one(option: str, message: str, value: object) -> str:
+    if option not in _OPTIONS:
+        return f"unknown option {option!r}; see prefactor_otel.config.Config for all of them"
     message = message.removeprefix("Value error, ")
-    return f"option {option} (variable {variable_of(option)}) cannot be{shown}: {message}"
+    return (
+        f"option {option} (variable {variable_of(option)}) cannot be"
+        f"{_shown(option, value)}: {message}"
+    )
 
 
 def _shown(option: str, value: object) -> str:
@@ -241,35 +278,23 @@ def _shown(option: str, value: object) -> str:
     return f" {_CREDENTIALS.sub('//[credentials]@', value)!r}"
 
 
-def _option_of(location: str) -> str | None:
-    name = location.lower()
-    if name in Config.model_fields:
-        return name
-    return next((o for o in Config.model_fields if variable_of(o).lower() == name), None)
-
-
-def _value_of(option: str, arguments: dict[str, object]) -> object:
-    return arguments.get(option, os.environ.get(variable_of(option)))
-
-
 def option_rows() -> list[tuple[str, str, str, str, str]]:
     """``(name, variable, type, default, sentence)`` of every option, in order of declaration."""
     return [
         (
             name,
             variable_of(name),
-            _type_name(name, field),
-            _default_text(field),
-            field.description or "",
+            _type_name(name, option.default),
+            _default_text(option.default),
+            option.metadata["sentence"],
         )
-        for name, field in Config.model_fields.items()
+        for name, option in _OPTIONS.items()
     ]
 
 
-def _type_name(name: str, field: FieldInfo) -> str:
+def _type_name(name: str, default: object) -> str:
     if name == "purpose":
         return "text"
-    default = field.default
     if isinstance(default, bool):
         return "true/false"
     if isinstance(default, int):
@@ -277,8 +302,7 @@ def _type_name(name: str, field: FieldInfo) -> str:
     return "number" if isinstance(default, float) else "text"
 
 
-def _default_text(field: FieldInfo) -> str:
-    default = field.default
+def _default_text(default: object) -> str:
     if default is None:
         return "unset"
     return str(default).lower() if isinstance(default, bool) else str(default)

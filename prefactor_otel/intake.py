@@ -16,7 +16,7 @@ from prefactor_otel.outbox import Outbox
 from prefactor_otel.receipt import Receipt
 from prefactor_otel.run import Run
 from prefactor_otel.span import Attributes, ended, view_of
-from prefactor_otel.spool.file import ParkedRow
+from prefactor_otel.spool.rows import ParkedRow
 from prefactor_otel.tree import SpanTree
 
 RESOURCE_WAIT: Final = 0.5

@@ -1,12 +1,14 @@
 """The line for the API: what has to wait for what, which spans are lost, what is on disk only."""
 
 from collections import Counter, OrderedDict, deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.receipt import Entry, Receipt
-from prefactor_otel.spool.file import SpoolFile
+
+if TYPE_CHECKING:
+    from prefactor_otel.spool.file import SpoolFile
 
 SPAN_OPERATIONS: Final = (Operation.CREATE, Operation.FINISH_SPAN)
 REFILL: Final = 512
@@ -76,7 +78,7 @@ class DiskLine:
     far memory has read, and who waits for something in it."""
 
     def __init__(
-        self, file: SpoolFile | None = None, max_bytes: int = 0, max_age: float = 0.0
+        self, file: "SpoolFile | None" = None, max_bytes: int = 0, max_age: float = 0.0
     ) -> None:
         self.file = file
         self.max_bytes = max_bytes

@@ -7,14 +7,17 @@ the front of the line only, and disk the whole of it.
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog
 from prefactor_otel.line import SPAN_OPERATIONS, Ahead, DiskLine, LostSpans
 from prefactor_otel.receipt import Entry, Receipt
-from prefactor_otel.spool.file import ParkedRow, SpoolFile, Stored
+from prefactor_otel.spool.rows import ParkedRow, Stored
+
+if TYPE_CHECKING:  # only a process with a spool loads a database
+    from prefactor_otel.spool.file import SpoolFile
 
 MAX_PASSED: Final = 4096
 """Entries that are looked at in vain, at most, to fill one request."""
@@ -63,7 +66,7 @@ class Outbox:
         """Whether what is put in here is on disk once it is committed."""
         return self._line.file is not None and not self._line.failed
 
-    def spool_into(self, file: SpoolFile, max_bytes: int, max_age: float) -> None:
+    def spool_into(self, file: "SpoolFile", max_bytes: int, max_age: float) -> None:
         """From now on everything is on disk as well, up to so many bytes and seconds."""
         self._line = DiskLine(file, max_bytes, max_age)
 
@@ -83,7 +86,7 @@ class Outbox:
         if any(item.operation in SPAN_OPERATIONS for item in items):
             self._overflow()
 
-    def adopt(self, file: SpoolFile, rows: Iterable[Stored], *, not_before: float) -> None:
+    def adopt(self, file: "SpoolFile", rows: Iterable[Stored], *, not_before: float) -> None:
         """Add what a process that has died left in its file, as far as it is not too old; one
         such file at a time."""
         self._adopted = file
@@ -213,13 +216,13 @@ class Outbox:
         self.lost.add(span, parent)
         self.note(entry, lambda file: file.lost(span, parent))
 
-    def note(self, entry: Entry, write: Callable[[SpoolFile], None]) -> None:
+    def note(self, entry: Entry, write: "Callable[[SpoolFile], None]") -> None:
         """Write something about an entry into the file that it is in, if it is in any."""
         file = entry.file
         if file is not None:
             self._on_disk(file, lambda: write(file))
 
-    def _on_disk(self, file: SpoolFile, work: Callable[[], None]) -> bool:
+    def _on_disk(self, file: "SpoolFile", work: Callable[[], None]) -> bool:
         """Do something with a file; where that fails, this process writes to disk no more."""
         own = file is self._line.file
         if own and self._line.failed:

@@ -2,9 +2,12 @@
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from prefactor_otel.items import Item
-from prefactor_otel.spool.file import SpoolFile
+
+if TYPE_CHECKING:
+    from prefactor_otel.spool.file import SpoolFile
 
 
 class Receipt:
@@ -66,7 +69,7 @@ class Entry:
 
     item: Item
     at: float = 0.0
-    file: SpoolFile | None = None
+    file: "SpoolFile | None" = None
     seq: int = 0
     receipts: list[Receipt] = field(default_factory=list)
     attempts: int = 0

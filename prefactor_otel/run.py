@@ -5,7 +5,6 @@ import secrets
 import sys
 import time
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from prefactor_http.models.types import FinishStatus
@@ -15,17 +14,9 @@ from prefactor_otel.items import Item, Operation
 from prefactor_otel.mapping import timestamp
 from prefactor_otel.schemas import schema_version
 from prefactor_otel.span import Attributes
+from prefactor_otel.version import PACKAGE, __version__
 
-PACKAGE: Final = "prefactor-otel"
 DEFAULT_AGENT_VERSION: Final = "1.0.0"
-
-
-def package_version() -> str:
-    """The version of this package, as installed."""
-    try:
-        return version(PACKAGE)
-    except PackageNotFoundError:
-        return "0.0.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +70,7 @@ def _agent_version(config: Config, resource: Attributes) -> dict[str, object]:
         "runtime_environment": {
             "agent_sdk": _agent_sdk(resource),
             "os": sys.platform,
-            "prefactor_sdk": [f"{PACKAGE}@{package_version()}"],
+            "prefactor_sdk": [f"{PACKAGE}@{__version__}"],
             "runtime": f"{sys.implementation.name}@{platform.python_version()}",
         },
     }

@@ -6,6 +6,7 @@ Schemas allow more fields than they name: a framework's extras must not be flagg
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import orjson
@@ -186,6 +187,7 @@ DECLARED: Final[dict[SpanType, Declared]] = {
 }
 
 
+@cache  # the same for every run of the process; nobody changes it
 def schema_version() -> dict[str, object]:
     """The ``agent_schema_version`` of a registration. Its external identifier is derived from
     the content, so that equal declarations are one version on the platform."""

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Final
 
 import orjson
-from pydantic import SecretStr
 
 from prefactor_http import PrefactorHttpClient
 from prefactor_http.pfid import is_pfid, partition_of
@@ -44,7 +43,7 @@ class Sender:
         *,
         max_batch_size: int,
         max_request_bytes: int,
-        token: SecretStr | TokenSource,
+        token: str | TokenSource,
         probe_interval: float,
     ) -> None:
         self.closing = False

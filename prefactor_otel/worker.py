@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -26,8 +26,10 @@ from prefactor_otel.receipt import Receipt
 from prefactor_otel.run import Run
 from prefactor_otel.sender import Sender
 from prefactor_otel.span import Attributes, key_of
-from prefactor_otel.spool.adoption import SCAN_INTERVAL
-from prefactor_otel.spool.spool import Spool
+from prefactor_otel.spool import SCAN_INTERVAL
+
+if TYPE_CHECKING:
+    from prefactor_otel.spool.spool import Spool
 
 MAX_INBOX: Final = 16_384
 """Ended spans that wait to be taken in, at most: these are objects, far larger than items."""
@@ -313,10 +315,12 @@ class Worker:
                     sending.cancel()
                     await asyncio.gather(sending, return_exceptions=True)
 
-    def _new_spool(self) -> Spool | None:
+    def _new_spool(self) -> "Spool | None":
         config = self._config
         if config.spool_dir is None:
             return None
+        from prefactor_otel.spool.spool import Spool  # with its database, which few need
+
         return Spool(
             config.spool_dir,
             self._outbox,

@@ -8,6 +8,7 @@ ROOT = Path(__file__).parent.parent
 
 # From the leaves to the doors: a module may import what stands above it, never below.
 ORDER = [
+    "version",
     "errors",
     "hygiene.repairs",
     "hygiene.values",
@@ -53,6 +54,7 @@ ORDER = [
     "answers",
     "wire",
     "spool",
+    "spool.rows",
     "spool.file",
     "spool.folder",
     "spool.recovery",

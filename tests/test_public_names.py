@@ -1,7 +1,5 @@
-"""The public face stays as small as it is, and costs nothing until it is used."""
+"""The public face stays as small as it is."""
 
-import subprocess
-import sys
 from importlib.resources import files
 
 import prefactor_http
@@ -33,17 +31,3 @@ def test_every_public_name_exists_and_has_its_promise() -> None:
 def test_both_packages_tell_type_checkers_that_they_are_typed() -> None:
     for package in ("prefactor_otel", "prefactor_http"):
         assert files(package).joinpath("py.typed").is_file()
-
-
-def test_importing_starts_no_thread_and_loads_no_server_or_command_line() -> None:
-    source = (
-        "import sys, threading, prefactor_otel\n"
-        "assert threading.active_count() == 1\n"
-        "heavy = {'click', 'rich', 'sqlite3', 'aiohttp.web', 'prefactor_otel.devserver'}\n"
-        "heavy &= set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", source], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")

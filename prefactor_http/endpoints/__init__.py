@@ -1,8 +1,24 @@
 """One client a resource."""
 
-from prefactor_http.endpoints.agent import AgentClient
-from prefactor_http.endpoints.agent_instance import AgentInstanceClient
-from prefactor_http.endpoints.agent_span import AgentSpanClient
-from prefactor_http.endpoints.bulk import BulkClient
+from typing import TYPE_CHECKING
+
+from prefactor_http import _lazy
+
+if TYPE_CHECKING:
+    from prefactor_http.endpoints.agent import AgentClient
+    from prefactor_http.endpoints.agent_instance import AgentInstanceClient
+    from prefactor_http.endpoints.agent_span import AgentSpanClient
+    from prefactor_http.endpoints.bulk import BulkClient
 
 __all__ = ["AgentClient", "AgentInstanceClient", "AgentSpanClient", "BulkClient"]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = _lazy.loader(
+        __name__,
+        {
+            "agent": ["AgentClient"],
+            "agent_instance": ["AgentInstanceClient"],
+            "agent_span": ["AgentSpanClient"],
+            "bulk": ["BulkClient"],
+        },
+    )

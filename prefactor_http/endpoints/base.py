@@ -1,16 +1,16 @@
 """What every endpoint client does: check the key, send, and read the answer as a model."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, ValidationError
-
 from prefactor_http.exceptions import PrefactorResponseContractError
-from prefactor_http.models.base import ApiResponse
 from prefactor_http.transport import Requester
 
-M = TypeVar("M", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+M = TypeVar("M", bound="BaseModel")
 
 MAX_KEY_LENGTH = 64
 """The API's limit on idempotency keys."""
@@ -36,6 +36,8 @@ class EndpointClient:
     ) -> M:
         """The ``details`` of an answer. Raises ``PrefactorResponseContractError`` naming the
         operation when the answer is not what it returns."""
+        from prefactor_http.models.base import ApiResponse
+
         answer = await self._client.request(method, f"/api/v1{path}", params=params, json_data=body)
         if on_control is not None:
             _signal(answer, on_control)
@@ -44,6 +46,8 @@ class EndpointClient:
 
 def parsed(model: type[M], operation: str, answer: dict[str, Any]) -> M:
     """The answer as a model, or ``PrefactorResponseContractError`` naming the operation."""
+    from pydantic import ValidationError
+
     try:
         return model.model_validate(answer)
     except ValidationError as cause:

@@ -1,11 +1,13 @@
 """Many operations in one request."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefactor_http.endpoints.base import EndpointClient, parsed
 from prefactor_http.exceptions import PrefactorResponseContractError
-from prefactor_http.models.bulk import BulkRequest, BulkResponse
+
+if TYPE_CHECKING:
+    from prefactor_http.models.bulk import BulkRequest, BulkResponse
 
 _PATH = "/api/v1/bulk"
 _OPERATION = "bulk.execute"
@@ -15,8 +17,10 @@ class BulkClient(EndpointClient):
     """``/bulk``. A success of the request says nothing of its items: each has its own output,
     processing stops at the first error, and later keys are absent."""
 
-    async def execute(self, request: BulkRequest) -> BulkResponse:
+    async def execute(self, request: "BulkRequest") -> "BulkResponse":
         """Send a request; the outputs by idempotency key."""
+        from prefactor_http.models.bulk import BulkResponse
+
         body = request.model_dump(by_alias=True)
         answer = await self._client.request("POST", _PATH, json_data=body)
         return parsed(BulkResponse, _OPERATION, answer)

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from prefactor_otel.errors import SpoolError
-from prefactor_otel.run import package_version
+from prefactor_otel.version import __version__
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_version())
+@click.version_option(__version__)
 def commands() -> None:
     """OpenTelemetry agents as governed runs on Prefactor."""
 

@@ -20,8 +20,8 @@ from prefactor_http.exceptions import (
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.credential import read_token
 from prefactor_otel.errors import PrefactorConfigError
-from prefactor_otel.run import PACKAGE, package_version
 from prefactor_otel.schemas import schema_version
+from prefactor_otel.version import PACKAGE, __version__
 
 Outcome = Literal["ok", "failed"]
 
@@ -94,7 +94,7 @@ async def _examine() -> AsyncIterator[Check]:
         connect_timeout=5.0,
         max_retries=0,
     )
-    async with PrefactorHttpClient(http, f"{PACKAGE}@{package_version()}") as client:
+    async with PrefactorHttpClient(http, f"{PACKAGE}@{__version__}") as client:
         ping = await _ping(client, config)
         for check in ping:
             yield check

@@ -2,19 +2,15 @@
 
 import time
 from pathlib import Path
-from typing import Final
 
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger
 from prefactor_otel.line import REFILL
 from prefactor_otel.outbox import Outbox
-from prefactor_otel.spool import folder
+from prefactor_otel.spool import SCAN_INTERVAL, folder
 from prefactor_otel.spool.file import SpoolFile
 from prefactor_otel.spool.recovery import recover
 from prefactor_otel.wire import RunRecord
-
-SCAN_INTERVAL: Final = 15.0
-"""Seconds between two looks for files whose owner has died."""
 
 
 class Adoption:

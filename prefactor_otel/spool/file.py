@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.items import Item, Operation, SpanRef
+from prefactor_otel.spool.rows import ParkedRow, RunRow, Stored
 
 VERSION: Final = 1
 """Of the tables below, in SQLite's ``user_version``; other versions are left alone."""
@@ -37,35 +38,6 @@ CREATE TABLE lost (span BLOB PRIMARY KEY, parent BLOB);
 _COLUMNS: Final = "seq, run, operation, key, span, parent, ends_span, at, body"
 _PAGES_UNTIL_CHECKPOINT: Final = 1000
 _READ_AT_ONCE: Final = 4 * 2**20
-
-
-class Stored(NamedTuple):
-    """An item as the file has it; ``at`` is when it was written (seconds since the epoch)."""
-
-    seq: int
-    at: float
-    item: Item
-
-
-class ParkedRow(NamedTuple):
-    """A finished span that waits for its parent. Both are named by trace id and span id in
-    hexadecimal, with a colon between."""
-
-    key: str
-    parent: str
-    item: Item
-    at: float = 0.0
-
-
-class RunRow(NamedTuple):
-    """What the file knows of a run. ``last_ns``: when something of it was last written."""
-
-    run: str
-    instance_id: str | None
-    partition: int | None
-    ids_accepted: bool
-    closed: bool
-    last_ns: int
 
 
 _open_files: "Final[list[SpoolFile]]" = []

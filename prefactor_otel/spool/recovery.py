@@ -14,7 +14,8 @@ from prefactor_otel.encoding import finish_key_of, with_otel_parent
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.mapping import timestamp
 from prefactor_otel.run import closing_item
-from prefactor_otel.spool.file import ParkedRow, RunRow, SpoolFile
+from prefactor_otel.spool.file import SpoolFile
+from prefactor_otel.spool.rows import ParkedRow, RunRow
 
 _ERROR: Final = {
     "error_type": "ProcessDied",

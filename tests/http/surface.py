@@ -100,7 +100,7 @@ def surface(module: types.ModuleType) -> dict[str, Any]:
         "all": dict.fromkeys(getattr(module, "__all__", ()), True),
         "names": {
             name: described(thing)
-            for name, thing in vars(module).items()
+            for name, thing in inspect.getmembers(module)
             if not name.startswith("_") and is_own(module, name, thing)
         },
     }

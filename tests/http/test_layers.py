@@ -9,6 +9,7 @@ import prefactor_http
 
 ROOT = Path(prefactor_http.__file__).parent
 LAYERS = (
+    {"_lazy"},
     {"exceptions", "pfid", "config", "models", "_json", "_version", "environment"},
     {"replies", "retry"},
     {"transport"},

@@ -1,6 +1,8 @@
 """Settings: where they come from, and what is said when they cannot be used."""
 
 import logging
+from dataclasses import fields
+from pathlib import Path
 from typing import get_type_hints
 
 import pytest
@@ -33,6 +35,34 @@ def test_the_version_uses_the_name_that_the_other_sdks_use(monkeypatch: pytest.M
     monkeypatch.setenv("PREFACTOR_AGENT_IDENTIFIER", "9.1")
     assert load_config(None, TOKEN).agent_version == "9.1"
     assert load_config(None, TOKEN, agent_version="9.2").agent_version == "9.2"
+
+
+def test_a_variable_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("prefactor_agent_name", "quiet")
+    assert load_config(None, TOKEN).agent_name == "quiet"
+
+
+def test_a_variable_of_the_application_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_VERSION", "of the application")
+    assert load_config(None, TOKEN).agent_version is None
+
+
+def test_texts_become_what_the_option_holds() -> None:
+    config = load_config(None, TOKEN, max_batch_size="7", export_timeout="1e1", spool_dir="/a")
+    assert (config.max_batch_size, config.export_timeout) == (7, 10.0)
+    assert config.spool_dir == Path("/a")
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(PrefactorConfigError) as caught:
+        load_config("https://host", TOKEN, max_queue_size=0, strict="perhaps", spool_dir=5)
+    assert str(caught.value) == (
+        "option max_queue_size (variable PREFACTOR_MAX_QUEUE_SIZE) cannot be 0: "
+        "Input should be greater than or equal to 1; "
+        "option spool_dir (variable PREFACTOR_SPOOL_DIR) cannot be 5: Input is not a valid path; "
+        "option strict (variable PREFACTOR_STRICT) cannot be 'perhaps': "
+        "Input should be a valid boolean, unable to interpret input"
+    )
 
 
 @pytest.mark.parametrize("text", ["false", "0", "no", "off"])
@@ -121,7 +151,7 @@ def test_a_wrong_argument_raises_and_a_wrong_variable_only_logs(
 
 def test_every_option_can_be_passed_by_keyword_and_has_its_sentence() -> None:
     positional = {"api_url", "api_token"}
-    assert set(get_type_hints(Options)) | positional == set(Config.model_fields)
+    assert set(get_type_hints(Options)) | positional == {option.name for option in fields(Config)}
     for name, variable, kind, default, sentence in option_rows():
         assert variable.startswith("PREFACTOR_"), name
         assert sentence.endswith("."), name
