@@ -9,9 +9,11 @@ from prefactor_otel.exporter import PrefactorExporter
 from prefactor_otel.ledger import Stats
 from prefactor_otel.processor import PrefactorSpanProcessor
 from prefactor_otel.provider import TracerProvider, configure
+from prefactor_otel.runs import AgentRun, current_run, end_session, run
 from prefactor_otel.version import __version__
 
 __all__ = [
+    "AgentRun",
     "PrefactorConfigError",
     "PrefactorError",
     "PrefactorExporter",
@@ -20,4 +22,7 @@ __all__ = [
     "TracerProvider",
     "__version__",
     "configure",
+    "current_run",
+    "end_session",
+    "run",
 ]

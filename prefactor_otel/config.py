@@ -7,10 +7,13 @@ The names of the variables are those of the other Prefactor SDKs where they have
 import math
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict, TypeVar, get_args
 from urllib.parse import urlsplit
+
+import orjson
 
 # What checks pydantic's models, without the models: to import those takes longer than all of this
 # package, in every process that is traced.
@@ -25,6 +28,7 @@ DEFAULT_API_URL = "https://app.prefactorai.com"
 _CREDENTIALS = re.compile(r"//.*@")
 
 Purpose = Literal["live", "smoke_test", "eval"]
+RunScope = Literal["provider", "trace", "session"]
 T = TypeVar("T")
 
 
@@ -47,6 +51,19 @@ def _path(value: object) -> Path:
     if not isinstance(value, (str, os.PathLike)):
         raise PydanticCustomError("path_type", "Input is not a valid path")
     return Path(value)
+
+
+def _schemas(given: object) -> tuple[dict[str, object], ...]:
+    try:
+        found = orjson.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        raise ValueError("must be a JSON array") from None
+    if not isinstance(found, (list, tuple)) or not all(
+        isinstance(each, dict) and isinstance(each.get("name"), str) and "schema" in each
+        for each in found
+    ):
+        raise ValueError("must be a list of objects with a name and a schema")
+    return tuple(found)
 
 
 def _seconds(*, gt: float | None = None, ge: float | None = None) -> CoreSchema:
@@ -107,6 +124,23 @@ class Config:
         _TEXT,
         "Description of the agent version. "
         "Default: names `deployment.environment.name` of the resource.",
+    )
+    run_scope: RunScope = _option(
+        "provider",
+        check.literal_schema(list(get_args(RunScope))),
+        "What a run is: `provider` (this process), `trace` (each trace) or `session` (what "
+        "carries the same `session.id` or `gen_ai.conversation.id`).",
+    )
+    run_idle_timeout: float = _option(
+        900.0,
+        _SECONDS,
+        "How long a trace's or session's run stays open when nothing comes of it, in seconds.",
+    )
+    quality_schemas: tuple[dict[str, object], ...] | None = _option(
+        None,
+        check.no_info_plain_validator_function(_schemas),
+        "Schemas of what `record_quality` records: `{name, schema, title, template}` each; "
+        "in the variable a JSON array.",
     )
     purpose: Purpose = _option("live", _PURPOSE, "Why the run happens: live, smoke_test or eval.")
     capture_inputs: bool = _option(True, _SWITCH, "Send what went into models, tools and agents.")
@@ -187,6 +221,9 @@ class Options(TypedDict, total=False):
     agent_name: str | None
     agent_version: str | None
     agent_description: str | None
+    run_scope: RunScope | None
+    run_idle_timeout: float | None
+    quality_schemas: Sequence[dict[str, object]] | None
     purpose: Purpose | None
     capture_inputs: bool | None
     capture_outputs: bool | None
@@ -293,8 +330,8 @@ def option_rows() -> list[tuple[str, str, str, str, str]]:
 
 
 def _type_name(name: str, default: object) -> str:
-    if name == "purpose":
-        return "text"
+    if name == "quality_schemas":
+        return "list"
     if isinstance(default, bool):
         return "true/false"
     if isinstance(default, int):

@@ -28,11 +28,11 @@ class PrefactorExporter(Door, SpanExporter):
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS if delivered else SpanExportResult.FAILURE
 
-    def span_started(self, span: ReadableSpan) -> None:
+    def span_started(self, span: ReadableSpan, parent_context: Context | None = None) -> None:
         """Tell the exporter that a span has started, so that open spans are visible; done by
         ``prefactor_otel.TracerProvider`` and ``SpanStartHook``."""
         try:
-            self._pipeline.started(span)
+            self._pipeline.started(span, parent_context)
         except Exception as error:
             logger.warning("A span's start was missed: %s", type(error).__name__)
 
@@ -56,7 +56,7 @@ class SpanStartHook(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Called by the SDK for every span."""
-        self._exporter.span_started(span)
+        self._exporter.span_started(span, parent_context)
 
 
 class AutoInstrumentationExporter(PrefactorExporter):

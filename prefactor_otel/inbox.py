@@ -9,16 +9,21 @@ from dataclasses import dataclass
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from prefactor_http.models.types import FinishStatus
 from prefactor_otel.receipt import Receipt
+from prefactor_otel.run import About
 from prefactor_otel.span import SpanKey
 
 
 @dataclass(slots=True)
 class Started:
-    """A span has started, at this time of the monotonic clock."""
+    """A span has started, at this time of the monotonic clock; inside of the explicit run and in
+    the session that its context names, if it names any."""
 
     span: ReadableSpan
     at: float
+    handle: str | None = None
+    session: str | None = None
 
 
 @dataclass(slots=True)
@@ -37,13 +42,45 @@ class Dropped:
 
 
 @dataclass(slots=True)
+class RunOpened:
+    """A block of the application that is a run of its own has been entered."""
+
+    handle: str
+    about: About
+
+
+@dataclass(slots=True)
+class RunClosed:
+    """It has been left; the run ends as ``status`` once nothing in it is open."""
+
+    handle: str
+    status: FinishStatus
+
+
+@dataclass(slots=True)
+class SessionEnded:
+    """Nothing more will come of a session."""
+
+    session: str
+
+
+@dataclass(slots=True)
+class Judged:
+    """Somebody has judged a run, that of a handle or else the process's; None takes it back."""
+
+    handle: str | None
+    name: str
+    payload: dict[str, object] | None
+
+
+@dataclass(slots=True)
 class Flush:
     """Somebody waits until everything that came before is acknowledged."""
 
     receipt: Receipt
 
 
-Event = Started | Ended | Dropped | Flush
+Event = Started | Ended | Dropped | RunOpened | RunClosed | SessionEnded | Judged | Flush
 
 
 class Inbox:

@@ -1,5 +1,8 @@
 """From events to items: the one funnel between the doors and the outbox. No I/O, no waiting."""
 
+import hashlib
+import itertools
+import secrets
 import time
 from typing import Final
 
@@ -8,14 +11,25 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import Config
-from prefactor_otel.inbox import Dropped, Ended, Event, Started
+from prefactor_otel.inbox import (
+    Dropped,
+    Ended,
+    Event,
+    Flush,
+    Judged,
+    RunClosed,
+    RunOpened,
+    SessionEnded,
+    Started,
+)
 from prefactor_otel.items import Item
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger
 from prefactor_otel.mapping import Capture
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.receipt import Receipt
-from prefactor_otel.run import Run
-from prefactor_otel.span import Attributes, ended, view_of
+from prefactor_otel.run import About, Run, registered_as
+from prefactor_otel.scope import OpenRun, Router, session_in
+from prefactor_otel.span import Attributes, SpanKey, ended, key_of, view_of
 from prefactor_otel.spool.rows import ParkedRow
 from prefactor_otel.tree import SpanTree
 
@@ -24,6 +38,16 @@ RESOURCE_WAIT: Final = 0.5
 
 REQUEST_OVERHEAD: Final = 4096
 """Bytes that a request takes besides one item's body."""
+
+
+LINGER: Final = 0.2
+"""Seconds of quiet after which a run whose root has ended is closed."""
+
+MAX_LINGER: Final = 10.0
+"""Seconds after which an explicit run is closed all the same, with what is still open in it."""
+
+MAX_REGISTRATIONS: Final = 64
+"""Encoded registrations that are kept: they are large, and mostly the same."""
 
 
 def capture_of(config: Config) -> Capture:
@@ -37,11 +61,12 @@ def capture_of(config: Config) -> Capture:
 
 
 class Intake:
-    """The spans of one run on their way into the outbox. One thread owns it."""
+    """The spans of one process on their way into the outbox, by runs. One thread owns it."""
 
     def __init__(self, config: Config, run: Run, outbox: Outbox, ledger: Ledger, log: QuietLog):
         self.resource: Attributes | None = None
-        self.is_open = False
+        self.idle_runs = 0
+        """Runs that were closed because nothing came of them any more."""
         self._config = config
         self._run = run
         self._outbox = outbox
@@ -49,39 +74,73 @@ class Intake:
         self._log = log
         self._born = time.monotonic()
         self._to_store: list[Receipt] = []
-        self._tree = SpanTree(
-            run=run.key,
-            capture=capture_of(config),
-            max_item_bytes=max(
-                config.max_request_bytes - REQUEST_OVERHEAD, config.max_request_bytes // 2
-            ),
-            parent_timeout=config.parent_timeout,
-            notes_parked=config.spool_dir is not None,
-        )
+        self._orphaned = 0
+        self._judgements = 0
+        self._registrations: dict[About, bytes] = {}
+        self._router = Router(config.run_scope, self._new_run)
+        self._waiting: dict[OpenRun, None] = {}
+        """Runs in which time alone will make something due."""
 
     @property
-    def tree(self) -> SpanTree:
-        """The order of the spans; to be read only."""
-        return self._tree
+    def is_open(self) -> bool:
+        """Whether the run of the process, if there is to be one, is registered."""
+        process = self._router.process
+        return process is None or process.is_registered
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing here will become due soon."""
+        return not self._waiting
+
+    @property
+    def runs(self) -> int:
+        """Runs that are open."""
+        return len(self._router.runs)
+
+    @property
+    def parked(self) -> int:
+        """Finished spans that wait for their parents."""
+        return sum(run.tree.parked for run in list(self._waiting))
+
+    @property
+    def parked_bytes(self) -> int:
+        """Bytes of their items."""
+        return sum(run.tree.parked_bytes for run in list(self._waiting))
+
+    @property
+    def orphaned(self) -> int:
+        """Spans sent without their parent."""
+        open_runs = list(self._router.runs.values())
+        return self._orphaned + sum(run.tree.counts.orphaned for run in open_runs)
+
+    def has_ended(self, key: SpanKey) -> bool:
+        """Whether this span has been taken as ended in a run that is open or was the last."""
+        return any(run.tree.has_ended(key) for run in list(self._router.runs.values()))
+
+    def key_of_handle(self, handle: str) -> str | None:
+        """The key of an explicit run."""
+        run = self._router.of_handle(handle)
+        return run.run.key if run is not None else None
 
     def take(self, event: Event) -> None:
         """Handle one event."""
         if isinstance(event, Started):
-            self.resource = self.resource or event.span.resource.attributes
-            self._tree.start(event.span, event.at)
+            self._take_started(event)
         elif isinstance(event, Ended):
             self._take_ended(event)
         elif isinstance(event, Dropped):
-            for key in event.keys:
-                self._outbox.put(self._tree.drop(key, time.monotonic()))
-        else:
+            self._take_dropped(event)
+        elif isinstance(event, Flush):
             self._take_flush(event.receipt)
+        else:
+            self._take_about_run(event)
 
     def store(self) -> None:
         """Let everything taken so far outlive the process, where there is a spool, and tell
         those who wait for that."""
-        parked = self._tree.newly_parked()
-        self._outbox.park([ParkedRow(str(p.key), str(p.parent), p.item) for p in parked])
+        if self._config.spool_dir is not None:
+            parked = [each for run in self._waiting for each in run.tree.newly_parked()]
+            self._outbox.park([ParkedRow(str(p.key), str(p.parent), p.item) for p in parked])
         self._outbox.commit()
         on_disk = self._outbox.is_durable
         for receipt in self._to_store:
@@ -91,29 +150,129 @@ class Intake:
         self._to_store.clear()
 
     def take_due(self) -> None:
-        """Handle what the time has made due: the run's registration, early creations, children
-        that have waited long enough."""
-        self.open_run()
-        self._outbox.put(self._tree.due(time.monotonic()))
+        """Handle what the time has made due: registrations, early creations, children that have
+        waited long enough, runs that are over."""
+        self._open_process()
+        now = time.monotonic()
+        for run in list(self._waiting):
+            self._outbox.put(run.tree.due(now))
+            if run.over_since is not None and self._is_over(run, now):
+                self._close(run)
+            elif run.over_since is None and run.tree.is_idle:
+                del self._waiting[run]
+        self._close_idle(now)
 
-    def open_run(self, *, at_once: bool = False) -> None:
-        """Register the run as soon as the agent's name is known, or will not be."""
+    def close_runs(self, status: FinishStatus | None) -> None:
+        """Close every run: that of the process with this status, if any, the others by theirs."""
+        self._open_process(at_once=True)
+        for run in list(self._router.runs.values()):
+            if run is self._router.process:
+                run.status = status or run.status
+            self._close(run)
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def _new_run(self, about: About, handle: str | None) -> OpenRun:
+        config = self._config
+        key = self._run.key
+        if handle is not None:  # of this process: a forked child has a run of its own for it
+            key = hashlib.blake2b(f"{key}{handle}".encode(), digest_size=16).hexdigest()
+        elif config.run_scope != "provider":
+            key = secrets.token_hex(16)
+        run = self._run if key == self._run.key else Run(key)
+        tree = SpanTree(
+            run=key,
+            capture=capture_of(config),
+            max_item_bytes=max(
+                config.max_request_bytes - REQUEST_OVERHEAD, config.max_request_bytes // 2
+            ),
+            parent_timeout=config.parent_timeout,
+            notes_parked=config.spool_dir is not None,
+        )
+        return OpenRun(run, tree, about, touched=time.monotonic())
+
+    def _open_process(self, *, at_once: bool = False) -> None:
+        """Register the run of the process as soon as the agent's name is known, or will not be."""
+        process = self._router.process
         config = self._config
         named = config.agent_name is not None and config.agent_version is not None
         late = at_once or time.monotonic() - self._born > RESOURCE_WAIT
-        if self.is_open or not (named or late or self.resource is not None):
+        if process is None or process.is_registered:
             return
-        resource = self.resource if self.resource is not None else Resource.create().attributes
-        self._outbox.put(self._run.opening(config, resource))
-        self.is_open = True  # not before: an opening twice is one to the API, none would be fatal
+        if named or late or self.resource is not None:
+            self._register(process)
 
-    def close_run(self, status: FinishStatus | None) -> None:
+    def _register(self, run: OpenRun) -> None:
+        if run.is_registered:
+            return
+        if run.about not in self._registrations:
+            resource = self.resource if self.resource is not None else Resource.create().attributes
+            if len(self._registrations) > MAX_REGISTRATIONS:
+                self._registrations.clear()
+            self._registrations[run.about] = registered_as(self._config, resource, run.about)
+        self._outbox.put(run.run.opening(self._registrations[run.about]))
+        run.is_registered = True  # not before: an opening twice is one to the API
+
+    def _is_over(self, run: OpenRun, now: float) -> bool:
+        """Whether nothing more is to be expected of a run whose root has ended."""
+        assert run.over_since is not None
+        if run.handle is not None and now - run.over_since >= MAX_LINGER:
+            return True
+        return not run.tree.open and now - run.touched >= LINGER
+
+    def _close_idle(self, now: float) -> None:
+        limit = self._config.run_idle_timeout
+        for run in list(itertools.islice(self._router.runs.values(), 64)):
+            if run is self._router.process or run.handle is not None:
+                continue
+            if now - run.touched < limit:
+                return  # the others have been touched later
+            self.idle_runs += 1
+            run.status = run.status or ("complete" if run.sessions else "cancelled")
+            self._close(run)
+
+    def _close(self, run: OpenRun) -> None:
         """Close what is open, then the run itself; without a status, by its root spans."""
-        self.open_run(at_once=True)
+        self._register(run)
         moment = time.time_ns()
-        items = self._tree.close(moment)
-        self._ledger.accept(self._tree.counts.cancelled + self._tree.counts.rescued)
-        self._outbox.put([*items, self._run.closing(status or self._status_of_roots(), moment)])
+        keys = run.tree.open_keys()
+        items = run.tree.close(moment)
+        counts = run.tree.counts
+        self._ledger.accept(counts.cancelled + counts.rescued)
+        status = run.status or counts.status
+        self._outbox.put([*items, run.run.closing(status, moment)])
+        self._orphaned += counts.orphaned
+        self._router.closed(run, keys)
+        self._waiting.pop(run, None)
+
+    # -- spans --------------------------------------------------------------------------------
+
+    def _take_started(self, event: Started) -> None:
+        span = event.span
+        self.resource = self.resource or span.resource.attributes
+        context, parent = span.get_span_context(), span.parent
+        if context is None or not context.trace_flags.sampled:
+            return
+        key = key_of(context)
+        above = key_of(parent) if parent is not None and not parent.is_remote else None
+        session = event.session or session_in(span.attributes or {})
+        run = self._router.started(key, above, session, event.handle)
+        self._touch(run, event.at)
+        self._register_with_first_span(run)
+        run.tree.start(span, event.at)
+        self._waiting[run] = None
+
+    def _register_with_first_span(self, run: OpenRun) -> None:
+        if run is self._router.process:
+            self._open_process()
+        else:
+            self._register(run)
+
+    def _touch(self, run: OpenRun, now: float) -> None:
+        run.touched = now
+        key = run.run.key
+        if run is not self._router.process and key in self._router.runs:
+            self._router.runs[key] = self._router.runs.pop(key)  # the order is that of idleness
 
     def _take_ended(self, event: Ended) -> None:
         now = time.monotonic()
@@ -124,30 +283,73 @@ class Intake:
             self._to_store.append(event.receipt)
 
     def _items_of(self, span: ReadableSpan, now: float, receipt: Receipt | None) -> list[Item]:
-        duplicates = self._tree.counts.duplicates
         try:
             self.resource = self.resource or span.resource.attributes
-            self.open_run()
-            items = self._tree.end(ended(view_of(span)), now)
+            view = ended(view_of(span))
+            run = self._router.ended(
+                view.key, is_root=view.is_local_root, session=session_in(view.attributes)
+            )
+            self._touch(run, now)
+            self._register_with_first_span(run)
+            duplicates = run.tree.counts.duplicates
+            items = run.tree.end(view, now)
         except Exception as error:
-            logger.debug("A span could not be read", exc_info=True)
-            self._ledger.drop(DropReason.UNREADABLE, 1)
-            self._ledger.trouble(f"a span could not be read: {type(error).__name__}")
-            self._log.warn("unreadable", f"A span could not be read ({type(error).__name__})")
-            if receipt is not None:
-                receipt.lose()
+            self._unreadable(error, receipt)
             return []
-        self._ledger.drop(DropReason.DUPLICATE, self._tree.counts.duplicates - duplicates)
+        self._ledger.drop(DropReason.DUPLICATE, run.tree.counts.duplicates - duplicates)
+        if view.is_local_root and self._router.ends_with_its_root(run):
+            run.over_since = now
+        self._waiting[run] = None
         return items
 
+    def _unreadable(self, error: Exception, receipt: Receipt | None) -> None:
+        logger.debug("A span could not be read", exc_info=True)
+        self._ledger.drop(DropReason.UNREADABLE, 1)
+        self._ledger.trouble(f"a span could not be read: {type(error).__name__}")
+        self._log.warn("unreadable", f"A span could not be read ({type(error).__name__})")
+        if receipt is not None:
+            receipt.lose()
+
+    def _take_dropped(self, event: Dropped) -> None:
+        for key in event.keys:
+            run = self._router.of(key)
+            if run is not None:
+                self._router.ended(key, is_root=False, session=None)
+                self._outbox.put(run.tree.drop(key, time.monotonic()))
+
     def _take_flush(self, receipt: Receipt) -> None:
-        self._outbox.put(self._tree.flush())
+        for run in list(self._waiting):
+            self._outbox.put(run.tree.flush())
         self._outbox.watch(receipt)
-        if self._tree.parked and not self._outbox.is_durable:
+        if self.parked and not self._outbox.is_durable:
             receipt.lose()  # these wait for their parents, which nobody can hurry
         receipt.seal()
         self._to_store.append(receipt)
 
-    def _status_of_roots(self) -> FinishStatus:
-        counts = self._tree.counts
-        return "failed" if counts.roots and counts.roots == counts.roots_failed else "complete"
+    # -- explicit runs ------------------------------------------------------------------------
+
+    def _take_about_run(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
+        if isinstance(event, RunOpened):
+            self._register(self._router.opened(event.handle, event.about))
+        elif isinstance(event, Judged):
+            self._judge(event)
+        elif isinstance(event, RunClosed):
+            self._is_to_end(self._router.of_handle(event.handle), event.status)
+        else:
+            self._is_to_end(self._router.of_session(event.session), None)
+
+    def _is_to_end(self, run: OpenRun | None, status: FinishStatus | None) -> None:
+        if run is not None:
+            run.over_since = time.monotonic()
+            run.status = status or run.status
+            self._waiting[run] = None
+
+    def _judge(self, event: Judged) -> None:
+        router = self._router
+        run = router.of_handle(event.handle) if event.handle is not None else router.process
+        if run is None:
+            self._log.warn("quality", "A judgement came after the end of its run and is not sent")
+            return
+        self._register(run)
+        self._judgements += 1
+        self._outbox.put([run.run.quality(event.name, event.payload, self._judgements)])

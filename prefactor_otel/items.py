@@ -18,6 +18,7 @@ class Operation(StrEnum):
     START = "start"
     CREATE = "create"
     FINISH_SPAN = "finish_span"
+    QUALITY = "quality"
     FINISH_RUN = "finish_run"
 
 
@@ -56,7 +57,8 @@ class Item:
     @property
     def footprint(self) -> int:
         """Bytes of memory that it takes while it waits, with what is kept beside it."""
-        return len(self.body) + 560
+        # The body that registers a run is one and the same for all runs.
+        return 560 + (len(self.body) if self.span is not None else 0)
 
     def under(self, parent: SpanRef | None) -> Self:
         """The same, with this parent."""

@@ -62,8 +62,13 @@ class Stats:
     """How often the background thread had to start its work anew."""
     last_error: str | None
     """The last trouble with the API, without content or token."""
+    runs: int
+    """Runs that are open."""
+    idle_runs: int
+    """Runs that were closed because nothing came of them any more."""
     run_id: str | None
-    """The agent instance's id; None until the API has registered it."""
+    """The agent instance's id; None until the API has registered it, and where each trace or
+    session is a run of its own."""
     state: State
 
 
@@ -144,6 +149,8 @@ class Ledger:
         size: int = 0,
         spooling: bool = False,
         orphaned: int = 0,
+        runs: int = 0,
+        idle_runs: int = 0,
         run_id: str | None = None,
         state: State,
     ) -> Stats:
@@ -160,6 +167,8 @@ class Ledger:
                 retried=self._retried,
                 dropped=dict(self._dropped),
                 orphaned=orphaned,
+                runs=runs,
+                idle_runs=idle_runs,
                 requests=self._requests,
                 worker_restarts=self._restarts,
                 last_error=self._last_error,

@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from typing import Final
 from weakref import WeakMethod
 
+from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
-from prefactor_otel import exits, greenlets, metrics
+from prefactor_otel import exits, greenlets, metrics, runs
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.credential import TokenSource
 from prefactor_otel.errors import PrefactorConfigError
+from prefactor_otel.inbox import Judged, RunClosed, RunOpened, SessionEnded
 from prefactor_otel.ledger import DropReason, Ledger, Stats, logger
 from prefactor_otel.receipt import Receipt
 from prefactor_otel.span import Attributes
@@ -68,6 +70,7 @@ class Pipeline:
         self._vain_wait: tuple[float, float] | None = None
         self._owner: WeakMethod[Callable[[], None]] | None = None
         self._worker = Worker(self._config) if self._config is not None else None
+        runs.listeners.add(self)
         if meter_provider is not None:
             metrics.observe(meter_provider, self)
         if self._config is not None:
@@ -100,11 +103,25 @@ class Pipeline:
             owner()
         self.shutdown()
 
-    def started(self, span: ReadableSpan) -> None:
-        """A span has started. Returns at once."""
+    def started(self, span: ReadableSpan, where: Context | None) -> None:
+        """A span has started in this context. Returns at once."""
+        worker = self._current()
+        if worker is None or self._config is None:
+            return
+        explicit = runs.run_in(where)
+        session = runs.session_in_context(where) if self._config.run_scope == "session" else None
+        worker.started(span, explicit.key if explicit is not None else None, session)
+
+    def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
+        """Something has become of a run. Returns at once."""
         worker = self._current()
         if worker is not None:
-            worker.started(span)
+            worker.tell(event)
+
+    def id_of(self, handle: str) -> str | None:
+        """The agent instance's id of an explicit run."""
+        worker = self._current()
+        return worker.id_of(handle) if worker is not None else None
 
     def ended(self, spans: Sequence[ReadableSpan]) -> None:
         """Spans have ended. Returns at once."""

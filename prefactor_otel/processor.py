@@ -17,7 +17,7 @@ class PrefactorSpanProcessor(Door, SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Called by the SDK when a span starts; returns at once and never raises."""
         try:
-            self._pipeline.started(span)
+            self._pipeline.started(span, parent_context)
         except Exception as error:
             logger.warning("A span's start was missed: %s", type(error).__name__)
 

@@ -20,32 +20,59 @@ DEFAULT_AGENT_VERSION: Final = "1.0.0"
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What is said of one run and not of every run of the process. ``name`` and ``description``
+    are the agent version's."""
+
+    name: str | None = None
+    description: str | None = None
+    purpose: str | None = None
+    external_identifier: str | None = None
+
+
+NOTHING_SAID: Final = About()
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A run's own key (32 hexadecimal characters from the system's randomness) and start."""
 
     key: str = field(default_factory=lambda: secrets.token_hex(16))
     started_ns: int = field(default_factory=time.time_ns)
 
-    def opening(self, config: Config, resource: Attributes) -> list[Item]:
-        """The items that register and start the run."""
-        registration: dict[str, object] = {
-            "agent_id": config.agent_id,
-            "environment_id": config.environment_id,
-            "agent_version": _agent_version(config, resource),
-            "agent_schema_version": schema_version(),
-            "purpose": config.purpose,
-        }
+    def opening(self, registration: bytes) -> list[Item]:
+        """The items that register and start the run; ``registration`` from ``registered_as``."""
         return [
-            self._item(Operation.REGISTER, registration),
-            self._item(Operation.START, {"timestamp": timestamp(self.started_ns)}),
+            Item(self.key, Operation.REGISTER, f"{self.key}-register", registration),
+            _run_item(self.key, Operation.START, {"timestamp": timestamp(self.started_ns)}),
         ]
 
     def closing(self, status: FinishStatus, finished_ns: int) -> Item:
         """The item that finishes the run."""
         return closing_item(self.key, status, finished_ns)
 
-    def _item(self, operation: Operation, content: dict[str, object]) -> Item:
-        return _run_item(self.key, operation, content)
+    def quality(self, name: str, payload: object, number: int) -> Item:
+        """The item that records one judgement of the run; None as ``payload`` takes it back."""
+        key = f"{self.key[:24]}-quality-{number}"
+        body = hygiene.encode({"name": name, "payload": payload})[1:-1]
+        return Item(self.key, Operation.QUALITY, key, body)
+
+
+def registered_as(config: Config, resource: Attributes, about: About) -> bytes:
+    """The members of a registration; the same for every run of which the same is said."""
+    version = _agent_version(config, resource)
+    version["name"] = about.name or version["name"]
+    version["description"] = about.description or version["description"]
+    registration: dict[str, object] = {
+        "agent_id": config.agent_id,
+        "environment_id": config.environment_id,
+        "agent_version": version,
+        "agent_schema_version": schema_version(config.quality_schemas or ()),
+        "purpose": about.purpose or config.purpose,
+    }
+    if about.external_identifier is not None:
+        registration["external_identifier"] = about.external_identifier
+    return hygiene.encode(registration)[1:-1]
 
 
 def closing_item(run: str, status: FinishStatus, finished_ns: int) -> Item:

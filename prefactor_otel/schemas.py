@@ -5,6 +5,7 @@ Schemas allow more fields than they name: a framework's extras must not be flagg
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -188,12 +189,18 @@ DECLARED: Final[dict[SpanType, Declared]] = {
 
 
 @cache  # the same for every run of the process; nobody changes it
-def schema_version() -> dict[str, object]:
+def _span_types() -> list[dict[str, object]]:
+    return [_type_schema(span_type, declared) for span_type, declared in DECLARED.items()]
+
+
+def schema_version(quality_schemas: Sequence[JsonSchema] = ()) -> dict[str, object]:
     """The ``agent_schema_version`` of a registration. Its external identifier is derived from
     the content, so that equal declarations are one version on the platform."""
-    types = [_type_schema(span_type, declared) for span_type, declared in DECLARED.items()]
-    digest = hashlib.sha256(orjson.dumps(types, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
-    return {"external_identifier": f"otel-{digest}", "span_type_schemas": types}
+    declared: dict[str, object] = {"span_type_schemas": _span_types()}
+    if quality_schemas:
+        declared["quality_schemas"] = list(quality_schemas)
+    digest = hashlib.sha256(orjson.dumps(declared, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
+    return {"external_identifier": f"otel-{digest}", **declared}
 
 
 def _type_schema(span_type: SpanType, declared: Declared) -> dict[str, object]:

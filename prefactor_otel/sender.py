@@ -151,6 +151,8 @@ class Sender:
                 return await self._open_run(client, batch[0])
             if operation is Operation.FINISH_RUN:
                 return await self._finish_run(client, batch[0])
+            if operation is Operation.QUALITY:
+                return await self._judge_run(client, batch[0])
             spans = self._sendable(batch)
             return await self._send(client, spans) if spans else Answer(Verdict.DONE)
         finally:
@@ -185,6 +187,13 @@ class Sender:
         answer, _ = await self._call(client, entry, "finish")
         if answer.verdict in (Verdict.DONE, Verdict.NEVER):
             self._outbox.note(entry, lambda file: file.run_over(entry.item.run))
+        return self._concluded(entry, answer)
+
+    async def _judge_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
+        if self.runs.get(entry.item.run) is None:
+            self._settle(entry, DropReason.RUN_REFUSED)
+            return Answer(Verdict.DONE)
+        answer, _ = await self._call(client, entry, "record_quality")
         return self._concluded(entry, answer)
 
     def _concluded(self, entry: Entry, answer: Answer) -> Answer:

@@ -12,6 +12,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from prefactor_http.models.types import FinishStatus
 from prefactor_otel.counting import CallCounter, uncounted, uncounted_item
 from prefactor_otel.encoding import create_item, finish_item, span_ref, with_otel_parent
 from prefactor_otel.items import Item, SpanRef
@@ -80,7 +81,15 @@ class Counts:
     cancelled: int = 0
     roots: int = 0
     roots_failed: int = 0
+    roots_cancelled: int = 0
     unmappable: int = 0
+
+    @property
+    def status(self) -> FinishStatus:
+        """How the run ends by its root spans: cancelled or failed where all of them are."""
+        if self.roots and self.roots == self.roots_failed:
+            return "failed"
+        return "cancelled" if self.roots and self.roots == self.roots_cancelled else "complete"
 
 
 @dataclass(slots=True)
@@ -124,6 +133,15 @@ class SpanTree:
         keys, self._newly_parked = self._newly_parked, {}
         return [self._parked[key] for key in keys if key in self._parked]
 
+    @property
+    def open(self) -> int:
+        """Spans that have started and not ended."""
+        return len(self._open)
+
+    def open_keys(self) -> list[SpanKey]:
+        """Their keys."""
+        return list(self._open)
+
     def has_ended(self, key: SpanKey) -> bool:
         """Whether this span has been taken as ended, be it by its end or by ``close``."""
         return self._lineage.has_ended(key)
@@ -156,6 +174,7 @@ class SpanTree:
         if view.is_local_root:
             self.counts.roots += 1
             self.counts.roots_failed += span.status == "failed"
+            self.counts.roots_cancelled += span.status == "cancelled"
         agent = _agent_in(view.attributes, view.name)
         if agent is not None:
             self._lineage.is_agent(key, agent)

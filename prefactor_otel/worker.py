@@ -18,7 +18,17 @@ from prefactor_http.models.types import FinishStatus
 from prefactor_otel import greenlets, guard, quiet
 from prefactor_otel.client import new_client
 from prefactor_otel.config import Config
-from prefactor_otel.inbox import Dropped, Ended, Flush, Inbox, Started
+from prefactor_otel.inbox import (
+    Dropped,
+    Ended,
+    Flush,
+    Inbox,
+    Judged,
+    RunClosed,
+    RunOpened,
+    SessionEnded,
+    Started,
+)
 from prefactor_otel.intake import Intake
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger
 from prefactor_otel.outbox import Outbox
@@ -118,10 +128,10 @@ class Worker:
             self._intake.resource = resource
             self._wake(urgent=True)
 
-    def started(self, span: ReadableSpan) -> None:
-        """A span has started."""
+    def started(self, span: ReadableSpan, handle: str | None, session: str | None) -> None:
+        """A span has started, inside of this explicit run and session, if any."""
         if not self.is_closing and not quiet.is_own_thread():
-            self._inbox.put(Started(span, time.monotonic()))
+            self._inbox.put(Started(span, time.monotonic(), handle, session))
             self._revive()
             self._wake(urgent=False)
 
@@ -146,6 +156,19 @@ class Worker:
             self._revive()
             crowded = self._inbox.spans >= self._config.max_batch_size
             self._wake(urgent=receipt is not None or crowded)
+
+    def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
+        """Something has become of a run."""
+        if not self.is_closing:
+            self._inbox.put(event)
+            self._revive()
+            self._wake(urgent=True)
+
+    def id_of(self, handle: str) -> str | None:
+        """The agent instance's id of an explicit run, None until registered."""
+        key = self._intake.key_of_handle(handle)
+        record = self._sender.runs.get(key) if key is not None else None
+        return record.instance_id if record is not None else None
 
     def flush(self, timeout: float) -> bool:
         """True when everything that ended before the call is acknowledged within ``timeout``
@@ -192,10 +215,12 @@ class Worker:
     def stats(self) -> Stats:
         """A snapshot of all counters."""
         return self._ledger.snapshot(
-            items=len(self._outbox) + self._intake.tree.parked,
-            size=self._outbox.size + self._intake.tree.parked_bytes,
+            items=len(self._outbox) + self._intake.parked,
+            size=self._outbox.size + self._intake.parked_bytes,
             spooling=self._outbox.is_durable,
-            orphaned=self._intake.tree.counts.orphaned,
+            orphaned=self._intake.orphaned,
+            runs=self._intake.runs,
+            idle_runs=self._intake.idle_runs,
             run_id=self.run_id,
             state=self._state(),
         )
@@ -207,7 +232,8 @@ class Worker:
             return "failed"
         if self._sender.paused:
             return "paused"
-        return "running" if self.run_id is not None else "starting"
+        many = self._config.run_scope != "provider"
+        return "running" if many or self.run_id is not None else "starting"
 
     def _new_thread(self) -> threading.Thread:
         return threading.Thread(target=self._work, name="prefactor-otel", daemon=True)
@@ -255,7 +281,7 @@ class Worker:
 
     def _is_known_ended(self, span: ReadableSpan) -> bool:
         context = span.get_span_context()
-        return context is not None and self._intake.tree.has_ended(key_of(context))
+        return context is not None and self._intake.has_ended(key_of(context))
 
     def _lose(
         self, spans: Sequence[ReadableSpan], receipt: Receipt | None, reason: DropReason
@@ -368,7 +394,7 @@ class Worker:
             await _wait(self._hurry, company)
 
     def _longest_rest(self) -> float | None:
-        busy = self._sender.sending_since is not None or not self._intake.tree.is_idle
+        busy = self._sender.sending_since is not None or not self._intake.is_idle
         if busy or not self._intake.is_open:
             return TICK
         if self._spool is None:
@@ -395,7 +421,7 @@ class Worker:
         if self._spool is not None:
             self._spool.stop_adopting()
         if not self._is_run_closed:
-            self._intake.close_run(self.run_status)
+            self._intake.close_runs(self.run_status)
             self._is_run_closed = True
         self._intake.store()
 

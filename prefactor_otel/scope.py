@@ -1,0 +1,165 @@
+"""Which run a span belongs to: the process's one, its trace's, its session's, or an explicit one.
+
+Pure bookkeeping: no clock, no thread, no I/O. What is known of a span when it starts decides; a
+child goes where its parent has gone, and a span whose start was not seen goes with its trace.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from prefactor_http.models.types import FinishStatus
+from prefactor_otel.config import RunScope
+from prefactor_otel.run import About, Run
+from prefactor_otel.span import SpanKey
+from prefactor_otel.tree import SpanTree
+
+K = TypeVar("K")
+
+SESSION_KEYS: Final = ("session.id", "gen_ai.conversation.id")
+"""In spans' attributes, in the context (OpenInference), and in baggage."""
+
+
+@dataclass(slots=True, eq=False)
+class OpenRun:
+    """A run that takes spans. Times are seconds of a monotonic clock."""
+
+    run: Run
+    tree: SpanTree
+    about: About = field(default_factory=About)
+    is_registered: bool = False
+    touched: float = 0.0
+    over_since: float | None = None
+    """When its root has ended, or its block was left; it is closed once nothing in it is open."""
+    status: FinishStatus | None = None
+    """How it ends, where somebody has said so; else its roots tell."""
+    handle: str | None = None
+    sessions: list[str] = field(default_factory=list)
+    traces: list[int] = field(default_factory=list)
+
+
+class Router:
+    """The runs of one process. ``new_run`` makes one."""
+
+    def __init__(self, scope: RunScope, new_run: Callable[[About, str | None], OpenRun]) -> None:
+        self._scope = scope
+        self._new_run = new_run
+        self.process = new_run(About(), None) if scope == "provider" else None
+        """The one run of the process, where there is one."""
+        self.runs: dict[str, OpenRun] = {}
+        if self.process is not None:
+            self.runs[self.process.run.key] = self.process
+        self._by_span: dict[SpanKey, OpenRun] = {}
+        self._by_trace: dict[int, OpenRun] = {}
+        self._by_session: dict[str, OpenRun] = {}
+        self._by_handle: dict[str, OpenRun] = {}
+
+    def started(
+        self, key: SpanKey, parent: SpanKey | None, session: str | None, handle: str | None
+    ) -> OpenRun:
+        """The run of a span that starts. ``parent`` is None for the root of what happens here;
+        ``handle`` names an explicit run that it is inside of."""
+        above = self._by_span.get(parent) if parent is not None else None
+        run = self._explicit(handle) or self._of_session(session, key.trace_id) or above
+        if run is None:
+            run = self.process or self._of_trace(key.trace_id, is_root=parent is None)
+        self._by_span[key] = run
+        return run
+
+    def ended(self, key: SpanKey, *, is_root: bool, session: str | None) -> OpenRun:
+        """The run of a span that has ended."""
+        run = self._by_span.pop(key, None)
+        if run is not None:
+            self._bind(session, run)
+            return run
+        return (
+            self._of_session(session, key.trace_id)
+            or self.process
+            or self._of_trace(key.trace_id, is_root=False)
+        )
+
+    def of(self, key: SpanKey) -> OpenRun | None:
+        """The run of a span that is open."""
+        return self._by_span.get(key)
+
+    def opened(self, handle: str, about: About) -> OpenRun:
+        """An explicit run begins."""
+        run = self._add(self._new_run(about, handle))
+        run.handle, self._by_handle[handle] = handle, run
+        return run
+
+    def of_handle(self, handle: str) -> OpenRun | None:
+        """An explicit run, while it is open."""
+        return self._by_handle.get(handle)
+
+    def of_session(self, session: str) -> OpenRun | None:
+        """The run of a session, while it is open."""
+        return self._by_session.get(session)
+
+    def closed(self, run: OpenRun, open_spans: Iterable[SpanKey]) -> None:
+        """A run takes no more spans; what comes late of its trace begins another."""
+        self.runs.pop(run.run.key, None)
+        for key in open_spans:
+            self._by_span.pop(key, None)
+        for trace in run.traces:
+            _forget(self._by_trace, trace, run)
+        for session in run.sessions:
+            _forget(self._by_session, session, run)
+        if run.handle is not None:
+            self._by_handle.pop(run.handle, None)
+
+    def ends_with_its_root(self, run: OpenRun) -> bool:
+        """Whether the end of its root span is the run's own."""
+        return run is not self.process and run.handle is None and not run.sessions
+
+    def _explicit(self, handle: str | None) -> OpenRun | None:
+        return self._by_handle.get(handle) if handle is not None else None
+
+    def _of_session(self, session: str | None, trace: int) -> OpenRun | None:
+        if self._scope != "session" or session is None:
+            return None
+        run = self._by_session.get(session)
+        if run is None:
+            run = self._by_trace.get(trace) or self._add(self._new_run(About(), None))
+            self._name_session(session, run)
+        self._name_trace(trace, run)
+        return run
+
+    def _bind(self, session: str | None, run: OpenRun) -> None:
+        """A session that has no run yet goes on in the one in which it turned up."""
+        if self._scope == "session" and session is not None and session not in self._by_session:
+            self._name_session(session, run)
+
+    def _of_trace(self, trace: int, *, is_root: bool) -> OpenRun:
+        run = None if is_root and self._scope == "trace" else self._by_trace.get(trace)
+        if run is None:
+            run = self._add(self._new_run(About(), None))
+            self._name_trace(trace, run)
+        return run
+
+    def _name_trace(self, trace: int, run: OpenRun) -> None:
+        if self._by_trace.get(trace) is not run:
+            self._by_trace[trace] = run
+            run.traces.append(trace)
+
+    def _name_session(self, session: str, run: OpenRun) -> None:
+        self._by_session[session] = run
+        run.sessions.append(session)
+
+    def _add(self, run: OpenRun) -> OpenRun:
+        self.runs[run.run.key] = run
+        return run
+
+
+def _forget(index: dict[K, OpenRun], key: K, run: OpenRun) -> None:
+    if index.get(key) is run:
+        del index[key]
+
+
+def session_in(attributes: Mapping[str, object]) -> str | None:
+    """The session that a span names."""
+    for key in SESSION_KEYS:
+        found = attributes.get(key)
+        if isinstance(found, str) and found:
+            return found
+    return None

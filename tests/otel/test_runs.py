@@ -1,0 +1,302 @@
+"""Each task of a long-lived service is a run of its own, where the application wants that."""
+
+import asyncio
+import threading
+import time
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+from opentelemetry import context
+from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Status, StatusCode, Tracer
+
+import prefactor_otel
+from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
+from prefactor_otel.devserver import DevServer
+
+Row = dict[str, Any]
+
+
+class Service:
+    """A process with our processor, whose runs are those of ``run_scope``."""
+
+    def __init__(self, api: DevServer, run_scope: str = "provider", **options: Any) -> None:
+        self.api = api
+        self.processor = PrefactorSpanProcessor(
+            api.url,
+            api.token,
+            agent_name="service",
+            schedule_delay=0.02,
+            run_scope=run_scope,  # type: ignore[arg-type]
+            **options,
+        )
+        self.provider: SdkTracerProvider = TracerProvider(
+            span_processors=[self.processor], shutdown_on_exit=False
+        )
+
+    @property
+    def tracer(self) -> Tracer:
+        return self.provider.get_tracer("service")
+
+    def ends(self, count: int) -> bool:
+        """Whether so many runs have been finished, without a shutdown."""
+        return self.api.wait_until(lambda api: len(finished(api)) == count, timeout=20)
+
+
+def finished(api: DevServer) -> list[Row]:
+    return [run for run in api.instances() if run["finished_at"] is not None]
+
+
+def by_run(api: DevServer) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for row in api.spans():
+        found[row["agent_instance_id"]].append(row["payload"]["name"])
+    return {run: sorted(names) for run, names in found.items()}
+
+
+def test_each_trace_is_a_run_that_ends_with_its_root(api: DevServer) -> None:
+    service = Service(api, "trace")
+    for number in range(3):
+        with (
+            service.tracer.start_as_current_span(f"request {number}"),
+            service.tracer.start_as_current_span(f"step {number}"),
+        ):
+            pass
+    assert service.ends(3)
+    assert sorted(by_run(api).values()) == [[f"request {n}", f"step {n}"] for n in range(3)]
+    assert {run["status"] for run in api.instances()} == {"complete"}
+    service.provider.shutdown()
+    assert len(api.instances()) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ValueError("no"), "failed"), (asyncio.CancelledError(), "cancelled"), (None, "complete")],
+)
+def test_a_traces_run_ends_as_its_root_does(
+    api: DevServer, error: BaseException | None, status: str
+) -> None:
+    service = Service(api, "trace")
+    with service.tracer.start_as_current_span("request") as root:
+        if error is not None:  # the SDK itself records no cancellation: instrumentations do
+            root.record_exception(error)
+            root.set_status(Status(StatusCode.ERROR))
+    assert service.ends(1)
+    assert api.instances()[0]["status"] == status
+    service.provider.shutdown()
+
+
+def test_a_failing_step_does_not_fail_the_run_of_a_root_that_is_well(api: DevServer) -> None:
+    service = Service(api, "trace")
+    with (
+        service.tracer.start_as_current_span("request"),
+        service.tracer.start_as_current_span("step") as step,
+    ):
+        step.set_status(Status(StatusCode.ERROR))
+    assert service.ends(1)
+    assert api.instances()[0]["status"] == "complete"
+    service.provider.shutdown()
+
+
+def test_a_stock_provider_has_runs_by_trace_too(api: DevServer) -> None:
+    exporter = PrefactorExporter(api.url, api.token, run_scope="trace", agent_name="a")
+    provider = SdkTracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=20))
+    for number in range(3):
+        with provider.get_tracer("a").start_as_current_span(f"request {number}"):
+            provider.get_tracer("a").start_span(f"step {number}").end()
+    assert api.wait_until(lambda api: len(finished(api)) == 3)
+    assert sorted(by_run(api).values()) == [[f"request {n}", f"step {n}"] for n in range(3)]
+    provider.shutdown()
+
+
+def test_a_run_waits_for_what_outlives_its_root(api: DevServer) -> None:
+    service = Service(api, "trace")
+    with service.tracer.start_as_current_span("request"):
+        late = service.tracer.start_span("background work")
+    assert api.wait_until(lambda api: "request" in str(by_run(api)))
+    late.end()
+    assert service.ends(1)
+    assert list(by_run(api).values()) == [["background work", "request"]]
+    service.provider.shutdown()
+
+
+def test_a_run_of_which_nothing_comes_any_more_is_closed_and_counted(api: DevServer) -> None:
+    service = Service(api, "trace", run_idle_timeout=0.3)
+    root = service.tracer.start_span("never ended")
+    assert service.ends(1)
+    assert api.instances()[0]["status"] == "cancelled"
+    assert service.processor.stats().idle_runs == 1
+    root.end()
+    service.provider.shutdown()
+
+
+def test_a_thousand_traces_at_once_keep_their_spans_apart(
+    api: DevServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = Service(api, "trace", shutdown_timeout=60.0)
+
+    async def request(number: int) -> None:
+        with service.tracer.start_as_current_span(f"request {number}"):
+            for step in range(3):
+                with service.tracer.start_as_current_span(f"step {number} {step}"):
+                    await asyncio.sleep(0)
+
+    async def requests(first: int) -> None:
+        await asyncio.gather(*(request(first + offset) for offset in range(125)))
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda first: asyncio.run(requests(first)), range(0, 1000, 125)))
+    made = time.monotonic() - begun
+    assert service.provider.force_flush(60_000)
+    service.provider.shutdown()
+    runs = by_run(api)
+    assert len(runs) == len(api.instances()) == 1000
+    for names in runs.values():
+        number = names[0].split()[1]
+        assert names == [f"request {number}", *(f"step {number} {step}" for step in range(3))]
+    assert Counter(run["status"] for run in api.instances()) == {"complete": 1000}
+    assert service.processor.stats().runs == 0
+    with capsys.disabled():
+        print(
+            f"\n1,000 traces made in {made:.2f} s, all finished after "
+            f"{time.monotonic() - begun:.2f} s"
+        )
+
+
+def test_spans_of_one_session_share_a_run_over_traces(api: DevServer) -> None:
+    service = Service(api, "session")
+    for turn in range(2):
+        for session in ("anna", "ben"):
+            attributes = {"session.id": session}
+            with service.tracer.start_as_current_span(f"{session} {turn}", attributes=attributes):
+                service.tracer.start_span(f"step {turn}").end()
+    assert service.provider.force_flush(5000)
+    assert sorted(by_run(api).values()) == [
+        ["anna 0", "anna 1", "step 0", "step 1"],
+        ["ben 0", "ben 1", "step 0", "step 1"],
+    ]
+    prefactor_otel.end_session("anna")
+    assert service.ends(1)
+    assert api.instances()[0]["status"] == "complete"
+    service.provider.shutdown()
+    assert len(finished(api)) == 2
+
+
+def test_a_session_may_be_named_by_the_context(api: DevServer) -> None:
+    service = Service(api, "session")
+    for turn in range(2):
+        token = context.attach(context.set_value("session.id", "anna"))
+        with service.tracer.start_as_current_span(f"turn {turn}"):
+            pass
+        context.detach(token)
+    service.provider.shutdown()
+    assert list(by_run(api).values()) == [["turn 0", "turn 1"]]
+
+
+def test_a_session_is_closed_when_it_is_idle(api: DevServer) -> None:
+    service = Service(api, "session", run_idle_timeout=0.3)
+    service.tracer.start_span("turn", attributes={"gen_ai.conversation.id": "c"}).end()
+    assert service.ends(1)
+    assert api.instances()[0]["status"] == "complete"
+    service.provider.shutdown()
+
+
+def test_a_block_is_a_run_of_its_own_and_follows_its_context(api: DevServer) -> None:
+    service = Service(api)
+    tracer = service.tracer
+
+    def in_thread() -> None:
+        tracer.start_span("thread").end()
+
+    async def work() -> None:
+        async def task() -> None:
+            tracer.start_span("task").end()
+
+        async with prefactor_otel.run("clerk", purpose="eval", external_identifier="job 7") as run:
+            assert prefactor_otel.current_run() is run
+            tracer.start_span("inside").end()
+            await asyncio.gather(task(), task())
+            await asyncio.to_thread(in_thread)
+            thread = threading.Thread(target=copy_context().run, args=(in_thread,))
+            thread.start()
+            thread.join()
+        assert prefactor_otel.current_run() is None
+        tracer.start_span("outside").end()
+
+    asyncio.run(work())
+    service.provider.shutdown()
+    runs = sorted(by_run(api).values())
+    assert runs == [["inside", "task", "task", "thread", "thread"], ["outside"]]
+    [explicit] = [run for run in api.instances() if run["purpose"] == "eval"]
+    assert (explicit["status"], explicit["external_identifier"]) == ("complete", "job 7")
+    registered = [r.body["agent_version"]["name"] for r in api.requests if "/register" in r.path]
+    assert sorted(registered) == ["clerk", "service"]
+
+
+@pytest.mark.parametrize("scope", ["provider", "trace", "session"])
+def test_an_explicit_run_wins_over_every_scope(api: DevServer, scope: str) -> None:
+    service = Service(api, scope)
+    with prefactor_otel.run():
+        for number in range(3):
+            attributes = {"session.id": f"s {number}"}
+            service.tracer.start_span(f"n{number}", attributes=attributes).end()
+    service.provider.shutdown()
+    assert list(by_run(api).values()) == [["n0", "n1", "n2"]]
+
+
+def test_every_call_of_a_decorated_function_is_a_run(api: DevServer) -> None:
+    service = Service(api, "trace")
+
+    @prefactor_otel.run()
+    def plain(fails: bool) -> int:
+        service.tracer.start_span("plain").end()
+        if fails:
+            raise ValueError("no")
+        return 7
+
+    @prefactor_otel.run()
+    async def coroutine() -> int:
+        service.tracer.start_span("coroutine").end()
+        return 8
+
+    @prefactor_otel.run()
+    def generator() -> Any:
+        service.tracer.start_span("generator").end()
+        yield 9
+
+    assert plain(False) == 7
+    with pytest.raises(ValueError, match="no"):
+        plain(True)
+    assert asyncio.run(coroutine()) == 8
+    assert list(generator()) == [9]
+    service.provider.shutdown()
+    assert sorted(by_run(api).values()) == [["coroutine"], ["generator"], ["plain"], ["plain"]]
+    assert Counter(run["status"] for run in api.instances()) == {"complete": 3, "failed": 1}
+
+
+def test_a_run_can_be_judged_and_told_how_it_ends(api: DevServer) -> None:
+    schema = {"name": "helpful", "schema": {"type": "object"}, "template": "{{ score }}"}
+    service = Service(api, quality_schemas=[schema])
+    with prefactor_otel.run() as run:
+        assert api.wait_until(lambda _: run.id is not None)
+        assert run.id in {instance["id"] for instance in api.instances()}
+        run.record_quality("helpful", {"score": 4})
+        run.set_status("failed")
+    with pytest.raises(ValueError, match="complete, failed or cancelled"):
+        run.set_status("done")  # type: ignore[arg-type]
+    service.provider.shutdown()
+    [judged] = [run for run in api.instances() if run["quality_payloads"]]
+    assert judged["quality_payloads"] == {"helpful": {"score": 4}}
+    assert judged["status"] == "failed"
+
+
+def test_without_an_exporter_a_run_is_just_a_block() -> None:
+    with prefactor_otel.run() as run:
+        run.record_quality("x", None)
+        assert run.id is None
