@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import secrets
 import time
+from collections import OrderedDict
 from typing import Final
 
 from opentelemetry.sdk.resources import Resource
@@ -24,6 +25,7 @@ from prefactor_otel.inbox import (
 )
 from prefactor_otel.items import Item
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger
+from prefactor_otel.lineage import remember
 from prefactor_otel.mapping import Capture
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.receipt import Receipt
@@ -77,6 +79,7 @@ class Intake:
         self._orphaned = 0
         self._judgements = 0
         self._registrations: dict[About, bytes] = {}
+        self._cut_off: OrderedDict[SpanKey, None] = OrderedDict()
         self._router = Router(config.run_scope, self._new_run)
         self._waiting: dict[OpenRun, None] = {}
         """Runs in which time alone will make something due."""
@@ -114,8 +117,10 @@ class Intake:
         return self._orphaned + sum(run.tree.counts.orphaned for run in open_runs)
 
     def has_ended(self, key: SpanKey) -> bool:
-        """Whether this span has been taken as ended in a run that is open or was the last."""
-        return any(run.tree.has_ended(key) for run in list(self._router.runs.values()))
+        """Whether this span has been taken as ended, or was cut off by the end of its run."""
+        return key in self._cut_off or any(
+            run.tree.has_ended(key) for run in list(self._router.runs.values())
+        )
 
     def key_of_handle(self, handle: str) -> str | None:
         """The key of an explicit run."""
@@ -243,6 +248,8 @@ class Intake:
         self._outbox.put([*items, run.run.closing(status, moment)])
         self._orphaned += counts.orphaned
         self._router.closed(run, keys)
+        for key in keys:
+            remember(self._cut_off, key, None)
         self._waiting.pop(run, None)
 
     # -- spans --------------------------------------------------------------------------------

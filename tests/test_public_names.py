@@ -8,6 +8,7 @@ import prefactor_otel
 
 def test_the_public_names_are_these() -> None:
     assert prefactor_otel.__all__ == [
+        "AgentRun",
         "PrefactorConfigError",
         "PrefactorError",
         "PrefactorExporter",
@@ -16,6 +17,9 @@ def test_the_public_names_are_these() -> None:
         "TracerProvider",
         "__version__",
         "configure",
+        "current_run",
+        "end_session",
+        "run",
     ]
     assert sorted(prefactor_http.__all__) == prefactor_http.__all__
     assert len(prefactor_http.__all__) == 30
