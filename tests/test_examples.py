@@ -36,9 +36,9 @@ def run_example(api: DevServer, *command: str, **variables: str) -> str:
 
 def test_what_the_readme_says_in_python_runs(api: DevServer) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     step = "provider.get_tracer('readme').start_span('step').end()\nprovider.shutdown()\n"
-    said = run_example(api, sys.executable, "-c", "\n".join([*blocks[:2], step, blocks[2]]))
+    said = run_example(api, sys.executable, "-c", "\n".join([*blocks[:2], step, *blocks[2:]]))
     assert said.startswith("closed ")
     assert [row["payload"]["name"] for row in api.spans()] == ["step", "step"]  # two ways, two runs
     assert [run["status"] for run in api.instances()] == ["complete", "complete"]
@@ -79,6 +79,18 @@ def test_zero_code(api: DevServer) -> None:
     )
     assert said == "9\n"
     assert tree(api) == {"checkout": None, "price": "checkout"}
+
+
+def test_web_service(api: DevServer) -> None:
+    said = run_example(api, sys.executable, str(EXAMPLES / "web_service.py"))
+    assert said == "a table for anna, a table for ben, a table for cleo\n"
+    runs: dict[str, list[str]] = {}
+    for row in api.spans():
+        runs.setdefault(row["agent_instance_id"], []).append(row["payload"]["name"])
+    served = ["concierge", "find_table"]
+    expected = [served, served, served, ["count spoons", "lock up"]]
+    assert sorted(sorted(names) for names in runs.values()) == expected
+    assert {run["status"] for run in api.instances()} == {"complete"}
 
 
 def test_http_client(api: DevServer) -> None:

@@ -427,3 +427,31 @@ def test_a_gigabyte_in_the_spool_does_not_delay_the_start(
     with capsys.disabled():
         print(f"\n1 GB of spool delays the first acknowledgement by {delay * 1000:.0f} ms")
     assert delay < 0.1
+
+
+def test_runs_of_traces_outlive_their_process_each_by_itself(api: DevServer, spool: Path) -> None:
+    body = """
+for number in range(5):
+    with tracer.start_as_current_span(f"request {number}"):
+        tracer.start_span(f"step {number}").end()
+open_root = tracer.start_as_current_span("request 5")
+open_root.__enter__()
+tracer.start_span("step 5").end()
+processor.force_flush(2000)
+os.kill(os.getpid(), 9)
+"""
+    die(spool, body, door=DOORS[0], PREFACTOR_RUN_SCOPE="trace")
+    with heir(api, spool):
+        assert api.wait_until(
+            lambda api: (
+                len([r for r in api.instances() if r["span_counts"]["total"]]) == 6
+                and all(r["finished_at"] for r in api.instances() if r["span_counts"]["total"])
+            ),
+            timeout=15,
+        )
+    rows: dict[str, list[str]] = {}
+    for row in api.spans():
+        rows.setdefault(row["agent_instance_id"], []).append(row["payload"]["name"])
+    expected = [[f"request {n}", f"step {n}"] for n in range(6)]
+    assert sorted(sorted(names) for names in rows.values()) == expected
+    assert all(row["status"] != "active" for row in api.spans())

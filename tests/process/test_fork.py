@@ -47,3 +47,15 @@ def test_four_forked_children_and_their_parent_deliver_each_span_once(
     assert {instance["status"] for instance in instances} == {"complete"}
     counts = sorted(instance["span_counts"]["total"] for instance in instances)
     assert counts == [20, 25, 25, 25, 25]
+
+
+SCOPED = FORK.replace("DOOR", "PrefactorSpanProcessor(run_scope='trace')").replace(
+    "for number in range(25)", "for number in range(5)"
+)
+
+
+def test_forked_children_have_runs_of_their_own_for_their_traces(api: DevServer) -> None:
+    ended = run_script(SCOPED, localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert len(api.instances()) == len(api.spans()) == 20 + 4 * 5
+    assert {instance["status"] for instance in api.instances()} == {"complete"}
