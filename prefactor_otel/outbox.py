@@ -167,10 +167,11 @@ class Outbox:
         self._queue.extendleft(reversed(left))
 
     def watch(self, receipt: Receipt) -> None:
-        """Let a receipt wait for everything that is in the outbox now."""
+        """Let a receipt wait for everything of this process that is in the outbox now."""
         for entry in (*self._leased, *self._queue):
-            receipt.expect()
-            entry.receipts.append(receipt)
+            if entry.file is None or entry.file is not self._adopted:
+                receipt.expect()
+                entry.receipts.append(receipt)
         self._line.watch(receipt)
 
     def call_off(self) -> None:

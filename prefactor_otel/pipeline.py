@@ -28,7 +28,7 @@ _RECENT: Final = 0.25
 """Seconds within which a vain wait in ``export`` belongs to the shutdown that follows it."""
 
 _DISK_WAIT: Final = 1.0
-"""Seconds that ``export`` waits for the disk, at most."""
+"""Seconds that ``export`` waits for the disk on an event loop, at most."""
 
 _forks = 0
 """How often this process has been forked off since the import. Only a count is touched in the
@@ -134,18 +134,35 @@ class Pipeline:
     def deliver(self, spans: Sequence[ReadableSpan]) -> bool:
         """Hand over ended spans and wait until the API has acknowledged them, as long as that is
         sensible: not on a thread that runs an event loop, not while the API fails, not at exit,
-        and at most ``export_timeout``. False when any of them was refused or dropped."""
+        and at most ``export_timeout``. With a spool, wait until they are on disk in any case.
+        False when any of them was refused or dropped, or is not known to be on disk."""
         worker = self._current()
         if worker is None:
             self._lose(len(spans))
             return False
         assert self._config is not None
+        if self._config.spool_dir is not None:
+            return self._deliver_by_disk(worker, spans)
+        if not self._may_wait(worker):
+            return worker.ended(spans)
         receipt = Receipt()
         worker.ended(spans, receipt)
-        if self._config.spool_dir is not None:
-            worker.outcome(receipt.stored, _DISK_WAIT)  # a millisecond, unless the disk hangs
+        return self._acknowledged(worker, receipt)
+
+    def _deliver_by_disk(self, worker: Worker, spans: Sequence[ReadableSpan]) -> bool:
+        assert self._config is not None
+        receipt = Receipt()
+        worker.ended(spans, receipt)
+        # A millisecond, unless the disk hangs; then an event loop must not hang as well.
+        most = _DISK_WAIT if _runs_event_loop() else self._config.export_timeout
+        if worker.outcome(receipt.stored, most) is None:
+            return False
         if not self._may_wait(worker):
             return not receipt.future.done() or receipt.future.result() is not False
+        return self._acknowledged(worker, receipt)
+
+    def _acknowledged(self, worker: Worker, receipt: Receipt) -> bool:
+        assert self._config is not None
         begun = time.monotonic()
         outcome = worker.outcome(receipt.future, self._config.export_timeout)
         self._vain_wait = (begun, time.monotonic()) if outcome is None else None

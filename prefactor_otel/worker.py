@@ -135,27 +135,30 @@ class Worker:
             self._revive()
             self._wake(urgent=False)
 
-    def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> None:
+    def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> bool:
         """Spans have ended. With a receipt they are taken at once, and it is settled when the
         API has answered for all of them; without, they wait for company. A span that ends on
-        the worker's own thread is of our own work, and none of the agent's."""
+        the worker's own thread is of our own work, and none of the agent's. False when they are
+        lost already."""
         if quiet.is_own_thread():
-            return
+            return True
         if self.is_closing:
             # What shutdown has closed as cancelled is on the platform; its late end loses nothing.
             spans = [span for span in spans if not self._is_known_ended(span)]
         self._ledger.accept(len(spans))
         if self.is_closing:
             self._lose(spans, receipt, DropReason.AFTER_SHUTDOWN)
-        elif self._inbox.spans >= min(self._config.max_queue_size, MAX_INBOX):
+            return not spans
+        if self._inbox.spans >= min(self._config.max_queue_size, MAX_INBOX):
             self._lose(spans, receipt, DropReason.QUEUE_FULL)
             contexts = [context for span in spans if (context := span.get_span_context())]
             self._inbox.put(Dropped([key_of(context) for context in contexts]))
-        else:
-            self._inbox.put(Ended(spans, receipt))
-            self._revive()
-            crowded = self._inbox.spans >= self._config.max_batch_size
-            self._wake(urgent=receipt is not None or crowded)
+            return False
+        self._inbox.put(Ended(spans, receipt))
+        self._revive()
+        crowded = self._inbox.spans >= self._config.max_batch_size
+        self._wake(urgent=receipt is not None or crowded)
+        return True
 
     def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
         """Something has become of a run."""

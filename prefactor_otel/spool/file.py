@@ -80,7 +80,11 @@ class SpoolFile:
         with self._at_work():
             # No thread check: a revived worker thread goes on with the same connection.
             connection = sqlite3.connect(
-                self.path, timeout=0, isolation_level=None, check_same_thread=False
+                f"{self.path.absolute().as_uri()}?mode=rw",  # a file that is gone stays gone
+                uri=True,
+                timeout=0,
+                isolation_level=None,
+                check_same_thread=False,
             )
             try:
                 connection.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -209,6 +213,12 @@ class SpoolFile:
         for key, run, span, otel_key, otel_parent, at, body in self._all(query):
             item = Item(run, Operation.CREATE, key, body, span=SpanRef(span), ends_span=True)
             yield ParkedRow(otel_key, otel_parent, item, at)
+
+    def take_parked(self) -> list[ParkedRow]:
+        """The same, which are no longer kept as such."""
+        rows = list(self.parked_rows())
+        self._write("DELETE FROM parked")
+        return rows
 
     def opened_spans(self) -> list[tuple[str, str, SpanRef]]:
         """Run, key of the creation and ref of every span that was created and not finished."""

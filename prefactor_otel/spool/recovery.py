@@ -27,7 +27,7 @@ _ERROR: Final = {
 def recover(file: SpoolFile, now: float) -> None:
     """Append to the file what its process would have sent last. Does nothing the second time.
     Raises ``SpoolError``."""
-    items = [*freed(file.parked_rows())]
+    items = freed(file.take_parked())
     runs = {row.run: row for row in file.runs()}
     for run, key, span in file.opened_spans():
         if run in runs:

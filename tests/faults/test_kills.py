@@ -53,6 +53,7 @@ def test_no_accepted_span_is_lost_or_doubled_by_kills_at_random_moments(
 
     done = replay(api, path)
     assert (done.returncode, folder.files(path)) == (0, []), done.stderr + done.stdout
+    assert not list(path.glob("*.unreadable*"))
     rows = {}
     for row in api.spans():
         assert row["payload"]["span_id"] not in rows, "a span is there twice"
