@@ -107,8 +107,10 @@ def run(source: str, url: str, *words: str, **more: str) -> dict[str, float]:
 def test_with_a_dead_api_a_span_ends_at_once_on_an_event_loop(
     nowhere: str, tmp_path: Path, with_spool: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    more = {"PREFACTOR_SPOOL_DIR": str(tmp_path / "spool")} if with_spool else {}
-    runs = [run(SIMPLE, nowhere, **more) for _ in range(5)]  # others may have the processor
+    # Five, for others may have the processor; each with a folder of its own, for what it adopted
+    # would count as accepted too.
+    spools = [{"PREFACTOR_SPOOL_DIR": str(tmp_path / f"spool{n}")} for n in range(5)]
+    runs = [run(SIMPLE, nowhere, **(spool if with_spool else {})) for spool in spools]
     best = min(runs, key=lambda each: each["p99"])
     with capsys.disabled():
         print(
@@ -116,7 +118,7 @@ def test_with_a_dead_api_a_span_ends_at_once_on_an_event_loop(
             f"{best['p99'] * 1e6:.0f} µs; loop lag p99 {best['lag_p99'] * 1e3:.1f} ms, "
             f"most {best['lag'] * 1e3:.1f} ms"
         )
-    assert all(each["accepted"] == each["waiting"] == 2000 for each in runs)
+    assert [(each["accepted"], each["waiting"]) for each in runs] == [(2000, 2000)] * 5
     if not with_spool:  # with one, the end of a span waits for the disk
         assert best["p99"] < 0.001
         assert min(each["lag_p99"] for each in runs) < 0.02
