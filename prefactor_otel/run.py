@@ -70,6 +70,8 @@ def registered_as(config: Config, resource: Attributes, about: About) -> bytes:
         "agent_schema_version": schema_version(config.quality_schemas or ()),
         "purpose": about.purpose or config.purpose,
     }
+    # A trial must not become what the deployment is said to run.
+    registration["update_current_version"] = registration["purpose"] == "live"
     if about.external_identifier is not None:
         registration["external_identifier"] = about.external_identifier
     return hygiene.encode(registration)[1:-1]

@@ -214,9 +214,7 @@ class Sender:
         body = {name: value for name, value in content.items() if value is not None}
         body["idempotency_key"] = entry.item.key
         path = "/api/v1/agent_instance/register"
-        if action == "register":
-            body["update_current_version"] = True
-        else:
+        if action != "register":
             record = self.runs[entry.item.run]
             assert record is not None
             path = f"/api/v1/agent_instance/{record.instance_id}/{action}"

@@ -105,6 +105,7 @@ ORDER = [
     "cli.agent",
     "cli.demo",
     "cli.devserver",
+    "cli.probe",
     "cli.doctor",
     "cli.spool",
     "cli.options",
@@ -193,4 +194,4 @@ def test_the_api_is_called_from_one_place() -> None:
         for name, path in modules("prefactor_otel")
         if "PrefactorHttpClient" in path.read_text()
     }
-    assert users == {"client", "sender", "cli.doctor"}
+    assert users == {"client", "sender", "cli.doctor", "cli.probe"}

@@ -27,11 +27,14 @@ def demo(as_json: bool) -> None:
 
 @commands.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
-def doctor(as_json: bool) -> None:
+@click.option(
+    "--probe", is_flag=True, help="Send a small run too, and show what the platform stored of it."
+)
+def doctor(as_json: bool, probe: bool) -> None:
     """Check settings, reachability, token and the right to register runs."""
     from prefactor_otel.cli.doctor import run_doctor
 
-    sys.exit(run_doctor(as_json=as_json))
+    sys.exit(run_doctor(as_json=as_json, with_probe=probe))
 
 
 @commands.command()

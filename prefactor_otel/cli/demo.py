@@ -15,7 +15,7 @@ from rich.text import Text
 
 from prefactor_otel import PrefactorSpanProcessor, Stats, TracerProvider
 from prefactor_otel.cli.agent import QUESTION, TravelAgent
-from prefactor_otel.cli.tree import run_tree, seconds
+from prefactor_otel.cli.tree import digest, run_tree
 from prefactor_otel.config import DEFAULT_API_URL
 from prefactor_otel.devserver import DevServer
 
@@ -108,20 +108,7 @@ def _as_json(server: DevServer, stats: Stats, path: Path) -> bytes:
             ),
             None,
         ),
-        "spans": [
-            {
-                "id": span["id"],
-                "parent_span_id": span["parent_span_id"],
-                "type": span["schema_name"],
-                "name": span["payload"]["name"],
-                "status": span["status"],
-                "seconds": seconds(span),
-                "token_usage": span["payload"]["token_usage"],
-                "error": span["payload"]["error"],
-                "summary": span["summary"],
-            }
-            for span in server.spans()
-        ],
+        "spans": [digest(span) for span in server.spans()],
         "stats": {
             "accepted": stats.accepted,
             "acknowledged": stats.acknowledged,

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from rich.console import Console
@@ -17,6 +17,8 @@ from prefactor_http.exceptions import (
     PrefactorHttpError,
     PrefactorValidationError,
 )
+from prefactor_otel.cli.probe import NAME, VERSION, Stored, differences, probe
+from prefactor_otel.cli.tree import digest, run_tree
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.credential import read_token
 from prefactor_otel.errors import PrefactorConfigError
@@ -39,23 +41,26 @@ class Check:
     outcome: Outcome
     found: str
     remedy: str = ""
+    stored: Stored | None = None
+    """The run of the probe, as the platform shows it."""
 
 
-def run_doctor(*, as_json: bool) -> int:
+def run_doctor(*, as_json: bool, with_probe: bool) -> int:
     """Run every check that makes sense; the exit code is 0 when all are well."""
-    checks = asyncio.run(_collect())
+    checks = asyncio.run(_collect(with_probe))
     healthy = all(check.outcome == "ok" for check in checks)
+    stored = next((check.stored for check in checks if check.stored is not None), None)
     if as_json:
-        print(json.dumps({"healthy": healthy, "checks": [asdict(c) for c in checks]}, indent=2))
+        print(json.dumps(_as_json(checks, stored, healthy=healthy), indent=2))
     else:
-        _show(checks)
+        _show(checks, stored)
     return 0 if healthy else 1
 
 
-async def _collect() -> list[Check]:
+async def _collect(with_probe: bool) -> list[Check]:
     checks: list[Check] = []
     secret = os.environ.get(variable_of("api_token"), "")
-    async for check in _examine():
+    async for check in _examine(with_probe):
         checks.append(replace(check, found=without(secret, check.found)))
         if check.outcome == "failed":
             break
@@ -72,7 +77,7 @@ def without(secret: str, text: str) -> str:
     return text
 
 
-async def _examine() -> AsyncIterator[Check]:
+async def _examine(with_probe: bool) -> AsyncIterator[Check]:
     try:
         config = load_config()
     except PrefactorConfigError as error:
@@ -100,6 +105,8 @@ async def _examine() -> AsyncIterator[Check]:
             yield check
         if all(check.outcome == "ok" for check in ping):
             yield await _register(client, config)
+            if with_probe:
+                yield await _probe(client)
 
 
 async def _ping(client: PrefactorHttpClient, config: Config) -> list[Check]:
@@ -143,7 +150,7 @@ async def _register(client: PrefactorHttpClient, config: Config) -> Check:
     """Register a run as the exporter would, marked as a smoke test, and cancel it."""
     try:
         instance = await client.agent_instances.register(
-            agent_version={"name": "prefactor-otel doctor", "external_identifier": "doctor"},
+            agent_version={"name": NAME, "external_identifier": VERSION},
             agent_schema_version=schema_version(),
             agent_id=config.agent_id,
             environment_id=config.environment_id,
@@ -176,10 +183,50 @@ async def _register(client: PrefactorHttpClient, config: Config) -> Check:
     )
 
 
-def _show(checks: list[Check]) -> None:
+async def _probe(client: PrefactorHttpClient) -> Check:
+    """Send a small run as an agent would, and compare what the platform has of it."""
+    try:
+        stored = await probe(client)
+    except Exception as error:
+        code = getattr(error, "status_code", None)
+        return Check(
+            "probe",
+            "failed",
+            f"a run was sent and cannot be read back ({type(error).__name__}"
+            + (f", HTTP {code})" if code is not None else ")"),
+            "Sending may work all the same: the token may not be allowed to read. Look for a run "
+            f"of {NAME!r} on the platform.",
+        )
+    wrong = differences(stored)
+    if wrong:
+        remedy = f"Last trouble: {stored.stats.last_error}." if stored.stats.last_error else TROUBLE
+        return Check("probe", "failed", "; ".join(wrong), remedy, stored)
+    found = f"a smoke-test run of {len(stored.spans)} spans was sent and read back"
+    return Check("probe", "ok", found, stored=stored)
+
+
+def _as_json(checks: list[Check], stored: Stored | None, *, healthy: bool) -> dict[str, object]:
+    document: dict[str, object] = {
+        "healthy": healthy,
+        "checks": [
+            {"name": c.name, "outcome": c.outcome, "found": c.found, "remedy": c.remedy}
+            for c in checks
+        ],
+    }
+    if stored is not None:
+        document["probe"] = {
+            "run": {name: stored.run.get(name) for name in ("id", "status", "purpose")},
+            "spans": [digest(span) for span in stored.spans],
+        }
+    return document
+
+
+def _show(checks: list[Check], stored: Stored | None) -> None:
     console = Console(soft_wrap=True, highlight=False)
     for check in checks:
         sign = ("✓", "green") if check.outcome == "ok" else ("✗", "bold red")
         console.print(Text.assemble(sign, f" {check.name}: {check.found}"))
         if check.remedy:
             console.print(Text(f"  {check.remedy}", "yellow"))
+    if stored is not None and stored.run:
+        console.print(run_tree(stored.run, stored.spans))

@@ -47,6 +47,22 @@ def seconds(row: Row) -> float | None:
     return round((ended - began).total_seconds(), 3)
 
 
+def digest(span: Row) -> Row:
+    """A stored span in a few plain values, for ``--json``."""
+    payload = span["payload"]
+    return {
+        "id": span["id"],
+        "parent_span_id": span["parent_span_id"],
+        "type": span["schema_name"],
+        "name": payload.get("name"),
+        "status": span["status"],
+        "seconds": seconds(span),
+        "token_usage": payload.get("token_usage"),
+        "error": payload.get("error"),
+        "summary": span.get("summary"),
+    }
+
+
 def _grow(
     tree: Tree,
     parent: str | None,

@@ -1,6 +1,7 @@
 """The doctor names what is wrong, says what to do, and never shows a token."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +102,38 @@ def test_a_token_that_the_api_repeats_is_not_shown(api: DevServer) -> None:
     done = run_command("doctor", **of(api))
     assert "✗ registration:" in done.stdout
     assert_hidden(api.token, done.stdout + done.stderr)
+
+
+def test_a_probe_is_sent_by_the_exporter_and_read_back(api: DevServer, tmp_path: Path) -> None:
+    spool = {"PREFACTOR_SPOOL_DIR": str(tmp_path / "spool"), "PREFACTOR_RUN_SCOPE": "trace"}
+    done = run_command("doctor", "--probe", "--json", **of(api), **spool)
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["healthy"], done.stderr) == (0, True, "")
+    assert report["probe"]["run"]["status"] == "complete"
+    assert [span["type"] for span in report["probe"]["spans"]].count("otel:llm") == 3
+    assert {span["id"] for span in report["probe"]["spans"]} == {s["id"] for s in api.spans()}
+    assert {run["purpose"] for run in api.instances()} == {"smoke_test"}
+    assert not (tmp_path / "spool").exists()
+
+
+def test_a_probe_is_shown_as_the_platform_has_it(api: DevServer) -> None:
+    done = run_command("doctor", "--probe", **of(api))
+    assert done.returncode == 0
+    assert "✓ probe: a smoke-test run of 6 spans was sent and read back" in done.stdout
+    assert "otel:agent travel agent" in done.stdout
+    assert "LookupError: no weather" in done.stdout
+
+
+def test_a_probe_that_the_platform_refuses_in_part_fails(api: DevServer) -> None:
+    api.faults.add(bulk_error="not_acceptable", item="agent_spans/create")
+    done = run_command("doctor", "--probe", **of(api))
+    assert done.returncode == 1
+    assert "✗ probe:" in done.stdout
+
+
+def test_a_probe_that_cannot_be_read_says_that_sending_may_work(api: DevServer) -> None:
+    api.faults.add(path="/agent_spans$", method="GET", status=403, times=None)
+    done = run_command("doctor", "--probe", **of(api))
+    assert done.returncode == 1
+    assert "✗ probe: a run was sent and cannot be read back" in done.stdout
+    assert "not be allowed to read" in done.stdout
