@@ -38,7 +38,9 @@ def _usable_url(url: str) -> str:
         raise ValueError("must be a URL such as https://app.prefactorai.com")
     if parts.username or parts.password:
         raise ValueError("must not hold credentials; the token goes into api_token")
-    return url.rstrip("/")
+    if parts.query or parts.fragment:
+        raise ValueError("must not hold a query or a fragment: paths are appended to it")
+    return url.rstrip("/").removesuffix("/api/v1")  # other clients want it with the prefix
 
 
 def _finite(seconds: float) -> float:

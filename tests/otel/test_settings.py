@@ -31,6 +31,11 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
     assert load_config(None, TOKEN).api_url == "https://app.prefactorai.com"
 
 
+@pytest.mark.parametrize("url", ["https://x.example/api/v1", "https://x.example/api/v1/"])
+def test_an_address_with_the_prefix_of_the_api_is_the_address(url: str) -> None:
+    assert load_config(url, TOKEN).api_url == "https://x.example"
+
+
 def test_the_version_uses_the_name_that_the_other_sdks_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFACTOR_AGENT_IDENTIFIER", "9.1")
     assert load_config(None, TOKEN).agent_version == "9.1"
@@ -78,6 +83,7 @@ def test_capture_can_be_switched_off_by_variable(
     [
         ("api_url", "app.prefactorai.com"),
         ("api_url", "ftp://host"),
+        ("api_url", "https://host/?to=here"),
         ("shutdown_timeout", "soon"),
         ("shutdown_timeout", "-1"),
         ("export_timeout", "inf"),
