@@ -4,12 +4,13 @@ A span's way through the code: ``exporter`` or ``processor`` (the doors), ``pipe
 ``worker``, ``span``, ``mapping``, ``tree``, ``encoding``, ``outbox``, ``sender``.
 """
 
-from prefactor_otel.errors import PrefactorConfigError, PrefactorError
+from prefactor_otel.errors import PrefactorConfigError, PrefactorError, PrefactorTerminatedError
 from prefactor_otel.exporter import PrefactorExporter
 from prefactor_otel.ledger import Stats
 from prefactor_otel.processor import PrefactorSpanProcessor
 from prefactor_otel.provider import TracerProvider, configure
-from prefactor_otel.runs import AgentRun, current_run, end_session, run
+from prefactor_otel.runs import AgentRun, current_run, end_session, raise_if_terminated, run
+from prefactor_otel.termination import TerminatedRun
 from prefactor_otel.version import __version__
 
 __all__ = [
@@ -18,11 +19,14 @@ __all__ = [
     "PrefactorError",
     "PrefactorExporter",
     "PrefactorSpanProcessor",
+    "PrefactorTerminatedError",
     "Stats",
+    "TerminatedRun",
     "TracerProvider",
     "__version__",
     "configure",
     "current_run",
     "end_session",
+    "raise_if_terminated",
     "run",
 ]

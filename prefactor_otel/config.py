@@ -22,6 +22,7 @@ from pydantic_core import core_schema as check
 
 from prefactor_otel.credential import TokenSource, usable_source
 from prefactor_otel.errors import PrefactorConfigError
+from prefactor_otel.termination import OnTerminate, usable_reaction
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
 
@@ -80,6 +81,7 @@ _SWITCH: Final = check.bool_schema()
 _COUNT: Final = check.int_schema(ge=1)
 _LENGTH: Final = check.int_schema(ge=0)
 _SECONDS: Final = _seconds(gt=0)
+_REACTION: Final = check.no_info_plain_validator_function(usable_reaction)
 _FOLDER: Final = check.no_info_plain_validator_function(_path)
 
 
@@ -143,6 +145,18 @@ class Config:
         check.no_info_plain_validator_function(_schemas),
         "Schemas of what `record_quality` records: `{name, schema, title, template}` each; "
         "in the variable a JSON array.",
+    )
+    on_terminate: OnTerminate | None = _option(
+        None,
+        _REACTION,
+        "What stops an agent whose run is terminated on the platform: `raise` (its next span "
+        "raises `PrefactorTerminatedError`), `cancel` (the asyncio task of the run's root), or a "
+        "function of the run and the reason.",
+    )
+    poll_interval: float = _option(
+        30.0,
+        _seconds(ge=0),
+        "Time between two questions whether an open run is terminated, in seconds. 0: none.",
     )
     purpose: Purpose = _option("live", _PURPOSE, "Why the run happens: live, smoke_test or eval.")
     capture_inputs: bool = _option(True, _SWITCH, "Send what went into models, tools and agents.")
@@ -226,6 +240,8 @@ class Options(TypedDict, total=False):
     run_scope: RunScope | None
     run_idle_timeout: float | None
     quality_schemas: Sequence[dict[str, object]] | None
+    on_terminate: OnTerminate | None
+    poll_interval: float | None
     purpose: Purpose | None
     capture_inputs: bool | None
     capture_outputs: bool | None

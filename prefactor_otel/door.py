@@ -1,5 +1,6 @@
 """What every door has in common: its settings, its run, and what became of its spans."""
 
+import threading
 from typing import Unpack
 
 from opentelemetry.metrics import MeterProvider
@@ -38,6 +39,11 @@ class Door:
     def run_id(self) -> str | None:
         """The agent instance's id; None until it is registered."""
         return self._pipeline.run_id
+
+    @property
+    def terminated(self) -> threading.Event:
+        """Set when somebody has terminated the run of this process on the platform."""
+        return self._pipeline.terminated
 
     def set_run_status(self, status: FinishStatus) -> None:
         """How the run will be finished: complete, failed or cancelled. Raises ``ValueError`` for

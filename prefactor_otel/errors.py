@@ -1,4 +1,7 @@
-"""The exceptions of this package; into user code it raises at set-up time only."""
+"""The exceptions of this package; into user code it raises at set-up time only, unless it was asked
+to stop the agent."""
+
+from typing import Self
 
 
 class PrefactorError(Exception):
@@ -12,6 +15,20 @@ class PrefactorConfigError(PrefactorError, ValueError):
     def __init__(self, message: str, *, from_arguments: bool = False) -> None:
         super().__init__(message)
         self.from_arguments = from_arguments
+
+
+class PrefactorTerminatedError(PrefactorError):
+    """The run was stopped on the platform, and the agent is to stop. Raised where the application
+    asked for it: by ``raise_if_terminated``, and with ``on_terminate="raise"`` at the start of the
+    run's next span."""
+
+    def __init__(self, run_id: str, reason: str | None = None) -> None:
+        super().__init__(f"run {run_id} was terminated: {reason or 'no reason was given'}")
+        self.run_id = run_id
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str | None]]:
+        return type(self), (self.run_id, self.reason)
 
 
 class SpoolError(PrefactorError):

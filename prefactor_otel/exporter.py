@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from prefactor_otel.door import Door
+from prefactor_otel.errors import PrefactorTerminatedError
 from prefactor_otel.ledger import logger
 
 
@@ -33,6 +34,8 @@ class PrefactorExporter(Door, SpanExporter):
         ``prefactor_otel.TracerProvider`` and ``SpanStartHook``."""
         try:
             self._pipeline.started(span, parent_context)
+        except PrefactorTerminatedError:
+            raise  # on request: on_terminate="raise"
         except Exception as error:
             logger.warning("A span's start was missed: %s", type(error).__name__)
 

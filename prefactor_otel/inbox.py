@@ -13,6 +13,7 @@ from prefactor_http.models.types import FinishStatus
 from prefactor_otel.receipt import Receipt
 from prefactor_otel.run import About
 from prefactor_otel.span import SpanKey
+from prefactor_otel.termination import Task
 
 
 @dataclass(slots=True)
@@ -24,6 +25,8 @@ class Started:
     at: float
     handle: str | None = None
     session: str | None = None
+    task: Task | None = None
+    """The task to be cancelled if the run is terminated."""
 
 
 @dataclass(slots=True)
@@ -47,6 +50,7 @@ class RunOpened:
 
     handle: str
     about: About
+    task: Task | None = None
 
 
 @dataclass(slots=True)

@@ -33,6 +33,7 @@ from prefactor_otel.run import About, Run, registered_as
 from prefactor_otel.scope import OpenRun, Router, session_in
 from prefactor_otel.span import Attributes, SpanKey, ended, key_of, view_of
 from prefactor_otel.spool.rows import ParkedRow
+from prefactor_otel.termination import TerminatedRun
 from prefactor_otel.tree import SpanTree
 
 RESOURCE_WAIT: Final = 0.5
@@ -69,6 +70,8 @@ class Intake:
         self.resource: Attributes | None = None
         self.idle_runs = 0
         """Runs that were closed because nothing came of them any more."""
+        self.has_terminated = False
+        """Whether any run was ever terminated: else nobody has to look."""
         self._config = config
         self._run = run
         self._outbox = outbox
@@ -121,6 +124,32 @@ class Intake:
         return key in self._cut_off or any(
             run.tree.has_ended(key) for run in list(self._router.runs.values())
         )
+
+    def terminated_at(
+        self, parent: SpanKey | None, session: str | None, handle: str | None
+    ) -> TerminatedRun | None:
+        """The run that a span would start in here, if that was terminated. From any thread."""
+        run = self._router.at(parent, session, handle)
+        return run.terminated if run is not None else None
+
+    def open_runs(self) -> list[OpenRun]:
+        """The runs that go on: registered, not over, and not terminated."""
+        return [
+            run
+            for run in self._router.runs.values()
+            if run.is_registered and run.over_since is None and run.terminated is None
+        ]
+
+    def terminate(self, key: str, instance_id: str, reason: str | None) -> OpenRun | None:
+        """A run was stopped on the platform; None when it is over, or that is known."""
+        run = self._router.runs.get(key)
+        if run is None or run.over_since is not None or run.terminated is not None:
+            return None
+        run.terminated = TerminatedRun(
+            instance_id, time.time_ns(), reason, tuple(run.traces), tuple(run.sessions)
+        )
+        self.has_terminated = True
+        return run
 
     def key_of_handle(self, handle: str) -> str | None:
         """The key of an explicit run."""
@@ -194,7 +223,8 @@ class Intake:
             parent_timeout=config.parent_timeout,
             notes_parked=config.spool_dir is not None,
         )
-        return OpenRun(run, tree, about, touched=time.monotonic())
+        now = time.monotonic()
+        return OpenRun(run, tree, about, opened=now, touched=now)
 
     def _open_process(self, *, at_once: bool = False) -> None:
         """Register the run of the process as soon as the agent's name is known, or will not be."""
@@ -265,6 +295,10 @@ class Intake:
         session = event.session or session_in(span.attributes or {})
         run = self._router.started(key, above, session, event.handle)
         self._touch(run, event.at)
+        if run.terminated is not None:
+            return  # if it ends, it is counted
+        if event.task is not None:
+            run.tasks[key] = event.task
         self._register_with_first_span(run)
         run.tree.start(span, event.at)
         self._waiting[run] = None
@@ -297,6 +331,9 @@ class Intake:
                 view.key, is_root=view.is_local_root, session=session_in(view.attributes)
             )
             self._touch(run, now)
+            run.tasks.pop(view.key, None)
+            if run.terminated is not None and view.start_ns > run.terminated.at_ns:
+                return self._leave_out(receipt)
             self._register_with_first_span(run)
             duplicates = run.tree.counts.duplicates
             items = run.tree.end(view, now)
@@ -308,6 +345,13 @@ class Intake:
             run.over_since = now
         self._waiting[run] = None
         return items
+
+    def _leave_out(self, receipt: Receipt | None) -> list[Item]:
+        """A span began when its run had been terminated."""
+        self._ledger.drop(DropReason.RUN_TERMINATED, 1)
+        if receipt is not None:
+            receipt.lose()
+        return []
 
     def _unreadable(self, error: Exception, receipt: Receipt | None) -> None:
         logger.debug("A span could not be read", exc_info=True)
@@ -337,7 +381,10 @@ class Intake:
 
     def _take_about_run(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
         if isinstance(event, RunOpened):
-            self._register(self._router.opened(event.handle, event.about))
+            run = self._router.opened(event.handle, event.about)
+            if event.task is not None:
+                run.tasks[None] = event.task
+            self._register(run)
         elif isinstance(event, Judged):
             self._judge(event)
         elif isinstance(event, RunClosed):
@@ -348,6 +395,7 @@ class Intake:
     def _is_to_end(self, run: OpenRun | None, status: FinishStatus | None) -> None:
         if run is not None:
             run.over_since = time.monotonic()
+            run.tasks.pop(None, None)
             run.status = status or run.status
             self._waiting[run] = None
 

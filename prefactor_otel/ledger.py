@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from prefactor_otel.quiet import own_logger
 
-State = Literal["off", "starting", "running", "paused", "failed", "closed"]
+State = Literal["off", "starting", "running", "paused", "failed", "terminated", "closed"]
 
 logger: Final = own_logger("prefactor_otel")
 
@@ -25,6 +25,7 @@ class DropReason(StrEnum):
     SPOOL_FAILED = "spool_failed"
     EXPIRED = "expired"
     DUPLICATE = "duplicate"
+    RUN_TERMINATED = "run_terminated"
     UNREADABLE = "unreadable"
     NOT_CONFIGURED = "not_configured"
     AFTER_SHUTDOWN = "after_shutdown"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 from weakref import WeakMethod
 
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan
@@ -21,7 +22,9 @@ from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.inbox import Judged, RunClosed, RunOpened, SessionEnded
 from prefactor_otel.ledger import DropReason, Ledger, Stats, logger
 from prefactor_otel.receipt import Receipt
-from prefactor_otel.span import Attributes
+from prefactor_otel.scope import session_in
+from prefactor_otel.span import Attributes, key_of
+from prefactor_otel.termination import TerminatedRun, current_task, stop_here
 from prefactor_otel.worker import Worker
 
 _RECENT: Final = 0.25
@@ -62,6 +65,7 @@ class Pipeline:
     ) -> None:
         self._config = _settings(api_url, api_token, options)
         self._off = Ledger()
+        self._never = threading.Event()
         self._locks: dict[int, threading.Lock] = {}
         self._resource: Attributes | None = None
         self._status: FinishStatus | None = None
@@ -104,13 +108,46 @@ class Pipeline:
         self.shutdown()
 
     def started(self, span: ReadableSpan, where: Context | None) -> None:
-        """A span has started in this context. Returns at once."""
+        """A span has started in this context. Returns at once. Raises ``PrefactorTerminatedError``
+        where the span's run was terminated and the agent is to be stopped by that."""
         worker = self._current()
         if worker is None or self._config is None:
             return
         explicit = runs.run_in(where)
-        session = runs.session_in_context(where) if self._config.run_scope == "session" else None
-        worker.started(span, explicit.key if explicit is not None else None, session)
+        handle = explicit.key if explicit is not None else None
+        session = self._session_of(span, where)
+        parent = span.parent if span.parent is not None and not span.parent.is_remote else None
+        above = key_of(parent) if parent is not None else None
+        terminated = worker.terminated_at(above, session, handle)
+        if terminated is not None:
+            stop_here(terminated, self._config.on_terminate)
+        cancels = parent is None and self._config.on_terminate == "cancel"
+        worker.started(span, handle, session, current_task() if cancels else None)
+
+    def terminated_in(self, where: Context | None) -> TerminatedRun | None:
+        """The run that a span would belong to that started in this context, if it was
+        terminated."""
+        worker = self._current()
+        if worker is None or self._config is None:
+            return None
+        explicit = runs.run_in(where)
+        span = trace.get_current_span(where).get_span_context()
+        return worker.terminated_at(
+            key_of(span) if span.is_valid and not span.is_remote else None,
+            runs.session_in_context(where) if self._config.run_scope == "session" else None,
+            explicit.key if explicit is not None else None,
+        )
+
+    @property
+    def terminated(self) -> threading.Event:
+        """Set when the run of the process was terminated; never, where the pipeline is off."""
+        worker = self._current()
+        return worker.terminated if worker is not None else self._never
+
+    def _session_of(self, span: ReadableSpan, where: Context | None) -> str | None:
+        if self._config is None or self._config.run_scope != "session":
+            return None
+        return runs.session_in_context(where) or session_in(span.attributes or {})
 
     def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
         """Something has become of a run. Returns at once."""

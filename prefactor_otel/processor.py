@@ -4,6 +4,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from prefactor_otel.door import Door
+from prefactor_otel.errors import PrefactorTerminatedError
 from prefactor_otel.ledger import logger
 
 
@@ -15,9 +16,12 @@ class PrefactorSpanProcessor(Door, SpanProcessor):
     """
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Called by the SDK when a span starts; returns at once and never raises."""
+        """Called by the SDK when a span starts; returns at once. Raises only what
+        ``on_terminate`` asks for."""
         try:
             self._pipeline.started(span, parent_context)
+        except PrefactorTerminatedError:
+            raise  # on request: on_terminate="raise"
         except Exception as error:
             logger.warning("A span's start was missed: %s", type(error).__name__)
 

@@ -18,9 +18,11 @@ from opentelemetry.context import Context
 
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import Purpose
+from prefactor_otel.errors import PrefactorTerminatedError
 from prefactor_otel.inbox import Judged, RunClosed, RunOpened, SessionEnded
 from prefactor_otel.run import About
 from prefactor_otel.scope import SESSION_KEYS
+from prefactor_otel.termination import TerminatedRun, current_task, event_of
 
 _CURRENT: Final = context.create_key("prefactor-run")
 P = ParamSpec("P")
@@ -34,6 +36,8 @@ class Listener(Protocol):
 
     def id_of(self, handle: str) -> str | None: ...
 
+    def terminated_in(self, where: Context | None) -> TerminatedRun | None: ...
+
 
 listeners: WeakSet[Listener] = WeakSet()
 
@@ -44,6 +48,8 @@ class AgentRun:
     def __init__(self, about: About) -> None:
         self.key = secrets.token_hex(16)
         self.about = about
+        self.terminated = event_of(self.key)
+        """Set when somebody has terminated the run on the platform."""
         self._status: FinishStatus | None = None
 
     def __repr__(self) -> str:
@@ -69,7 +75,7 @@ class AgentRun:
         _tell(Judged(self.key, name, payload))
 
     def _opened(self) -> None:
-        _tell(RunOpened(self.key, self.about))
+        _tell(RunOpened(self.key, self.about, current_task()))
 
     def _closed(self, error: BaseException | None) -> None:
         _tell(RunClosed(self.key, self._status or _status_of(error)))
@@ -171,6 +177,16 @@ class run:
 def current_run() -> AgentRun | None:
     """The explicit run that the caller is inside of."""
     return run_in(None)
+
+
+def raise_if_terminated() -> None:
+    """For loops of the application's own. Raises ``PrefactorTerminatedError`` when the run that
+    the caller is inside of (explicit, of its span's trace or session, or of the process) has been
+    terminated on the platform."""
+    for listener in list(listeners):
+        run = listener.terminated_in(None)
+        if run is not None:
+            raise PrefactorTerminatedError(run.id, run.reason)
 
 
 def end_session(session: str) -> None:

@@ -12,6 +12,7 @@ from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import RunScope
 from prefactor_otel.run import About, Run
 from prefactor_otel.span import SpanKey
+from prefactor_otel.termination import Task, TerminatedRun
 from prefactor_otel.tree import SpanTree
 
 K = TypeVar("K")
@@ -28,12 +29,17 @@ class OpenRun:
     tree: SpanTree
     about: About = field(default_factory=About)
     is_registered: bool = False
+    opened: float = 0.0
     touched: float = 0.0
     over_since: float | None = None
     """When its root has ended, or its block was left; it is closed once nothing in it is open."""
     status: FinishStatus | None = None
     """How it ends, where somebody has said so; else its roots tell."""
+    terminated: TerminatedRun | None = None
+    """Somebody has stopped it: what starts from then on is not sent."""
     handle: str | None = None
+    tasks: dict[SpanKey | None, Task] = field(default_factory=dict)
+    """The asyncio tasks of its open roots, where they can be cancelled; None: of its block."""
     sessions: list[str] = field(default_factory=list)
     traces: list[int] = field(default_factory=list)
 
@@ -77,6 +83,16 @@ class Router:
             or self.process
             or self._of_trace(key.trace_id, is_root=False)
         )
+
+    def at(self, parent: SpanKey | None, session: str | None, handle: str | None) -> OpenRun | None:
+        """The run that a span would start in here, if that is open already. Changes nothing, and
+        may be called from any thread."""
+        run = self._explicit(handle)
+        if run is None and session is not None:
+            run = self._by_session.get(session)
+        if run is None and parent is not None:
+            run = self._by_span.get(parent) or self._by_trace.get(parent.trace_id)
+        return run or self.process
 
     def of(self, key: SpanKey) -> OpenRun | None:
         """The run of a span that is open."""

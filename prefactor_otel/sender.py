@@ -6,7 +6,7 @@ One retry layer: the client is told not to retry, every wait is here, and shutdo
 import asyncio
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -20,6 +20,7 @@ from prefactor_otel.items import Operation
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.receipt import Entry
+from prefactor_otel.termination import terminate_of
 from prefactor_otel.wire import RunRecord, bulk_item, shrunk
 
 INITIAL_BACKOFF: Final = 0.5
@@ -45,6 +46,7 @@ class Sender:
         max_request_bytes: int,
         token: str | TokenSource,
         probe_interval: float,
+        terminated: Callable[[str, str | None], None],
     ) -> None:
         self.closing = False
         self.paused = False
@@ -57,6 +59,7 @@ class Sender:
         self._max_bytes = max_request_bytes
         self._token = token
         self._probe_interval = probe_interval
+        self._terminated = terminated
         self._failures = 0
         self._resume_at = 0.0
         self._calls: dict[object, float] = {}
@@ -228,6 +231,7 @@ class Sender:
             if answer.verdict in (Verdict.APART, Verdict.SMALLER):
                 answer = Answer(Verdict.NEVER, answer.reason)
             return answer, {}
+        self._heed(entry, reply)
         details = reply.get("details")
         return Answer(Verdict.DONE), details if isinstance(details, dict) else {}
 
@@ -324,6 +328,8 @@ class Sender:
         progress, left = False, Answer(Verdict.LATER, "no output for any key")
         for entry in entries:
             output = outputs.get(entry.item.key)
+            if isinstance(output, dict):
+                self._heed(entry, output)
             answer = judge_output(entry.item.operation, output)
             if answer.verdict is Verdict.DONE:
                 self._learn(entry, output)
@@ -337,6 +343,12 @@ class Sender:
             elif output is not None:
                 left = answer
         return Answer(Verdict.DONE) if progress else left
+
+    def _heed(self, entry: Entry, answer: Mapping[str, object]) -> None:
+        """Whatever became of the item: its run may be told to stop."""
+        stops, reason = terminate_of(answer)
+        if stops:
+            self._terminated(entry.item.run, reason)
 
     def _learn(self, entry: Entry, output: object) -> None:
         record, ref = self._record(entry), entry.item.span

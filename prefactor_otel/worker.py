@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from prefactor_http import PrefactorHttpClient
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel import greenlets, guard, quiet
 from prefactor_otel.client import new_client
@@ -32,11 +33,13 @@ from prefactor_otel.inbox import (
 from prefactor_otel.intake import Intake
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger
 from prefactor_otel.outbox import Outbox
+from prefactor_otel.poller import Watched, watch
 from prefactor_otel.receipt import Receipt
 from prefactor_otel.run import Run
 from prefactor_otel.sender import Sender
-from prefactor_otel.span import Attributes, key_of
+from prefactor_otel.span import Attributes, SpanKey, key_of
 from prefactor_otel.spool import SCAN_INTERVAL
+from prefactor_otel.termination import Task, TerminatedRun, announce, event_of
 
 if TYPE_CHECKING:
     from prefactor_otel.spool.spool import Spool
@@ -67,6 +70,8 @@ class Worker:
         assert config.api_token is not None
         self.run = Run()
         self.run_status: FinishStatus | None = None
+        self.terminated = threading.Event()
+        """Set when the run of the process was terminated."""
         self._config = config
         self._ledger = Ledger()
         self._log = QuietLog()
@@ -83,6 +88,7 @@ class Worker:
             max_request_bytes=config.max_request_bytes,
             token=config.api_token,
             probe_interval=config.probe_interval,
+            terminated=self._on_terminated,
         )
         self._spool = self._new_spool()
         self._intake = Intake(config, self.run, self._outbox, self._ledger, self._log)
@@ -95,6 +101,7 @@ class Worker:
         self._deadline: float | None = None
         self._closed = threading.Event()
         self._is_run_closed = False
+        self._sees_starts = False
         self._thread = self._new_thread()
         self._thread.start()
 
@@ -128,10 +135,18 @@ class Worker:
             self._intake.resource = resource
             self._wake(urgent=True)
 
-    def started(self, span: ReadableSpan, handle: str | None, session: str | None) -> None:
-        """A span has started, inside of this explicit run and session, if any."""
+    def started(
+        self,
+        span: ReadableSpan,
+        handle: str | None,
+        session: str | None,
+        task: Task | None = None,
+    ) -> None:
+        """A span has started, inside of this explicit run and session, if any; ``task`` is to be
+        cancelled if the run is terminated while it is open."""
         if not self.is_closing and not quiet.is_own_thread():
-            self._inbox.put(Started(span, time.monotonic(), handle, session))
+            self._sees_starts = True
+            self._inbox.put(Started(span, time.monotonic(), handle, session, task))
             self._revive()
             self._wake(urgent=False)
 
@@ -159,6 +174,14 @@ class Worker:
         crowded = self._inbox.spans >= self._config.max_batch_size
         self._wake(urgent=receipt is not None or crowded)
         return True
+
+    def terminated_at(
+        self, parent: SpanKey | None, session: str | None, handle: str | None
+    ) -> TerminatedRun | None:
+        """The run that a span would start in here, if that was terminated."""
+        if not self._intake.has_terminated:
+            return None
+        return self._intake.terminated_at(parent, session, handle)
 
     def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
         """Something has become of a run."""
@@ -235,6 +258,8 @@ class Worker:
             return "failed"
         if self._sender.paused:
             return "paused"
+        if self.terminated.is_set():
+            return "terminated"
         many = self._config.run_scope != "provider"
         return "running" if many or self.run_id is not None else "starting"
 
@@ -334,15 +359,56 @@ class Worker:
                 self._spool.open()
             async with new_client(self._config) as client:
                 sending = asyncio.create_task(self._sender.run(client))
+                polling = asyncio.create_task(self._poll(client))
                 try:
                     await self._take_in(sending)
+                    polling.cancel()
                     self._close_run()
                     self._sender.close()
                     left = (self._deadline or 0.0) - time.monotonic()
                     await asyncio.wait({sending}, timeout=max(0.0, left))
                 finally:
                     sending.cancel()
-                    await asyncio.gather(sending, return_exceptions=True)
+                    polling.cancel()
+                    await asyncio.gather(sending, polling, return_exceptions=True)
+
+    async def _poll(self, client: PrefactorHttpClient) -> None:
+        if self._config.poll_interval:
+            await watch(client, self._config.poll_interval, self._watched, self._on_terminated)
+
+    def _watched(self) -> list[Watched]:
+        """The runs that the platform can be asked for now."""
+        if self.is_closing or self._sender.paused or not self.is_answering:
+            return []
+        records = self._sender.runs
+        return [
+            Watched(run.run.key, record.instance_id, run.opened)
+            for run in self._intake.open_runs()
+            if (record := records.get(run.run.key)) is not None
+        ]
+
+    def _on_terminated(self, key: str, reason: str | None) -> None:
+        """The platform says that a run is to stop."""
+        record = self._sender.runs.get(key)
+        run = self._intake.terminate(key, record.instance_id, reason) if record else None
+        if run is None or run.terminated is None:
+            return
+        logger.warning(
+            "Run %s was terminated on the platform; its later spans are not sent", run.terminated.id
+        )
+        reaction = self._config.on_terminate
+        if isinstance(reaction, str) and not self._sees_starts:
+            self._log.warn(
+                "on_terminate",
+                f"on_terminate={reaction!r} needs span starts, which this provider hides: use "
+                "PrefactorSpanProcessor or prefactor_otel.TracerProvider",
+            )
+        if run.handle is not None:
+            event_of(run.handle).set()
+        if key == self.run.key:
+            self.terminated.set()
+        tasks = list(run.tasks.values())
+        announce(run.terminated, reaction, tasks, lambda text: self._log.warn("reaction", text))
 
     def _new_spool(self) -> "Spool | None":
         config = self._config

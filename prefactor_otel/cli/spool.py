@@ -118,6 +118,7 @@ async def _replayed(path: Path, config: Config, spans: int) -> Stats:
         max_request_bytes=config.max_request_bytes,
         token=config.api_token,
         probe_interval=config.probe_interval,
+        terminated=lambda run, reason: None,  # its process is gone
     )
     max_bytes, max_age = config.spool_max_bytes, config.spool_max_age
     adoption = Adoption(
