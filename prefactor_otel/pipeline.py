@@ -115,13 +115,15 @@ class Pipeline:
             return
         explicit = runs.run_in(where)
         handle = explicit.key if explicit is not None else None
-        session = self._session_of(span, where)
-        parent = span.parent if span.parent is not None and not span.parent.is_remote else None
-        above = key_of(parent) if parent is not None else None
-        terminated = worker.terminated_at(above, session, handle)
-        if terminated is not None:
-            stop_here(terminated, self._config.on_terminate)
-        cancels = parent is None and self._config.on_terminate == "cancel"
+        session = runs.session_in_context(where) if self._config.run_scope == "session" else None
+        is_root = span.parent is None or span.parent.is_remote
+        if worker.has_terminated:
+            above = key_of(span.parent) if span.parent is not None and not is_root else None
+            known = session or session_in(span.attributes or {})
+            terminated = worker.terminated_at(above, known, handle)
+            if terminated is not None:
+                stop_here(terminated, self._config.on_terminate)
+        cancels = is_root and self._config.on_terminate == "cancel"
         worker.started(span, handle, session, current_task() if cancels else None)
 
     def terminated_in(self, where: Context | None) -> TerminatedRun | None:
@@ -143,11 +145,6 @@ class Pipeline:
         """Set when the run of the process was terminated; never, where the pipeline is off."""
         worker = self._current()
         return worker.terminated if worker is not None else self._never
-
-    def _session_of(self, span: ReadableSpan, where: Context | None) -> str | None:
-        if self._config is None or self._config.run_scope != "session":
-            return None
-        return runs.session_in_context(where) or session_in(span.attributes or {})
 
     def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
         """Something has become of a run. Returns at once."""

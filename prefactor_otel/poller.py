@@ -33,7 +33,9 @@ async def watch(
 ) -> None:
     """Ask for every run of ``runs()`` once in ``interval`` seconds, one after another, until
     cancelled; tell ``terminated`` the key and the reason. A run that is shorter is never asked
-    for. What cannot be read is asked for again when it is due."""
+    for. What cannot be read is asked for again when it is due. An interval of 0 asks never."""
+    if not interval:
+        return
     asked: dict[str, float] = {}
     while True:
         await asyncio.sleep(interval / LOOKS)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from prefactor_http import PrefactorHttpClient
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel import greenlets, guard, quiet
 from prefactor_otel.client import new_client
@@ -113,6 +112,11 @@ class Worker:
         return self._deadline is not None
 
     @property
+    def has_terminated(self) -> bool:
+        """Whether any run was ever terminated."""
+        return self._intake.has_terminated
+
+    @property
     def is_answering(self) -> bool:
         """Whether waiting for an acknowledgement makes sense now."""
         since = self._sender.sending_since
@@ -179,8 +183,6 @@ class Worker:
         self, parent: SpanKey | None, session: str | None, handle: str | None
     ) -> TerminatedRun | None:
         """The run that a span would start in here, if that was terminated."""
-        if not self._intake.has_terminated:
-            return None
         return self._intake.terminated_at(parent, session, handle)
 
     def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
@@ -359,7 +361,9 @@ class Worker:
                 self._spool.open()
             async with new_client(self._config) as client:
                 sending = asyncio.create_task(self._sender.run(client))
-                polling = asyncio.create_task(self._poll(client))
+                interval = self._config.poll_interval
+                asking = watch(client, interval, self._watched, self._on_terminated)
+                polling = asyncio.create_task(asking)
                 try:
                     await self._take_in(sending)
                     polling.cancel()
@@ -371,10 +375,6 @@ class Worker:
                     sending.cancel()
                     polling.cancel()
                     await asyncio.gather(sending, polling, return_exceptions=True)
-
-    async def _poll(self, client: PrefactorHttpClient) -> None:
-        if self._config.poll_interval:
-            await watch(client, self._config.poll_interval, self._watched, self._on_terminated)
 
     def _watched(self) -> list[Watched]:
         """The runs that the platform can be asked for now."""

@@ -93,6 +93,18 @@ def test_web_service(api: DevServer) -> None:
     assert {run["status"] for run in api.instances()} == {"complete"}
 
 
+def test_kill_switch(api: DevServer) -> None:
+    said = subprocess.run(
+        [sys.executable, str(EXAMPLES / "kill_switch.py")],
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=True,
+    )
+    assert said.stdout == "stopped: it only turns the wheel\nthe run is terminated\n"
+    assert "was terminated on the platform" in said.stderr
+
+
 def test_http_client(api: DevServer) -> None:
     said = run_example(api, sys.executable, str(EXAMPLES / "http_client.py"))
     assert said.strip().endswith("is complete")

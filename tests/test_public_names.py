@@ -13,12 +13,15 @@ def test_the_public_names_are_these() -> None:
         "PrefactorError",
         "PrefactorExporter",
         "PrefactorSpanProcessor",
+        "PrefactorTerminatedError",
         "Stats",
+        "TerminatedRun",
         "TracerProvider",
         "__version__",
         "configure",
         "current_run",
         "end_session",
+        "raise_if_terminated",
         "run",
     ]
     assert sorted(prefactor_http.__all__) == prefactor_http.__all__

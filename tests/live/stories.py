@@ -81,8 +81,8 @@ def tell(framework: Framework, python: Path, way: str, question: str) -> Story:
 
     with DevServer() as server, FakeModel(think) as model:
         done = subprocess.run(
-            [*_launcher(framework, python), str(framework.app), way, question, *framework.door],
-            env=environment(server, model) | _without_code(framework),
+            [*launch(framework, python), way, question, *framework.door],
+            env=environment(server, model) | without_code(framework),
             capture_output=True,
             text=True,
             timeout=60,
@@ -123,12 +123,14 @@ def read_back(server: DevServer) -> tuple[list[Json], list[Told]]:
     return runs, [Told.of(row) for row in sorted(rows, key=lambda row: str(row["started_at"]))]
 
 
-def _launcher(framework: Framework, python: Path) -> list[str]:
+def launch(framework: Framework, python: Path) -> list[str]:
+    """The command that runs its application, without the application's own words."""
     launcher = [str(python.with_name("opentelemetry-instrument"))]
-    return [*(launcher if framework.without_code else ()), str(python)]
+    return [*(launcher if framework.without_code else ()), str(python), str(framework.app)]
 
 
-def _without_code(framework: Framework) -> dict[str, str]:
+def without_code(framework: Framework) -> dict[str, str]:
+    """What OpenTelemetry's launcher has to find set, where that runs the application."""
     if not framework.without_code:
         return {}
     others = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
