@@ -1,6 +1,8 @@
 """An application that has never heard of Prefactor. Run it with:
 
-OTEL_TRACES_EXPORTER=prefactor opentelemetry-instrument python app.py
+pip install opentelemetry-distro
+export OTEL_TRACES_EXPORTER=prefactor OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none
+opentelemetry-instrument python app.py
 """
 
 from opentelemetry import trace

@@ -15,4 +15,4 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("click", "rich"):
             raise
-        sys.exit("The command line needs two more packages: pip install 'prefactor-otel[local]'")
+        sys.exit("The command line needs a few more packages: pip install 'prefactor-otel[local]'")
