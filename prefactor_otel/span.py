@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
@@ -16,6 +17,11 @@ Attributes = Mapping[str, object]
 StatusName = Literal["unset", "ok", "error"]
 
 
+@lru_cache(maxsize=1024)  # the spans of a trace follow each other
+def _trace_hex(trace_id: int) -> str:
+    return f"{trace_id:032x}"
+
+
 class SpanKey(NamedTuple):
     """What identifies a span within a process: its trace id and span id."""
 
@@ -27,9 +33,14 @@ class SpanKey(NamedTuple):
         return f"{self.trace_hex}:{self.span_hex}"
 
     @property
+    def hex(self) -> str:
+        """Both in hexadecimal, one after the other."""
+        return f"{_trace_hex(self.trace_id)}{self.span_id:016x}"
+
+    @property
     def trace_hex(self) -> str:
         """32 lower-case hexadecimal characters (W3C Trace Context)."""
-        return f"{self.trace_id:032x}"
+        return _trace_hex(self.trace_id)
 
     @property
     def span_hex(self) -> str:
@@ -76,6 +87,11 @@ class SpanView:
     def is_local_root(self) -> bool:
         """Whether no span of this process is its parent."""
         return self.parent is None or self.parent_is_remote
+
+    @property
+    def local_parent(self) -> SpanKey | None:
+        """Its parent, if that is a span of this process."""
+        return None if self.parent_is_remote else self.parent
 
 
 _STATUS: dict[StatusCode, StatusName] = {
