@@ -5,6 +5,7 @@ run is registered. The sender writes them in front of the body when it builds a 
 """
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from prefactor_http import pfid
@@ -29,8 +30,13 @@ class SpanRef(bytes):
 
     def pfid(self, partition: int) -> str:
         """The agent span's id in this partition."""
-        number = int.from_bytes(self, "big")
-        return pfid.encode(number >> 80, partition, number & pfid.MAX_RANDOM)
+        return _pfid(self, partition)
+
+
+@lru_cache(maxsize=1024)  # a span is named when it is sent, and soon after by its children
+def _pfid(ref: SpanRef, partition: int) -> str:
+    number = int.from_bytes(ref, "big")
+    return pfid.encode(number >> 80, partition, number & pfid.MAX_RANDOM)
 
 
 class Item(NamedTuple):

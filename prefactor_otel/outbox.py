@@ -324,7 +324,9 @@ class Outbox:
         entry.resolve(lost=True)
 
     def _let_go(self, entry: Entry) -> None:
-        seq = entry.seq
         self._bytes -= entry.item.footprint
+        if entry.file is None:
+            return
+        seq = entry.seq
         self.note(entry, lambda file: file.forget(seq))
-        self.adopted -= entry.file is not None and entry.file is self._adopted
+        self.adopted -= entry.file is self._adopted
