@@ -206,6 +206,8 @@ def _built(
     built: dict[str, object] = {"role": role_name(role), "content": content}
     if calls and isinstance(calls, list):
         built["tool_calls"] = [_tool_call(call) for call in calls]
+    if source.keys() <= _SHOWN:
+        return built
     for name, value in source.items():
         if value and name not in _SHOWN and not name.startswith("gen_ai."):
             built[_THOUGHTS.get(name, name)] = value
