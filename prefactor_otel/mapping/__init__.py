@@ -237,8 +237,10 @@ def _metadata(
     capture: Capture,
     repairs: Repairs,
 ) -> dict[str, object]:
-    used, used_events = content.used, content.used_events
-    left = {key: value for key, value in view.attributes.items() if key not in used}
+    used_events = content.used_events
+    left = dict(view.attributes)
+    for key in content.used:
+        left.pop(key, None)
     everything = capture.inputs and capture.outputs
     metadata = left if everything else _without_content(left, capture)
     clashing = content.names.known(_reserved)

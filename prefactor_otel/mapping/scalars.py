@@ -136,7 +136,7 @@ def _usage(content: Content, present: Present) -> dict[str, int] | None:
         tokens = content.attributes[key]
         if isinstance(tokens, float) and tokens.is_integer():
             tokens = int(tokens)
-        if isinstance(tokens, int) and not isinstance(tokens, bool):
+        if type(tokens) is int:
             content.taken.add(key)
             usage.setdefault(name, tokens)
     for key in present.usage_holders:
