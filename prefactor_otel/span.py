@@ -62,8 +62,9 @@ class Event:
 @dataclass(slots=True)
 class SpanView:
     """One OpenTelemetry span; nobody changes it. Times in nanoseconds since the epoch (UTC);
-    ``end_ns`` is None while it is open. ``parent`` is None for a root; ``parent_is_remote`` says that it lives in
-    another process. ``repaired`` tells what of it was no value that a span can have."""
+    ``end_ns`` is None while it is open. ``parent`` is None for a root; ``parent_is_remote`` says
+    that it lives in another process. ``repaired`` tells what of it was no value that a span can
+    have."""
 
     key: SpanKey
     parent: SpanKey | None

@@ -1,4 +1,4 @@
-"""How many calls a span takes on its way into a request: a measure that no busy machine changes.
+"""How many steps of Python a span takes on its way into a request: what no busy machine changes.
 
 python -m tests.benchmarks.hot_path           # what was recorded, and what it is now
 python -m tests.benchmarks.hot_path --renew   # record what it is now
@@ -10,12 +10,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-import prefactor_http
-import prefactor_otel
 from prefactor_otel.answers import judge_output
 from prefactor_otel.config import Config
 from prefactor_otel.inbox import Ended, Started
@@ -30,19 +28,21 @@ from prefactor_otel.wire import RunRecord, bulk_item
 from tests.benchmarks.driving import readable
 from tests.benchmarks.workload import DIALECTS, SPANS_A_RUN, runs
 
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
+
 RECORDED: Final = Path(__file__).with_name("hot_path.json")
 RUNS: Final = 16
-_OURS: Final = tuple(
-    str(Path(package.__file__ or "").parent) for package in (prefactor_http, prefactor_otel)
-)
+VERSION: Final = f"{sys.version_info[0]}.{sys.version_info[1]}"
+"""Of Python: each compiles to steps of its own."""
 _SUCCESS: Final = {"status": "success"}
 
 Counts = dict[str, float]
 
 
 def counts() -> Counts:
-    """Calls a span, made by our code of functions of ours and of builtins, by dialect and part
-    of the way. The same on every machine; other versions of Python may differ a little."""
+    """Steps (bytecode instructions) a span, by dialect and part of the way; the same on every
+    machine that has this version of Python."""
     found: Counts = {}
     for dialect in DIALECTS:
         spans = readable(runs(dialect, "1 KB", RUNS * SPANS_A_RUN))
@@ -55,14 +55,23 @@ def counts() -> Counts:
         }
         for part, work in ways.items():
             work()  # what is worked out once is no cost of a span
-            found[f"{dialect}: {part}"] = round(_calls_of(work) / len(spans), 1)
+            found[f"{dialect}: {part}"] = round(_steps_of(work) / len(spans), 1)
     return found
 
 
 def recorded() -> Counts:
-    """The counts of the last renewal."""
-    values: Counts = json.loads(RECORDED.read_text())
+    """The counts of the last renewal under this version of Python; empty without one."""
+    return _all_recorded().get(VERSION, {})
+
+
+def _all_recorded() -> dict[str, Counts]:
+    values: dict[str, Counts] = json.loads(RECORDED.read_text())
     return values
+
+
+def _renew(now: Counts) -> None:
+    values = dict(sorted((_all_recorded() | {VERSION: now}).items()))
+    RECORDED.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def _viewed(spans: Sequence[ReadableSpan]) -> None:
@@ -94,30 +103,28 @@ def _through(spans: Sequence[ReadableSpan], *, live: bool) -> None:
             entry.resolve(lost=False)
 
 
-def _calls_of(work: Callable[[], object]) -> int:
-    calls = 0
+def _steps_of(work: Callable[[], object]) -> int:
+    steps = 0
 
-    def count(frame: FrameType, event: str, _: object) -> None:
-        nonlocal calls
-        if event in ("call", "c_call"):
-            code = frame.f_code
-            # Comprehensions are calls in some versions of Python only.
-            is_named = event == "c_call" or not code.co_name.startswith("<")
-            calls += is_named and code.co_filename.startswith(_OURS)
+    def count(frame: FrameType, event: str, _: object) -> "TraceFunction":
+        nonlocal steps
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        steps += event == "opcode"
+        return count
 
-    before = sys.getprofile()
-    sys.setprofile(count)
+    before = sys.gettrace()
+    sys.settrace(count)
     try:
         work()
     finally:
-        sys.setprofile(before)
-    return calls
+        sys.settrace(before)
+    return steps
 
 
 if __name__ == "__main__":
     now = counts()
     if "--renew" in sys.argv:
-        RECORDED.write_text(json.dumps(now, indent=2) + "\n")
+        _renew(now)
     last = recorded()
     for part, value in now.items():
         print(f"{part:45} {last.get(part, 0.0):7} {value:7}")
