@@ -7,7 +7,6 @@ innermost, unless only the other holds the content. The numbers of the other go 
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 import orjson
@@ -24,7 +23,7 @@ OTHERS: Final = (SpanType.TOOL.schema_name, SpanType.AGENT.schema_name)
 """What these call are calls of their own, also below a model's: ADK runs tools inside of them."""
 UNCOUNTED: Final = "uncounted_token_usage"
 _LONGEST_ID: Final = 200
-CONTENT: Final = ("messages", "input", "content")
+CONTENT: Final = frozenset({"messages", "input", "content"})
 MAX_REMEMBERED: Final = 20_000
 """Calls, spans above them and responses that are remembered."""
 
@@ -81,9 +80,9 @@ class CallCounter:
             below = (key,)
         if span.schema_name in OTHERS:
             remember(self._others, view.key, None, MAX_REMEMBERED)
-        elif below and view.parent is not None and not view.parent_is_remote:
-            both = (*self._below.get(view.parent, ()), *below)[:2]
-            remember(self._below, view.parent, both, MAX_REMEMBERED)
+        elif below and (parent := view.local_parent) is not None:
+            both = (*self._below.get(parent, ()), *below)[:2]
+            remember(self._below, parent, both, MAX_REMEMBERED)
 
 
 def uncounted(span: AgentSpan) -> AgentSpan:
@@ -95,7 +94,7 @@ def uncounted_item(item: Item) -> Item:
     """The same for a span that is encoded already."""
     details = orjson.loads(b"{" + item.body + b"}")
     details["payload"] = _moved(details["payload"])
-    return replace(item, body=orjson.dumps(details)[1:-1])
+    return item._replace(body=orjson.dumps(details)[1:-1])
 
 
 def _moved(payload: dict[str, object]) -> dict[str, object]:
@@ -107,7 +106,7 @@ def _moved(payload: dict[str, object]) -> dict[str, object]:
 
 def _has_content(span: AgentSpan) -> bool:
     fields = (span.payload["inputs"], span.payload["outputs"])
-    return any(isinstance(part, dict) and any(n in part for n in CONTENT) for part in fields)
+    return any(isinstance(part, dict) and not CONTENT.isdisjoint(part) for part in fields)
 
 
 def _response_of(view: SpanView) -> str:

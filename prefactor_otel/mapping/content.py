@@ -3,12 +3,16 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Literal
+from functools import lru_cache
+from typing import Final, Literal, TypeVar, TypeVarTuple, cast
 
 import orjson
 
 from prefactor_otel.hygiene import NotFinite
 from prefactor_otel.span import Attributes, SpanView
+
+About = TypeVarTuple("About")
+T = TypeVar("T")
 
 Slot = Literal[
     "system",
@@ -33,27 +37,51 @@ EVENTS: Final = "events"
 """Stands for the names of all events: those are too many to remember anything by them."""
 
 
+class Names:
+    """The names of a span's attributes. An instrumentation writes the same ones again and again,
+    so what follows from the names alone is worked out once."""
+
+    __slots__ = ("_known", "keys")
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self.keys = keys
+        self._known: dict[object, object] = {}
+
+    def known(self, work: Callable[[tuple[str, ...], *About], T], *about: *About) -> T:
+        """What ``work`` makes of these names; it is a function of the module, and pure."""
+        found = self._known.get((work, about))
+        if found is None:
+            found = self._known[work, about] = work(self.keys, *about)
+        return cast("T", found)
+
+
+names_of = lru_cache(maxsize=512)(Names)
+
+
 class Content:
     """The slots of one span, and which attributes and events each was made of. What is shown
     counts as used; everything else ends up in the payload's metadata, so that nothing is lost."""
 
     __slots__ = (
-        *("_companions", "_repeated", "_sources", "attributes", "events", "keys", "slots", "taken"),
-        "used_events",
+        *("_companions", "_repeated", "_sources", "attributes", "events", "names", "slots"),
+        *("taken", "used_events"),
     )
 
     def __init__(self, view: SpanView) -> None:
         self.attributes: Attributes = view.attributes
-        self.keys = tuple(view.attributes)
-        """The attributes' names. An instrumentation writes the same ones again and again, so what
-        follows from the names alone is worth remembering by them."""
+        self.names = names_of(tuple(view.attributes))
         self.events = view.events
         self.slots: dict[Slot, object] = {}
         self.taken: set[str] = set()
         self.used_events: set[int] = set()
         self._sources: dict[Slot, tuple[Iterable[str], Iterable[int]]] = {}
-        self._companions: list[tuple[str, str]] = []
-        self._repeated: list[str] = []
+        self._companions: tuple[tuple[str, str], ...] = ()
+        self._repeated: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The attributes' names."""
+        return self.names.keys
 
     def has(self, *slots: Slot) -> bool:
         """Whether any of these is filled."""
@@ -64,8 +92,11 @@ class Content:
         sources = self._sources.get(slot)
         if sources is None:
             return None
-        self.taken.update(sources[0])
-        self.used_events.update(sources[1])
+        keys, events = sources
+        if keys:
+            self.taken.update(keys)
+        if events:
+            self.used_events.update(events)
         return self.slots[slot]
 
     def show_all(self, fields: dict[str, object], names: Mapping[Slot, str]) -> None:
@@ -94,7 +125,7 @@ class Content:
             converted = convert(value) if convert is not None else value
             if converted is not None:
                 self.slots[slot] = converted
-                self._sources[slot] = ((), ()) if partly else ((key,), ())
+                self._sources[slot] = _NOWHERE if partly else ((key,), ())
                 return
 
     def fill(
@@ -109,11 +140,11 @@ class Content:
     def belongs(self, key: str, to: str) -> None:
         """An attribute says the same as another, or something about it: used where that is."""
         if key in self.attributes and to in self.attributes:
-            self._companions.append((key, to))
+            self._companions += ((key, to),)
 
     def repeats(self, key: str) -> None:
         """An attribute says what another says, and is told under that one's name alone."""
-        self._repeated.append(key)
+        self._repeated += (key,)
 
     @property
     def used(self) -> set[str]:
@@ -125,9 +156,12 @@ class Content:
         return self.taken
 
 
+_NOWHERE: Final = ((), ())
+
+
 def parsed(value: object) -> object:
     """The value of a JSON text that holds an object or array; anything else unchanged."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
+    if isinstance(value, str) and value.startswith(("{", "[")):
         try:
             return orjson.loads(value)
         except orjson.JSONDecodeError:

@@ -37,8 +37,9 @@ def messages(value: object) -> list[object] | None:
         value = value[0]
     told: list[object] = []
     for entry in value:
-        if isinstance(entry, dict) and len(_blocks(entry)) > 1:
-            told += [message(part) for part in _apart(entry)]
+        blocks = entry.get("parts", entry.get("content")) if isinstance(entry, dict) else None
+        if isinstance(blocks, list) and len(blocks) > 1 and any(map(_is_answer, blocks)):
+            told += [message(part) for part in _apart(entry, blocks)]
         else:
             told.append(message(entry))
     return told
@@ -57,20 +58,12 @@ def role_name(role: object) -> object:
     return _ROLES.get(role, role) if isinstance(role, str) else role
 
 
-def _blocks(entry: Mapping[str, object]) -> list[object]:
-    blocks = entry.get("parts", entry.get("content"))
-    return blocks if isinstance(blocks, list) else []
-
-
-def _apart(entry: Mapping[str, object]) -> Sequence[object]:
+def _apart(entry: Mapping[str, object], blocks: list[object]) -> Sequence[object]:
     """The answers of several tools in one message (Anthropic, Bedrock, Gemini), each on its own,
     because each answers another call."""
     holder = "parts" if "parts" in entry else "content"
-    blocks = _blocks(entry)
-    answers = [block for block in blocks if _block_answer(block) is not None]
-    if not answers:
-        return [entry]
-    others = [block for block in blocks if _block_answer(block) is None]
+    answers = [block for block in blocks if _is_answer(block)]
+    others = [block for block in blocks if not _is_answer(block)]
     return [{**entry, holder: [block]} for block in answers] + (
         [{**entry, holder: others}] if others else []
     )
@@ -206,6 +199,8 @@ def _built(
     built: dict[str, object] = {"role": role_name(role), "content": content}
     if calls and isinstance(calls, list):
         built["tool_calls"] = [_tool_call(call) for call in calls]
+    if source.keys() <= _SHOWN:
+        return built
     for name, value in source.items():
         if value and name not in _SHOWN and not name.startswith("gen_ai."):
             built[_THOUGHTS.get(name, name)] = value
@@ -251,7 +246,7 @@ def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str
             content.append(block)
     told = calls or source.get("tool_calls")
     role = source.get("role")
-    if role == "user" and blocks and all(_block_answer(block) is not None for block in blocks):
+    if role == "user" and blocks and all(map(_is_answer, blocks)):
         role = "tool"  # nobody asks in it
     built = _built(role, _joined(content), told, identity)
     return built | _thought(thoughts) if thoughts else built
@@ -337,20 +332,35 @@ def _block_call(block: object) -> dict[str, object] | None:
         return None
     if block.get("type") in ("tool_call", "tool_use", "function_call", "tool-call"):
         return _tool_call(block)
-    for holder in ("toolUse", "function_call", "functionCall"):
+    if block.keys().isdisjoint(_CALL_HOLDERS):
+        return None
+    for holder in _CALL_HOLDERS:
         if isinstance(block.get(holder), dict):
             return _tool_call(block[holder])
     return None
 
 
+_CALL_HOLDERS: Final = ("toolUse", "function_call", "functionCall")
+_RESPONSE_HOLDERS: Final = ("function_response", "functionResponse")
+
+
+def _is_answer(block: object) -> bool:
+    """Whether a block answers a call."""
+    return isinstance(block, dict) and (
+        block.get("type") in _ANSWERS
+        or isinstance(block.get("toolResult"), dict)
+        or any(isinstance(block.get(holder), dict) for holder in _RESPONSE_HOLDERS)
+    )
+
+
 def _block_answer(block: object) -> tuple[dict[str, object], object] | None:
     """Which call a block answers, and what it says."""
-    if not isinstance(block, dict):
+    if not isinstance(block, dict) or not _is_answer(block):
         return None
     result = block.get("toolResult")
     if isinstance(result, dict):
         return {"tool_call_id": result.get("toolUseId")}, text_of(result.get("content"))
-    for holder in ("function_response", "functionResponse"):
+    for holder in _RESPONSE_HOLDERS:
         inner = block.get(holder)
         if isinstance(inner, dict):
             called = {"tool_call_id": inner.get("id"), "name": inner.get("name")}

@@ -5,7 +5,6 @@ oldest.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, Slot, parsed, settings
@@ -62,6 +61,8 @@ def _fill(
     if content.has(slot):
         return
     entries, used = unflattened(content, prefix)
+    if not entries:
+        return
     built = [build(entry) for entry in entries]
     kept = [entry for entry in built if entry is not None]
     if kept:
@@ -109,9 +110,12 @@ def _fill_embeddings(content: Content) -> None:
 
 def unflattened(content: Content, prefix: str) -> tuple[list[Node], list[str]]:
     """The nodes under ``prefix.N.`` in the order of N, and the attributes that they came from."""
+    paths = content.names.known(_paths, prefix)
+    if not paths:
+        return [], []
     nodes: dict[int, Node] = {}
     used: list[str] = []
-    for key, index, above, name in _paths(content.keys, prefix):
+    for key, index, above, name in paths:
         node = nodes.get(index)
         if node is None:
             node = nodes[index] = {}
@@ -120,7 +124,6 @@ def unflattened(content: Content, prefix: str) -> tuple[list[Node], list[str]]:
     return [nodes[index] for index in sorted(nodes)], used
 
 
-@lru_cache(maxsize=1024)
 def _paths(keys: tuple[str, ...], prefix: str) -> tuple[tuple[str, int, list[str], str], ...]:
     """Of the keys under a prefix: their index, and the path that follows it with its last name."""
     found = []

@@ -1,7 +1,6 @@
 """Single values: model, tokens, stop reason, names, session. Their keys are in ``keys``."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from prefactor_otel.mapping.content import Content, decoded, parsed
@@ -57,7 +56,6 @@ class Present(NamedTuple):
     labels: tuple[tuple[str, str], ...]
 
 
-@lru_cache(maxsize=512)
 def _present(keys: tuple[str, ...]) -> Present:
     there = set(keys)
 
@@ -81,7 +79,7 @@ def _present(keys: tuple[str, ...]) -> Present:
 
 def read(content: Content, span_type: SpanType) -> Scalars:
     """The single values, using the attributes that they came from."""
-    present = _present(content.keys)
+    present = content.names.known(_present)
     requested = answered = name = stop_reason = usage = None
     if span_type in COUNTED:
         requested, answered = _models(content, present)
@@ -98,7 +96,7 @@ def read(content: Content, span_type: SpanType) -> Scalars:
         name=name,
         token_usage=usage,
         stop_reason=stop_reason,
-        labels=_labels(content, present),
+        labels=_labels(content, present) if present.labels else {},
     )
 
 
@@ -138,7 +136,7 @@ def _usage(content: Content, present: Present) -> dict[str, int] | None:
         tokens = content.attributes[key]
         if isinstance(tokens, float) and tokens.is_integer():
             tokens = int(tokens)
-        if isinstance(tokens, int) and not isinstance(tokens, bool):
+        if type(tokens) is int:
             content.taken.add(key)
             usage.setdefault(name, tokens)
     for key in present.usage_holders:
