@@ -117,6 +117,8 @@ class AgentSpan(NamedTuple):
 
 def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> AgentSpan:
     """The agent span of an OTel span; of an open one, what it carries so far."""
+    if view.events:
+        view = events.with_details(view)
     kind = _type_of(view, below)
     content = Content(view)
     for dialect in content.names.known(_spoken, bool(view.events)):
@@ -241,6 +243,8 @@ def _metadata(
     left = dict(view.attributes)
     for key in content.used:
         left.pop(key, None)
+    if content.left:
+        left |= {key: dict(rest) for key, rest in content.left.items()}
     everything = capture.inputs and capture.outputs
     metadata = left if everything else _without_content(left, capture)
     clashing = content.names.known(_reserved)

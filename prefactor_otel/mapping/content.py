@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Final, Literal, TypeVar, TypeVarTuple, cast
+from typing import Final, Literal, NamedTuple, TypeVar, TypeVarTuple, cast
 
 import orjson
 
@@ -31,6 +31,14 @@ Slot = Literal[
     "answer",
     "stop_reason",
 ]
+
+
+class Part(NamedTuple):
+    """What a slot shows of an attribute, and the rest of it, which stays in the metadata under the
+    attribute's name."""
+
+    shown: object
+    rest: Mapping[str, object]
 
 
 EVENTS: Final = "events"
@@ -63,8 +71,17 @@ class Content:
     counts as used; everything else ends up in the payload's metadata, so that nothing is lost."""
 
     __slots__ = (
-        *("_companions", "_repeated", "_sources", "attributes", "events", "names", "slots"),
-        *("taken", "used_events"),
+        *(
+            "_companions",
+            "_repeated",
+            "_rests",
+            "_sources",
+            "attributes",
+            "events",
+            "names",
+            "slots",
+        ),
+        *("left", "taken", "used_events"),
     )
 
     def __init__(self, view: SpanView) -> None:
@@ -72,8 +89,11 @@ class Content:
         self.names = names_of(tuple(view.attributes))
         self.events = view.events
         self.slots: dict[Slot, object] = {}
+        self.left: dict[str, Mapping[str, object]] = {}
+        """Of attributes that are shown in part, what is left of them."""
         self.taken: set[str] = set()
         self.used_events: set[int] = set()
+        self._rests: dict[str, Mapping[str, object]] = {}
         self._sources: dict[Slot, tuple[Iterable[str], Iterable[int]]] = {}
         self._companions: tuple[tuple[str, str], ...] = ()
         self._repeated: tuple[str, ...] = ()
@@ -93,7 +113,9 @@ class Content:
         if sources is None:
             return None
         keys, events = sources
-        if keys:
+        if keys and not self._rests.keys().isdisjoint(keys):
+            self.left.update((key, self._rests[key]) for key in keys)
+        elif keys:
             self.taken.update(keys)
         if events:
             self.used_events.update(events)
@@ -123,6 +145,10 @@ class Content:
             if value is None:
                 continue
             converted = convert(value) if convert is not None else value
+            if type(converted) is Part:
+                converted, rest = converted
+                if rest and not partly:
+                    self._rests[key] = rest
             if converted is not None:
                 self.slots[slot] = converted
                 self._sources[slot] = _NOWHERE if partly else ((key,), ())
@@ -134,7 +160,7 @@ class Content:
         """Fill an empty slot with a value made of these attributes and events (by their number);
         None fills nothing."""
         if value is not None and slot not in self.slots:
-            self.slots[slot] = value
+            self.slots[slot] = value.shown if type(value) is Part else value
             self._sources[slot] = (keys, events)
 
     def belongs(self, key: str, to: str) -> None:
@@ -150,7 +176,7 @@ class Content:
     def used(self) -> set[str]:
         """The attributes that are shown somewhere."""
         for key, to in self._companions:
-            if to in self.taken:
+            if to in self.taken or to in self.left:
                 self.taken.add(key)
         self.taken.update(self._repeated)
         return self.taken
@@ -175,6 +201,11 @@ def decoded(value: object) -> object:
     if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
         return _loads_leniently(value)
     return parsed(value)
+
+
+def plain_text(value: object) -> str | None:
+    """A text that is no JSON; None for anything else."""
+    return value if isinstance(value, str) and value and parsed(value) is value else None
 
 
 def settings(value: object) -> dict[str, object] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, Slot, parsed, settings
+from prefactor_otel.mapping.content import Content, Slot, decoded, parsed, plain_text, settings
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import (
     finish_reason,
@@ -32,6 +32,7 @@ def read(content: Content, span_type: SpanType) -> None:
         answered = parsed(content.attributes[GenAI.OUTPUT_MESSAGES])
         content.fill("answered", messages(answered), [GenAI.OUTPUT_MESSAGES])
         content.fill("stop_reason", finish_reason(answered))
+        content.fill("output", plain_text(answered), [GenAI.OUTPUT_MESSAGES])
     given = content.names.known(_parameters)
     if given:
         named = {REQUEST_PARAMETERS[key]: content.attributes[key] for key in given}
@@ -76,12 +77,13 @@ def _tool_name(tool: object) -> object:
 _OF_ANY: Final[tuple[Offer, ...]] = (
     ("system", (GenAI.SYSTEM_INSTRUCTIONS,), text_of),
     ("asked", (GenAI.INPUT_MESSAGES,), messages),
+    ("input", (GenAI.INPUT_MESSAGES,), plain_text),
     ("tools", (GenAI.TOOL_DEFINITIONS, GenAI.AGENT_TOOLS), tool_names),
 )
 _OF_TYPE: Final[dict[SpanType, tuple[Offer, ...]]] = {
     SpanType.TOOL: (
-        ("arguments", (GenAI.TOOL_ARGUMENTS,), tool_arguments),
-        ("result", (GenAI.TOOL_RESULT,), tool_result),
+        ("arguments", (GenAI.TOOL_ARGUMENTS,), lambda value: tool_arguments(decoded(value))),
+        ("result", (GenAI.TOOL_RESULT,), lambda value: tool_result(decoded(value))),
     ),
     SpanType.RETRIEVER: (
         ("query", (GenAI.RETRIEVAL_QUERY,), None),

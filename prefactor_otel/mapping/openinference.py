@@ -14,11 +14,14 @@ from prefactor_otel.mapping.messages import role_name, said_and_thought
 
 VOCABULARY: Final = (
     *("llm.input_messages.", "llm.output_messages.", "llm.tools.", "llm.invocation_parameters"),
+    *("llm.prompts.", "llm.choices."),
     *("retrieval.", "embedding.", "reranker."),
 )
 INPUT_MESSAGES: Final = "llm.input_messages."
 OUTPUT_MESSAGES: Final = "llm.output_messages."
 TOOLS: Final = "llm.tools."
+PROMPTS: Final = "llm.prompts."
+CHOICES: Final = "llm.choices."
 INVOCATION_PARAMETERS: Final = "llm.invocation_parameters"
 DOCUMENTS: Final = "retrieval.documents."
 EMBEDDINGS: Final = "embedding.embeddings."
@@ -30,7 +33,7 @@ Node = dict[str, object]
 _OF_MESSAGE: Final = frozenset(
     {
         *("role", "content", "contents", "name", "tool_calls", "tool_call_id", "function"),
-        *("function_call_name", "function_call_arguments_json"),
+        *("function_call_name", "function_call_arguments_json", "reasoning_content"),
     }
 )
 """What of a message is shown; the rest stays where it is."""
@@ -44,6 +47,8 @@ def read(content: Content, span_type: SpanType) -> None:
         _fill(content, "asked", INPUT_MESSAGES, _message)
         _fill(content, "answered", OUTPUT_MESSAGES, _message)
     if span_type is SpanType.LLM:
+        _fill_texts(content, "input", PROMPTS, "prompt")
+        _fill_texts(content, "output", CHOICES, "completion")
         _fill(content, "tools", TOOLS, _tool_name)
         content.offer("parameters", [INVOCATION_PARAMETERS], _parameters)
     if span_type is SpanType.RETRIEVER:
@@ -94,6 +99,15 @@ def _of_shown(used: list[str], prefix: str, shown: list[bool]) -> list[str]:
         if path[0] in indices
         and (path[1] == "function" or (path[1] == "message" and path[2] in _OF_MESSAGE))
     ]
+
+
+def _fill_texts(content: Content, slot: Slot, prefix: str, holder: str) -> None:
+    """The texts of a completion, which has no messages."""
+    entries, used = unflattened(content, prefix)
+    texts = [_inside(entry, holder).get("text") for entry in entries]
+    if texts and None not in texts:
+        told = [key for key in used if key.endswith(".text")]
+        content.fill(slot, texts[0] if len(texts) == 1 else texts, told)
 
 
 def _fill_embeddings(content: Content) -> None:
@@ -184,6 +198,8 @@ def _message(entry: Node) -> Node | None:
         calls.append({"id": None, "name": node["function_call_name"], "arguments": called})
     if "function" in node and content is None:
         return _answer_of_function(node)
+    if "reasoning_content" in node:
+        thought.setdefault("reasoning", node["reasoning_content"])
     if content is None and not calls and not thought:
         return None
     message: Node = {"role": role_name(node.get("role")), "content": content, **thought}
