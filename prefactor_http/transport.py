@@ -3,7 +3,8 @@
 import asyncio
 import io
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 import aiohttp
@@ -51,34 +52,49 @@ class UntrustedCertificateError(aiohttp.ClientConnectorCertificateError):
 
 
 class ExitProofResolver(AbstractResolver):
-    """DNS that still works while the interpreter shuts down.
+    """DNS that still works while the interpreter shuts down, and keeps no process from ending.
 
-    A lookup has a thread of its own, and by the time atexit hooks run no thread can be had; then
-    the name is looked up in the loop's thread, where nobody is kept waiting. The loop's executor
-    is left alone: closing a loop that has one takes a thread, too, and pools do not survive forks.
+    A lookup has a daemon thread of its own, and by the time atexit hooks run no thread can be had;
+    then the name is looked up in the loop's thread, where nobody is kept waiting. Threads of
+    executors will not do: the interpreter waits for them, and a name server may never answer.
     """
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """The addresses of a host. Raises ``OSError``."""
-        executor = ThreadPoolExecutor(1, "prefactor-dns")
+        found: Future[list[ResolveResult]] = Future()
+        looking = threading.Thread(
+            target=_settle, args=(found, host, port, family), name="prefactor-dns", daemon=True
+        )
         try:
-            looking = executor.submit(_look_up, host, port, family)
+            looking.start()
         except RuntimeError:
             return _look_up(host, port, family)
-        finally:
-            executor.shutdown(wait=False)
-        return await asyncio.wrap_future(looking)
+        return await asyncio.wrap_future(found)
 
     async def close(self) -> None:
         """Nothing is held open."""
 
 
+def _settle(
+    found: Future[list[ResolveResult]], host: str, port: int, family: socket.AddressFamily
+) -> None:
+    if not found.set_running_or_notify_cancel():
+        return
+    try:
+        found.set_result(_look_up(host, port, family))
+    except BaseException as error:
+        found.set_exception(error)
+
+
 def _look_up(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
     # A machine without a network has no address but that of localhost.
     flags = 0 if host == "localhost" else socket.AI_ADDRCONFIG
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family, flags=flags)
+    # As bytes: of a text, Python imports a codec, and a child forked just then waits for ever for
+    # the lock of that import.
+    name = host.encode() if host.isascii() else host
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, family=family, flags=flags)
     return [
         ResolveResult(
             hostname=host,
