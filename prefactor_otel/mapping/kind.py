@@ -56,6 +56,7 @@ AGENT_NAME: Final = (
     "agent_name",
     "graph.node.name",
     "graph.node.id",
+    "traceloop.entity.name",
     "name",
 )
 

@@ -32,8 +32,8 @@ def messages(value: object) -> list[object] | None:
     if isinstance(value, dict):
         inner = value.get("messages")
         value = inner if isinstance(inner, list) else [value] if "role" in value else None
-    elif isinstance(value, tuple):  # an attribute can hold texts only
-        value = [parsed(entry) for entry in value]
+    elif isinstance(value, (list, tuple)) and value and isinstance(value[0], str):
+        value = [parsed(entry) for entry in value]  # an attribute's array can hold texts only
     if not isinstance(value, list) or not value:
         return None
     if len(value) == 1 and isinstance(value[0], list):  # LangChain batches what it sends
