@@ -132,8 +132,7 @@ class Worker:
         """A span has started, inside of this explicit run and session, if any."""
         if not self.is_closing and not quiet.is_own_thread():
             self._inbox.put(Started(span, time.monotonic(), handle, session))
-            self._revive()
-            self._wake(urgent=False)
+            self._wake(urgent=False)  # should the thread be dead, the span's end revives it
 
     def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> bool:
         """Spans have ended. With a receipt they are taken at once, and it is settled when the
