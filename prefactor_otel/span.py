@@ -181,6 +181,8 @@ def _scope(span: ReadableSpan, repairs: Repairs) -> tuple[str, str]:
 
 def _times(span: ReadableSpan, repairs: Repairs) -> tuple[int, int | None]:
     start, end = span.start_time, span.end_time
+    if type(start) is int and type(end) is int and 0 <= start <= LAST_NS and 0 <= end <= LAST_NS:
+        return start, end
     end_ns = _time(end, repairs) if end is not None else None
     if start is not None:
         return _time(start, repairs), end_ns

@@ -56,10 +56,10 @@ def plain_attributes(given: Mapping[str, object], repairs: Repairs) -> Mapping[s
         if kinds <= _WHOLE:
             return given
         # The kinds before the values: of most spans one or two values have to be looked at.
-        if kinds <= _PERHAPS and all(
-            _is_plain(value) for value in given.values() if type(value) not in _WHOLE
-        ):
-            return given
+        if kinds <= _PERHAPS:
+            perhaps = [value for value in given.values() if type(value) not in _WHOLE]
+            if all(map(_is_plain, perhaps)):
+                return given
     walk = _Walk(repairs, MAX_VALUES)
     made: dict[str, object] = {}
     for key, value in given.items():

@@ -4,6 +4,7 @@ python -m tests.benchmarks.hot_path           # what was recorded, and what it i
 python -m tests.benchmarks.hot_path --renew   # record what it is now
 """
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -41,8 +42,8 @@ Counts = dict[str, float]
 
 
 def counts() -> Counts:
-    """Steps (bytecode instructions) a span, by dialect and part of the way; the same on every
-    machine that has this version of Python."""
+    """Steps (bytecode instructions) a span, by dialect and part of the way; within a hundredth the
+    same on every machine that has this version of Python."""
     found: Counts = {}
     for dialect in DIALECTS:
         spans = readable(runs(dialect, "1 KB", RUNS * SPANS_A_RUN))
@@ -113,11 +114,14 @@ def _steps_of(work: Callable[[], object]) -> int:
         return count
 
     before = sys.gettrace()
+    gc.collect()
+    gc.disable()  # what it would clear away here was left by others
     sys.settrace(count)
     try:
         work()
     finally:
         sys.settrace(before)
+        gc.enable()
     return steps
 
 

@@ -18,5 +18,5 @@ def test_a_span_takes_hardly_more_steps_than_when_they_were_last_counted() -> No
     assert not longer, f"if that is worth it, renew {RECORDED.name}: see CONTRIBUTING.md"
 
 
-def test_counting_twice_gives_the_same() -> None:
-    assert counts() == counts()
+def test_counting_twice_differs_by_less_than_a_hundredth() -> None:
+    assert counts() == pytest.approx(counts(), rel=0.01)
