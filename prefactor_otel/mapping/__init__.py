@@ -240,6 +240,8 @@ def _metadata(
 ) -> dict[str, object]:
     used, used_events = content.used, content.used_events
     left = {key: value for key, value in view.attributes.items() if key not in used}
+    if content.left:
+        left |= content.left
     everything = capture.inputs and capture.outputs
     metadata = left if everything else _without_content(left, capture)
     if not metadata.keys().isdisjoint(RESERVED):

@@ -38,8 +38,8 @@ class Content:
     counts as used; everything else ends up in the payload's metadata, so that nothing is lost."""
 
     __slots__ = (
-        *("_companions", "_repeated", "_sources", "attributes", "events", "keys", "slots", "taken"),
-        "used_events",
+        *("_companions", "_repeated", "_rests", "_sources", "attributes", "events", "keys"),
+        *("left", "slots", "taken", "used_events"),
     )
 
     def __init__(self, view: SpanView) -> None:
@@ -49,8 +49,11 @@ class Content:
         follows from the names alone is worth remembering by them."""
         self.events = view.events
         self.slots: dict[Slot, object] = {}
+        self.left: dict[str, object] = {}
+        """Of attributes that are shown in part, what is left of them."""
         self.taken: set[str] = set()
         self.used_events: set[int] = set()
+        self._rests: dict[str, object] = {}
         self._sources: dict[Slot, tuple[Iterable[str], Iterable[int]]] = {}
         self._companions: list[tuple[str, str]] = []
         self._repeated: list[str] = []
@@ -65,6 +68,8 @@ class Content:
         if sources is None:
             return None
         self.taken.update(sources[0])
+        if self._rests:
+            self.left |= {key: rest for key, rest in self._rests.items() if key in sources[0]}
         self.used_events.update(sources[1])
         return self.slots[slot]
 
@@ -105,6 +110,10 @@ class Content:
         if value is not None and slot not in self.slots:
             self.slots[slot] = value
             self._sources[slot] = (keys, events)
+
+    def leave(self, key: str, rest: object) -> None:
+        """Of an attribute that slots show in part, keep this rest under its name."""
+        self._rests[key] = rest
 
     def belongs(self, key: str, to: str) -> None:
         """An attribute says the same as another, or something about it: used where that is."""

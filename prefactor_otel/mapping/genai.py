@@ -28,7 +28,8 @@ def read(content: Content, span_type: SpanType) -> None:
         answered = parsed(content.attributes[GenAI.OUTPUT_MESSAGES])
         content.fill("answered", messages(answered), [GenAI.OUTPUT_MESSAGES])
         content.fill("stop_reason", finish_reason(answered))
-    content.offer("tools", [GenAI.TOOL_DEFINITIONS, GenAI.AGENT_TOOLS], tool_names)
+    fill_tools(content, GenAI.TOOL_DEFINITIONS)
+    fill_tools(content, GenAI.AGENT_TOOLS)
     if span_type is SpanType.TOOL:
         content.offer("arguments", [GenAI.TOOL_ARGUMENTS], tool_arguments)
         content.offer("result", [GenAI.TOOL_RESULT], tool_result)
@@ -44,12 +45,27 @@ def read(content: Content, span_type: SpanType) -> None:
         content.fill("parameters", settings(named), given)
 
 
+def fill_tools(content: Content, key: str) -> None:
+    """Show the names of declared tools; a declaration that tells more stays where it is."""
+    declared = content.attributes.get(key)
+    if declared is not None:
+        content.fill("tools", tool_names(declared), [key] if only_names(declared) else [])
+
+
 def tool_names(value: object) -> object:
     """The names of declared tools, whatever shape their definitions have."""
     value = parsed(value)
     if not isinstance(value, (list, tuple)):
         return value
     return [_tool_name(tool) for entry in value for tool in _declared(entry)]
+
+
+def only_names(value: object) -> bool:
+    """Whether names are all that these definitions of tools hold."""
+    value = parsed(value)
+    if not isinstance(value, (list, tuple)):
+        return True
+    return all(isinstance(tool, str) for entry in value for tool in _declared(entry))
 
 
 def _declared(entry: object) -> list[object]:

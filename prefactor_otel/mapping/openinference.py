@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, Slot, parsed, settings
-from prefactor_otel.mapping.genai import tool_names
+from prefactor_otel.mapping.genai import only_names, tool_names
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import role_name, said_and_thought
 
@@ -46,7 +46,7 @@ def read(content: Content, span_type: SpanType) -> None:
         _fill(content, "answered", OUTPUT_MESSAGES, _message)
     if span_type is SpanType.LLM:
         _fill(content, "tools", TOOLS, _tool_name)
-        content.offer("parameters", [INVOCATION_PARAMETERS], _parameters)
+        _fill_parameters(content)
     if span_type is SpanType.RETRIEVER:
         _fill(content, "documents", DOCUMENTS, _document)
     if span_type is SpanType.RERANKER:
@@ -66,7 +66,7 @@ def _fill(
     kept = [entry for entry in built if entry is not None]
     if kept:
         if build is _tool_name:
-            used = [key for key in used if key.endswith((".json_schema", ".name"))]
+            used = [k for k in used if k.endswith(".name") and content.attributes[k] in kept]
         elif build is _message and not all(
             _is_shown(entry, made) for entry, made in zip(entries, built, strict=True)
         ):
@@ -237,9 +237,18 @@ def _document(entry: Node) -> Node | None:
     return known or None
 
 
-def _parameters(value: object) -> object:
-    given = settings(value) or {}
-    return {name: setting for name, setting in given.items() if name not in _ELSEWHERE} or None
+def _fill_parameters(content: Content) -> None:
+    """The settings of a call; what else its request held stays, unless it is told elsewhere."""
+    given = settings(content.attributes.get(INVOCATION_PARAMETERS))
+    if given is None:
+        return
+    told = {name: setting for name, setting in given.items() if name not in _ELSEWHERE}
+    content.fill("parameters", told or None, [INVOCATION_PARAMETERS])
+    tools = given.get("tools")
+    if tools and not content.has("tools"):
+        content.fill("tools", tool_names(tools), [INVOCATION_PARAMETERS])
+        if not only_names(tools):
+            content.leave(INVOCATION_PARAMETERS, {"tools": tools})
 
 
 _ELSEWHERE: Final = ("tools", "messages", "model", "model_name", "_type")

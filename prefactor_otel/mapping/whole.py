@@ -8,7 +8,7 @@ message, a list of them.
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, decoded, parsed
-from prefactor_otel.mapping.genai import tool_names
+from prefactor_otel.mapping.genai import only_names, tool_names
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import (
     last_content,
@@ -163,9 +163,13 @@ def _read_settings(content: Content, request: object, key: str) -> None:
         return
     config = request.get("config")
     settings: Fields = request if not isinstance(config, dict) else {**request, **config}
+    tools = settings.get("tools")
     told = [name for name in _SYSTEM if settings.get(name) is not None]
     content.fill("system", text_of(settings[told[0]]) if told else None)
-    content.fill("tools", tool_names(settings.get("tools")), [key])
+    content.fill("tools", tool_names(tools), [key])
+    if tools and not only_names(tools):
+        inside = isinstance(config, dict) and "tools" in config
+        content.leave(key, {"config": {"tools": tools}} if inside else {"tools": tools})
     asked_for = {
         name: setting
         for name, setting in settings.items()

@@ -320,6 +320,61 @@ def test_every_declaration_of_tools_gives_their_names(tools: object) -> None:
     assert part(span, "inputs")["tools"] == ["get_weather"]
 
 
+DECLARED: dict[str, object] = {
+    "name": "get_weather",
+    "description": "Weather of a city",
+    "parameters": {"properties": {"city": {"enum": ["Paris", "Rome"]}}},
+}
+
+
+@pytest.mark.parametrize("key", ["gen_ai.tool.definitions", "ai.prompt.tools"])
+def test_what_a_tool_does_and_takes_stays_beside_its_name(key: str) -> None:
+    declared = orjson.dumps([DECLARED]).decode()
+    vercel = {"ai.operationId": "ai.generateText.doGenerate"}
+    chat = vercel if key.startswith("ai.") else {"gen_ai.operation.name": "chat"}
+    span = mapped({**chat, key: declared})
+    assert part(span, "inputs")["tools"] == ["get_weather"]
+    assert part(span, "metadata")[key] == declared
+
+
+def test_a_flattened_schema_of_a_tool_stays_beside_its_name() -> None:
+    key, schema = "llm.tools.0.tool.json_schema", orjson.dumps({"function": DECLARED}).decode()
+    span = mapped({"openinference.span.kind": "LLM", key: schema, "llm.tools.0.tool.name": "other"})
+    assert part(span, "inputs")["tools"] == ["get_weather"]
+    assert part(span, "metadata")[key] == schema
+    assert part(span, "metadata")["llm.tools.0.tool.name"] == "other"
+
+
+def test_tools_among_the_settings_of_a_call_are_its_tools() -> None:
+    key = "llm.invocation_parameters"
+    given = orjson.dumps({"temperature": 0.2, "tools": [DECLARED]}).decode()
+    span = mapped({"openinference.span.kind": "LLM", key: given})
+    assert part(span, "inputs") == {"tools": ["get_weather"], "parameters": {"temperature": 0.2}}
+    assert part(span, "metadata")[key] == {"tools": [DECLARED]}
+
+
+def test_names_that_are_all_there_is_of_tools_are_told_once() -> None:
+    span = mapped({"gen_ai.operation.name": "chat", "gen_ai.agent.tools": ("get_weather",)})
+    assert part(span, "inputs")["tools"] == ["get_weather"]
+    assert "gen_ai.agent.tools" not in part(span, "metadata")
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_of_a_whole_request_the_definitions_of_tools_stay_and_nothing_else(inside: bool) -> None:
+    key, tools = "langfuse.observation.input", {"tools": [DECLARED]}
+    left = {"config": tools} if inside else tools
+    asked = {"messages": [{"role": "user", "content": "Weather?"}]}
+    request = orjson.dumps({**asked, **left}).decode()
+    span = mapped({"langfuse.observation.type": "generation", key: request})
+    assert part(span, "inputs") == {**asked, "tools": ["get_weather"]}
+    assert part(span, "metadata")[key] == left
+    hidden = agent_span(
+        with_attributes(one_view(), {"langfuse.observation.type": "generation", key: request}),
+        Capture(inputs=False),
+    )
+    assert "Weather" not in orjson.dumps(hidden.payload).decode()
+
+
 def test_of_a_declared_function_only_the_name_is_shown_and_the_rest_stays() -> None:
     left = {"llm.request.functions.0.description": "Weather of a city"}
     name = {"llm.request.functions.0.name": "get_weather"}
