@@ -5,7 +5,7 @@ from typing import Final
 from prefactor_otel.mapping.content import Content, parsed, settings
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import (
-    finish_reason,
+    finish_reasons,
     messages,
     text_of,
     texts_of,
@@ -26,8 +26,10 @@ def read(content: Content, span_type: SpanType) -> None:
     content.offer("asked", [GenAI.INPUT_MESSAGES], messages)
     if GenAI.OUTPUT_MESSAGES in content.attributes:
         answered = parsed(content.attributes[GenAI.OUTPUT_MESSAGES])
-        content.fill("answered", messages(answered), [GenAI.OUTPUT_MESSAGES])
-        content.fill("stop_reason", finish_reason(answered))
+        reasons = finish_reasons(answered)
+        shown = [GenAI.OUTPUT_MESSAGES] if len(reasons) < 2 else []
+        content.fill("answered", messages(answered), shown)
+        content.fill("stop_reason", reasons[0] if reasons else None)
     fill_tools(content, GenAI.TOOL_DEFINITIONS)
     fill_tools(content, GenAI.AGENT_TOOLS)
     if span_type is SpanType.TOOL:

@@ -135,10 +135,20 @@ def last_content(answered: object) -> object:
 
 
 def finish_reason(value: object) -> object:
-    """Why the model stopped, where the last message says so (GenAI conventions)."""
+    """Why the model stopped: of several answers, the first that says so (GenAI conventions)."""
+    told = finish_reasons(value)
+    return told[0] if told else None
+
+
+def finish_reasons(value: object) -> list[object]:
+    """The different reasons that messages give for their end, the first one first."""
     value = parsed(value)
-    last = value[-1] if isinstance(value, list) and value else None
-    return (last.get("finish_reason") or None) if isinstance(last, dict) else None
+    found: list[object] = []
+    for entry in value if isinstance(value, list) else ():
+        reason = entry.get("finish_reason") if isinstance(entry, dict) else None
+        if reason and reason not in found:
+            found.append(reason)
+    return found
 
 
 def tool_calls(answered: object) -> list[object]:

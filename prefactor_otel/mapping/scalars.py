@@ -204,7 +204,7 @@ def without_identity(name: str, attributes: Mapping[str, object]) -> str:
 
 def _stop_reason(content: Content, keys: Iterable[str]) -> object:
     for key in keys:
-        told = parsed(content.attributes[key])
+        told = decoded(content.attributes[key])
         several = isinstance(told, (list, tuple)) and len(told) > 1
         reason = told[0] if isinstance(told, (list, tuple)) and told else told
         if reason is not None and reason != "":
@@ -215,10 +215,14 @@ def _stop_reason(content: Content, keys: Iterable[str]) -> object:
         reason = content.show("stop_reason")
         if reason is None and RESPONSE in content.attributes:
             reason = stop_reason(parsed(content.attributes[RESPONSE]))
-    if not isinstance(reason, str):
-        return reason
-    known = STOP_REASONS.get(reason.lower())
-    return known or STOP_REASONS.get(reason.rpartition(".")[2].lower(), reason)  # an enum's member
+    return _usual(reason) if isinstance(reason, str) else reason
+
+
+@lru_cache(maxsize=256)
+def _usual(reason: str) -> str:
+    """The usual word; a reason may be the member of an enum, and is spelt in every way."""
+    word = reason.rpartition(".")[2].lower().replace("_", "").replace("-", "")
+    return STOP_REASONS.get(word.removeprefix("finishreason"), reason)
 
 
 def _text(content: Content, keys: Iterable[str]) -> str | None:

@@ -1097,6 +1097,40 @@ def test_stop_reasons_of_further_answers_stay_in_metadata() -> None:
     assert part(span, "metadata")["gen_ai.response.finish_reasons"] == ("stop", "length")
 
 
+def test_of_several_answers_the_first_one_tells_why_the_model_stopped() -> None:
+    reasons = ("length", "stop")
+    said = [{"role": "assistant", "content": ANSWER, "finish_reason": told} for told in reasons]
+    messages = orjson.dumps(said).decode()
+    span = mapped({"gen_ai.operation.name": "chat", "gen_ai.output.messages": messages})
+    assert part(span, "outputs")["stop_reason"] == "length"
+    assert part(span, "metadata")["gen_ai.output.messages"] == messages
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ('"stop"', "stop"),
+        ("COMPLETE", "stop"),
+        ("eos_token", "stop"),
+        ("FINISH_REASON_STOP", "stop"),
+        ("max_output_tokens", "length"),
+        ("model_length", "length"),
+        ("toolUse", "tool_calls"),
+        ("FinishReason.TOOL_CALLS", "tool_calls"),
+        ("content_filtered", "content_filter"),
+        ("RECITATION", "content_filter"),
+        ("PROHIBITED_CONTENT", "content_filter"),
+        ("refusal", "content_filter"),
+        ("MALFORMED_FUNCTION_CALL", "MALFORMED_FUNCTION_CALL"),
+    ],
+)
+@pytest.mark.parametrize("key", ["gen_ai.response.finish_reasons", "llm.finish_reason"])
+def test_every_providers_reason_to_stop_has_its_usual_name(key: str, told: str, shown: str) -> None:
+    value = (told,) if key.endswith("reasons") and told[0] != '"' else told
+    span = mapped({"gen_ai.operation.name": "chat", key: value})
+    assert part(span, "outputs")["stop_reason"] == shown
+
+
 @pytest.mark.parametrize(
     "key", ["crew_tasks", "crewai.agent.backstory", "smolagents.task", "tool.arguments", "message"]
 )
