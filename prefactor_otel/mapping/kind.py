@@ -75,6 +75,11 @@ _BY_OPERATION: Final = {
     "chat": SpanType.LLM,
     "text_completion": SpanType.LLM,
     "generate_content": SpanType.LLM,
+    "chat.completions": SpanType.LLM,  # Semantic Kernel before 1.38, as the next three
+    "chat.streaming_completions": SpanType.LLM,
+    "text.completions": SpanType.LLM,
+    "text.streaming_completions": SpanType.LLM,
+    "embedding": SpanType.EMBEDDING,  # before the conventions had a word for it
     "embeddings": SpanType.EMBEDDING,
     "execute_tool": SpanType.TOOL,
     "invoke_agent": SpanType.AGENT,
@@ -167,7 +172,30 @@ def _operation(attributes: Attributes) -> SpanType | None:
         return _sdk(attributes)  # LangSmith calls retrievers so as well
     if found is None and "guardrail" in operation:
         return SpanType.GUARDRAIL
-    return found or _sdk(attributes) or SpanType.SPAN
+    return found or _sdk(attributes) or _of_unknown(attributes)
+
+
+def _is_unknown(attributes: Attributes) -> bool:
+    """Whether it is called a model's call for what it carries, and not for its operation."""
+    operation = attributes.get(GenAI.OPERATION_NAME)
+    return (
+        bool(operation)
+        and operation not in _BY_OPERATION
+        and _openinference(attributes) is None
+        and _sdk(attributes) is None
+    )
+
+
+def _of_unknown(attributes: Attributes) -> SpanType:
+    """Of an operation of another name: a model's call if it carries all of one, because its tokens
+    would count nowhere else."""
+    calls = (
+        "traceloop.span.kind" not in attributes
+        and any(key in attributes for key in _MODEL_KEYS)
+        and any(key in attributes for key in _USAGE_KEYS)
+        and any(key.startswith(_ASKED + _ANSWERED) for key in attributes)
+    )
+    return SpanType.LLM if calls else SpanType.SPAN
 
 
 def _traceloop(attributes: Attributes) -> SpanType | None:
@@ -239,6 +267,8 @@ def span_type(
         if said is not None:
             found = said
             break
+    if found is SpanType.LLM and below.calls and _is_unknown(attributes):
+        return SpanType.SPAN  # a step that repeats what the calls in it tell
     if found is SpanType.LLM or found is SpanType.AGENT:
         found = _by_what_it_did(found, attributes, below)
     if found is SpanType.AGENT and _is_wrapper(attributes, name, serves, below):

@@ -32,7 +32,10 @@ def mapped_genai(operation: str, **attributes: object) -> AgentSpan:
         ("chat", "otel:llm"),
         ("text_completion", "otel:llm"),
         ("generate_content", "otel:llm"),
+        ("chat.completions", "otel:llm"),
+        ("text.streaming_completions", "otel:llm"),
         ("embeddings", "otel:embedding"),
+        ("embedding", "otel:embedding"),
         ("execute_tool", "otel:tool"),
         ("invoke_agent", "otel:agent"),
         ("retrieval", "otel:retriever"),
@@ -45,6 +48,39 @@ def mapped_genai(operation: str, **attributes: object) -> AgentSpan:
 )
 def test_the_operation_name_decides_the_type(operation: str, schema_name: str) -> None:
     assert mapped_genai(operation).schema_name == schema_name
+
+
+CALL = {
+    "request__model": "m",
+    "usage__input_tokens": 3,
+    "usage__output_tokens": 4,
+    "input__messages": '[{"role": "user", "content": "hello"}]',
+}
+
+
+def test_an_operation_nobody_knows_that_carries_all_of_a_models_call_is_one() -> None:
+    span = mapped_genai("responses", **CALL)
+    assert span.schema_name == "otel:llm"
+    assert span.payload["token_usage"] == {
+        "prompt_tokens": 3,
+        "completion_tokens": 4,
+        "total_tokens": 7,
+    }
+    inputs = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+    assert span.payload["inputs"] == inputs
+
+
+@pytest.mark.parametrize("missing", ["request__model", "usage__", "input__messages"])
+def test_an_operation_nobody_knows_is_a_plain_span_if_it_lacks_any_of_that(missing: str) -> None:
+    carried = {name: value for name, value in CALL.items() if not name.startswith(missing)}
+    assert mapped_genai("responses", **carried).schema_name == "otel:span"
+
+
+@pytest.mark.parametrize("step", ["workflow", "agent"])
+def test_a_step_of_an_operation_nobody_knows_stays_one_whatever_it_carries(step: str) -> None:
+    attributes = {f"gen_ai.{key.replace('__', '.')}": value for key, value in CALL.items()}
+    named = {"gen_ai.operation.name": "run_loop", "traceloop.span.kind": step}
+    assert mapped(Capture(), **(attributes | named)).schema_name == "otel:span"
 
 
 def test_a_span_without_an_operation_is_a_plain_span_with_all_it_carries() -> None:
