@@ -85,7 +85,7 @@ def read(content: Content, span_type: SpanType) -> Scalars:
     requested = answered = name = stop_reason = usage = None
     if span_type in COUNTED:
         requested, answered = _models(content, present)
-        usage = _usage(content, present)
+        usage = _usage(content, present, span_type)
     if span_type is SpanType.LLM:
         stop_reason = _stop_reason(content, present.stop_reason)
     elif span_type is SpanType.TOOL:
@@ -130,7 +130,7 @@ def _model_inside(content: Content) -> str | None:
     return None
 
 
-def _usage(content: Content, present: Present) -> dict[str, int] | None:
+def _usage(content: Content, present: Present, span_type: SpanType) -> dict[str, int] | None:
     if not (present.tokens or present.usage_holders or RESPONSE in content.attributes):
         return None
     usage: dict[str, int] = {}
@@ -139,16 +139,17 @@ def _usage(content: Content, present: Present) -> dict[str, int] | None:
         if isinstance(tokens, float) and tokens.is_integer():
             tokens = int(tokens)
         if isinstance(tokens, int) and not isinstance(tokens, bool):
-            content.taken.add(key)
-            usage.setdefault(name, tokens)
+            if usage.setdefault(name, tokens) == tokens:
+                content.taken.add(key)
     for key in present.usage_holders:
         _add_inside(usage, content, key)
     if not usage and RESPONSE in content.attributes:
         _add_told(usage, parsed(content.attributes[RESPONSE]))
     if "prompt_tokens" in usage or "completion_tokens" in usage:
-        prompt = usage.setdefault("prompt_tokens", 0)
-        completion = usage.setdefault("completion_tokens", 0)
-        usage.setdefault("total_tokens", prompt + completion)
+        if span_type is SpanType.EMBEDDING:  # it answers in vectors
+            usage.setdefault("completion_tokens", 0)
+        reported = usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
+        usage.setdefault("total_tokens", reported)
     return usage or None
 
 

@@ -70,6 +70,36 @@ def test_an_operation_nobody_knows_that_carries_all_of_a_models_call_is_one() ->
     assert span.payload["inputs"] == inputs
 
 
+@pytest.mark.parametrize(
+    ("reported", "shown"),
+    [
+        ({"input_tokens": 10, "total_tokens": 17}, {"prompt_tokens": 10, "total_tokens": 17}),
+        ({"input_tokens": 10}, {"prompt_tokens": 10, "total_tokens": 10}),
+        ({"output_tokens": 7}, {"completion_tokens": 7, "total_tokens": 7}),
+        ({"total_tokens": 17}, {"total_tokens": 17}),
+    ],
+)
+def test_a_count_that_nobody_reported_is_not_made_up(
+    reported: dict[str, int], shown: dict[str, int]
+) -> None:
+    told = {f"usage__{name}": tokens for name, tokens in reported.items()}
+    assert mapped_genai("chat", request__model="m", **told).payload["token_usage"] == shown
+
+
+def test_a_count_that_differs_from_the_one_that_is_trusted_stays_in_metadata() -> None:
+    span = mapped_genai("chat", usage__input_tokens=10, usage__prompt_tokens=12)
+    assert span.payload["token_usage"] == {"prompt_tokens": 10, "total_tokens": 10}
+    metadata = span.payload["metadata"]
+    assert isinstance(metadata, dict)
+    assert metadata["gen_ai.usage.prompt_tokens"] == 12
+    assert "gen_ai.usage.input_tokens" not in metadata
+
+
+def test_an_embedding_completes_nothing_and_says_so() -> None:
+    usage = mapped_genai("embeddings", usage__input_tokens=10).payload["token_usage"]
+    assert usage == {"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 10}
+
+
 @pytest.mark.parametrize("missing", ["request__model", "usage__", "input__messages"])
 def test_an_operation_nobody_knows_is_a_plain_span_if_it_lacks_any_of_that(missing: str) -> None:
     carried = {name: value for name, value in CALL.items() if not name.startswith(missing)}
