@@ -138,9 +138,10 @@ def _usage(content: Content, present: Present, span_type: SpanType) -> dict[str,
         tokens = content.attributes[key]
         if isinstance(tokens, float) and tokens.is_integer():
             tokens = int(tokens)
-        if isinstance(tokens, int) and not isinstance(tokens, bool):
-            if usage.setdefault(name, tokens) == tokens:
-                content.taken.add(key)
+        if not isinstance(tokens, int) or isinstance(tokens, bool):
+            continue
+        if usage.setdefault(name, tokens) == tokens:
+            content.taken.add(key)
     for key in present.usage_holders:
         _add_inside(usage, content, key)
     if not usage and RESPONSE in content.attributes:

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from prefactor_otel.mapping import AgentSpan, Capture, agent_span
-from prefactor_otel.span import Attributes
+from prefactor_otel.span import Attributes, Event
 from tests.otel.spans import one_view, with_attributes
 from tests.otel.test_counting import payloads, run_through
 from tests.recorded import recorded
@@ -1138,6 +1138,47 @@ def test_a_users_words_in_a_frameworks_own_attribute_are_hidden_too(key: str) ->
     view = with_attributes(one_view(), {key: "SECRET"})
     hidden = agent_span(view, Capture(inputs=False))
     assert "SECRET" not in orjson.dumps(hidden.payload).decode()
+
+
+SAID_TO = [
+    *("gen_ai.tool.args", "tool_call.function.arguments", "traceloop.prompt.template_variables.x"),
+    *("haystack.component.input", "mcp.request.argument", "crewai.task.expected_output"),
+]
+SAID = [
+    *("llm.choices.0.completion.text", "llm.completions.0.content", "llm.function_call"),
+    *("gen_ai.content.reasoning", "tool_call.function.arguments", "haystack.component.output"),
+    "mcp.response.value",
+]
+HIDES_INPUTS, HIDES_OUTPUTS = Capture(inputs=False), Capture(outputs=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "capture"),
+    [(key, HIDES_INPUTS) for key in SAID_TO] + [(key, HIDES_OUTPUTS) for key in SAID],
+)
+@pytest.mark.parametrize("kind", ["LLM", "TOOL", "CHAIN"])
+def test_content_under_any_known_name_is_hidden_when_it_is_not_captured(
+    kind: str, key: str, capture: Capture
+) -> None:
+    attributes: Attributes = {"openinference.span.kind": kind, key: "SECRET"}
+    span = agent_span(with_attributes(one_view(), dict(attributes)), capture)
+    assert "SECRET" not in orjson.dumps(span.payload).decode()
+    assert "SECRET" in orjson.dumps(mapped(attributes).payload).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "capture"),
+    [
+        ("gen_ai.system.instruction", HIDES_INPUTS),
+        ("gen_ai.input.messages", HIDES_INPUTS),
+        ("gen_ai.output.messages", HIDES_OUTPUTS),
+    ],
+)
+def test_content_of_an_event_that_nobody_shows_is_hidden_too(name: str, capture: Capture) -> None:
+    event = Event(name, 1, {"gen_ai.event.content": "SECRET"})
+    view = dataclasses.replace(one_view(), events=(event,))
+    assert "SECRET" not in orjson.dumps(agent_span(view, capture).payload).decode()
+    assert "SECRET" in orjson.dumps(agent_span(view, Capture()).payload).decode()
 
 
 def test_an_older_call_by_openllmetry_without_usage_is_a_call_all_the_same() -> None:
