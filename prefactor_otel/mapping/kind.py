@@ -306,7 +306,7 @@ def _is_wrapper(attributes: Attributes, name: str, serves: bool, below: Below) -
     """A run has one agent span an agent, not one more for each layer around it."""
     if serves and attributes.get(GenAI.OPERATION_NAME) == "invoke_agent":
         return attributes.keys().isdisjoint(AGENT_NAME)
-    if below.agents and says_nothing(attributes):
+    if below.agents and says_nothing(attributes) and not name.startswith(_INVOKE):
         return True
     return below.agent is not None and below.agent == agent_name(attributes, name)
 
@@ -332,8 +332,14 @@ def agent_name(attributes: Attributes, span_name: str) -> str:
 
 def agent_in(name: str) -> str:
     """The agent's name in that of its span, where an instrumentation writes it nowhere else:
-    ``weather_agent.run`` (smolagents), ``agent_run [weather_agent]`` (Google's ADK)."""
-    return _between(name, (("agent_run [", "]"), ("", ".run")))
+    ``invoke_agent weather_agent`` (the GenAI conventions), ``weather_agent.run`` (smolagents),
+    ``agent_run [weather_agent]`` (Google's ADK)."""
+    return _between(name, _AROUND_AGENTS)
+
+
+_INVOKE: Final = "invoke_agent "
+"""Before the agent's name in that of its span, by the GenAI conventions."""
+_AROUND_AGENTS: Final = ((_INVOKE, ""), ("agent_run [", "]"), ("", ".run"))
 
 
 def tool_in(name: str) -> str:

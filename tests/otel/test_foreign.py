@@ -663,6 +663,8 @@ def test_a_name_holds_no_id_no_user_text_and_no_template(
     [
         ("weather_agent.run", "weather_agent"),
         ("agent_run [weather_agent]", "weather_agent"),
+        ("invoke_agent weather_agent", "weather_agent"),
+        ("invoke_agent", "invoke_agent"),
         ("weather_agent", "weather_agent"),
         (".run", ".run"),
     ],
