@@ -250,6 +250,48 @@ def test_an_error_without_an_exception_takes_type_and_description() -> None:
     }
 
 
+FRAMES = 'Traceback (most recent call last):\n  File "agent.py", line 1, in ask\n    ask()\n'
+
+
+@pytest.mark.parametrize(
+    ("description", "error_type", "message"),
+    [
+        (f"{FRAMES}ValueError: no such city", "ValueError", "no such city"),
+        (f"{FRAMES}openai.RateLimitError: 429\nslow down", "RateLimitError", "429"),
+        (f"{FRAMES}KeyError: 'a'\n\nDuring handling:\n\n{FRAMES}Wrong: b", "Wrong", "b"),
+        (f"{FRAMES}TimeoutError", "TimeoutError", "TimeoutError"),
+        (f"{FRAMES}12 monkeys: odd", "Error", "12 monkeys: odd"),
+        (FRAMES, "Error", FRAMES.splitlines()[0]),
+        (f"no such city\n{FRAMES}ValueError: no such city", "Error", "no such city"),
+    ],
+)
+def test_a_traceback_for_a_description_tells_type_and_message_at_its_end(
+    description: str, error_type: str, message: str
+) -> None:
+    recorder = Recorder()
+    with recorder.tracer.start_as_current_span("call") as otel_span:
+        otel_span.set_status(Status(StatusCode.ERROR, description))
+    error = agent_span(recorder.views[0], Capture()).payload["error"]
+    assert error == {"error_type": error_type, "message": message, "stacktrace": description}
+
+
+def test_a_type_that_is_told_wins_over_the_one_in_a_traceback() -> None:
+    recorder = Recorder()
+    with recorder.tracer.start_as_current_span("call") as otel_span:
+        otel_span.set_attribute("error.type", "rate_limit")
+        otel_span.set_status(Status(StatusCode.ERROR, f"{FRAMES}ValueError: no such city"))
+    error = agent_span(recorder.views[0], Capture()).payload["error"]
+    assert isinstance(error, dict)
+    assert (error["error_type"], error["message"]) == ("rate_limit", "no such city")
+
+
+def test_a_cancellation_that_only_a_traceback_tells_is_no_failure() -> None:
+    recorder = Recorder()
+    with recorder.tracer.start_as_current_span("call") as otel_span:
+        otel_span.set_status(Status(StatusCode.ERROR, f"{FRAMES}asyncio.exceptions.CancelledError"))
+    assert agent_span(recorder.views[0], Capture()).status == "cancelled"
+
+
 CONTENT = {
     "gen_ai.operation.name": "chat",
     "gen_ai.input.messages": '[{"role":"user","parts":[{"type":"text","content":"SECRET-IN"}]}]',
