@@ -19,6 +19,7 @@ Slot = Literal[
     "arguments",
     "result",
     "query",
+    "candidates",
     "documents",
     "texts",
     "dimensions",

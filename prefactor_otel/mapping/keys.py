@@ -6,6 +6,7 @@ REQUESTED_MODEL: Final = (
     "gen_ai.request.model",
     "llm.request.model_name",
     "embedding.model_name",
+    "reranker.model_name",
     "ai.model.id",
 )
 ANSWERED_MODEL: Final = (

@@ -24,6 +24,7 @@ INVOCATION_PARAMETERS: Final = "llm.invocation_parameters"
 DOCUMENTS: Final = "retrieval.documents."
 EMBEDDINGS: Final = "embedding.embeddings."
 RERANKER_QUERY: Final = "reranker.query"
+RERANKER_INPUT: Final = "reranker.input_documents."
 RERANKER_OUTPUT: Final = "reranker.output_documents."
 
 Node = dict[str, object]
@@ -51,6 +52,7 @@ def read(content: Content, span_type: SpanType) -> None:
         _fill(content, "documents", DOCUMENTS, _document)
     if span_type is SpanType.RERANKER:
         content.offer("query", [RERANKER_QUERY])
+        _fill(content, "candidates", RERANKER_INPUT, _document)
         _fill(content, "documents", RERANKER_OUTPUT, _document)
     if span_type is SpanType.EMBEDDING:
         _fill_embeddings(content)
@@ -67,6 +69,8 @@ def _fill(
     if kept:
         if build is _tool_name:
             used = [k for k in used if k.endswith(".name") and content.attributes[k] in kept]
+        elif build is _document:
+            used = [key for key in used if ".document." in key]
         elif build is _message and not all(
             _is_shown(entry, made) for entry, made in zip(entries, built, strict=True)
         ):
@@ -231,10 +235,9 @@ def _tool_name(entry: Node) -> object:
 
 def _document(entry: Node) -> Node | None:
     document = _inside(entry, "document")
-    known: Node = {name: document[name] for name in ("content", "id", "score") if name in document}
     if "metadata" in document:
-        known["metadata"] = parsed(document["metadata"])
-    return known or None
+        return document | {"metadata": parsed(document["metadata"])}
+    return document or None
 
 
 def _fill_parameters(content: Content) -> None:

@@ -6,10 +6,12 @@ from prefactor_otel.mapping.content import Content, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import tool_arguments, tool_result
 from prefactor_otel.mapping.whole import (
+    fill_documents,
     last_answer,
     messages_alone,
     messages_in,
     messages_of_updates,
+    query,
 )
 
 INPUT, OUTPUT = "input.value", "output.value"
@@ -32,7 +34,8 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("arguments", [INPUT], tool_arguments)
         content.offer("result", [OUTPUT], lambda value: tool_result(_of_type(content, value)))
     if span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
-        content.offer("query", [INPUT], parsed)
+        content.offer("query", [INPUT], query)
+        fill_documents(content, OUTPUT)
     if not content.has("asked"):
         content.offer("input", [INPUT], parsed)
     if not content.has("answered", "answer", "documents"):

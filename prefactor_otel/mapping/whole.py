@@ -41,8 +41,8 @@ def read_pair(content: Content, span_type: SpanType, given: str, got: str) -> No
         content.offer("arguments", [given], tool_arguments)
         content.offer("result", [got], lambda value: tool_result(decoded(value)))
     elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
-        content.offer("query", [given], decoded)
-        content.offer("documents", [got], documents)
+        content.offer("query", [given], lambda value: query(decoded(value)))
+        fill_documents(content, got)
     elif span_type in (SpanType.AGENT, SpanType.CHAIN):
         content.offer("asked", [given], messages_alone)
     if span_type is SpanType.AGENT:
@@ -143,19 +143,34 @@ def answer_in(response: object) -> tuple[list[object] | None, bool]:
     return _gemini(response), False
 
 
-def documents(value: object) -> list[object] | None:
-    """What was retrieved, as ``{content, id?, score?, metadata?}`` where it is a document."""
+def query(value: object) -> object:
+    """What was searched for, where nothing else was given with it."""
     value = parsed(value)
-    if isinstance(value, dict):
-        value = value.get("documents")
-    return [_document(entry) for entry in value] if isinstance(value, list) else None
+    return value["query"] if isinstance(value, dict) and value.keys() == {"query"} else value
+
+
+def fill_documents(content: Content, key: str) -> None:
+    """Show the documents that a search or a reordering found; what came with them stays."""
+    found = parsed(content.attributes.get(key))
+    is_whole = not isinstance(found, dict) or len(found) == 1
+    content.fill("documents", _documents(found), [key] if is_whole else [])
+
+
+def _documents(found: object) -> list[object] | None:
+    """What was found, as ``{content, id?, score?, metadata?}`` where it is a document."""
+    if isinstance(found, dict):
+        found = found.get("documents")
+    return [_document(entry) for entry in found] if isinstance(found, list) else None
 
 
 def _document(entry: object) -> object:
-    if not isinstance(entry, dict) or "page_content" not in entry:
+    """One of LangChain's, serialised or not; any other as it is."""
+    inner = entry.get("kwargs") if isinstance(entry, dict) and "lc" in entry else entry
+    if not isinstance(inner, dict) or "page_content" not in inner:
         return entry
-    known = {name: entry[name] for name in ("id", "score", "metadata") if entry.get(name)}
-    return {"content": entry["page_content"], **known}
+    others = {name: value for name, value in inner.items() if name not in ("page_content", "type")}
+    told = {name: value for name, value in others.items() if value is not None and value != {}}
+    return {"content": inner["page_content"], **told}
 
 
 def _read_settings(content: Content, request: object, key: str) -> None:

@@ -1142,6 +1142,80 @@ def test_a_users_words_in_a_frameworks_own_attribute_are_hidden_too(key: str) ->
     assert "SECRET" not in orjson.dumps(hidden.payload).decode()
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"page_content": "It is sunny.", "id": None, "metadata": {"source": "w"}, "score": 0},
+        {
+            "lc": 1,
+            "type": "constructor",
+            "id": ["langchain", "schema", "Document"],
+            "kwargs": {"page_content": "It is sunny.", "metadata": {"source": "w"}, "score": 0},
+        },
+    ],
+)
+@pytest.mark.parametrize("kind", ["RETRIEVER", "RERANKER"])
+@pytest.mark.parametrize("holder", [{"documents": None}, None])
+def test_a_search_whole_in_one_value_tells_query_and_documents(
+    document: object, kind: str, holder: dict[str, object] | None
+) -> None:
+    found = [document] if holder is None else {"documents": [document]}
+    span = mapped(
+        {
+            "openinference.span.kind": kind,
+            "input.value": '{"query": "Paris"}',
+            "output.value": orjson.dumps(found).decode(),
+        }
+    )
+    assert part(span, "inputs") == {"query": "Paris"}
+    told = {"content": "It is sunny.", "metadata": {"source": "w"}, "score": 0}
+    assert part(span, "outputs") == {"documents": [told]}
+    assert not part(span, "metadata").keys() & {"input.value", "output.value"}
+
+
+def test_what_a_search_was_given_or_gave_beside_that_is_kept() -> None:
+    given, got = {"query": "Paris", "top_k": 3}, {"documents": ["sunny"], "took_ms": 12}
+    span = mapped(
+        {
+            "openinference.span.kind": "RETRIEVER",
+            "input.value": orjson.dumps(given).decode(),
+            "output.value": orjson.dumps(got).decode(),
+        }
+    )
+    assert part(span, "inputs") == {"query": given}
+    assert part(span, "outputs") == {"documents": ["sunny"]}
+    assert part(span, "metadata")["output.value"] == orjson.dumps(got).decode()
+
+
+def test_the_quotes_of_a_search_for_a_phrase_stay() -> None:
+    span = mapped({"openinference.span.kind": "RETRIEVER", "input.value": '"sunny days"'})
+    assert part(span, "inputs") == {"query": '"sunny days"'}
+
+
+def test_a_reordering_tells_its_model_and_what_it_reordered() -> None:
+    span = mapped(
+        {
+            "openinference.span.kind": "RERANKER",
+            "reranker.model_name": "rerank-3",
+            "reranker.query": "Paris",
+            "reranker.top_k": 1,
+            "reranker.input_documents.0.document.content": "rainy",
+            "reranker.input_documents.1.document.content": "sunny",
+            "reranker.output_documents.0.document.content": "sunny",
+            "reranker.output_documents.0.document.score": 0.9,
+            "reranker.output_documents.0.document.source": "w",
+        },
+        name="reorder",
+    )
+    assert span.payload["name"] == "reorder"
+    assert span.payload["token_usage"] is None
+    documents = [{"content": "rainy"}, {"content": "sunny"}]
+    assert part(span, "inputs") == {"model": "rerank-3", "query": "Paris", "documents": documents}
+    told = {"content": "sunny", "score": 0.9, "source": "w"}
+    assert part(span, "outputs") == {"documents": [told]}
+    assert [key for key in part(span, "metadata") if key.startswith("rer")] == ["reranker.top_k"]
+
+
 SAID_TO = [
     *("gen_ai.tool.args", "tool_call.function.arguments", "traceloop.prompt.template_variables.x"),
     *("haystack.component.input", "mcp.request.argument", "crewai.task.expected_output"),
