@@ -49,7 +49,7 @@ def read(content: Content, span_type: SpanType) -> None:
 
 def fill_tools(content: Content, key: str) -> None:
     """Show the names of declared tools; a declaration that tells more stays where it is."""
-    declared = content.attributes.get(key)
+    declared = parsed(content.attributes.get(key))
     if declared is not None:
         content.fill("tools", tool_names(declared), [key] if only_names(declared) else [])
 
