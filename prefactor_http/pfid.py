@@ -4,22 +4,35 @@ Layout, from the reference package ``pfid``: 48 bits of milliseconds since the e
 30 bits of partition (the account's), 80 random bits. Text order is time order.
 """
 
-import base64
 import re
 import secrets
 import time
 
-_CROCKFORD = bytes.maketrans(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz"
-)
-_FROM_CROCKFORD = {
-    chr(symbol): value for value, symbol in enumerate(b"0123456789abcdefghjkmnpqrstvwxyz")
-}
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_FROM_CROCKFORD = {symbol: value for value, symbol in enumerate(_CROCKFORD)}
+_SYMBOLS = bytes.maketrans(bytes(range(32)), _CROCKFORD.encode())
 _SHAPE = re.compile(r"[0-7][0-9abcdefghjkmnpqrstvwxyz]{31}")
 
 MAX_PARTITION = 2**30 - 1
 MAX_RANDOM = 2**80 - 1
 MAX_TIMESTAMP_MS = 2**48 - 1
+
+
+def _halvings() -> list[tuple[int, int, int]]:
+    """How 32 groups of five bits move apart until each has a byte of its own: into halves, whose
+    halves move apart in turn. Per step the masks of the upper and lower halves, and how far the
+    upper move. All halves at once: that takes a third of the time of one symbol after the other.
+    """
+    steps = []
+    for symbols in (16, 8, 4, 2, 1):
+        lower = sum(
+            (2 ** (5 * symbols) - 1) << 16 * symbols * half for half in range(16 // symbols)
+        )
+        steps.append((lower << 5 * symbols, lower, 3 * symbols))
+    return steps
+
+
+_HALVINGS = _halvings()
 
 
 def encode(timestamp_ms: int, partition: int, random80: int) -> str:
@@ -31,7 +44,9 @@ def encode(timestamp_ms: int, partition: int, random80: int) -> str:
     ):
         raise OverflowError("a PFID holds 48 bits of milliseconds, 30 of partition, 80 of random")
     number = (timestamp_ms << 110) | (partition << 80) | random80
-    return base64.b32encode(number.to_bytes(20, "big")).translate(_CROCKFORD).decode("ascii")
+    for upper, lower, shift in _HALVINGS:
+        number = (number & upper) << shift | number & lower
+    return number.to_bytes(32, "big").translate(_SYMBOLS).decode("ascii")
 
 
 def decode(text: str) -> tuple[int, int, int]:

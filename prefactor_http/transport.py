@@ -1,22 +1,18 @@
-"""The way to the wire: sessions, DNS, one HTTP exchange. All that aiohttp does, it does here."""
+"""The way to the wire: sessions, one HTTP exchange. All that aiohttp does, it does here."""
 
-import asyncio
 import io
-import socket
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from prefactor_http import _json
 from prefactor_http.config import HttpClientConfig
 from prefactor_http.environment import CA_VARIABLES, Proxy, tls_context
 from prefactor_http.replies import Reply
+from prefactor_http.resolver import ExitProofResolver
 
 Session = aiohttp.ClientSession
-NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 
 
 class Requester(Protocol):
@@ -48,48 +44,6 @@ class UntrustedCertificateError(aiohttp.ClientConnectorCertificateError):
             f"{self.certificate_error}. A private certificate authority can be named in one of "
             f"{', '.join(CA_VARIABLES)}"
         )
-
-
-class ExitProofResolver(AbstractResolver):
-    """DNS that still works while the interpreter shuts down.
-
-    A lookup has a thread of its own, and by the time atexit hooks run no thread can be had; then
-    the name is looked up in the loop's thread, where nobody is kept waiting. The loop's executor
-    is left alone: closing a loop that has one takes a thread, too, and pools do not survive forks.
-    """
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """The addresses of a host. Raises ``OSError``."""
-        executor = ThreadPoolExecutor(1, "prefactor-dns")
-        try:
-            looking = executor.submit(_look_up, host, port, family)
-        except RuntimeError:
-            return _look_up(host, port, family)
-        finally:
-            executor.shutdown(wait=False)
-        return await asyncio.wrap_future(looking)
-
-    async def close(self) -> None:
-        """Nothing is held open."""
-
-
-def _look_up(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
-    # A machine without a network has no address but that of localhost.
-    flags = 0 if host == "localhost" else socket.AI_ADDRCONFIG
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family, flags=flags)
-    return [
-        ResolveResult(
-            hostname=host,
-            host=socket.getnameinfo(address, NUMERIC)[0],  # with the scope of a local IPv6 address
-            port=port,
-            family=found_family,
-            proto=proto,
-            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-        )
-        for found_family, _, proto, _, address in found
-    ]
 
 
 def open_session(config: HttpClientConfig) -> Session:

@@ -59,6 +59,9 @@ class Answer:
     retry_after: float | None = None
 
 
+DONE: Final = Answer(Verdict.DONE)
+
+
 def judge_request(error: BaseException) -> Answer:
     """The verdict over a whole request that raised ``error``."""
     if isinstance(error, PrefactorRetryExhaustedError) and error.last_error is not None:
@@ -95,7 +98,7 @@ def judge_output(operation: Operation, output: object) -> Answer:
     if not isinstance(output, dict):
         return Answer(Verdict.LATER, "an output that is no object")
     if output.get("status") == "success":
-        return Answer(Verdict.DONE)
+        return DONE
     code = output.get("code")
     if code == "invalid_action" and operation in _CLOSING:
         return Answer(Verdict.DONE, "already finished")

@@ -7,8 +7,7 @@ innermost, unless only the other holds the content. The numbers of the other go 
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -20,20 +19,35 @@ from prefactor_otel.span import SpanKey, SpanView
 RESPONSE_IDS: Final = ("gen_ai.response.id", "llm.response.id")
 RESPONSE: Final = "output.value"
 """The whole response (OpenInference); of OpenAI's and Anthropic's the id comes first."""
-OTHERS: Final = (SpanType.TOOL.schema_name, SpanType.AGENT.schema_name)
+OTHERS: Final = frozenset(
+    kind.schema_name
+    for kind in (
+        *(SpanType.TOOL, SpanType.AGENT, SpanType.RETRIEVER),
+        *(SpanType.GUARDRAIL, SpanType.EVALUATOR),
+    )
+)
 """What these call are calls of their own, also below a model's: ADK runs tools inside of them."""
 UNCOUNTED: Final = "uncounted_token_usage"
 _LONGEST_ID: Final = 200
-CONTENT: Final = ("messages", "input", "content")
+CONTENT: Final = frozenset({"messages", "input", "content"})
 MAX_REMEMBERED: Final = 20_000
 """Calls, spans above them and responses that are remembered."""
+
+
+class Call(NamedTuple):
+    """What tells one counted call from another; the response's id is empty where unknown."""
+
+    schema_name: str
+    scope_name: str | None
+    response: str
+    has_content: bool
 
 
 class CallCounter:
     """Remembers, for one run, which calls have been counted and what lies above them."""
 
     def __init__(self) -> None:
-        self._counted: OrderedDict[SpanKey, bool] = OrderedDict()
+        self._counted: OrderedDict[SpanKey, Call] = OrderedDict()
         self._below: OrderedDict[SpanKey, tuple[SpanKey, ...]] = OrderedDict()
         self._told: OrderedDict[str, tuple[str, SpanKey]] = OrderedDict()
         self._others: OrderedDict[SpanKey, None] = OrderedDict()
@@ -49,22 +63,25 @@ class CallCounter:
         that came first), or of the same response."""
         if span.payload["token_usage"] is None:
             return ()
+        call = _call_of(view, span)
         below = self._below.get(view.key, ())
-        if below:
-            return below
+        same = tuple(key for key in below if _is_same(call, self._counted.get(key)))
+        if same:
+            return same
         for above in ancestors:
-            if above in self._counted:
+            if above in self._counted and _is_same(call, self._counted[above]):
                 return (above,)
             if above in self._others:
                 break
-        told = self._told.get(_response_of(view))
+        told = self._told.get(call.response)
         # Only another instrumentation tells of a call again. One tells of each call once, so
         # equal ids within it are the server's doing.
         return (told[1],) if told is not None and told[0] != view.scope_name else ()
 
     def tells_more(self, span: AgentSpan, other: SpanKey) -> bool:
         """Whether this span has the content of the call, and the other counted one has not."""
-        return _has_content(span) and not self._counted.get(other, True)
+        told = self._counted.get(other)
+        return told is not None and not told.has_content and _has_content(span)
 
     def take_over(self, other: SpanKey) -> None:
         """Another span counts in place of this one."""
@@ -74,16 +91,31 @@ class CallCounter:
         """A span has ended, and counts if it still has ``token_usage``."""
         below = self._below.pop(view.key, ())
         if span.payload["token_usage"] is not None:
-            remember(self._counted, key, _has_content(span), MAX_REMEMBERED)
-            response = _response_of(view)
-            if response and response not in self._told:
-                remember(self._told, response, (view.scope_name, key), MAX_REMEMBERED)
+            call = _call_of(view, span)
+            remember(self._counted, key, call, MAX_REMEMBERED)
+            if call.response and call.response not in self._told:
+                remember(self._told, call.response, (view.scope_name, key), MAX_REMEMBERED)
             below = (key,)
         if span.schema_name in OTHERS:
             remember(self._others, view.key, None, MAX_REMEMBERED)
-        elif below and view.parent is not None and not view.parent_is_remote:
-            both = (*self._below.get(view.parent, ()), *below)[:2]
-            remember(self._below, view.parent, both, MAX_REMEMBERED)
+        elif below and (parent := view.local_parent) is not None:
+            both = (*self._below.get(parent, ()), *below)[:2]
+            remember(self._below, parent, both, MAX_REMEMBERED)
+
+
+def _call_of(view: SpanView, span: AgentSpan) -> Call:
+    return Call(span.schema_name, view.scope_name, _response_of(view), _has_content(span))
+
+
+def _is_same(call: Call, counted: Call | None) -> bool:
+    """Whether a call may be the one above or below it: not one of another type, nor one that the
+    same instrumentation tells of with another response. A forgotten one is taken for the same."""
+    if counted is None:
+        return True
+    if call.schema_name != counted.schema_name:
+        return False
+    known = call.response and counted.response and call.scope_name == counted.scope_name
+    return not known or call.response == counted.response
 
 
 def uncounted(span: AgentSpan) -> AgentSpan:
@@ -95,7 +127,7 @@ def uncounted_item(item: Item) -> Item:
     """The same for a span that is encoded already."""
     details = orjson.loads(b"{" + item.body + b"}")
     details["payload"] = _moved(details["payload"])
-    return replace(item, body=orjson.dumps(details)[1:-1])
+    return item._replace(body=orjson.dumps(details)[1:-1])
 
 
 def _moved(payload: dict[str, object]) -> dict[str, object]:
@@ -107,7 +139,7 @@ def _moved(payload: dict[str, object]) -> dict[str, object]:
 
 def _has_content(span: AgentSpan) -> bool:
     fields = (span.payload["inputs"], span.payload["outputs"])
-    return any(isinstance(part, dict) and any(n in part for n in CONTENT) for part in fields)
+    return any(isinstance(part, dict) and not CONTENT.isdisjoint(part) for part in fields)
 
 
 def _response_of(view: SpanView) -> str:

@@ -15,19 +15,19 @@ def span_ref(run: str, key: SpanKey, start_ns: int) -> SpanRef:
     """The ref of a span within a run. The run is part of it because a forked child that ends
     its copy of a span must not take the parent process's id for it."""
     milliseconds = min(max(start_ns // 1_000_000, 0), pfid.MAX_TIMESTAMP_MS)
-    named = f"{run}{key.trace_hex}{key.span_hex}".encode()
+    named = f"{run}{key.hex}".encode()
     random = hashlib.blake2b(named, digest_size=10, usedforsecurity=False).digest()
     return SpanRef(milliseconds.to_bytes(6, "big") + random)
 
 
 def span_idempotency_key(run: str, key: SpanKey, operation: Operation) -> str:
     """8 to 64 characters, as bulk demands; never different for the same span and operation."""
-    return f"{run[:12]}{key.trace_hex}{key.span_hex}{operation.value[0]}"
+    return f"{run[:12]}{key.hex}{operation[0]}"
 
 
 def finish_key_of(create_key: str) -> str:
     """The key that finishes the span which this one created."""
-    return create_key[:-1] + Operation.FINISH_SPAN.value[0]
+    return create_key[:-1] + Operation.FINISH_SPAN[0]
 
 
 def create_item(

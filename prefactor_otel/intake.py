@@ -304,6 +304,8 @@ class Intake:
         self._waiting[run] = None
 
     def _register_with_first_span(self, run: OpenRun) -> None:
+        if run.is_registered:
+            return
         if run is self._router.process:
             self._open_process()
         else:
@@ -311,8 +313,10 @@ class Intake:
 
     def _touch(self, run: OpenRun, now: float) -> None:
         run.touched = now
+        if run is self._router.process:
+            return
         key = run.run.key
-        if run is not self._router.process and key in self._router.runs:
+        if key in self._router.runs:
             self._router.runs[key] = self._router.runs.pop(key)  # the order is that of idleness
 
     def _take_ended(self, event: Ended) -> None:
@@ -327,9 +331,8 @@ class Intake:
         try:
             self.resource = self.resource or span.resource.attributes
             view = ended(view_of(span))
-            run = self._router.ended(
-                view.key, is_root=view.is_local_root, session=session_in(view.attributes)
-            )
+            session = session_in(view.attributes) if self._router.knows_sessions else None
+            run = self._router.ended(view.key, is_root=view.is_local_root, session=session)
             self._touch(run, now)
             run.tasks.pop(view.key, None)
             if run.terminated is not None and view.start_ns > run.terminated.at_ns:
@@ -340,7 +343,8 @@ class Intake:
         except Exception as error:
             self._unreadable(error, receipt)
             return []
-        self._ledger.drop(DropReason.DUPLICATE, run.tree.counts.duplicates - duplicates)
+        if run.tree.counts.duplicates != duplicates:
+            self._ledger.drop(DropReason.DUPLICATE, run.tree.counts.duplicates - duplicates)
         if view.is_local_root and self._router.ends_with_its_root(run):
             run.over_since = now
         self._waiting[run] = None

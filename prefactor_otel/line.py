@@ -136,8 +136,7 @@ class DiskLine:
             self._change(entry, -1)
             for place, receipt in self._watched:
                 if entry.seq <= place:
-                    receipt.expect()
-                    entry.receipts.append(receipt)
+                    entry.owe(receipt)
         self.reached = entries[-1].seq
         self._release(lost=False)
         return entries

@@ -52,7 +52,7 @@ class Lineage:
     def end(self, view: SpanView) -> SpanKey | None:
         """The key under which an ended span is to be kept: its own; for another span of the
         same id (a broken id generator) one that no span has; None for the same span again."""
-        ended = Ended(view.start_ns, view.end_ns, None if view.is_local_root else view.parent)
+        ended = Ended(view.start_ns, view.end_ns, view.local_parent)
         first = self._ended.get(view.key)
         if first is None:
             remember(self._ended, view.key, ended)
@@ -73,7 +73,7 @@ class Lineage:
 
     def climbed(self, view: SpanView) -> None:
         """An ended span is, or is above, an agent: then so is its parent above one."""
-        parent = None if view.is_local_root else view.parent
+        parent = view.local_parent
         if parent is not None and (view.key in self._agents or view.key in self._above_agents):
             remember(self._above_agents, parent, None)
 
@@ -91,7 +91,7 @@ class Lineage:
 
     def ancestors(self, view: SpanView) -> Iterator[SpanKey]:
         """The parent, its parent and so on, as far as they have ended."""
-        above = None if view.is_local_root else view.parent
+        above = view.local_parent
         for _ in range(MAX_HEIGHT):
             if above is None:
                 return

@@ -73,6 +73,8 @@ class Outbox:
     def put(self, items: Sequence[Item], receipt: Receipt | None = None) -> None:
         """Add items at the end, then give up what is past the bounds, but never the run's own
         items: those are few, and nothing arrives without them."""
+        if not items:
+            return
         now = time.time()
         places = self._written(items, now)
         for number, item in enumerate(items):
@@ -80,8 +82,7 @@ class Outbox:
             if places:
                 entry.file, entry.seq = self._line.file, places[number]
             if receipt is not None:
-                receipt.expect()
-                entry.receipts.append(receipt)
+                entry.owe(receipt)
             self._append(entry)
         if any(item.operation in SPAN_OPERATIONS for item in items):
             self._overflow()
@@ -170,8 +171,7 @@ class Outbox:
         """Let a receipt wait for everything of this process that is in the outbox now."""
         for entry in (*self._leased, *self._queue):
             if entry.file is None or entry.file is not self._adopted:
-                receipt.expect()
-                entry.receipts.append(receipt)
+                entry.owe(receipt)
         self._line.watch(receipt)
 
     def call_off(self) -> None:
@@ -253,8 +253,7 @@ class Outbox:
     # -- the line ---------------------------------------------------------------------------
 
     def _append(self, entry: Entry) -> None:
-        full = len(self._queue) >= self._max_items or self._bytes >= self._max_bytes
-        if entry.file is not None and (self._line.items or full):
+        if entry.file is not None and (self._line.items or self._is_full):
             self._line.append(entry)
         elif self._line.items:  # the disk has failed; what is on it goes first
             self._line.tail.append(entry)
@@ -263,6 +262,10 @@ class Outbox:
             self._queue.append(entry)
             self._bytes += entry.item.footprint
             self._line.reached = max(self._line.reached, entry.seq)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._queue) >= self._max_items or self._bytes >= self._max_bytes
 
     def _refill(self) -> None:
         """Read on in the line on disk."""
@@ -321,7 +324,9 @@ class Outbox:
         entry.resolve(lost=True)
 
     def _let_go(self, entry: Entry) -> None:
-        seq = entry.seq
         self._bytes -= entry.item.footprint
+        if entry.file is None:
+            return
+        seq = entry.seq
         self.note(entry, lambda file: file.forget(seq))
-        self.adopted -= entry.file is not None and entry.file is self._adopted
+        self.adopted -= entry.file is self._adopted

@@ -130,7 +130,7 @@ class Pipeline:
         """The run that a span would belong to that started in this context, if it was
         terminated."""
         worker = self._current()
-        if worker is None or self._config is None:
+        if worker is None or self._config is None or worker.is_closing:
             return None
         explicit = runs.run_in(where)
         span = trace.get_current_span(where).get_span_context()

@@ -1,7 +1,8 @@
 """Who waits for what was handed over: receipts, and the entries of the outbox that settle them."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefactor_otel.items import Item
@@ -71,8 +72,13 @@ class Entry:
     at: float = 0.0
     file: "SpoolFile | None" = None
     seq: int = 0
-    receipts: list[Receipt] = field(default_factory=list)
+    receipts: Sequence[Receipt] = ()
     attempts: int = 0
+
+    def owe(self, receipt: Receipt) -> None:
+        """Let a receipt wait for it as well."""
+        receipt.expect()
+        self.receipts = (*self.receipts, receipt)
 
     def resolve(self, *, lost: bool) -> None:
         """Tell everybody who waits for it."""

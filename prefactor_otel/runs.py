@@ -25,6 +25,8 @@ from prefactor_otel.scope import SESSION_KEYS
 from prefactor_otel.termination import TerminatedRun, current_task, event_of
 
 _CURRENT: Final = context.create_key("prefactor-run")
+_is_used = False
+"""Whether there has been an explicit run. Without, no span has to look for one at its start."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -75,6 +77,8 @@ class AgentRun:
         _tell(Judged(self.key, name, payload))
 
     def _opened(self) -> None:
+        global _is_used
+        _is_used = True
         _tell(RunOpened(self.key, self.about, current_task()))
 
     def _closed(self, error: BaseException | None) -> None:
@@ -197,6 +201,8 @@ def end_session(session: str) -> None:
 
 def run_in(where: Context | None) -> AgentRun | None:
     """The explicit run of a context; None stands for the current one."""
+    if not _is_used:
+        return None
     found = context.get_value(_CURRENT, where)
     return found if isinstance(found, AgentRun) else None
 

@@ -50,6 +50,8 @@ class Router:
     def __init__(self, scope: RunScope, new_run: Callable[[About, str | None], OpenRun]) -> None:
         self._scope = scope
         self._new_run = new_run
+        self.knows_sessions = scope == "session"
+        """Whether it matters which session a span names."""
         self.process = new_run(About(), None) if scope == "provider" else None
         """The one run of the process, where there is one."""
         self.runs: dict[str, OpenRun] = {}

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
+from opentelemetry.sdk.trace import Event as SdkEvent
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
@@ -12,6 +15,11 @@ from prefactor_otel.hygiene import Repair, Repairs
 
 Attributes = Mapping[str, object]
 StatusName = Literal["unset", "ok", "error"]
+
+
+@lru_cache(maxsize=1024)  # the spans of a trace follow each other
+def _trace_hex(trace_id: int) -> str:
+    return f"{trace_id:032x}"
 
 
 class SpanKey(NamedTuple):
@@ -25,9 +33,14 @@ class SpanKey(NamedTuple):
         return f"{self.trace_hex}:{self.span_hex}"
 
     @property
+    def hex(self) -> str:
+        """Both in hexadecimal, one after the other."""
+        return f"{_trace_hex(self.trace_id)}{self.span_id:016x}"
+
+    @property
     def trace_hex(self) -> str:
         """32 lower-case hexadecimal characters (W3C Trace Context)."""
-        return f"{self.trace_id:032x}"
+        return _trace_hex(self.trace_id)
 
     @property
     def span_hex(self) -> str:
@@ -35,7 +48,9 @@ class SpanKey(NamedTuple):
         return f"{self.span_id:016x}"
 
 
-@dataclass(frozen=True, slots=True)
+# The two below are values as well, but not ``frozen``: then making one takes a call for each of
+# its fields, which for every span costs as much as reading it does.
+@dataclass(slots=True)
 class Event:
     """A timed event of a span; ``time_ns`` since the epoch, UTC."""
 
@@ -44,11 +59,12 @@ class Event:
     attributes: Attributes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SpanView:
-    """One OpenTelemetry span. Times in nanoseconds since the epoch (UTC); ``end_ns`` is None
-    while it is open. ``parent`` is None for a root; ``parent_is_remote`` says that it lives in
-    another process. ``repaired`` tells what of it was no value that a span can have."""
+    """One OpenTelemetry span; nobody changes it. Times in nanoseconds since the epoch (UTC);
+    ``end_ns`` is None while it is open. ``parent`` is None for a root; ``parent_is_remote`` says
+    that it lives in another process. ``repaired`` tells what of it was no value that a span can
+    have."""
 
     key: SpanKey
     parent: SpanKey | None
@@ -72,6 +88,11 @@ class SpanView:
     def is_local_root(self) -> bool:
         """Whether no span of this process is its parent."""
         return self.parent is None or self.parent_is_remote
+
+    @property
+    def local_parent(self) -> SpanKey | None:
+        """Its parent, if that is a span of this process."""
+        return None if self.parent_is_remote else self.parent
 
 
 _STATUS: dict[StatusCode, StatusName] = {
@@ -105,33 +126,31 @@ def view_of(span: ReadableSpan) -> SpanView:
     if context is None:
         raise ValueError("a span without a context cannot be exported")
     repairs: Repairs = set()
-    key, parent = key_of(context), span.parent
-    if parent is not None and key_of(parent) == key:
+    key, above = key_of(context), span.parent
+    parent = key_of(above) if above is not None else None
+    if parent == key:
         repairs.add(Repair.OWN_PARENT)
-        parent = None
-    scope = span.instrumentation_scope
+        parent = above = None
+    name, status = span.name, span.status
+    scope_name, scope_version = _scope(span, repairs)
     start_ns, end_ns = _times(span, repairs)
+    events, links = span.events, span.links
     return SpanView(
         key=key,
-        parent=key_of(parent) if parent is not None else None,
-        parent_is_remote=parent is not None and parent.is_remote,
-        name=_text(span.name, repairs),
+        parent=parent,
+        parent_is_remote=above is not None and above.is_remote,
+        name=name if type(name) is str else _text(name, repairs),
         kind=_KINDS.get(span.kind, "internal"),
         start_ns=start_ns,
         end_ns=end_ns,
-        status=_STATUS.get(span.status.status_code, "unset"),
-        status_message=_text(span.status.description or "", repairs),
+        status=_STATUS.get(status.status_code, "unset"),
+        status_message=_text(status.description or "", repairs),
         attributes=_copied(span.attributes, repairs),
-        events=[
-            Event(
-                _text(e.name, repairs), _time(e.timestamp, repairs), _copied(e.attributes, repairs)
-            )
-            for e in span.events
-        ],
-        links=[(key_of(link.context), _copied(link.attributes, repairs)) for link in span.links],
+        events=[_event(event, repairs) for event in events] if events else (),
+        links=[(key_of(e.context), _copied(e.attributes, repairs)) for e in links] if links else (),
         resource=span.resource.attributes,
-        scope_name=_text(scope.name or "", repairs) if scope is not None else "",
-        scope_version=_text(scope.version or "", repairs) if scope is not None else "",
+        scope_name=scope_name,
+        scope_version=scope_version,
         dropped_attributes=span.dropped_attributes,
         repaired=hygiene.told(repairs) if repairs else (),
     )
@@ -145,10 +164,28 @@ def ended(view: SpanView) -> SpanView:
     return replace(view, end_ns=view.start_ns, repaired=repaired)
 
 
+def _event(event: SdkEvent, repairs: Repairs) -> Event:
+    return Event(
+        _text(event.name, repairs),
+        _time(event.timestamp, repairs),
+        _copied(event.attributes, repairs),
+    )
+
+
+def _scope(span: ReadableSpan, repairs: Repairs) -> tuple[str, str]:
+    scope = span.instrumentation_scope
+    if scope is None:
+        return "", ""
+    return _text(scope.name or "", repairs), _text(scope.version or "", repairs)
+
+
 def _times(span: ReadableSpan, repairs: Repairs) -> tuple[int, int | None]:
-    end_ns = _time(span.end_time, repairs) if span.end_time is not None else None
-    if span.start_time is not None:
-        return _time(span.start_time, repairs), end_ns
+    start, end = span.start_time, span.end_time
+    if type(start) is int and type(end) is int and 0 <= start <= LAST_NS and 0 <= end <= LAST_NS:
+        return start, end
+    end_ns = _time(end, repairs) if end is not None else None
+    if start is not None:
+        return _time(start, repairs), end_ns
     repairs.add(Repair.NO_START)
     return end_ns or 0, end_ns
 
@@ -174,14 +211,27 @@ def _text(given: object, repairs: Repairs) -> str:
 
 def _copied(attributes: Attributes | None, repairs: Repairs) -> Attributes:
     """A copy, because an open span's attributes change while another thread reads them."""
-    if not attributes:
+    if attributes is None:
         return {}
     for _ in range(8):
         try:
-            return hygiene.plain_attributes(dict(attributes), repairs)
+            return hygiene.plain_attributes(_snapshot(attributes), repairs)
         except RuntimeError:  # "changed size during iteration": read it again
             continue
         except Exception:  # no mapping of the SDK's
             break
     repairs.add(Repair.UNREADABLE)
     return {}
+
+
+def _snapshot(attributes: Attributes) -> dict[str, object]:
+    # The SDK shows its attributes through a proxy. They copy themselves in one step; a mapping
+    # of theirs that is read key by key takes a call of Python for each.
+    if type(attributes) is MappingProxyType:
+        try:
+            copied: object = attributes.copy()
+        except AttributeError:
+            return dict(attributes)
+        if type(copied) is dict:
+            return copied
+    return dict(attributes)

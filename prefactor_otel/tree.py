@@ -18,6 +18,7 @@ from prefactor_otel.encoding import create_item, finish_item, span_ref, with_ote
 from prefactor_otel.items import Item, SpanRef
 from prefactor_otel.lineage import MAX_HEIGHT, Lineage, remember
 from prefactor_otel.mapping import (
+    NOTHING,
     AgentSpan,
     Below,
     Capture,
@@ -45,6 +46,8 @@ the tokens, so creating them before their end is the last resort. The same goes 
 only at their end what they are."""
 
 CALLS: Final = (SpanType.LLM, SpanType.TOOL)
+_PERHAPS_AGENTS: Final = (SpanType.AGENT.schema_name, SpanType.CHAIN.schema_name)
+"""What spans become that are agents, or are wrapped around one."""
 
 MAX_OPEN: Final = 50_000
 MAX_PARKED: Final = 20_000
@@ -169,15 +172,16 @@ class SpanTree:
         if key is None:
             self.counts.duplicates += 1
             return []
-        self._lineage.born(key, None if view.is_local_root else view.parent)
+        self._lineage.born(key, view.local_parent)
         span = self._counted(view, key, self._mapped(view))
         if view.is_local_root:
             self.counts.roots += 1
             self.counts.roots_failed += span.status == "failed"
             self.counts.roots_cancelled += span.status == "cancelled"
-        agent = _agent_in(view.attributes, view.name)
-        if agent is not None:
-            self._lineage.is_agent(key, agent)
+        if span.schema_name in _PERHAPS_AGENTS:
+            agent = _agent_in(view.attributes, view.name)
+            if agent is not None:
+                self._lineage.is_agent(key, agent)
         self._lineage.climbed(view)
         return self._end_as(view, key, span, self._open.pop(view.key, None), now)
 
@@ -192,7 +196,8 @@ class SpanTree:
         child = self._lineage.only_child(view.key)
         agent = self._agent(child) if child is not None else None
         agents = self._lineage.is_above_agents(view.key) or self._runs_agent(view)
-        return Below(self._calls.has_calls_below(view.key), agent, agents)
+        calls = self._calls.has_calls_below(view.key)
+        return Below(calls, agent, agents) if calls or agents or agent is not None else NOTHING
 
     def _runs_agent(self, view: SpanView) -> bool:
         """Whether an open frame around agents has one of them running somewhere under it."""
@@ -262,7 +267,7 @@ class SpanTree:
             return []
         view = view_of(entry.span)
         if entry.created is not None:
-            return [replace(item, ends_span=False) for item in self.end(view, now)]
+            return [item._replace(ends_span=False) for item in self.end(view, now)]
         del self._open[key]
         self._lineage.cut_off(view)
         return []
@@ -314,12 +319,12 @@ class SpanTree:
 
     def _place(self, view: SpanView, key: SpanKey, item: Item, now: float) -> list[Item]:
         """Emit a finished span after its parent, or park it until that has a record."""
-        parent = None if view.is_local_root else view.parent
+        parent = view.local_parent
         if parent is None:
             return self._emit(key, item)
         record = self._record_of(parent)
         if record is not None:
-            return self._emit(key, replace(item, parent=record))
+            return self._emit(key, item.under(record))
         if parent == view.key or not self._is_worth_waiting_for(parent):
             return self._orphan(key, parent, item)
         return self._park(Parked(key, parent, item, now + self._grace(parent)))
@@ -372,10 +377,12 @@ class SpanTree:
         return items
 
     def _released_by(self, parent: SpanKey, ref: SpanRef) -> list[tuple[SpanKey, Item]]:
-        children = self._waiting_for.pop(parent, [])
+        children = self._waiting_for.pop(parent, None)
+        if children is None:
+            return []
         released = [self._parked.pop(child) for child in children]
         self._parked_bytes -= sum(parked.item.size for parked in released)
-        return [(parked.key, replace(parked.item, parent=ref)) for parked in released]
+        return [(parked.key, parked.item.under(ref)) for parked in released]
 
     def _orphan(self, key: SpanKey, parent: SpanKey, item: Item) -> list[Item]:
         self.counts.orphaned += 1
@@ -451,7 +458,7 @@ class SpanTree:
         record = self._record_of(parent)
         if record is None:
             return self._orphan(key, parent, item)
-        return self._emit(key, replace(item, parent=record))
+        return self._emit(key, item.under(record))
 
 
 def _is_worth_showing(view: SpanView) -> bool:

@@ -151,8 +151,7 @@ class Worker:
         if not self.is_closing and not quiet.is_own_thread():
             self._sees_starts = True
             self._inbox.put(Started(span, time.monotonic(), handle, session, task))
-            self._revive()
-            self._wake(urgent=False)
+            self._wake(urgent=False)  # should the thread be dead, the span's end revives it
 
     def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> bool:
         """Spans have ended. With a receipt they are taken at once, and it is settled when the

@@ -41,6 +41,9 @@ _PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LONE: Final = re.compile("[\ud800-\udfff]")
 _WHOLE: Final = frozenset({str, bool, int, type(None)})
 _SCALARS: Final = _WHOLE | {float}
+_PERHAPS: Final = _SCALARS | {tuple}
+"""Types of which a value may be plain, as those from the SDK are."""
+_TEXT: Final = frozenset({str})
 
 
 def plain_attributes(given: Mapping[str, object], repairs: Repairs) -> Mapping[str, object]:
@@ -48,10 +51,15 @@ def plain_attributes(given: Mapping[str, object], repairs: Repairs) -> Mapping[s
 
     Integers beyond 64 bits and lone surrogates pass: encoding finds them without a search.
     """
-    if _WHOLE.issuperset(map(type, given.values())) and {str}.issuperset(map(type, given)):
-        return given
-    if all(type(key) is str and _is_plain(value) for key, value in given.items()):
-        return given
+    if _TEXT.issuperset(map(type, given)):
+        kinds = set(map(type, given.values()))
+        if kinds <= _WHOLE:
+            return given
+        # The kinds before the values: of most spans one or two values have to be looked at.
+        if kinds <= _PERHAPS:
+            perhaps = [value for value in given.values() if type(value) not in _WHOLE]
+            if all(map(_is_plain, perhaps)):
+                return given
     walk = _Walk(repairs, MAX_VALUES)
     made: dict[str, object] = {}
     for key, value in given.items():

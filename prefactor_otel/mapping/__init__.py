@@ -117,9 +117,11 @@ class AgentSpan(NamedTuple):
 
 def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> AgentSpan:
     """The agent span of an OTel span; of an open one, what it carries so far."""
+    if view.events:
+        view = events.with_details(view)
     kind = _type_of(view, below)
     content = Content(view)
-    for dialect in _spoken(content.keys, bool(view.events)):
+    for dialect in content.names.known(_spoken, bool(view.events)):
         dialect.read(content, kind)
     single = scalars.read(content, kind)
     repairs: Repairs = set()
@@ -161,7 +163,6 @@ def _type_of(view: SpanView, below: Below) -> SpanType:
     return span_type(view.attributes, view.name, serves=serves, below=below)
 
 
-@lru_cache(maxsize=512)
 def _spoken(keys: tuple[str, ...], has_events: bool) -> tuple[Dialect, ...]:
     """The dialects that these names belong to."""
     names = (*keys, EVENTS) if has_events else keys
@@ -238,15 +239,19 @@ def _metadata(
     capture: Capture,
     repairs: Repairs,
 ) -> dict[str, object]:
-    used, used_events = content.used, content.used_events
-    left = {key: value for key, value in view.attributes.items() if key not in used}
+    used_events = content.used_events
+    left = dict(view.attributes)
+    for key in content.used:
+        left.pop(key, None)
     if content.left:
-        left |= content.left
+        left |= {key: dict(rest) for key, rest in content.left.items()}
     everything = capture.inputs and capture.outputs
     metadata = left if everything else _without_content(left, capture)
-    if not metadata.keys().isdisjoint(RESERVED):
-        clashing = metadata.keys() & RESERVED
-        metadata["attributes"] = {key: metadata.pop(key) for key in sorted(clashing)}
+    clashing = content.names.known(_reserved)
+    if clashing and not clashing.isdisjoint(metadata):
+        metadata["attributes"] = {
+            key: metadata.pop(key) for key in sorted(clashing & metadata.keys())
+        }
     metadata |= single.labels
     metadata["kind"] = view.kind
     if single.response_model is not None:
@@ -256,9 +261,12 @@ def _metadata(
         metadata["otel.name"] = original
     if view.scope_name:
         metadata["scope"] = {"name": view.scope_name, "version": view.scope_version}
-    events = [e for number, e in enumerate(view.events) if number not in used_events]
-    if events:
-        metadata["events"] = [_event(event, capture) for event in events]
+    if len(view.events) > len(used_events):
+        metadata["events"] = [
+            _event(event, capture)
+            for number, event in enumerate(view.events)
+            if number not in used_events
+        ]
     if view.links:
         metadata["links"] = [
             {"trace_id": key.trace_hex, "span_id": key.span_hex, "attributes": dict(attributes)}
@@ -268,10 +276,14 @@ def _metadata(
         metadata["resource"] = dict(view.resource)
     if view.dropped_attributes:
         metadata["dropped_attributes"] = view.dropped_attributes
-    repaired = [*_repaired(view), *hygiene.told(repairs)]
-    if repaired:
-        metadata["repaired"] = repaired
+    repaired = _repaired(view)
+    if repaired or repairs:
+        metadata["repaired"] = [*repaired, *hygiene.told(repairs)]
     return metadata
+
+
+def _reserved(keys: tuple[str, ...]) -> frozenset[str]:
+    return RESERVED.intersection(keys)
 
 
 def _repaired(view: SpanView) -> list[str]:

@@ -3,12 +3,16 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Literal
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple, TypeVar, TypeVarTuple, cast
 
 import orjson
 
 from prefactor_otel.hygiene import NotFinite
 from prefactor_otel.span import Attributes, SpanView
+
+About = TypeVarTuple("About")
+T = TypeVar("T")
 
 Slot = Literal[
     "system",
@@ -30,8 +34,37 @@ Slot = Literal[
 ]
 
 
+class Part(NamedTuple):
+    """What a slot shows of an attribute, and the rest of it, which stays in the metadata under the
+    attribute's name."""
+
+    shown: object
+    rest: Mapping[str, object]
+
+
 EVENTS: Final = "events"
 """Stands for the names of all events: those are too many to remember anything by them."""
+
+
+class Names:
+    """The names of a span's attributes. An instrumentation writes the same ones again and again,
+    so what follows from the names alone is worked out once."""
+
+    __slots__ = ("_known", "keys")
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self.keys = keys
+        self._known: dict[object, object] = {}
+
+    def known(self, work: Callable[[tuple[str, ...], *About], T], *about: *About) -> T:
+        """What ``work`` makes of these names; it is a function of the module, and pure."""
+        found = self._known.get((work, about))
+        if found is None:
+            found = self._known[work, about] = work(self.keys, *about)
+        return cast("T", found)
+
+
+names_of = lru_cache(maxsize=512)(Names)
 
 
 class Content:
@@ -39,25 +72,28 @@ class Content:
     counts as used; everything else ends up in the payload's metadata, so that nothing is lost."""
 
     __slots__ = (
-        *("_companions", "_repeated", "_rests", "_sources", "attributes", "events", "keys"),
-        *("left", "slots", "taken", "used_events"),
+        *("_companions", "_repeated", "_rests", "_sources", "attributes", "events", "left"),
+        *("names", "slots", "taken", "used_events"),
     )
 
     def __init__(self, view: SpanView) -> None:
         self.attributes: Attributes = view.attributes
-        self.keys = tuple(view.attributes)
-        """The attributes' names. An instrumentation writes the same ones again and again, so what
-        follows from the names alone is worth remembering by them."""
+        self.names = names_of(tuple(view.attributes))
         self.events = view.events
         self.slots: dict[Slot, object] = {}
-        self.left: dict[str, object] = {}
+        self.left: dict[str, Mapping[str, object]] = {}
         """Of attributes that are shown in part, what is left of them."""
         self.taken: set[str] = set()
         self.used_events: set[int] = set()
-        self._rests: dict[str, object] = {}
+        self._rests: dict[str, Mapping[str, object]] = {}
         self._sources: dict[Slot, tuple[Iterable[str], Iterable[int]]] = {}
-        self._companions: list[tuple[str, str]] = []
-        self._repeated: list[str] = []
+        self._companions: tuple[tuple[str, str], ...] = ()
+        self._repeated: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The attributes' names."""
+        return self.names.keys
 
     def has(self, *slots: Slot) -> bool:
         """Whether any of these is filled."""
@@ -68,10 +104,14 @@ class Content:
         sources = self._sources.get(slot)
         if sources is None:
             return None
-        self.taken.update(sources[0])
+        keys, events = sources
         if self._rests:
-            self.left |= {key: rest for key, rest in self._rests.items() if key in sources[0]}
-        self.used_events.update(sources[1])
+            self.left.update((key, self._rests[key]) for key in keys if key in self._rests)
+            self.taken.update(key for key in keys if key not in self._rests)
+        elif keys:
+            self.taken.update(keys)
+        if events:
+            self.used_events.update(events)
         return self.slots[slot]
 
     def show_all(self, fields: dict[str, object], names: Mapping[Slot, str]) -> None:
@@ -98,9 +138,13 @@ class Content:
             if value is None:
                 continue
             converted = convert(value) if convert is not None else value
+            if type(converted) is Part:
+                converted, rest = converted
+                if rest and not partly:
+                    self._rests[key] = rest
             if converted is not None:
                 self.slots[slot] = converted
-                self._sources[slot] = ((), ()) if partly else ((key,), ())
+                self._sources[slot] = _NOWHERE if partly else ((key,), ())
                 return
 
     def fill(
@@ -109,35 +153,38 @@ class Content:
         """Fill an empty slot with a value made of these attributes and events (by their number);
         None fills nothing."""
         if value is not None and slot not in self.slots:
-            self.slots[slot] = value
+            self.slots[slot] = value.shown if type(value) is Part else value
             self._sources[slot] = (keys, events)
 
-    def leave(self, key: str, rest: object) -> None:
+    def leave(self, key: str, rest: Mapping[str, object]) -> None:
         """Of an attribute that slots show in part, keep this rest under its name."""
         self._rests[key] = rest
 
     def belongs(self, key: str, to: str) -> None:
         """An attribute says the same as another, or something about it: used where that is."""
         if key in self.attributes and to in self.attributes:
-            self._companions.append((key, to))
+            self._companions += ((key, to),)
 
     def repeats(self, key: str) -> None:
         """An attribute says what another says, and is told under that one's name alone."""
-        self._repeated.append(key)
+        self._repeated += (key,)
 
     @property
     def used(self) -> set[str]:
         """The attributes that are shown somewhere."""
         for key, to in self._companions:
-            if to in self.taken:
+            if to in self.taken or to in self.left:
                 self.taken.add(key)
         self.taken.update(self._repeated)
         return self.taken
 
 
+_NOWHERE: Final = ((), ())
+
+
 def parsed(value: object) -> object:
     """The value of a JSON text that holds an object or array; anything else unchanged."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
+    if isinstance(value, str) and value.startswith(("{", "[")):
         try:
             return orjson.loads(value)
         except orjson.JSONDecodeError:
@@ -151,6 +198,11 @@ def decoded(value: object) -> object:
     if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
         return _loads_leniently(value)
     return parsed(value)
+
+
+def plain_text(value: object) -> str | None:
+    """A text that is no JSON; None for anything else."""
+    return value if isinstance(value, str) and value and parsed(value) is value else None
 
 
 def settings(value: object) -> dict[str, object] | None:

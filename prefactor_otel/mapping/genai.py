@@ -1,8 +1,9 @@
 """Reader of the OpenTelemetry GenAI conventions: structured attributes (trusted most)."""
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, parsed, settings
+from prefactor_otel.mapping.content import Content, Slot, decoded, parsed, plain_text, settings
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import (
     finish_reasons,
@@ -19,30 +20,25 @@ VOCABULARY: Final = (
     *("gen_ai.tool.", "gen_ai.agent.tools", "gen_ai.retrieval.", "gen_ai.embeddings."),
 )
 
+Offer = tuple[Slot, tuple[str, ...], Callable[[object], object] | None]
+"""A slot, the attributes that fill it, and what makes its value of theirs."""
+
 
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from ``gen_ai.*`` attributes."""
-    content.offer("system", [GenAI.SYSTEM_INSTRUCTIONS], text_of)
-    content.offer("asked", [GenAI.INPUT_MESSAGES], messages)
+    for slot, keys, convert in content.names.known(_offers, span_type):
+        content.offer(slot, keys, convert)
     if GenAI.OUTPUT_MESSAGES in content.attributes:
         answered = parsed(content.attributes[GenAI.OUTPUT_MESSAGES])
         reasons = finish_reasons(answered)
         shown = [GenAI.OUTPUT_MESSAGES] if len(reasons) < 2 else []
         content.fill("answered", messages(answered), shown)
         content.fill("stop_reason", reasons[0] if reasons else None)
-    fill_tools(content, GenAI.TOOL_DEFINITIONS)
-    fill_tools(content, GenAI.AGENT_TOOLS)
-    if span_type is SpanType.TOOL:
-        content.offer("arguments", [GenAI.TOOL_ARGUMENTS], tool_arguments)
-        content.offer("result", [GenAI.TOOL_RESULT], tool_result)
-    if span_type is SpanType.RETRIEVER:
-        content.offer("query", [GenAI.RETRIEVAL_QUERY])
-        content.offer("documents", [GenAI.RETRIEVAL_DOCUMENTS], parsed)
-    if span_type is SpanType.EMBEDDING:
-        content.offer("texts", [GenAI.INPUT_MESSAGES], texts_of)
-        content.offer("dimensions", [GenAI.EMBEDDING_DIMENSIONS])
-    if not REQUEST_PARAMETERS.keys().isdisjoint(content.keys):
-        given = [key for key in REQUEST_PARAMETERS if key in content.attributes]
+        content.fill("output", plain_text(answered), [GenAI.OUTPUT_MESSAGES])
+    for key in content.names.known(_declarations):
+        fill_tools(content, key)
+    given = content.names.known(_parameters)
+    if given:
         named = {REQUEST_PARAMETERS[key]: content.attributes[key] for key in given}
         content.fill("parameters", settings(named), given)
 
@@ -52,6 +48,20 @@ def fill_tools(content: Content, key: str) -> None:
     declared = parsed(content.attributes.get(key))
     if declared is not None:
         content.fill("tools", tool_names(declared), [key] if only_names(declared) else [])
+
+
+def _offers(keys: tuple[str, ...], span_type: SpanType) -> Sequence[Offer]:
+    """What spans of these names and this type can fill."""
+    offers = (*_OF_ANY, *_OF_TYPE.get(span_type, ()))
+    return [offer for offer in offers if not set(offer[1]).isdisjoint(keys)]
+
+
+def _declarations(keys: tuple[str, ...]) -> Sequence[str]:
+    return [key for key in (GenAI.TOOL_DEFINITIONS, GenAI.AGENT_TOOLS) if key in keys]
+
+
+def _parameters(keys: tuple[str, ...]) -> Sequence[str]:
+    return [key for key in REQUEST_PARAMETERS if key in keys]
 
 
 def tool_names(value: object) -> object:
@@ -85,3 +95,24 @@ def _tool_name(tool: object) -> object:
         if isinstance(inner, dict):
             return inner.get("name", tool)
     return tool.get("name", tool)
+
+
+_OF_ANY: Final[tuple[Offer, ...]] = (
+    ("system", (GenAI.SYSTEM_INSTRUCTIONS,), text_of),
+    ("asked", (GenAI.INPUT_MESSAGES,), messages),
+    ("input", (GenAI.INPUT_MESSAGES,), plain_text),
+)
+_OF_TYPE: Final[dict[SpanType, tuple[Offer, ...]]] = {
+    SpanType.TOOL: (
+        ("arguments", (GenAI.TOOL_ARGUMENTS,), lambda value: tool_arguments(decoded(value))),
+        ("result", (GenAI.TOOL_RESULT,), lambda value: tool_result(decoded(value))),
+    ),
+    SpanType.RETRIEVER: (
+        ("query", (GenAI.RETRIEVAL_QUERY,), None),
+        ("documents", (GenAI.RETRIEVAL_DOCUMENTS,), parsed),
+    ),
+    SpanType.EMBEDDING: (
+        ("texts", (GenAI.INPUT_MESSAGES,), texts_of),
+        ("dimensions", (GenAI.EMBEDDING_DIMENSIONS,), None),
+    ),
+}

@@ -29,10 +29,11 @@ class SpanType(StrEnum):
     HANDOFF = "handoff"
     SPAN = "span"
 
-    @property
-    def schema_name(self) -> str:
-        """The name under which the API knows the type."""
-        return f"{SCHEMA_PREFIX}:{self.value}"
+    schema_name: str
+    """The name under which the API knows the type."""
+
+    def __init__(self, value: str) -> None:
+        self.schema_name = f"{SCHEMA_PREFIX}:{value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ AGENT_NAME: Final = (
     "agent_name",
     "graph.node.name",
     "graph.node.id",
+    "traceloop.entity.name",
     "name",
 )
 

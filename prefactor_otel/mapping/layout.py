@@ -18,6 +18,10 @@ _ASKED: Final[dict[Slot, str]] = {
 }
 _TASK: Final[dict[Slot, str]] = {"system": "system", "asked": "messages"}
 _GIVEN: Final[dict[Slot, str]] = {"input": "input"}
+_TEXTS: Final[dict[Slot, str]] = {"texts": "input", "input": "input"}
+_ANSWERED: Final[dict[Slot, str]] = {"answered": "messages"}
+_SAID: Final[dict[Slot, str]] = {"output": "content"}
+_RESULT: Final[dict[Slot, str]] = {"result": "output"}
 
 
 def inputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Fields:
@@ -28,7 +32,7 @@ def inputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Fields
     if scalars.model is not None:
         fields["model"] = scalars.model
     if span_type is SpanType.EMBEDDING:
-        content.show_all(fields, {"texts": "input", "input": "input"})
+        content.show_all(fields, _TEXTS)
     elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
         content.show_all(fields, {"query": "query", "candidates": "documents"})
     elif span_type is SpanType.LLM:
@@ -46,9 +50,9 @@ def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Field
     """The payload's outputs."""
     fields: Fields = {}
     if span_type is SpanType.LLM:
-        content.show_all(fields, {"answered": "messages"})
+        content.show_all(fields, _ANSWERED)
         if "messages" not in fields:
-            content.show_all(fields, {"output": "content"})
+            content.show_all(fields, _SAID)
         calls = tool_calls(fields.get("messages"))
         if calls:
             fields["tool_calls"] = calls
@@ -66,7 +70,7 @@ def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Field
         if not fields:
             content.show_all(fields, {"output": "documents"})
     elif span_type is SpanType.TOOL:
-        content.show_all(fields, {"result": "output"})
+        content.show_all(fields, _RESULT)
     else:
         _show_answer(fields, content)
     return fields

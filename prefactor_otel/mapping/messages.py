@@ -10,10 +10,10 @@ with it (ids, signatures, encrypted thoughts) is its ``reasoning_details``.
 """
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from prefactor_otel.mapping.content import parsed
+from prefactor_otel.mapping.content import Part, parsed
 
 _ROLES: Final = {
     "human": "user",
@@ -29,16 +29,20 @@ _ROLES: Final = {
 def messages(value: object) -> list[object] | None:
     """A list of messages, from its JSON or itself; None when it is no list."""
     value = parsed(value)
-    if isinstance(value, dict) and isinstance(value.get("messages"), list):
-        value = value["messages"]
+    if isinstance(value, dict):
+        inner = value.get("messages")
+        value = inner if isinstance(inner, list) else [value] if "role" in value else None
+    elif isinstance(value, (list, tuple)) and value and isinstance(value[0], str):
+        value = [parsed(entry) for entry in value]  # an attribute's array can hold texts only
     if not isinstance(value, list) or not value:
         return None
     if len(value) == 1 and isinstance(value[0], list):  # LangChain batches what it sends
         value = value[0]
     told: list[object] = []
     for entry in value:
-        if isinstance(entry, dict) and len(_blocks(entry)) > 1:
-            told += [message(part) for part in _apart(entry)]
+        blocks = entry.get("parts", entry.get("content")) if isinstance(entry, dict) else None
+        if isinstance(blocks, list) and len(blocks) > 1 and any(map(_is_answer, blocks)):
+            told += [message(part) for part in _apart(entry, blocks)]
         else:
             told.append(message(entry))
     return told
@@ -57,20 +61,12 @@ def role_name(role: object) -> object:
     return _ROLES.get(role, role) if isinstance(role, str) else role
 
 
-def _blocks(entry: Mapping[str, object]) -> list[object]:
-    blocks = entry.get("parts", entry.get("content"))
-    return blocks if isinstance(blocks, list) else []
-
-
-def _apart(entry: Mapping[str, object]) -> Sequence[object]:
+def _apart(entry: Mapping[str, object], blocks: list[object]) -> Sequence[object]:
     """The answers of several tools in one message (Anthropic, Bedrock, Gemini), each on its own,
     because each answers another call."""
     holder = "parts" if "parts" in entry else "content"
-    blocks = _blocks(entry)
-    answers = [block for block in blocks if _block_answer(block) is not None]
-    if not answers:
-        return [entry]
-    others = [block for block in blocks if _block_answer(block) is None]
+    answers = [block for block in blocks if _is_answer(block)]
+    others = [block for block in blocks if not _is_answer(block)]
     return [{**entry, holder: [block]} for block in answers] + (
         [{**entry, holder: others}] if others else []
     )
@@ -81,6 +77,8 @@ def message(entry: object) -> object:
     if not isinstance(entry, dict):
         return entry
     parts, content = entry.get("parts"), entry.get("content")
+    if isinstance(parts, str):
+        parts = parsed(parts)
     if isinstance(parts, list):
         return _from_blocks(entry, parts)
     if "role" in entry and isinstance(content, str):
@@ -101,12 +99,14 @@ def message(entry: object) -> object:
 
 def from_event(role: str, content: object, attributes: Mapping[str, object]) -> object:
     """The message of a span event ``gen_ai.<role>.message`` or ``gen_ai.choice``."""
-    content = parsed(content)
-    if isinstance(content, list):
-        return _from_blocks({"role": role, **attributes}, content)
-    if isinstance(content, dict) and "content" in content and "role" in content:
-        return message(content)
-    return _built(role, content, None, attributes)
+    calls = parsed(attributes.get("tool_calls"))
+    told = parsed(content)
+    if isinstance(told, list) and told and all(map(is_block, told)):
+        return _from_blocks({"role": role, **attributes, "tool_calls": calls}, told)
+    is_message = isinstance(told, dict) and not told.keys().isdisjoint(("content", "tool_calls"))
+    if isinstance(told, dict) and is_message and told.get("role", role) == role:
+        return message({"role": role, **told})
+    return _built(role, content, calls, attributes)
 
 
 def text_of(value: object) -> object:
@@ -115,7 +115,7 @@ def text_of(value: object) -> object:
     if not isinstance(value, list):
         return value
     texts = [_block_text(block) for block in value]
-    if texts and all(isinstance(text, str) for text in texts):
+    if texts and all(isinstance(text, str) for text in texts) and not any(map(_beside, value)):
         return "\n".join(text for text in texts if isinstance(text, str))
     return value
 
@@ -134,17 +134,12 @@ def last_content(answered: object) -> object:
     return answered
 
 
-def finish_reason(value: object) -> object:
-    """Why the model stopped: of several answers, the first that says so (GenAI conventions)."""
-    told = finish_reasons(value)
-    return told[0] if told else None
-
-
 def finish_reasons(value: object) -> list[object]:
-    """The different reasons that messages give for their end, the first one first."""
+    """The different reasons that messages give for their end, in order (GenAI conventions)."""
     value = parsed(value)
     found: list[object] = []
-    for entry in value if isinstance(value, list) else ():
+    for each in value if isinstance(value, (list, tuple)) else [value]:
+        entry = parsed(each)
         reason = entry.get("finish_reason") if isinstance(entry, dict) else None
         if reason and reason not in found:
             found.append(reason)
@@ -161,45 +156,80 @@ def tool_calls(answered: object) -> list[object]:
 
 
 def tool_result(value: object) -> object:
-    """What a tool answered, out of the message that a framework wrapped it in."""
+    """What a tool answered, out of the message that a framework wrapped it in; where that tells
+    more than the answer, a ``Part``. What is not certainly such a message stays whole."""
     value = parsed(value)
     if isinstance(value, dict):
-        for wrapper in ("output", "data", "kwargs"):
+        for wrapper, others in _WRAPPERS.items():
             inner = value.get(wrapper)
-            if isinstance(inner, dict) and ("content" in inner or "kwargs" in inner):
-                return tool_result(inner)
+            if isinstance(inner, dict) and value.keys() <= others and _wraps(value, inner):
+                message = {"type": value.get("type"), **inner}
+                return _part_of(value, message, (wrapper, *_OF_WRAPPER))
         if value.keys() >= {"tool_name", "tool_output"}:  # LlamaIndex's result of a step
-            return tool_result(value["tool_output"])
-        if "content" in value and ("tool_call_id" in value or value.get("type") == "tool"):
-            return text_of(value["content"])
+            return _part_of(value, value["tool_output"], ("tool_name", "tool_output"))
+        if _is_tool_message(value):
+            return _part_of(value, text_of(value["content"]), _OF_TOOL_MESSAGE)
         if value.keys() == {"id", "name", "response"}:  # Gemini's function response
             return value["response"]
         if value.keys() >= {"raw_output", "raw_input"} and not value.get("is_error"):
-            return value["raw_output"]  # LlamaIndex
-    if isinstance(value, list) and value and all(_is_block(block) for block in value):
+            return _part_of(value, value["raw_output"], _OF_TOOL_OUTPUT)  # LlamaIndex
+    if isinstance(value, list) and value and all(is_block(block) for block in value):
         return text_of(value)
     return value
 
 
+_WRAPPERS: Final[dict[str, frozenset[str]]] = {
+    "output": frozenset({"output", "kwargs"}),
+    "data": frozenset({"data", "type"}),
+    "kwargs": frozenset({"kwargs", "lc", "type", "id", "name"}),
+}
+"""What LangChain wraps a message in, and what it says beside."""
+_OF_WRAPPER: Final = ("type", "lc", "id", "name")
+_OF_TOOL_MESSAGE: Final = ("content", "type", "name", "additional_kwargs", "response_metadata")
+_OF_TOOL_OUTPUT: Final = ("raw_output", "raw_input", "content", "blocks", "tool_name", "is_error")
+
+
+def _wraps(outer: Mapping[str, object], inner: Mapping[str, object]) -> bool:
+    return _is_tool_message({"type": outer.get("type"), **inner}) or "lc" in outer or "lc" in inner
+
+
+def _is_tool_message(value: Mapping[str, object]) -> bool:
+    return "content" in value and ("tool_call_id" in value or value.get("type") == "tool")
+
+
+def _part_of(value: Mapping[str, object], shown: object, known: Iterable[str]) -> object:
+    rest = {name: other for name, other in value.items() if other and name not in known}
+    inner = tool_result(shown)
+    if isinstance(inner, Part):
+        return Part(inner.shown, {**inner.rest, **rest})
+    return Part(inner, rest) if rest else inner
+
+
 def tool_arguments(value: object) -> object:
-    """A tool's arguments as an object where that is certain; None without a value."""
+    """A tool's arguments as an object where that is certain; None without a value, and a ``Part``
+    where the value tells more than them."""
     value = parsed(value)
     if not isinstance(value, dict):
         return value
     if isinstance(value.get("inputs"), dict) and "input_str" in value:
-        return value["inputs"]
+        return _arguments_part(value, value["inputs"], ("inputs", "input_str"))
     if isinstance(value.get("input_str"), str):
-        return _literal(value["input_str"])
+        return _arguments_part(value, literal(value["input_str"]), ("input_str", "inputs"))
     if isinstance(value.get("kwargs"), dict) and not value.get("args") and value.keys() <= _CALL:
         return value["kwargs"]
     return value
+
+
+def _arguments_part(value: Mapping[str, object], shown: object, known: Iterable[str]) -> object:
+    rest = {name: other for name, other in value.items() if other and name not in known}
+    return Part(shown, rest) if rest else shown
 
 
 _CALL: Final = frozenset({"args", "kwargs", "sanitize_inputs_outputs"})
 """What a call is recorded with; smolagents adds one of its own."""
 
 
-def _literal(text: str) -> object:
+def literal(text: str) -> object:
     """The value of a Python literal, as LangChain writes arguments; else the text."""
     if text[:1] not in ("{", "["):
         return parsed(text)
@@ -216,6 +246,8 @@ def _built(
     built: dict[str, object] = {"role": role_name(role), "content": content}
     if calls and isinstance(calls, list):
         built["tool_calls"] = [_tool_call(call) for call in calls]
+    if source.keys() <= _SHOWN:
+        return built
     for name, value in source.items():
         if value and name not in _SHOWN and not name.startswith("gen_ai."):
             built[_THOUGHTS.get(name, name)] = value
@@ -231,6 +263,8 @@ _THOUGHTS: Final = {"reasoning_content": "reasoning", "thinking": "reasoning"}
 def _from_langchain(inner: Mapping[str, object], outer: Mapping[str, object]) -> dict[str, object]:
     kind = inner.get("type") or inner.get("role") or outer.get("type")
     known = {name: inner[name] for name in ("tool_call_id", "name") if name in inner}
+    if "status" in inner or "artifact" in inner:
+        known |= _failure_in(inner) | {"artifact": inner.get("artifact")}
     content, calls = inner.get("content"), inner.get("tool_calls")
     if isinstance(content, list) and content:
         return _from_blocks({"role": kind, "tool_calls": calls, **known}, content)
@@ -238,16 +272,23 @@ def _from_langchain(inner: Mapping[str, object], outer: Mapping[str, object]) ->
 
 
 def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str, object]:
-    if len(blocks) == 1 and (alone := _block_text(blocks[0])) is not None:
+    if (
+        len(blocks) == 1
+        and (alone := _block_text(blocks[0])) is not None
+        and not _beside(blocks[0])
+    ):
         return _built(source.get("role"), alone, source.get("tool_calls"), source)
     calls: list[object] = []
     thoughts: list[object] = []
     content: list[object] = []
+    details: list[object] = []
     identity = dict(source)
     for block in blocks:
         text = _block_text(block)
         if text is not None:
             content.append(text)
+            if beside := _beside(block):
+                details.append(beside)
             continue
         call, answered = _block_call(block), _block_answer(block)
         if call is not None:
@@ -261,9 +302,11 @@ def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str
             content.append(block)
     told = calls or source.get("tool_calls")
     role = source.get("role")
-    if role == "user" and blocks and all(_block_answer(block) is not None for block in blocks):
+    if role == "user" and blocks and all(map(_is_answer, blocks)):
         role = "tool"  # nobody asks in it
     built = _built(role, _joined(content), told, identity)
+    if details:
+        built["content_details"] = details
     return built | _thought(thoughts) if thoughts else built
 
 
@@ -324,8 +367,20 @@ def _joined(content: list[object]) -> object:
     return content[0] if len(content) == 1 else content
 
 
-def _is_block(block: object) -> bool:
-    return isinstance(block, dict) and ("text" in block or "type" in block)
+def is_block(block: object) -> bool:
+    """Whether it is a part of a message, and not whatever has a text."""
+    if not isinstance(block, dict):
+        return False
+    return isinstance(block.get("type"), str) or (len(block) == 1 and not _BLOCKS.isdisjoint(block))
+
+
+_BLOCKS: Final = frozenset(
+    {
+        *("text", "json", "image", "document", "toolUse", "toolResult", "reasoningContent"),
+        *("function_call", "functionCall", "function_response", "functionResponse"),
+    }
+)
+"""What says of a part without a type which part it is (Bedrock, Gemini)."""
 
 
 def _block_text(block: object) -> str | None:
@@ -339,6 +394,15 @@ def _block_text(block: object) -> str | None:
     return text if isinstance(text, str) else None
 
 
+def _beside(block: object) -> dict[str, object] | None:
+    """What a block of text holds beside the text: citations, a signature."""
+    if not isinstance(block, dict) or len(block) == 1 or block.keys() == _TEXT_ALONE:
+        return None
+    return {name: value for name, value in block.items() if value and name not in _OF_TEXT} or None
+
+
+_TEXT_ALONE: Final = frozenset({"type", "content"})
+_OF_TEXT: Final = frozenset({"type", "text", "content", "thought", "index"})
 _TEXTS: Final = (None, "text", "input_text", "output_text", "summary_text", "reasoning_text")
 
 
@@ -347,20 +411,36 @@ def _block_call(block: object) -> dict[str, object] | None:
         return None
     if block.get("type") in ("tool_call", "tool_use", "function_call", "tool-call"):
         return _tool_call(block)
-    for holder in ("toolUse", "function_call", "functionCall"):
+    if block.keys().isdisjoint(_CALL_HOLDERS):
+        return None
+    for holder in _CALL_HOLDERS:
         if isinstance(block.get(holder), dict):
             return _tool_call(block[holder])
     return None
 
 
+_CALL_HOLDERS: Final = ("toolUse", "function_call", "functionCall")
+_RESPONSE_HOLDERS: Final = ("function_response", "functionResponse")
+
+
+def _is_answer(block: object) -> bool:
+    """Whether a block answers a call."""
+    return isinstance(block, dict) and (
+        block.get("type") in _ANSWERS
+        or isinstance(block.get("toolResult"), dict)
+        or any(isinstance(block.get(holder), dict) for holder in _RESPONSE_HOLDERS)
+    )
+
+
 def _block_answer(block: object) -> tuple[dict[str, object], object] | None:
     """Which call a block answers, and what it says."""
-    if not isinstance(block, dict):
+    if not isinstance(block, dict) or not _is_answer(block):
         return None
     result = block.get("toolResult")
     if isinstance(result, dict):
-        return {"tool_call_id": result.get("toolUseId")}, text_of(result.get("content"))
-    for holder in ("function_response", "functionResponse"):
+        called = {"tool_call_id": result.get("toolUseId"), **_failure_in(result)}
+        return called, text_of(result.get("content"))
+    for holder in _RESPONSE_HOLDERS:
         inner = block.get(holder)
         if isinstance(inner, dict):
             called = {"tool_call_id": inner.get("id"), "name": inner.get("name")}
@@ -369,10 +449,17 @@ def _block_answer(block: object) -> tuple[dict[str, object], object] | None:
         answered = _first_of(block, "response", "result", "content", "output")
         call_id = _first_of(block, "call_id", "id", "tool_use_id", "toolCallId")
         called = {"tool_call_id": call_id, "name": _first_of(block, "name", "toolName")}
-        return called, _plain(answered)
+        return called | _failure_in(block), _plain(answered)
     return None
 
 
+def _failure_in(answer: Mapping[str, object]) -> dict[str, object]:
+    """What an answer says of a tool that failed."""
+    told = {name: answer.get(name) for name in ("status", "is_error", "isError")}
+    return {name: value for name, value in told.items() if value and value not in _WELL}
+
+
+_WELL: Final = ("success", "completed")
 _ANSWERS: Final = ("tool_call_response", "tool_result", "tool-result", "function_call_output")
 
 
@@ -387,11 +474,23 @@ def _tool_call(call: object) -> dict[str, object]:
         return {"arguments": call}
     function = call.get("function")
     inner: Mapping[str, object] = function if isinstance(function, dict) else call
-    return {
+    told: dict[str, object] = {
         "id": _first_of(call, "call_id", "id", "toolUseId", "toolCallId"),
         "name": _first_of(inner, "name", "toolName"),
         "arguments": parsed(_first_of(inner, "arguments", "args", "input")),
     }
+    if not call.keys() <= _OF_CALL:
+        told |= {name: value for name, value in call.items() if value and name not in _OF_CALL}
+    return told
+
+
+_OF_CALL: Final = frozenset(
+    {
+        *("id", "call_id", "toolUseId", "toolCallId", "name", "toolName", "function"),
+        *("arguments", "args", "input", "type", "index", "status", "caller"),
+    }
+)
+"""What of a call is shown under a name of ours, or says nothing of it."""
 
 
 def _first_of(source: Mapping[str, object], *names: str) -> object:

@@ -5,7 +5,6 @@ oldest.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, Slot, parsed, settings
@@ -15,11 +14,14 @@ from prefactor_otel.mapping.messages import role_name, said_and_thought
 
 VOCABULARY: Final = (
     *("llm.input_messages.", "llm.output_messages.", "llm.tools.", "llm.invocation_parameters"),
+    *("llm.prompts.", "llm.choices."),
     *("retrieval.", "embedding.", "reranker."),
 )
 INPUT_MESSAGES: Final = "llm.input_messages."
 OUTPUT_MESSAGES: Final = "llm.output_messages."
 TOOLS: Final = "llm.tools."
+PROMPTS: Final = "llm.prompts."
+CHOICES: Final = "llm.choices."
 INVOCATION_PARAMETERS: Final = "llm.invocation_parameters"
 DOCUMENTS: Final = "retrieval.documents."
 EMBEDDINGS: Final = "embedding.embeddings."
@@ -32,7 +34,7 @@ Node = dict[str, object]
 _OF_MESSAGE: Final = frozenset(
     {
         *("role", "content", "contents", "name", "tool_calls", "tool_call_id", "function"),
-        *("function_call_name", "function_call_arguments_json"),
+        *("function_call_name", "function_call_arguments_json", "reasoning_content"),
     }
 )
 """What of a message is shown; the rest stays where it is."""
@@ -46,6 +48,8 @@ def read(content: Content, span_type: SpanType) -> None:
         _fill(content, "asked", INPUT_MESSAGES, _message)
         _fill(content, "answered", OUTPUT_MESSAGES, _message)
     if span_type is SpanType.LLM:
+        _fill_texts(content, "input", PROMPTS, "prompt")
+        _fill_texts(content, "output", CHOICES, "completion")
         _fill(content, "tools", TOOLS, _tool_name)
         _fill_parameters(content)
     if span_type is SpanType.RETRIEVER:
@@ -64,6 +68,8 @@ def _fill(
     if content.has(slot):
         return
     entries, used = unflattened(content, prefix)
+    if not entries:
+        return
     built = [build(entry) for entry in entries]
     kept = [entry for entry in built if entry is not None]
     if kept:
@@ -99,6 +105,15 @@ def _of_shown(used: list[str], prefix: str, shown: list[bool]) -> list[str]:
     ]
 
 
+def _fill_texts(content: Content, slot: Slot, prefix: str, holder: str) -> None:
+    """The texts of a completion, which has no messages."""
+    entries, used = unflattened(content, prefix)
+    texts = [_inside(entry, holder).get("text") for entry in entries]
+    if texts and None not in texts:
+        told = [key for key in used if key.endswith(".text")]
+        content.fill(slot, texts[0] if len(texts) == 1 else texts, told)
+
+
 def _fill_embeddings(content: Content) -> None:
     entries, used = unflattened(content, EMBEDDINGS)
     inner = [_inside(entry, "embedding") for entry in entries]
@@ -113,9 +128,12 @@ def _fill_embeddings(content: Content) -> None:
 
 def unflattened(content: Content, prefix: str) -> tuple[list[Node], list[str]]:
     """The nodes under ``prefix.N.`` in the order of N, and the attributes that they came from."""
+    paths = content.names.known(_paths, prefix)
+    if not paths:
+        return [], []
     nodes: dict[int, Node] = {}
     used: list[str] = []
-    for key, index, above, name in _paths(content.keys, prefix):
+    for key, index, above, name in paths:
         node = nodes.get(index)
         if node is None:
             node = nodes[index] = {}
@@ -124,7 +142,6 @@ def unflattened(content: Content, prefix: str) -> tuple[list[Node], list[str]]:
     return [nodes[index] for index in sorted(nodes)], used
 
 
-@lru_cache(maxsize=1024)
 def _paths(keys: tuple[str, ...], prefix: str) -> tuple[tuple[str, int, list[str], str], ...]:
     """Of the keys under a prefix: their index, and the path that follows it with its last name."""
     found = []
@@ -185,6 +202,8 @@ def _message(entry: Node) -> Node | None:
         calls.append({"id": None, "name": node["function_call_name"], "arguments": called})
     if "function" in node and content is None:
         return _answer_of_function(node)
+    if "reasoning_content" in node:
+        thought.setdefault("reasoning", node["reasoning_content"])
     if content is None and not calls and not thought:
         return None
     message: Node = {"role": role_name(node.get("role")), "content": content, **thought}

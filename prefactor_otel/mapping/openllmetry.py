@@ -4,7 +4,7 @@ from typing import Final
 
 from prefactor_otel.mapping.content import Content, Slot, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
-from prefactor_otel.mapping.messages import messages, tool_arguments, tool_result
+from prefactor_otel.mapping.messages import is_block, messages, tool_arguments, tool_result
 from prefactor_otel.mapping.openinference import Node, in_order, unflattened
 from prefactor_otel.mapping.whole import messages_alone, messages_of_updates
 from prefactor_otel.semconv.genai import GenAI
@@ -22,7 +22,7 @@ TASK_INPUT: Final = "gen_ai.task.input"
 TASK_OUTPUT: Final = "gen_ai.task.output"
 TASK_ARGUMENTS: Final = "tool.arguments"
 _OF_MESSAGE: Final = frozenset(
-    {"role", "content", "reasoning", "tool_calls", "tool_call_id", "finish_reason"}
+    {"role", "content", "user", "reasoning", "tool_calls", "tool_call_id", "finish_reason"}
 )
 """What of a message is shown; the rest stays where it is."""
 
@@ -31,9 +31,16 @@ def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from the older flattened attributes, then from what the entity was given."""
     if span_type is SpanType.LLM:
         _read_flattened(content)
+    elif span_type is SpanType.EMBEDDING:
+        texts, used = _contents(content, PROMPTS)
+        content.fill("texts", texts, used)
+    elif span_type is SpanType.RERANKER:
+        query, used = _contents(content, PROMPTS)
+        content.fill("query", query[0] if query and len(query) == 1 else query, used)
+        content.fill("documents", *_contents(content, COMPLETIONS))
     elif span_type is SpanType.TOOL:
         content.offer("arguments", [TASK_ARGUMENTS, ENTITY_INPUT], tool_arguments)
-        content.offer("result", [ENTITY_OUTPUT], tool_result)
+        content.offer("result", [ENTITY_OUTPUT], lambda value: tool_result(decoded(value)))
         _use_twins_of_tools(content)
     if span_type in (SpanType.AGENT, SpanType.CHAIN):
         content.offer("asked", [ENTITY_INPUT, TASK_INPUT], _asked)
@@ -50,6 +57,13 @@ def _read_flattened(content: Content) -> None:
     functions, used = unflattened(content, FUNCTIONS)
     names = [function["name"] for function in functions if "name" in function]
     content.fill("tools", names or None, [key for key in used if key.endswith(".name")])
+
+
+def _contents(content: Content, prefix: str) -> tuple[list[object] | None, list[str]]:
+    """The contents of what stands as messages and are none, and where they came from."""
+    entries, used = unflattened(content, prefix)
+    found = [entry.get("content", entry.get("user")) for entry in entries]
+    return (found, used) if found and None not in found else (None, [])
 
 
 def _use_twins(content: Content) -> None:
@@ -91,15 +105,16 @@ def _fill_messages(content: Content, slot: Slot, prefix: str) -> None:
     entries, used = unflattened(content, prefix)
     if not entries:
         return
+    role = "user" if slot == "asked" else "assistant"
     if not all(entry.keys() <= _OF_MESSAGE for entry in entries):
         after = len(prefix)
         used = [key for key in used if key[after:].split(".", 2)[1] in _OF_MESSAGE]
-    content.fill(slot, messages([_message(entry) for entry in entries]), used)
+    content.fill(slot, messages([_message(entry, role) for entry in entries]), used)
     if slot == "answered":
         content.fill("stop_reason", entries[0].get("finish_reason"))
 
 
-def _message(entry: Node) -> Node:
+def _message(entry: Node, role: str) -> Node:
     calls = [
         {
             "id": call.get("id"),
@@ -109,8 +124,11 @@ def _message(entry: Node) -> Node:
         for call in in_order(entry.get("tool_calls"))
         if isinstance(call, dict)
     ]
-    content = entry.get("content")
-    message: Node = {"role": entry.get("role"), "content": parsed(content)}
+    content = entry.get("content", entry.get("user"))
+    told = parsed(content)
+    if not isinstance(told, list) or not all(map(is_block, told)):
+        told = content  # a text, be it JSON
+    message: Node = {"role": entry.get("role") or role, "content": told}
     if calls:
         message["tool_calls"] = calls
     for name in ("reasoning", "tool_call_id"):

@@ -57,7 +57,6 @@ class Present(NamedTuple):
     labels: tuple[tuple[str, str], ...]
 
 
-@lru_cache(maxsize=512)
 def _present(keys: tuple[str, ...]) -> Present:
     there = set(keys)
 
@@ -81,7 +80,7 @@ def _present(keys: tuple[str, ...]) -> Present:
 
 def read(content: Content, span_type: SpanType) -> Scalars:
     """The single values, using the attributes that they came from."""
-    present = _present(content.keys)
+    present = content.names.known(_present)
     requested = answered = name = stop_reason = usage = None
     if span_type in COUNTED:
         requested, answered = _models(content, present)
@@ -100,7 +99,7 @@ def read(content: Content, span_type: SpanType) -> Scalars:
         name=name,
         token_usage=usage,
         stop_reason=stop_reason,
-        labels=_labels(content, present),
+        labels=_labels(content, present) if present.labels else {},
     )
 
 
@@ -140,9 +139,7 @@ def _usage(content: Content, present: Present, span_type: SpanType) -> dict[str,
         tokens = content.attributes[key]
         if isinstance(tokens, float) and tokens.is_integer():
             tokens = int(tokens)
-        if not isinstance(tokens, int) or isinstance(tokens, bool):
-            continue
-        if usage.setdefault(name, tokens) == tokens:
+        if type(tokens) is int and usage.setdefault(name, tokens) == tokens:
             content.taken.add(key)
     for key in present.usage_holders:
         _add_inside(usage, content, key)

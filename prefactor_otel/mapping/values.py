@@ -4,14 +4,14 @@ from typing import Final
 
 from prefactor_otel.mapping.content import Content, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
-from prefactor_otel.mapping.messages import tool_arguments, tool_result
+from prefactor_otel.mapping.messages import literal, tool_arguments, tool_result
 from prefactor_otel.mapping.whole import (
     fill_documents,
     last_answer,
     messages_alone,
-    messages_in,
     messages_of_updates,
     query,
+    read_call,
 )
 
 INPUT, OUTPUT = "input.value", "output.value"
@@ -22,8 +22,7 @@ MIME_TYPES: Final = {INPUT: "input.mime_type", OUTPUT: "output.mime_type"}
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from ``input.value`` and ``output.value`` (OpenInference)."""
     if span_type is SpanType.LLM:
-        content.offer("asked", [INPUT], messages_in)
-        content.offer("answered", [OUTPUT], messages_in)
+        read_call(content, INPUT, OUTPUT)
     if span_type in (SpanType.AGENT, SpanType.CHAIN):
         content.offer("asked", [INPUT], messages_alone)
     if span_type is SpanType.CHAIN:
@@ -31,7 +30,7 @@ def read(content: Content, span_type: SpanType) -> None:
     if span_type is SpanType.AGENT:
         content.offer("answer", [OUTPUT], last_answer, partly=True)
     if span_type is SpanType.TOOL:
-        content.offer("arguments", [INPUT], tool_arguments)
+        content.offer("arguments", [INPUT], lambda value: _arguments(content, value))
         content.offer("result", [OUTPUT], lambda value: tool_result(_of_type(content, value)))
     if span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
         content.offer("query", [INPUT], query)
@@ -42,6 +41,13 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("output", [OUTPUT], lambda value: _of_type(content, value))
     for value, mime_type in MIME_TYPES.items():
         content.belongs(mime_type, to=value)
+
+
+def _arguments(content: Content, value: object) -> object:
+    """A tool's arguments; older versions write them as Python does."""
+    if content.attributes.get(MIME_TYPES[INPUT]) == "application/json":
+        return tool_arguments(decoded(value))
+    return tool_arguments(literal(value) if isinstance(value, str) else value)
 
 
 def _of_type(content: Content, value: object) -> object:

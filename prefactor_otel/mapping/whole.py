@@ -130,13 +130,19 @@ def answer_in(response: object) -> tuple[list[object] | None, bool]:
         return None, False
     if "role" in response and ("content" in response or "tool_calls" in response):
         return messages([response]), True
-    if isinstance(response.get("message"), dict):
-        return messages([response["message"]]), False
+    output = response.get("output")
+    said = response.get("message", output.get("message") if isinstance(output, dict) else None)
+    if isinstance(said, dict):  # Ollama, Bedrock
+        return messages([said]), False
     if isinstance(response.get("messages"), list):
         return messages_in(response), len(response) == 1
     choices = response.get("choices", response.get("generations"))
     if isinstance(choices, list):
         return _of_choices(choices), False
+    candidates = response.get("candidates")
+    if isinstance(candidates, list):
+        told = [answer for each in candidates for answer in _gemini(each) or ()]
+        return told or None, False
     items = _items(response.get("output"))
     if items is not None:
         return messages(items), False
@@ -197,13 +203,21 @@ def stop_reason(response: object) -> object:
     """Why the model stopped, out of its whole response."""
     if not isinstance(response, dict):
         return None
-    choice: object = response.get("choices", response.get("generations"))
+    choice: object = _first_list(response, "choices", "generations", "candidates")
     while isinstance(choice, list) and choice:
         choice = choice[0]
     if isinstance(choice, dict):
         info = choice.get("generation_info")
-        return (info if isinstance(info, dict) else choice).get("finish_reason")
-    return response.get("finish_reason", response.get("stop_reason"))
+        said = info if isinstance(info, dict) else choice
+        return said.get("finish_reason", said.get("finishReason"))
+    return next((response[name] for name in _STOPS if response.get(name)), None)
+
+
+_STOPS: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason")
+
+
+def _first_list(response: Fields, *names: str) -> object:
+    return next((response[name] for name in names if isinstance(response.get(name), list)), None)
 
 
 def _of_choices(choices: list[object]) -> list[object] | None:

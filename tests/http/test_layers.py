@@ -11,7 +11,7 @@ ROOT = Path(prefactor_http.__file__).parent
 LAYERS = (
     {"_lazy"},
     {"exceptions", "pfid", "config", "models", "_json", "_version", "environment"},
-    {"replies", "retry"},
+    {"replies", "retry", "resolver"},
     {"transport"},
     {"endpoints"},
     {"client"},
@@ -20,12 +20,12 @@ LAYERS = (
 """From the leaves up; a module imports from lower layers, or from its own package."""
 
 FOREIGN = {
-    "aiohttp": {"transport.py", "exceptions.py"},
+    "aiohttp": {"transport.py", "resolver.py", "exceptions.py"},
     "tenacity": {"retry.py"},
     "orjson": {"_json.py"},
     "prefactor_otel": set(),
     "opentelemetry": set(),
-    "threading": set(),
+    "threading": {"resolver.py"},
 }
 
 

@@ -1,8 +1,11 @@
 """A forked child has a run of its own and sends its own spans; the parent's are sent once."""
 
+from pathlib import Path
+
 import pytest
 
 from prefactor_otel.devserver import DevServer
+from tests.process.dead import refusing
 from tests.process.scripts import localhost, run_script
 
 FORK = """
@@ -59,3 +62,40 @@ def test_forked_children_have_runs_of_their_own_for_their_traces(api: DevServer)
     assert (ended.code, ended.stderr) == (0, "")
     assert len(api.instances()) == len(api.spans()) == 20 + 4 * 5
     assert {instance["status"] for instance in api.instances()} == {"complete"}
+
+
+IMPORTS = """
+import sys, threading
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is not threading.main_thread():
+            print(threading.current_thread().name, "imports", name)
+
+sys.meta_path.insert(0, Watch())
+from prefactor_otel import PrefactorSpanProcessor, TracerProvider
+
+processor = PrefactorSpanProcessor(schedule_delay=0.01, spool_dir=SPOOL)
+provider = TracerProvider(span_processors=[processor])
+for number in range(3):
+    with provider.get_tracer("agent").start_as_current_span("step") as span:
+        span.record_exception(ValueError("no"))
+    provider.force_flush(500)
+provider.shutdown()
+"""
+
+
+@pytest.mark.parametrize("with_spool", [False, True])
+@pytest.mark.parametrize("is_up", [True, False])
+def test_no_module_is_imported_by_a_thread_of_ours(
+    api: DevServer, tmp_path: Path, with_spool: bool, is_up: bool
+) -> None:
+    """A child that is forked amid an import in another thread waits for that for ever."""
+    with refusing() as nowhere:
+        ended = run_script(
+            IMPORTS.replace("SPOOL", repr(str(tmp_path / "spool") if with_spool else None)),
+            localhost(api) if is_up else nowhere,
+            api.token,
+            PREFACTOR_SHUTDOWN_TIMEOUT="1",
+        )
+    assert (ended.code, ended.stdout) == (0, "")

@@ -1,0 +1,134 @@
+"""How many steps of Python a span takes on its way into a request: what no busy machine changes.
+
+python -m tests.benchmarks.hot_path           # what was recorded, and what it is now
+python -m tests.benchmarks.hot_path --renew   # record what it is now
+"""
+
+import gc
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from prefactor_otel.answers import judge_output
+from prefactor_otel.config import Config
+from prefactor_otel.inbox import Ended, Started
+from prefactor_otel.intake import Intake
+from prefactor_otel.ledger import Ledger, QuietLog
+from prefactor_otel.mapping import Capture, agent_span
+from prefactor_otel.outbox import Outbox
+from prefactor_otel.receipt import Receipt
+from prefactor_otel.run import Run
+from prefactor_otel.span import SpanView, view_of
+from prefactor_otel.wire import RunRecord, bulk_item
+from tests.benchmarks.driving import readable
+from tests.benchmarks.workload import DIALECTS, SPANS_A_RUN, runs
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
+
+RECORDED: Final = Path(__file__).with_name("hot_path.json")
+RUNS: Final = 16
+VERSION: Final = f"{sys.version_info[0]}.{sys.version_info[1]}"
+"""Of Python: each compiles to steps of its own."""
+_SUCCESS: Final = {"status": "success"}
+
+Counts = dict[str, float]
+
+
+def counts() -> Counts:
+    """Steps (bytecode instructions) a span, by dialect and part of the way; within a hundredth the
+    same on every machine that has this version of Python."""
+    found: Counts = {}
+    for dialect in DIALECTS:
+        spans = readable(runs(dialect, "1 KB", RUNS * SPANS_A_RUN))
+        views = [view_of(span) for span in spans]
+        ways: dict[str, Callable[[], object]] = {
+            "view": partial(_viewed, spans),
+            "mapping": partial(_mapped, views),
+            "from its end to a request": partial(_through, spans, live=False),
+            "from its start to a request": partial(_through, spans, live=True),
+        }
+        for part, work in ways.items():
+            work()  # what is worked out once is no cost of a span
+            found[f"{dialect}: {part}"] = round(_steps_of(work) / len(spans), 1)
+    return found
+
+
+def recorded() -> Counts:
+    """The counts of the last renewal under this version of Python; empty without one."""
+    return _all_recorded().get(VERSION, {})
+
+
+def _all_recorded() -> dict[str, Counts]:
+    values: dict[str, Counts] = json.loads(RECORDED.read_text())
+    return values
+
+
+def _renew(now: Counts) -> None:
+    values = dict(sorted((_all_recorded() | {VERSION: now}).items()))
+    RECORDED.write_text(json.dumps(values, indent=2) + "\n")
+
+
+def _viewed(spans: Sequence[ReadableSpan]) -> None:
+    for span in spans:
+        view_of(span)
+
+
+def _mapped(views: Sequence[SpanView]) -> None:
+    for view in views:
+        agent_span(view, Capture())
+
+
+def _through(spans: Sequence[ReadableSpan], *, live: bool) -> None:
+    """Everything between the doors and the socket, on this thread."""
+    config = Config(api_token="pf_hot", agent_name="hot", agent_version="1")
+    ledger, log, run = Ledger(), QuietLog(), Run()
+    outbox = Outbox(config.max_queue_size, config.max_queue_bytes, ledger, log)
+    intake = Intake(config, run, outbox, ledger, log)
+    for span in reversed(spans) if live else ():  # parents end last, and start first
+        intake.take(Started(span, 0.0))
+    intake.take(Ended(spans, Receipt()))
+    record = RunRecord("an instance", 7)
+    while outbox.queued:
+        for entry in outbox.lease(config.max_batch_size, config.max_request_bytes):
+            if entry.item.span is not None:
+                bulk_item(record, entry.item, outbox.lost.nearest(entry.item.parent))
+                judge_output(entry.item.operation, _SUCCESS)
+            outbox.settle(entry)
+            entry.resolve(lost=False)
+
+
+def _steps_of(work: Callable[[], object]) -> int:
+    steps = 0
+
+    def count(frame: FrameType, event: str, _: object) -> "TraceFunction":
+        nonlocal steps
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        steps += event == "opcode"
+        return count
+
+    before = sys.gettrace()
+    gc.collect()
+    gc.disable()  # what it would clear away here was left by others
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+        gc.enable()
+    return steps
+
+
+if __name__ == "__main__":
+    now = counts()
+    if "--renew" in sys.argv:
+        _renew(now)
+    last = recorded()
+    for part, value in now.items():
+        print(f"{part:45} {last.get(part, 0.0):7} {value:7}")
