@@ -154,7 +154,7 @@ DECLARED: Final[dict[SpanType, Declared]] = {
         "Reranking",
         "One reordering of documents by their relevance to a query.",
         "{{ name }}" + _QUERY + _FOUND,
-        _object(query=_ANYTHING),
+        _object(model=_TEXT, query=_ANYTHING, documents=_ANYTHING),
         _object(documents=_ANYTHING),
     ),
     SpanType.GUARDRAIL: Declared(

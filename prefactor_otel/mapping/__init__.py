@@ -176,7 +176,7 @@ def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars) -> str:
     if kind is SpanType.TOOL:
         return tool_in(view.name)
     model = single.model
-    if model is None:
+    if model is None or kind is SpanType.RERANKER:
         if "{" in view.name and kind is not SpanType.SPAN:
             return str(view.attributes.get(logfire.MESSAGE, view.name))
         return scalars.without_identity(view.name, view.attributes)

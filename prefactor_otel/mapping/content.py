@@ -23,6 +23,7 @@ Slot = Literal[
     "arguments",
     "result",
     "query",
+    "candidates",
     "documents",
     "texts",
     "dimensions",
@@ -71,17 +72,8 @@ class Content:
     counts as used; everything else ends up in the payload's metadata, so that nothing is lost."""
 
     __slots__ = (
-        *(
-            "_companions",
-            "_repeated",
-            "_rests",
-            "_sources",
-            "attributes",
-            "events",
-            "names",
-            "slots",
-        ),
-        *("left", "taken", "used_events"),
+        *("_companions", "_repeated", "_rests", "_sources", "attributes", "events", "left"),
+        *("names", "slots", "taken", "used_events"),
     )
 
     def __init__(self, view: SpanView) -> None:
@@ -113,8 +105,9 @@ class Content:
         if sources is None:
             return None
         keys, events = sources
-        if keys and not self._rests.keys().isdisjoint(keys):
-            self.left.update((key, self._rests[key]) for key in keys)
+        if self._rests:
+            self.left.update((key, self._rests[key]) for key in keys if key in self._rests)
+            self.taken.update(key for key in keys if key not in self._rests)
         elif keys:
             self.taken.update(keys)
         if events:
@@ -162,6 +155,10 @@ class Content:
         if value is not None and slot not in self.slots:
             self.slots[slot] = value.shown if type(value) is Part else value
             self._sources[slot] = (keys, events)
+
+    def leave(self, key: str, rest: Mapping[str, object]) -> None:
+        """Of an attribute that slots show in part, keep this rest under its name."""
+        self._rests[key] = rest
 
     def belongs(self, key: str, to: str) -> None:
         """An attribute says the same as another, or something about it: used where that is."""

@@ -1,5 +1,6 @@
 """A span's status and error, from its OTel status and exception events."""
 
+import re
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -39,9 +40,10 @@ def error_of(view: SpanView) -> dict[str, object] | None:
         or _first_line(view.status_message)
         or _told(view.attributes)
     )
+    before = message.partition(_TRACEBACK)[0].strip()
     return {
         "error_type": _error_type(view, event),
-        "message": message.partition(_TRACEBACK)[0].strip() or message,
+        "message": before or _raised(view.status_message)[1] or message,
         "stacktrace": _text(event, "exception.stacktrace") or _traceback(view.status_message),
     }
 
@@ -61,10 +63,30 @@ def _told(attributes: Attributes) -> str:
 
 
 def _error_type(view: SpanView, event: Attributes | None) -> str:
-    qualified = _text(event, "exception.type") or view.attributes.get("error.type")
+    qualified = (
+        _text(event, "exception.type")
+        or view.attributes.get("error.type")
+        or _raised(view.status_message)[0]
+    )
     if not isinstance(qualified, str) or not qualified:
         return "Error"
     return qualified.removesuffix("'>").rpartition(".")[2] or qualified
+
+
+def _raised(text: str) -> tuple[str, str]:
+    """The exception's type and message, out of a text that begins with a traceback: on the first
+    line after the frames of the last one, which is the message where it names no exception."""
+    if not text.lstrip().startswith(_TRACEBACK):
+        return "", ""
+    for line in text.rpartition(_TRACEBACK)[2].splitlines()[1:]:
+        if line and not line[0].isspace():
+            told = _EXCEPTION.fullmatch(line)
+            return (told["type"], told["message"] or line) if told else ("", line)
+    return "", ""
+
+
+_EXCEPTION: Final = re.compile(r"(?P<type>[^\W\d][\w.]*)(?:: ?(?P<message>.*))?")
+"""How Python writes one: ``ValueError: no such city``, or its name alone."""
 
 
 def _text(attributes: Attributes | None, key: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import Final
 from prefactor_otel.mapping.content import Content, Slot, decoded, parsed, plain_text, settings
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import (
-    finish_reason,
+    finish_reasons,
     messages,
     text_of,
     texts_of,
@@ -30,19 +30,34 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer(slot, keys, convert)
     if GenAI.OUTPUT_MESSAGES in content.attributes:
         answered = parsed(content.attributes[GenAI.OUTPUT_MESSAGES])
-        content.fill("answered", messages(answered), [GenAI.OUTPUT_MESSAGES])
-        content.fill("stop_reason", finish_reason(answered))
+        reasons = finish_reasons(answered)
+        shown = [GenAI.OUTPUT_MESSAGES] if len(reasons) < 2 else []
+        content.fill("answered", messages(answered), shown)
+        content.fill("stop_reason", reasons[0] if reasons else None)
         content.fill("output", plain_text(answered), [GenAI.OUTPUT_MESSAGES])
+    for key in content.names.known(_declarations):
+        fill_tools(content, key)
     given = content.names.known(_parameters)
     if given:
         named = {REQUEST_PARAMETERS[key]: content.attributes[key] for key in given}
         content.fill("parameters", settings(named), given)
 
 
+def fill_tools(content: Content, key: str) -> None:
+    """Show the names of declared tools; a declaration that tells more stays where it is."""
+    declared = parsed(content.attributes.get(key))
+    if declared is not None:
+        content.fill("tools", tool_names(declared), [key] if only_names(declared) else [])
+
+
 def _offers(keys: tuple[str, ...], span_type: SpanType) -> Sequence[Offer]:
     """What spans of these names and this type can fill."""
     offers = (*_OF_ANY, *_OF_TYPE.get(span_type, ()))
     return [offer for offer in offers if not set(offer[1]).isdisjoint(keys)]
+
+
+def _declarations(keys: tuple[str, ...]) -> Sequence[str]:
+    return [key for key in (GenAI.TOOL_DEFINITIONS, GenAI.AGENT_TOOLS) if key in keys]
 
 
 def _parameters(keys: tuple[str, ...]) -> Sequence[str]:
@@ -55,6 +70,14 @@ def tool_names(value: object) -> object:
     if not isinstance(value, (list, tuple)):
         return value
     return [_tool_name(tool) for entry in value for tool in _declared(entry)]
+
+
+def only_names(value: object) -> bool:
+    """Whether names are all that these definitions of tools hold."""
+    value = parsed(value)
+    if not isinstance(value, (list, tuple)):
+        return True
+    return all(isinstance(tool, str) for entry in value for tool in _declared(entry))
 
 
 def _declared(entry: object) -> list[object]:
@@ -78,7 +101,6 @@ _OF_ANY: Final[tuple[Offer, ...]] = (
     ("system", (GenAI.SYSTEM_INSTRUCTIONS,), text_of),
     ("asked", (GenAI.INPUT_MESSAGES,), messages),
     ("input", (GenAI.INPUT_MESSAGES,), plain_text),
-    ("tools", (GenAI.TOOL_DEFINITIONS, GenAI.AGENT_TOOLS), tool_names),
 )
 _OF_TYPE: Final[dict[SpanType, tuple[Offer, ...]]] = {
     SpanType.TOOL: (

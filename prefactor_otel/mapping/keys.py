@@ -6,6 +6,7 @@ REQUESTED_MODEL: Final = (
     "gen_ai.request.model",
     "llm.request.model_name",
     "embedding.model_name",
+    "reranker.model_name",
     "ai.model.id",
 )
 ANSWERED_MODEL: Final = (
@@ -146,22 +147,19 @@ TOKENS_INSIDE: Final = {
     "reasoning_tokens": "reasoning_tokens",
     "output_reasoning_tokens": "reasoning_tokens",
 }
-STOP_REASONS: Final = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "completed": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "tool_call": "tool_calls",
-    "tool-calls": "tool_calls",
-    "function_calls": "tool_calls",
-    "tool_calls": "tool_calls",
-    "tool_use": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-    "content-filter": "content_filter",
-    "guardrail_intervened": "content_filter",
-    "safety": "content_filter",
-    "error": "error",
+_STOP_REASONS: Final = {
+    "stop": ("end_turn", "stop_sequence", "completed", "complete", "eos", "eos_token"),
+    "length": ("max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"),
+    "tool_calls": ("tool_call", "tool_use", "function_call", "function_calls"),
+    "content_filter": (
+        *("content_filtered", "guardrail_intervened", "refusal", "error_toxic"),
+        *("safety", "image_safety", "recitation", "blocklist", "prohibited_content", "spii"),
+    ),
+    "error": (),
 }
+STOP_REASONS: Final = {
+    word.replace("_", ""): reason
+    for reason, others in _STOP_REASONS.items()
+    for word in (reason, *others)
+}
+"""The usual word for why a model stopped, by those of the providers without what parts them."""

@@ -77,6 +77,11 @@ _BY_OPERATION: Final = {
     "chat": SpanType.LLM,
     "text_completion": SpanType.LLM,
     "generate_content": SpanType.LLM,
+    "chat.completions": SpanType.LLM,  # Semantic Kernel before 1.38, as the next three
+    "chat.streaming_completions": SpanType.LLM,
+    "text.completions": SpanType.LLM,
+    "text.streaming_completions": SpanType.LLM,
+    "embedding": SpanType.EMBEDDING,  # before the conventions had a word for it
     "embeddings": SpanType.EMBEDDING,
     "execute_tool": SpanType.TOOL,
     "invoke_agent": SpanType.AGENT,
@@ -169,7 +174,30 @@ def _operation(attributes: Attributes) -> SpanType | None:
         return _sdk(attributes)  # LangSmith calls retrievers so as well
     if found is None and "guardrail" in operation:
         return SpanType.GUARDRAIL
-    return found or _sdk(attributes) or SpanType.SPAN
+    return found or _sdk(attributes) or _of_unknown(attributes)
+
+
+def _is_unknown(attributes: Attributes) -> bool:
+    """Whether it is called a model's call for what it carries, and not for its operation."""
+    operation = attributes.get(GenAI.OPERATION_NAME)
+    return (
+        bool(operation)
+        and operation not in _BY_OPERATION
+        and _openinference(attributes) is None
+        and _sdk(attributes) is None
+    )
+
+
+def _of_unknown(attributes: Attributes) -> SpanType:
+    """Of an operation of another name: a model's call if it carries all of one, because its tokens
+    would count nowhere else."""
+    calls = (
+        "traceloop.span.kind" not in attributes
+        and any(key in attributes for key in _MODEL_KEYS)
+        and any(key in attributes for key in _USAGE_KEYS)
+        and any(key.startswith(_ASKED + _ANSWERED) for key in attributes)
+    )
+    return SpanType.LLM if calls else SpanType.SPAN
 
 
 def _traceloop(attributes: Attributes) -> SpanType | None:
@@ -241,6 +269,8 @@ def span_type(
         if said is not None:
             found = said
             break
+    if found is SpanType.LLM and below.calls and _is_unknown(attributes):
+        return SpanType.SPAN  # a step that repeats what the calls in it tell
     if found is SpanType.LLM or found is SpanType.AGENT:
         found = _by_what_it_did(found, attributes, below)
     if found is SpanType.AGENT and _is_wrapper(attributes, name, serves, below):
@@ -278,7 +308,7 @@ def _is_wrapper(attributes: Attributes, name: str, serves: bool, below: Below) -
     """A run has one agent span an agent, not one more for each layer around it."""
     if serves and attributes.get(GenAI.OPERATION_NAME) == "invoke_agent":
         return attributes.keys().isdisjoint(AGENT_NAME)
-    if below.agents and says_nothing(attributes):
+    if below.agents and says_nothing(attributes) and not name.startswith(_INVOKE):
         return True
     return below.agent is not None and below.agent == agent_name(attributes, name)
 
@@ -304,8 +334,14 @@ def agent_name(attributes: Attributes, span_name: str) -> str:
 
 def agent_in(name: str) -> str:
     """The agent's name in that of its span, where an instrumentation writes it nowhere else:
-    ``weather_agent.run`` (smolagents), ``agent_run [weather_agent]`` (Google's ADK)."""
-    return _between(name, (("agent_run [", "]"), ("", ".run")))
+    ``invoke_agent weather_agent`` (the GenAI conventions), ``weather_agent.run`` (smolagents),
+    ``agent_run [weather_agent]`` (Google's ADK)."""
+    return _between(name, _AROUND_AGENTS)
+
+
+_INVOKE: Final = "invoke_agent "
+"""Before the agent's name in that of its span, by the GenAI conventions."""
+_AROUND_AGENTS: Final = ((_INVOKE, ""), ("agent_run [", "]"), ("", ".run"))
 
 
 def tool_in(name: str) -> str:

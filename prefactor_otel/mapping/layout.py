@@ -34,7 +34,7 @@ def inputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Fields
     if span_type is SpanType.EMBEDDING:
         content.show_all(fields, _TEXTS)
     elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
-        content.show_all(fields, {"query": "query"})
+        content.show_all(fields, {"query": "query", "candidates": "documents"})
     elif span_type is SpanType.LLM:
         content.show_all(fields, _ASKED)
         if "messages" not in fields:

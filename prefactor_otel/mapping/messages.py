@@ -134,12 +134,16 @@ def last_content(answered: object) -> object:
     return answered
 
 
-def finish_reason(value: object) -> object:
-    """Why the model stopped, where the last message says so (GenAI conventions)."""
+def finish_reasons(value: object) -> list[object]:
+    """The different reasons that messages give for their end, in order (GenAI conventions)."""
     value = parsed(value)
-    last = value[-1] if isinstance(value, (list, tuple)) and value else value
-    last = parsed(last)
-    return (last.get("finish_reason") or None) if isinstance(last, dict) else None
+    found: list[object] = []
+    for each in value if isinstance(value, (list, tuple)) else [value]:
+        entry = parsed(each)
+        reason = entry.get("finish_reason") if isinstance(entry, dict) else None
+        if reason and reason not in found:
+            found.append(reason)
+    return found
 
 
 def tool_calls(answered: object) -> list[object]:

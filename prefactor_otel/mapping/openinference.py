@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, Slot, parsed, settings
-from prefactor_otel.mapping.genai import tool_names
+from prefactor_otel.mapping.genai import only_names, tool_names
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import role_name, said_and_thought
 
@@ -26,6 +26,7 @@ INVOCATION_PARAMETERS: Final = "llm.invocation_parameters"
 DOCUMENTS: Final = "retrieval.documents."
 EMBEDDINGS: Final = "embedding.embeddings."
 RERANKER_QUERY: Final = "reranker.query"
+RERANKER_INPUT: Final = "reranker.input_documents."
 RERANKER_OUTPUT: Final = "reranker.output_documents."
 
 Node = dict[str, object]
@@ -50,11 +51,12 @@ def read(content: Content, span_type: SpanType) -> None:
         _fill_texts(content, "input", PROMPTS, "prompt")
         _fill_texts(content, "output", CHOICES, "completion")
         _fill(content, "tools", TOOLS, _tool_name)
-        content.offer("parameters", [INVOCATION_PARAMETERS], _parameters)
+        _fill_parameters(content)
     if span_type is SpanType.RETRIEVER:
         _fill(content, "documents", DOCUMENTS, _document)
     if span_type is SpanType.RERANKER:
         content.offer("query", [RERANKER_QUERY])
+        _fill(content, "candidates", RERANKER_INPUT, _document)
         _fill(content, "documents", RERANKER_OUTPUT, _document)
     if span_type is SpanType.EMBEDDING:
         _fill_embeddings(content)
@@ -72,7 +74,9 @@ def _fill(
     kept = [entry for entry in built if entry is not None]
     if kept:
         if build is _tool_name:
-            used = [key for key in used if key.endswith((".json_schema", ".name"))]
+            used = [k for k in used if k.endswith(".name") and content.attributes[k] in kept]
+        elif build is _document:
+            used = [key for key in used if ".document." in key]
         elif build is _message and not all(
             _is_shown(entry, made) for entry, made in zip(entries, built, strict=True)
         ):
@@ -250,15 +254,23 @@ def _tool_name(entry: Node) -> object:
 
 def _document(entry: Node) -> Node | None:
     document = _inside(entry, "document")
-    known: Node = {name: document[name] for name in ("content", "id", "score") if name in document}
     if "metadata" in document:
-        known["metadata"] = parsed(document["metadata"])
-    return known or None
+        return document | {"metadata": parsed(document["metadata"])}
+    return document or None
 
 
-def _parameters(value: object) -> object:
-    given = settings(value) or {}
-    return {name: setting for name, setting in given.items() if name not in _ELSEWHERE} or None
+def _fill_parameters(content: Content) -> None:
+    """The settings of a call; what else its request held stays, unless it is told elsewhere."""
+    given = settings(content.attributes.get(INVOCATION_PARAMETERS))
+    if given is None:
+        return
+    told = {name: setting for name, setting in given.items() if name not in _ELSEWHERE}
+    content.fill("parameters", told or None, [INVOCATION_PARAMETERS])
+    tools = given.get("tools")
+    if tools and not content.has("tools"):
+        content.fill("tools", tool_names(tools), [INVOCATION_PARAMETERS])
+        if not only_names(tools):
+            content.leave(INVOCATION_PARAMETERS, {"tools": tools})
 
 
 _ELSEWHERE: Final = ("tools", "messages", "model", "model_name", "_type")

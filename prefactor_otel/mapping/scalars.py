@@ -1,6 +1,7 @@
 """Single values: model, tokens, stop reason, names, session. Their keys are in ``keys``."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from prefactor_otel.mapping.content import Content, decoded, parsed
@@ -83,7 +84,9 @@ def read(content: Content, span_type: SpanType) -> Scalars:
     requested = answered = name = stop_reason = usage = None
     if span_type in COUNTED:
         requested, answered = _models(content, present)
-        usage = _usage(content, present)
+        usage = _usage(content, present, span_type)
+    elif span_type is SpanType.RERANKER:
+        requested, answered = _models(content, present)
     if span_type is SpanType.LLM:
         stop_reason = _stop_reason(content, present.stop_reason)
     elif span_type is SpanType.TOOL:
@@ -128,7 +131,7 @@ def _model_inside(content: Content) -> str | None:
     return None
 
 
-def _usage(content: Content, present: Present) -> dict[str, int] | None:
+def _usage(content: Content, present: Present, span_type: SpanType) -> dict[str, int] | None:
     if not (present.tokens or present.usage_holders or RESPONSE in content.attributes):
         return None
     usage: dict[str, int] = {}
@@ -136,17 +139,17 @@ def _usage(content: Content, present: Present) -> dict[str, int] | None:
         tokens = content.attributes[key]
         if isinstance(tokens, float) and tokens.is_integer():
             tokens = int(tokens)
-        if type(tokens) is int:
+        if type(tokens) is int and usage.setdefault(name, tokens) == tokens:
             content.taken.add(key)
-            usage.setdefault(name, tokens)
     for key in present.usage_holders:
         _add_inside(usage, content, key)
     if not usage and RESPONSE in content.attributes:
         _add_told(usage, parsed(content.attributes[RESPONSE]))
     if "prompt_tokens" in usage or "completion_tokens" in usage:
-        prompt = usage.setdefault("prompt_tokens", 0)
-        completion = usage.setdefault("completion_tokens", 0)
-        usage.setdefault("total_tokens", prompt + completion)
+        if span_type is SpanType.EMBEDDING:  # it answers in vectors
+            usage.setdefault("completion_tokens", 0)
+        reported = usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
+        usage.setdefault("total_tokens", reported)
     return usage or None
 
 
@@ -202,7 +205,7 @@ def without_identity(name: str, attributes: Mapping[str, object]) -> str:
 
 def _stop_reason(content: Content, keys: Iterable[str]) -> object:
     for key in keys:
-        told = parsed(content.attributes[key])
+        told = decoded(content.attributes[key])
         several = isinstance(told, (list, tuple)) and len(told) > 1
         reason = told[0] if isinstance(told, (list, tuple)) and told else told
         if reason is not None and reason != "":
@@ -213,10 +216,14 @@ def _stop_reason(content: Content, keys: Iterable[str]) -> object:
         reason = content.show("stop_reason")
         if reason is None and RESPONSE in content.attributes:
             reason = stop_reason(parsed(content.attributes[RESPONSE]))
-    if not isinstance(reason, str):
-        return reason
-    known = STOP_REASONS.get(reason.lower())
-    return known or STOP_REASONS.get(reason.rpartition(".")[2].lower(), reason)  # an enum's member
+    return _usual(reason) if isinstance(reason, str) else reason
+
+
+@lru_cache(maxsize=256)
+def _usual(reason: str) -> str:
+    """The usual word; a reason may be the member of an enum, and is spelt in every way."""
+    word = reason.rpartition(".")[2].lower().replace("_", "").replace("-", "")
+    return STOP_REASONS.get(word.removeprefix("finishreason"), reason)
 
 
 def _text(content: Content, keys: Iterable[str]) -> str | None:

@@ -4,7 +4,7 @@ by OpenLLMetry, Logfire before it spoke GenAI, and the Vercel AI SDK."""
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, decoded, parsed, settings
-from prefactor_otel.mapping.genai import tool_names
+from prefactor_otel.mapping.genai import fill_tools
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import message
 from prefactor_otel.mapping.whole import messages_in, read_call, read_pair
@@ -62,7 +62,7 @@ def _read_vercel(content: Content, span_type: SpanType) -> None:
         content.offer("texts", ["ai.values", "ai.value"], _texts)
         content.offer("output", ["ai.embeddings", "ai.embedding"], _vectors)
     else:
-        content.offer("tools", ["ai.prompt.tools"], tool_names)
+        fill_tools(content, "ai.prompt.tools")
         content.offer("asked", ["ai.prompt.messages", "ai.prompt"], messages_in)
         content.offer("input", ["ai.prompt"], decoded)
         _read_answer(content)

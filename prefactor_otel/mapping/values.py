@@ -6,9 +6,11 @@ from prefactor_otel.mapping.content import Content, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import literal, tool_arguments, tool_result
 from prefactor_otel.mapping.whole import (
+    fill_documents,
     last_answer,
     messages_alone,
     messages_of_updates,
+    query,
     read_call,
 )
 
@@ -31,7 +33,8 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("arguments", [INPUT], lambda value: _arguments(content, value))
         content.offer("result", [OUTPUT], lambda value: tool_result(_of_type(content, value)))
     if span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
-        content.offer("query", [INPUT], parsed)
+        content.offer("query", [INPUT], query)
+        fill_documents(content, OUTPUT)
     if not content.has("asked"):
         content.offer("input", [INPUT], parsed)
     if not content.has("answered", "answer", "documents"):

@@ -8,7 +8,7 @@ message, a list of them.
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, decoded, parsed
-from prefactor_otel.mapping.genai import tool_names
+from prefactor_otel.mapping.genai import only_names, tool_names
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import (
     last_content,
@@ -41,8 +41,8 @@ def read_pair(content: Content, span_type: SpanType, given: str, got: str) -> No
         content.offer("arguments", [given], tool_arguments)
         content.offer("result", [got], lambda value: tool_result(decoded(value)))
     elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
-        content.offer("query", [given], decoded)
-        content.offer("documents", [got], documents)
+        content.offer("query", [given], lambda value: query(decoded(value)))
+        fill_documents(content, got)
     elif span_type in (SpanType.AGENT, SpanType.CHAIN):
         content.offer("asked", [given], messages_alone)
     if span_type is SpanType.AGENT:
@@ -149,19 +149,34 @@ def answer_in(response: object) -> tuple[list[object] | None, bool]:
     return _gemini(response), False
 
 
-def documents(value: object) -> list[object] | None:
-    """What was retrieved, as ``{content, id?, score?, metadata?}`` where it is a document."""
+def query(value: object) -> object:
+    """What was searched for, where nothing else was given with it."""
     value = parsed(value)
-    if isinstance(value, dict):
-        value = value.get("documents")
-    return [_document(entry) for entry in value] if isinstance(value, list) else None
+    return value["query"] if isinstance(value, dict) and value.keys() == {"query"} else value
+
+
+def fill_documents(content: Content, key: str) -> None:
+    """Show the documents that a search or a reordering found; what came with them stays."""
+    found = parsed(content.attributes.get(key))
+    is_whole = not isinstance(found, dict) or len(found) == 1
+    content.fill("documents", _documents(found), [key] if is_whole else [])
+
+
+def _documents(found: object) -> list[object] | None:
+    """What was found, as ``{content, id?, score?, metadata?}`` where it is a document."""
+    if isinstance(found, dict):
+        found = found.get("documents")
+    return [_document(entry) for entry in found] if isinstance(found, list) else None
 
 
 def _document(entry: object) -> object:
-    if not isinstance(entry, dict) or "page_content" not in entry:
+    """One of LangChain's, serialised or not; any other as it is."""
+    inner = entry.get("kwargs") if isinstance(entry, dict) and "lc" in entry else entry
+    if not isinstance(inner, dict) or "page_content" not in inner:
         return entry
-    known = {name: entry[name] for name in ("id", "score", "metadata") if entry.get(name)}
-    return {"content": entry["page_content"], **known}
+    others = {name: value for name, value in inner.items() if name not in ("page_content", "type")}
+    told = {name: value for name, value in others.items() if value is not None and value != {}}
+    return {"content": inner["page_content"], **told}
 
 
 def _read_settings(content: Content, request: object, key: str) -> None:
@@ -169,9 +184,13 @@ def _read_settings(content: Content, request: object, key: str) -> None:
         return
     config = request.get("config")
     settings: Fields = request if not isinstance(config, dict) else {**request, **config}
+    tools = settings.get("tools")
     told = [name for name in _SYSTEM if settings.get(name) is not None]
     content.fill("system", text_of(settings[told[0]]) if told else None)
-    content.fill("tools", tool_names(settings.get("tools")), [key])
+    content.fill("tools", tool_names(tools), [key])
+    if tools and not only_names(tools):
+        inside = isinstance(config, dict) and "tools" in config
+        content.leave(key, {"config": {"tools": tools}} if inside else {"tools": tools})
     asked_for = {
         name: setting
         for name, setting in settings.items()

@@ -72,6 +72,36 @@ def test_a_call_by_a_tool_that_a_call_ran_counts_too(operation: str) -> None:
     assert total(items) == 300
 
 
+def test_a_step_of_an_unknown_name_repeats_what_the_call_in_it_told() -> None:
+    step = call(1, None, "framework", "")
+    told = {"gen_ai.operation.name": "run_loop", "gen_ai.input.messages": "[]"}
+    step = dataclasses.replace(step, attributes={**step.attributes, **told})
+    items = run_through([call(2, 1, "provider", "r"), step])
+    assert total(items) == 150
+    types = [orjson.loads(b"{" + item.body + b"}")["schema_name"] for item in items]
+    assert sorted(types) == ["otel:llm", "otel:span"]
+
+
+@pytest.mark.parametrize(
+    ("inner", "shown"),
+    [("worker", ["orchestrator", "worker"]), ("orchestrator", ["orchestrator"])],
+)
+def test_agents_that_only_their_spans_names_tell_are_one_agent_span_each(
+    inner: str, shown: list[str]
+) -> None:
+    told = {"gen_ai.operation.name": "invoke_agent"}
+    views = [
+        dataclasses.replace(call(number, parent, "s", ""), name=name, attributes=told)
+        for number, parent, name in (
+            (2, 1, f"invoke_agent {inner}"),
+            (1, None, "invoke_agent orchestrator"),
+        )
+    ]
+    rows = [orjson.loads(b"{" + item.body + b"}") for item in run_through(views)]
+    agents = [row["payload"]["name"] for row in rows if row["schema_name"] == "otel:agent"]
+    assert sorted(agents) == shown
+
+
 def test_two_instrumentations_telling_of_one_response_count_it_once() -> None:
     items = run_through([call(2, None, "one", "same"), call(3, None, "other", "same")])
     assert total(items) == 150

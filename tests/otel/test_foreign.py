@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from prefactor_otel.mapping import AgentSpan, Capture, agent_span
-from prefactor_otel.span import Attributes
+from prefactor_otel.span import Attributes, Event
 from tests.otel.spans import one_view, with_attributes
 from tests.otel.test_counting import payloads, run_through
 from tests.recorded import recorded
@@ -320,6 +320,61 @@ def test_every_declaration_of_tools_gives_their_names(tools: object) -> None:
     assert part(span, "inputs")["tools"] == ["get_weather"]
 
 
+DECLARED: dict[str, object] = {
+    "name": "get_weather",
+    "description": "Weather of a city",
+    "parameters": {"properties": {"city": {"enum": ["Paris", "Rome"]}}},
+}
+
+
+@pytest.mark.parametrize("key", ["gen_ai.tool.definitions", "ai.prompt.tools"])
+def test_what_a_tool_does_and_takes_stays_beside_its_name(key: str) -> None:
+    declared = orjson.dumps([DECLARED]).decode()
+    vercel = {"ai.operationId": "ai.generateText.doGenerate"}
+    chat = vercel if key.startswith("ai.") else {"gen_ai.operation.name": "chat"}
+    span = mapped({**chat, key: declared})
+    assert part(span, "inputs")["tools"] == ["get_weather"]
+    assert part(span, "metadata")[key] == declared
+
+
+def test_a_flattened_schema_of_a_tool_stays_beside_its_name() -> None:
+    key, schema = "llm.tools.0.tool.json_schema", orjson.dumps({"function": DECLARED}).decode()
+    span = mapped({"openinference.span.kind": "LLM", key: schema, "llm.tools.0.tool.name": "other"})
+    assert part(span, "inputs")["tools"] == ["get_weather"]
+    assert part(span, "metadata")[key] == schema
+    assert part(span, "metadata")["llm.tools.0.tool.name"] == "other"
+
+
+def test_tools_among_the_settings_of_a_call_are_its_tools() -> None:
+    key = "llm.invocation_parameters"
+    given = orjson.dumps({"temperature": 0.2, "tools": [DECLARED]}).decode()
+    span = mapped({"openinference.span.kind": "LLM", key: given})
+    assert part(span, "inputs") == {"tools": ["get_weather"], "parameters": {"temperature": 0.2}}
+    assert part(span, "metadata")[key] == {"tools": [DECLARED]}
+
+
+def test_names_that_are_all_there_is_of_tools_are_told_once() -> None:
+    span = mapped({"gen_ai.operation.name": "chat", "gen_ai.agent.tools": ("get_weather",)})
+    assert part(span, "inputs")["tools"] == ["get_weather"]
+    assert "gen_ai.agent.tools" not in part(span, "metadata")
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_of_a_whole_request_the_definitions_of_tools_stay_and_nothing_else(inside: bool) -> None:
+    key, tools = "langfuse.observation.input", {"tools": [DECLARED]}
+    left = {"config": tools} if inside else tools
+    asked = {"messages": [{"role": "user", "content": "Weather?"}]}
+    request = orjson.dumps({**asked, **left}).decode()
+    span = mapped({"langfuse.observation.type": "generation", key: request})
+    assert part(span, "inputs") == {**asked, "tools": ["get_weather"]}
+    assert part(span, "metadata")[key] == left
+    hidden = agent_span(
+        with_attributes(one_view(), {"langfuse.observation.type": "generation", key: request}),
+        Capture(inputs=False),
+    )
+    assert "Weather" not in orjson.dumps(hidden.payload).decode()
+
+
 def test_of_a_declared_function_only_the_name_is_shown_and_the_rest_stays() -> None:
     left = {"llm.request.functions.0.description": "Weather of a city"}
     name = {"llm.request.functions.0.name": "get_weather"}
@@ -608,6 +663,8 @@ def test_a_name_holds_no_id_no_user_text_and_no_template(
     [
         ("weather_agent.run", "weather_agent"),
         ("agent_run [weather_agent]", "weather_agent"),
+        ("invoke_agent weather_agent", "weather_agent"),
+        ("invoke_agent", "invoke_agent"),
         ("weather_agent", "weather_agent"),
         (".run", ".run"),
     ],
@@ -1042,6 +1099,40 @@ def test_stop_reasons_of_further_answers_stay_in_metadata() -> None:
     assert part(span, "metadata")["gen_ai.response.finish_reasons"] == ("stop", "length")
 
 
+def test_of_several_answers_the_first_one_tells_why_the_model_stopped() -> None:
+    reasons = ("length", "stop")
+    said = [{"role": "assistant", "content": ANSWER, "finish_reason": told} for told in reasons]
+    messages = orjson.dumps(said).decode()
+    span = mapped({"gen_ai.operation.name": "chat", "gen_ai.output.messages": messages})
+    assert part(span, "outputs")["stop_reason"] == "length"
+    assert part(span, "metadata")["gen_ai.output.messages"] == messages
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ('"stop"', "stop"),
+        ("COMPLETE", "stop"),
+        ("eos_token", "stop"),
+        ("FINISH_REASON_STOP", "stop"),
+        ("max_output_tokens", "length"),
+        ("model_length", "length"),
+        ("toolUse", "tool_calls"),
+        ("FinishReason.TOOL_CALLS", "tool_calls"),
+        ("content_filtered", "content_filter"),
+        ("RECITATION", "content_filter"),
+        ("PROHIBITED_CONTENT", "content_filter"),
+        ("refusal", "content_filter"),
+        ("MALFORMED_FUNCTION_CALL", "MALFORMED_FUNCTION_CALL"),
+    ],
+)
+@pytest.mark.parametrize("key", ["gen_ai.response.finish_reasons", "llm.finish_reason"])
+def test_every_providers_reason_to_stop_has_its_usual_name(key: str, told: str, shown: str) -> None:
+    value = (told,) if key.endswith("reasons") and told[0] != '"' else told
+    span = mapped({"gen_ai.operation.name": "chat", key: value})
+    assert part(span, "outputs")["stop_reason"] == shown
+
+
 @pytest.mark.parametrize(
     "key", ["crew_tasks", "crewai.agent.backstory", "smolagents.task", "tool.arguments", "message"]
 )
@@ -1049,6 +1140,121 @@ def test_a_users_words_in_a_frameworks_own_attribute_are_hidden_too(key: str) ->
     view = with_attributes(one_view(), {key: "SECRET"})
     hidden = agent_span(view, Capture(inputs=False))
     assert "SECRET" not in orjson.dumps(hidden.payload).decode()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"page_content": "It is sunny.", "id": None, "metadata": {"source": "w"}, "score": 0},
+        {
+            "lc": 1,
+            "type": "constructor",
+            "id": ["langchain", "schema", "Document"],
+            "kwargs": {"page_content": "It is sunny.", "metadata": {"source": "w"}, "score": 0},
+        },
+    ],
+)
+@pytest.mark.parametrize("kind", ["RETRIEVER", "RERANKER"])
+@pytest.mark.parametrize("holder", [{"documents": None}, None])
+def test_a_search_whole_in_one_value_tells_query_and_documents(
+    document: object, kind: str, holder: dict[str, object] | None
+) -> None:
+    found = [document] if holder is None else {"documents": [document]}
+    span = mapped(
+        {
+            "openinference.span.kind": kind,
+            "input.value": '{"query": "Paris"}',
+            "output.value": orjson.dumps(found).decode(),
+        }
+    )
+    assert part(span, "inputs") == {"query": "Paris"}
+    told = {"content": "It is sunny.", "metadata": {"source": "w"}, "score": 0}
+    assert part(span, "outputs") == {"documents": [told]}
+    assert not part(span, "metadata").keys() & {"input.value", "output.value"}
+
+
+def test_what_a_search_was_given_or_gave_beside_that_is_kept() -> None:
+    given, got = {"query": "Paris", "top_k": 3}, {"documents": ["sunny"], "took_ms": 12}
+    span = mapped(
+        {
+            "openinference.span.kind": "RETRIEVER",
+            "input.value": orjson.dumps(given).decode(),
+            "output.value": orjson.dumps(got).decode(),
+        }
+    )
+    assert part(span, "inputs") == {"query": given}
+    assert part(span, "outputs") == {"documents": ["sunny"]}
+    assert part(span, "metadata")["output.value"] == orjson.dumps(got).decode()
+
+
+def test_the_quotes_of_a_search_for_a_phrase_stay() -> None:
+    span = mapped({"openinference.span.kind": "RETRIEVER", "input.value": '"sunny days"'})
+    assert part(span, "inputs") == {"query": '"sunny days"'}
+
+
+def test_a_reordering_tells_its_model_and_what_it_reordered() -> None:
+    span = mapped(
+        {
+            "openinference.span.kind": "RERANKER",
+            "reranker.model_name": "rerank-3",
+            "reranker.query": "Paris",
+            "reranker.top_k": 1,
+            "reranker.input_documents.0.document.content": "rainy",
+            "reranker.input_documents.1.document.content": "sunny",
+            "reranker.output_documents.0.document.content": "sunny",
+            "reranker.output_documents.0.document.score": 0.9,
+            "reranker.output_documents.0.document.source": "w",
+        },
+        name="reorder",
+    )
+    assert span.payload["name"] == "reorder"
+    assert span.payload["token_usage"] is None
+    documents = [{"content": "rainy"}, {"content": "sunny"}]
+    assert part(span, "inputs") == {"model": "rerank-3", "query": "Paris", "documents": documents}
+    told = {"content": "sunny", "score": 0.9, "source": "w"}
+    assert part(span, "outputs") == {"documents": [told]}
+    assert [key for key in part(span, "metadata") if key.startswith("rer")] == ["reranker.top_k"]
+
+
+SAID_TO = [
+    *("gen_ai.tool.args", "tool_call.function.arguments", "traceloop.prompt.template_variables.x"),
+    *("haystack.component.input", "mcp.request.argument", "crewai.task.expected_output"),
+]
+SAID = [
+    *("llm.choices.0.completion.text", "llm.completions.0.content", "llm.function_call"),
+    *("gen_ai.content.reasoning", "tool_call.function.arguments", "haystack.component.output"),
+    "mcp.response.value",
+]
+HIDES_INPUTS, HIDES_OUTPUTS = Capture(inputs=False), Capture(outputs=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "capture"),
+    [(key, HIDES_INPUTS) for key in SAID_TO] + [(key, HIDES_OUTPUTS) for key in SAID],
+)
+@pytest.mark.parametrize("kind", ["LLM", "TOOL", "CHAIN"])
+def test_content_under_any_known_name_is_hidden_when_it_is_not_captured(
+    kind: str, key: str, capture: Capture
+) -> None:
+    attributes: Attributes = {"openinference.span.kind": kind, key: "SECRET"}
+    span = agent_span(with_attributes(one_view(), dict(attributes)), capture)
+    assert "SECRET" not in orjson.dumps(span.payload).decode()
+    assert "SECRET" in orjson.dumps(mapped(attributes).payload).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "capture"),
+    [
+        ("gen_ai.system.instruction", HIDES_INPUTS),
+        ("gen_ai.input.messages", HIDES_INPUTS),
+        ("gen_ai.output.messages", HIDES_OUTPUTS),
+    ],
+)
+def test_content_of_an_event_that_nobody_shows_is_hidden_too(name: str, capture: Capture) -> None:
+    event = Event(name, 1, {"gen_ai.event.content": "SECRET"})
+    view = dataclasses.replace(one_view(), events=(event,))
+    assert "SECRET" not in orjson.dumps(agent_span(view, capture).payload).decode()
+    assert "SECRET" in orjson.dumps(agent_span(view, Capture()).payload).decode()
 
 
 def test_an_older_call_by_openllmetry_without_usage_is_a_call_all_the_same() -> None:

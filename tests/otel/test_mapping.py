@@ -32,7 +32,10 @@ def mapped_genai(operation: str, **attributes: object) -> AgentSpan:
         ("chat", "otel:llm"),
         ("text_completion", "otel:llm"),
         ("generate_content", "otel:llm"),
+        ("chat.completions", "otel:llm"),
+        ("text.streaming_completions", "otel:llm"),
         ("embeddings", "otel:embedding"),
+        ("embedding", "otel:embedding"),
         ("execute_tool", "otel:tool"),
         ("invoke_agent", "otel:agent"),
         ("retrieval", "otel:retriever"),
@@ -45,6 +48,69 @@ def mapped_genai(operation: str, **attributes: object) -> AgentSpan:
 )
 def test_the_operation_name_decides_the_type(operation: str, schema_name: str) -> None:
     assert mapped_genai(operation).schema_name == schema_name
+
+
+CALL = {
+    "request__model": "m",
+    "usage__input_tokens": 3,
+    "usage__output_tokens": 4,
+    "input__messages": '[{"role": "user", "content": "hello"}]',
+}
+
+
+def test_an_operation_nobody_knows_that_carries_all_of_a_models_call_is_one() -> None:
+    span = mapped_genai("responses", **CALL)
+    assert span.schema_name == "otel:llm"
+    assert span.payload["token_usage"] == {
+        "prompt_tokens": 3,
+        "completion_tokens": 4,
+        "total_tokens": 7,
+    }
+    inputs = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+    assert span.payload["inputs"] == inputs
+
+
+@pytest.mark.parametrize(
+    ("reported", "shown"),
+    [
+        ({"input_tokens": 10, "total_tokens": 17}, {"prompt_tokens": 10, "total_tokens": 17}),
+        ({"input_tokens": 10}, {"prompt_tokens": 10, "total_tokens": 10}),
+        ({"output_tokens": 7}, {"completion_tokens": 7, "total_tokens": 7}),
+        ({"total_tokens": 17}, {"total_tokens": 17}),
+    ],
+)
+def test_a_count_that_nobody_reported_is_not_made_up(
+    reported: dict[str, int], shown: dict[str, int]
+) -> None:
+    told = {f"usage__{name}": tokens for name, tokens in reported.items()}
+    assert mapped_genai("chat", request__model="m", **told).payload["token_usage"] == shown
+
+
+def test_a_count_that_differs_from_the_one_that_is_trusted_stays_in_metadata() -> None:
+    span = mapped_genai("chat", usage__input_tokens=10, usage__prompt_tokens=12)
+    assert span.payload["token_usage"] == {"prompt_tokens": 10, "total_tokens": 10}
+    metadata = span.payload["metadata"]
+    assert isinstance(metadata, dict)
+    assert metadata["gen_ai.usage.prompt_tokens"] == 12
+    assert "gen_ai.usage.input_tokens" not in metadata
+
+
+def test_an_embedding_completes_nothing_and_says_so() -> None:
+    usage = mapped_genai("embeddings", usage__input_tokens=10).payload["token_usage"]
+    assert usage == {"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 10}
+
+
+@pytest.mark.parametrize("missing", ["request__model", "usage__", "input__messages"])
+def test_an_operation_nobody_knows_is_a_plain_span_if_it_lacks_any_of_that(missing: str) -> None:
+    carried = {name: value for name, value in CALL.items() if not name.startswith(missing)}
+    assert mapped_genai("responses", **carried).schema_name == "otel:span"
+
+
+@pytest.mark.parametrize("step", ["workflow", "agent"])
+def test_a_step_of_an_operation_nobody_knows_stays_one_whatever_it_carries(step: str) -> None:
+    attributes = {f"gen_ai.{key.replace('__', '.')}": value for key, value in CALL.items()}
+    named = {"gen_ai.operation.name": "run_loop", "traceloop.span.kind": step}
+    assert mapped(Capture(), **(attributes | named)).schema_name == "otel:span"
 
 
 def test_a_span_without_an_operation_is_a_plain_span_with_all_it_carries() -> None:
@@ -182,6 +248,48 @@ def test_an_error_without_an_exception_takes_type_and_description() -> None:
         "message": "too many requests",
         "stacktrace": None,
     }
+
+
+FRAMES = 'Traceback (most recent call last):\n  File "agent.py", line 1, in ask\n    ask()\n'
+
+
+@pytest.mark.parametrize(
+    ("description", "error_type", "message"),
+    [
+        (f"{FRAMES}ValueError: no such city", "ValueError", "no such city"),
+        (f"{FRAMES}openai.RateLimitError: 429\nslow down", "RateLimitError", "429"),
+        (f"{FRAMES}KeyError: 'a'\n\nDuring handling:\n\n{FRAMES}Wrong: b", "Wrong", "b"),
+        (f"{FRAMES}TimeoutError", "TimeoutError", "TimeoutError"),
+        (f"{FRAMES}12 monkeys: odd", "Error", "12 monkeys: odd"),
+        (FRAMES, "Error", FRAMES.splitlines()[0]),
+        (f"no such city\n{FRAMES}ValueError: no such city", "Error", "no such city"),
+    ],
+)
+def test_a_traceback_for_a_description_tells_type_and_message_at_its_end(
+    description: str, error_type: str, message: str
+) -> None:
+    recorder = Recorder()
+    with recorder.tracer.start_as_current_span("call") as otel_span:
+        otel_span.set_status(Status(StatusCode.ERROR, description))
+    error = agent_span(recorder.views[0], Capture()).payload["error"]
+    assert error == {"error_type": error_type, "message": message, "stacktrace": description}
+
+
+def test_a_type_that_is_told_wins_over_the_one_in_a_traceback() -> None:
+    recorder = Recorder()
+    with recorder.tracer.start_as_current_span("call") as otel_span:
+        otel_span.set_attribute("error.type", "rate_limit")
+        otel_span.set_status(Status(StatusCode.ERROR, f"{FRAMES}ValueError: no such city"))
+    error = agent_span(recorder.views[0], Capture()).payload["error"]
+    assert isinstance(error, dict)
+    assert (error["error_type"], error["message"]) == ("rate_limit", "no such city")
+
+
+def test_a_cancellation_that_only_a_traceback_tells_is_no_failure() -> None:
+    recorder = Recorder()
+    with recorder.tracer.start_as_current_span("call") as otel_span:
+        otel_span.set_status(Status(StatusCode.ERROR, f"{FRAMES}asyncio.exceptions.CancelledError"))
+    assert agent_span(recorder.views[0], Capture()).status == "cancelled"
 
 
 CONTENT = {
