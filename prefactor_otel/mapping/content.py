@@ -85,7 +85,7 @@ class Content:
         """Of attributes that are shown in part, what is left of them."""
         self.taken: set[str] = set()
         self.used_events: set[int] = set()
-        self._rests: dict[str, Mapping[str, object]] = {}
+        self._rests: dict[Slot, tuple[str, Mapping[str, object]]] = {}
         self._sources: dict[Slot, tuple[Iterable[str], Iterable[int]]] = {}
         self._companions: tuple[tuple[str, str], ...] = ()
         self._repeated: tuple[str, ...] = ()
@@ -105,11 +105,11 @@ class Content:
         if sources is None:
             return None
         keys, events = sources
-        if self._rests:
-            self.left.update((key, self._rests[key]) for key in keys if key in self._rests)
-            self.taken.update(key for key in keys if key not in self._rests)
-        elif keys:
+        if keys:
             self.taken.update(keys)
+        if slot in self._rests:
+            key, rest = self._rests[slot]
+            self.left[key] = {**self.left.get(key, {}), **rest}
         if events:
             self.used_events.update(events)
         return self.slots[slot]
@@ -141,7 +141,7 @@ class Content:
             if type(converted) is Part:
                 converted, rest = converted
                 if rest and not partly:
-                    self._rests[key] = rest
+                    self._rests[slot] = (key, rest)
             if converted is not None:
                 self.slots[slot] = converted
                 self._sources[slot] = _NOWHERE if partly else ((key,), ())
@@ -156,9 +156,9 @@ class Content:
             self.slots[slot] = value.shown if type(value) is Part else value
             self._sources[slot] = (keys, events)
 
-    def leave(self, key: str, rest: Mapping[str, object]) -> None:
-        """Of an attribute that slots show in part, keep this rest under its name."""
-        self._rests[key] = rest
+    def leave(self, slot: Slot, key: str, rest: Mapping[str, object]) -> None:
+        """Of an attribute that a slot shows in part, keep this rest under its name."""
+        self._rests[slot] = (key, rest)
 
     def belongs(self, key: str, to: str) -> None:
         """An attribute says the same as another, or something about it: used where that is."""

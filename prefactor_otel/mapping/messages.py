@@ -83,10 +83,9 @@ def message(entry: object) -> object:
         return _from_blocks(entry, parts)
     if "role" in entry and isinstance(content, str):
         return _built(entry["role"], content, entry.get("tool_calls"), entry)
-    for wrapper in ("kwargs", "data"):
-        inner = entry.get(wrapper)
-        if isinstance(inner, dict) and "content" in inner:
-            return _from_langchain(inner, entry)
+    inner = _wrapped(entry)
+    if inner is not None:
+        return _from_langchain(inner, entry)
     if "role" in entry and isinstance(content, list):
         return _from_blocks(entry, content)
     if "role" in entry:
@@ -95,6 +94,55 @@ def message(entry: object) -> object:
     if isinstance(kind, str) and kind in _ITEMS:
         return _from_blocks({"role": _ITEMS[kind]}, [entry])
     return _from_langchain(entry, entry) if "type" in entry and "content" in entry else entry
+
+
+def _wrapped(entry: Mapping[str, object]) -> dict[str, object] | None:
+    """The message that LangChain has wrapped, in either way of its own."""
+    for wrapper in ("kwargs", "data"):
+        inner = entry.get(wrapper)
+        if isinstance(inner, dict) and "content" in inner:
+            return inner
+    return None
+
+
+def unshown(entries: object) -> list[dict[str, object]] | None:
+    """What each of LangChain's messages holds beside what is shown of it: its id, what the
+    provider said of the answer. None where none holds anything."""
+    if not isinstance(entries, list):
+        return None
+    if len(entries) == 1 and isinstance(entries[0], list):
+        entries = entries[0]
+    rests = [_unshown(entry) for entry in entries]
+    return rests if any(rests) else None
+
+
+def _unshown(entry: object) -> dict[str, object]:
+    if not isinstance(entry, dict) or "role" in entry or "parts" in entry:
+        return {}
+    inner = _wrapped(entry)
+    if inner is None:
+        inner = entry if "type" in entry and "content" in entry else {}
+    return {
+        name: value
+        for name, value in inner.items()
+        if value and name not in _OF_LANGCHAIN and _tells(value)
+    }
+
+
+_OF_LANGCHAIN: Final = frozenset(
+    {
+        *("type", "role", "content", "tool_calls", "tool_call_id", "name"),
+        *("status", "is_error", "isError", "artifact"),
+    }
+)
+"""What of LangChain's messages is shown, or says that all is well."""
+
+
+def _tells(value: object) -> bool:
+    """Whether an object holds anything but empty fields."""
+    if isinstance(value, dict):
+        return any(_tells(inner) for inner in value.values())
+    return value is not None
 
 
 def from_event(role: str, content: object, attributes: Mapping[str, object]) -> object:

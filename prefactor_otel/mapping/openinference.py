@@ -270,7 +270,7 @@ def _fill_parameters(content: Content) -> None:
     if tools and not content.has("tools"):
         content.fill("tools", tool_names(tools), [INVOCATION_PARAMETERS])
         if not only_names(tools):
-            content.leave(INVOCATION_PARAMETERS, {"tools": tools})
+            content.leave("tools", INVOCATION_PARAMETERS, {"tools": tools})
 
 
 _ELSEWHERE: Final = ("tools", "messages", "model", "model_name", "_type")

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, Slot, decoded, parsed
+from prefactor_otel.mapping.content import Content, Part, Slot, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import is_block, messages, tool_arguments, tool_result
 from prefactor_otel.mapping.openinference import Node, in_order, unflattened
-from prefactor_otel.mapping.whole import messages_alone, messages_of_updates
+from prefactor_otel.mapping.whole import asked_alone, messages_of_updates
 from prefactor_otel.semconv.genai import GenAI
 
 VOCABULARY: Final = (
@@ -46,8 +46,8 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("asked", [ENTITY_INPUT, TASK_INPUT], _asked)
     if span_type is SpanType.CHAIN:
         content.offer("answered", [ENTITY_OUTPUT], _added, partly=True)
-    content.offer("input", [ENTITY_INPUT, TASK_INPUT], lambda value: _entity(value, "inputs"))
-    content.offer("output", [ENTITY_OUTPUT, TASK_OUTPUT], lambda value: _entity(value, "outputs"))
+    content.offer("input", [ENTITY_INPUT, TASK_INPUT], lambda value: _part(value, "inputs"))
+    content.offer("output", [ENTITY_OUTPUT, TASK_OUTPUT], lambda value: _part(value, "outputs"))
     _use_twins(content)
 
 
@@ -87,18 +87,30 @@ def _use_twins_of_tools(content: Content) -> None:
 
 def _asked(value: object) -> object:
     """The messages, where the entity was given nothing else."""
-    return messages_alone(_entity(value, "inputs"))
+    inner, rest = _entity(value, "inputs")
+    told = asked_alone(inner)
+    if isinstance(told, Part):
+        return Part(told.shown, {"inputs": told.rest, **rest})
+    return Part(told, rest) if told is not None and rest else told
 
 
 def _added(value: object) -> object:
     """The messages that a node of LangGraph added."""
-    return messages_of_updates(_entity(value, "outputs"))
+    return messages_of_updates(_entity(value, "outputs").shown)
 
 
-def _entity(value: object, wrapper: str) -> object:
-    """What the entity got or gave, out of the callback's record of it."""
+def _part(value: object, wrapper: str) -> object:
+    inner, rest = _entity(value, wrapper)
+    return Part(inner, rest) if rest else inner
+
+
+def _entity(value: object, wrapper: str) -> Part:
+    """What the entity got or gave, out of the callback's record of it, and the rest of that."""
     value = decoded(value)
-    return value.get(wrapper, value) if isinstance(value, dict) else value
+    if not isinstance(value, dict) or wrapper not in value:
+        return Part(value, {})
+    rest = {name: other for name, other in value.items() if other and name != wrapper}
+    return Part(value[wrapper], rest)
 
 
 def _fill_messages(content: Content, slot: Slot, prefix: str) -> None:

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, decoded, parsed
+from prefactor_otel.mapping.content import Content, Part, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import literal, tool_arguments, tool_result
 from prefactor_otel.mapping.whole import (
+    asked_alone,
     fill_documents,
     last_answer,
-    messages_alone,
     messages_of_updates,
     query,
     read_call,
@@ -24,7 +24,7 @@ def read(content: Content, span_type: SpanType) -> None:
     if span_type is SpanType.LLM:
         read_call(content, INPUT, OUTPUT)
     if span_type in (SpanType.AGENT, SpanType.CHAIN):
-        content.offer("asked", [INPUT], messages_alone)
+        content.offer("asked", [INPUT], asked_alone)
     if span_type is SpanType.CHAIN:
         content.offer("answered", [OUTPUT], messages_of_updates, partly=True)
     if span_type is SpanType.AGENT:
@@ -32,6 +32,8 @@ def read(content: Content, span_type: SpanType) -> None:
     if span_type is SpanType.TOOL:
         content.offer("arguments", [INPUT], lambda value: _arguments(content, value))
         content.offer("result", [OUTPUT], lambda value: tool_result(_of_type(content, value)))
+    if span_type is SpanType.EMBEDDING:
+        content.offer("output", [OUTPUT], _vectors)
     if span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
         content.offer("query", [INPUT], query)
         fill_documents(content, OUTPUT)
@@ -48,6 +50,18 @@ def _arguments(content: Content, value: object) -> object:
     if content.attributes.get(MIME_TYPES[INPUT]) == "application/json":
         return tool_arguments(decoded(value))
     return tool_arguments(literal(value) if isinstance(value, str) else value)
+
+
+def _vectors(value: object) -> object:
+    """The response of a model for embeddings: what it says beside the vectors stays."""
+    value = parsed(value)
+    if not isinstance(value, dict) or not isinstance(value.get("data"), list):
+        return None
+    rest = {name: other for name, other in value.items() if other and name not in _OF_VECTORS}
+    return Part(value, rest)
+
+
+_OF_VECTORS: Final = ("data", "object")
 
 
 def _of_type(content: Content, value: object) -> object:

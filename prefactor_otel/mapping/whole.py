@@ -7,7 +7,7 @@ message, a list of them.
 
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, decoded, parsed
+from prefactor_otel.mapping.content import Content, Part, decoded, parsed
 from prefactor_otel.mapping.genai import only_names, tool_names
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import (
@@ -16,6 +16,7 @@ from prefactor_otel.mapping.messages import (
     text_of,
     tool_arguments,
     tool_result,
+    unshown,
 )
 
 Fields = dict[str, object]
@@ -44,7 +45,7 @@ def read_pair(content: Content, span_type: SpanType, given: str, got: str) -> No
         content.offer("query", [given], lambda value: query(decoded(value)))
         fill_documents(content, got)
     elif span_type in (SpanType.AGENT, SpanType.CHAIN):
-        content.offer("asked", [given], messages_alone)
+        content.offer("asked", [given], asked_alone)
     if span_type is SpanType.AGENT:
         content.offer("answer", [got], last_answer, partly=True)
     if not content.has("asked"):
@@ -90,6 +91,14 @@ def messages_alone(value: object) -> list[object] | None:
     """The messages of a value that holds nothing else."""
     value = parsed(value)
     return messages_in(value) if isinstance(value, dict) and len(value) == 1 else None
+
+
+def asked_alone(value: object) -> object:
+    """The same; where LangChain's messages tell more than is shown of them, a ``Part``."""
+    value = parsed(value)
+    told = messages_alone(value)
+    rest = unshown(value.get("messages")) if told and isinstance(value, dict) else None
+    return Part(told, {"messages": rest}) if rest else told
 
 
 def messages_of_updates(value: object) -> list[object] | None:
@@ -188,9 +197,15 @@ def _read_settings(content: Content, request: object, key: str) -> None:
     told = [name for name in _SYSTEM if settings.get(name) is not None]
     content.fill("system", text_of(settings[told[0]]) if told else None)
     content.fill("tools", tool_names(tools), [key])
+    rest: Fields = {}
     if tools and not only_names(tools):
         inside = isinstance(config, dict) and "tools" in config
-        content.leave(key, {"config": {"tools": tools}} if inside else {"tools": tools})
+        rest = {"config": {"tools": tools}} if inside else {"tools": tools}
+    beside = unshown(request.get("messages"))
+    if beside:
+        rest["messages"] = beside
+    if rest:
+        content.leave("asked", key, rest)
     asked_for = {
         name: setting
         for name, setting in settings.items()
