@@ -22,6 +22,8 @@ from pydantic_core import core_schema as check
 
 from prefactor_otel.credential import TokenSource, usable_source
 from prefactor_otel.errors import PrefactorConfigError
+from prefactor_otel.privacy.masking import Mask
+from prefactor_otel.privacy.patterns import NAMED
 from prefactor_otel.termination import OnTerminate, usable_reaction
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
@@ -67,6 +69,21 @@ def _schemas(given: object) -> tuple[dict[str, object], ...]:
     ):
         raise ValueError("must be a list of objects with a name and a schema")
     return tuple(found)
+
+
+def _masks(given: object) -> tuple[Mask, ...]:
+    if isinstance(given, str):
+        given = [name.strip() for name in given.split(",") if name.strip()]
+    made = given if isinstance(given, (list, tuple)) else [given]
+    return tuple(_mask(each) for each in made)
+
+
+def _mask(given: object) -> Mask:
+    if isinstance(given, str) and given in NAMED:
+        return NAMED[given]
+    if not isinstance(given, str) and callable(given):
+        return given
+    raise ValueError(f"must be functions (path, text) -> text, or among {', '.join(NAMED)}")
 
 
 def _seconds(*, gt: float | None = None, ge: float | None = None) -> CoreSchema:
@@ -169,6 +186,13 @@ class Config:
     max_output_length: int = _option(
         0, _LENGTH, "Longest text kept inside outputs, in characters. 0: no limit."
     )
+    mask: tuple[Mask, ...] | None = _option(
+        None,
+        check.no_info_plain_validator_function(_masks),
+        "Masks for every text that leaves the process: names such as `emails,phones` (all of them "
+        "under [Privacy](#privacy)); the argument may also be or hold functions "
+        "`(path, text) -> text`.",
+    )
     schedule_delay: float = _option(
         0.5,
         _seconds(ge=0),
@@ -247,6 +271,7 @@ class Options(TypedDict, total=False):
     capture_outputs: bool | None
     max_input_length: int | None
     max_output_length: int | None
+    mask: str | Mask | Sequence[str | Mask] | None
     schedule_delay: float | None
     max_batch_size: int | None
     max_request_bytes: int | None
@@ -348,7 +373,7 @@ def option_rows() -> list[tuple[str, str, str, str, str]]:
 
 
 def _type_name(name: str, default: object) -> str:
-    if name == "quality_schemas":
+    if name in ("quality_schemas", "mask"):
         return "list"
     if isinstance(default, bool):
         return "true/false"

@@ -26,6 +26,7 @@ from prefactor_otel.mapping import (
     agent_span,
     bare_span,
     expected_type,
+    masked,
     says_nothing,
     span_type,
     speaks_late,
@@ -183,10 +184,11 @@ class SpanTree:
 
     def _mapped(self, view: SpanView) -> AgentSpan:
         try:
-            return agent_span(view, self.capture, self._below(view))
+            span = agent_span(view, self.capture, self._below(view))
         except Exception:  # a span that cannot be mapped still goes out
             self.counts.unmappable += 1
-            return bare_span(view)
+            span = bare_span(view)
+        return span if self.capture.mask is None else masked(span, self.capture.mask)
 
     def _below(self, view: SpanView) -> Below:
         child = self._lineage.only_child(view.key)

@@ -13,9 +13,10 @@ from prefactor_otel.hygiene.media import may_hold_media, without_media
 from prefactor_otel.hygiene.repairs import Repair, Repairs, told
 from prefactor_otel.hygiene.size import cut, fit
 from prefactor_otel.hygiene.size import limited as _limited
-from prefactor_otel.hygiene.values import NotFinite, plain, plain_attributes
+from prefactor_otel.hygiene.values import MAX_DEPTH, NotFinite, free_key, plain, plain_attributes
 
 __all__ = [
+    "MAX_DEPTH",
     "NotFinite",
     "Repair",
     "Repairs",
@@ -23,6 +24,7 @@ __all__ = [
     "encode",
     "fit",
     "fitted",
+    "free_key",
     "item_body",
     "limited",
     "plain",

@@ -8,7 +8,7 @@ most first), single values (``scalars``), where which content is shown (``layout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from prefactor_otel import hygiene
 from prefactor_otel.hygiene import Repair, Repairs
@@ -38,6 +38,7 @@ from prefactor_otel.mapping.kind import (
     tool_in,
 )
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
+from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.semconv import content, logfire
 from prefactor_otel.semconv.genai import GenAI
 from prefactor_otel.span import LAST_NS, Event, SpanView
@@ -52,6 +53,7 @@ __all__ = [
     "agent_span",
     "bare_span",
     "expected_type",
+    "masked",
     "says_nothing",
     "span_type",
     "speaks_late",
@@ -96,12 +98,14 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Which content may leave the process, and how long its texts may be (0: no limit)."""
+    """Which content may leave the process, how long its texts may be (0: no limit), and what is
+    masked in everything."""
 
     inputs: bool = True
     outputs: bool = True
     max_input_length: int = 0
     max_output_length: int = 0
+    mask: Masking | None = None
 
 
 class AgentSpan(NamedTuple):
@@ -123,12 +127,8 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         dialect.read(content, kind)
     single = scalars.read(content, kind)
     repairs: Repairs = set()
-    inputs = _captured(
-        inputs_of(content, kind, single), capture.inputs, capture.max_input_length, repairs
-    )
-    outputs = _captured(
-        outputs_of(content, kind, single), capture.outputs, capture.max_output_length, repairs
-    )
+    inputs = _captured("inputs", inputs_of(content, kind, single), capture, repairs)
+    outputs = _captured("outputs", outputs_of(content, kind, single), capture, repairs)
     name = single.name or _readable(view, kind, single)
     status, error = status_of(view), error_of(view)
     payload: dict[str, object] = {
@@ -186,12 +186,38 @@ def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars) -> str:
 
 
 def _captured(
-    fields: dict[str, object], wanted: bool, length: int, repairs: Repairs
+    part: Literal["inputs", "outputs"],
+    fields: dict[str, object],
+    capture: Capture,
+    repairs: Repairs,
 ) -> dict[str, object]:
-    """The fields as they may be sent: cut to length; of unwanted ones only what is no content."""
-    if wanted:
-        return hygiene.limited(fields, length, repairs)
-    return {name: fields[name] for name in ("model", "stop_reason") if name in fields}
+    """The fields as they may be sent: masked, then cut to length, because a part of a secret is
+    none that a mask knows; of unwanted ones only what is no content."""
+    is_input = part == "inputs"
+    wanted = capture.inputs if is_input else capture.outputs
+    if not wanted:
+        fields = {name: fields[name] for name in ("model", "stop_reason") if name in fields}
+    if capture.mask is not None:
+        fields = capture.mask.fields(part, fields, repairs)
+    if not wanted:
+        return fields
+    length = capture.max_input_length if is_input else capture.max_output_length
+    return hygiene.limited(fields, length, repairs)
+
+
+def masked(span: AgentSpan, mask: Masking) -> AgentSpan:
+    """The span with what else than inputs and outputs it says masked: name, error, metadata."""
+    repairs: Repairs = set()
+    parts = {p: mask.value(p, span.payload[p], repairs) for p in ("error", "metadata")}
+    parts["name"] = mask.text("name", str(span.payload["name"]), repairs)
+    metadata = parts["metadata"]
+    if repairs and isinstance(metadata, dict):
+        known = metadata.get("repaired", [])
+        metadata["repaired"] = sorted({*map(str, known), *hygiene.told(repairs)})
+    result, error = span.result_payload, parts["error"]
+    if result is span.payload["error"] and isinstance(error, dict):
+        result = error
+    return span._replace(payload=span.payload | parts, result_payload=result)
 
 
 def bare_span(view: SpanView) -> AgentSpan:
