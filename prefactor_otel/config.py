@@ -24,6 +24,7 @@ from prefactor_otel.credential import TokenSource, usable_source
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.privacy.masking import Mask
 from prefactor_otel.privacy.patterns import NAMED
+from prefactor_otel.privacy.switches import captured_by
 from prefactor_otel.termination import OnTerminate, usable_reaction
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
@@ -334,7 +335,8 @@ def _from_variables() -> dict[str, object]:
     """What the environment sets, by option. Names of variables may be in any case."""
     texts = {name.lower(): text for name, text in os.environ.items() if text}
     found = {option: texts.get(variable_of(option).lower()) for option in _OPTIONS}
-    return {option: text for option, text in found.items() if text is not None}
+    own = {option: text for option, text in found.items() if text is not None}
+    return {**captured_by(texts), **own}
 
 
 def _explain_one(option: str, message: str, value: object) -> str:

@@ -20,6 +20,7 @@ ORDER = [
     "privacy",
     "privacy.patterns",
     "privacy.masking",
+    "privacy.switches",
     "config",
     "semconv",
     "semconv.genai",

@@ -268,6 +268,8 @@ def _metadata(
     left = {key: value for key, value in view.attributes.items() if key not in used}
     everything = capture.inputs and capture.outputs
     metadata = left if everything else _without_content(left, capture)
+    if capture.max_input_length or capture.max_output_length:
+        metadata = _cut_content(metadata, capture, repairs)
     if not metadata.keys().isdisjoint(RESERVED):
         clashing = metadata.keys() & RESERVED
         metadata["attributes"] = {key: metadata.pop(key) for key in sorted(clashing)}
@@ -315,6 +317,21 @@ def _event(event: Event, capture: Capture) -> dict[str, object]:
     )
     attributes = {} if hidden else _without_content(dict(event.attributes), capture)
     return {"name": event.name, "time": timestamp(event.time_ns), "attributes": attributes}
+
+
+def _cut_content(
+    attributes: dict[str, object], capture: Capture, repairs: Repairs
+) -> dict[str, object]:
+    """The attributes, with content that no reader has taken up as long as it may be there."""
+    limits = (
+        (capture.max_input_length, content.INPUT_KEYS, content.INPUT_WORDS),
+        (capture.max_output_length, content.OUTPUT_KEYS, content.OUTPUT_WORDS),
+    )
+    for length, begins, words in limits:
+        if length:
+            found = {k: v for k, v in attributes.items() if k.startswith(begins) or k in words}
+            attributes = attributes | hygiene.limited(found, length, repairs)
+    return attributes
 
 
 def _without_content(attributes: dict[str, object], capture: Capture) -> dict[str, object]:
