@@ -7,7 +7,7 @@ The names of the variables are those of the other Prefactor SDKs where they have
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict, TypeVar, get_args
@@ -24,12 +24,16 @@ from prefactor_otel.credential import TokenSource, usable_source
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.privacy.masking import Mask
 from prefactor_otel.privacy.patterns import NAMED
+from prefactor_otel.privacy.sensitivity import Rule
 from prefactor_otel.privacy.switches import captured_by
 from prefactor_otel.termination import OnTerminate, usable_reaction
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
 
 _CREDENTIALS = re.compile(r"//.*@")
+
+_PLACES: Final = ("inputs", "outputs", "error", "metadata")
+"""The parts of a payload that may hold sensitive values."""
 
 Purpose = Literal["live", "smoke_test", "eval"]
 RunScope = Literal["provider", "trace", "session"]
@@ -85,6 +89,35 @@ def _mask(given: object) -> Mask:
     if not isinstance(given, str) and callable(given):
         return given
     raise ValueError(f"must be functions (path, text) -> text, or among {', '.join(NAMED)}")
+
+
+def _sensitive(given: object) -> tuple[Rule, ...]:
+    if isinstance(given, str) and given.lstrip().startswith("{"):
+        try:
+            given = orjson.loads(given)
+        except ValueError:
+            raise ValueError("must be paths with commas between, or a JSON object") from None
+    if isinstance(given, str):
+        given = [path.strip() for path in given.split(",") if path.strip()]
+    labels = given if isinstance(given, Mapping) else {}
+    if not isinstance(given, (list, tuple, Mapping)) or not all(
+        isinstance(path, str) and _is_place(path) for path in given
+    ):
+        raise ValueError(
+            f"must be paths that begin with {', '.join(_PLACES)}, or among {', '.join(NAMED)}"
+        )
+    return tuple(Rule(path, _labels(labels.get(path, ()))) for path in given)
+
+
+def _is_place(path: str) -> bool:
+    return path in NAMED or path.split(".")[0] in _PLACES
+
+
+def _labels(given: object) -> tuple[str, ...]:
+    labels = [given] if isinstance(given, str) else given
+    if not isinstance(labels, (list, tuple)) or not all(isinstance(each, str) for each in labels):
+        raise ValueError("must give a label or a list of labels for each path")
+    return tuple(labels)
 
 
 def _seconds(*, gt: float | None = None, ge: float | None = None) -> CoreSchema:
@@ -194,6 +227,12 @@ class Config:
         "under [Privacy](#privacy)); the argument may also be or hold functions "
         "`(path, text) -> text`.",
     )
+    sensitive: tuple[Rule, ...] | None = _option(
+        None,
+        check.no_info_plain_validator_function(_sensitive),
+        "What is sent marked as sensitive: paths such as `inputs.messages.*.content`, and names "
+        "of masks for the texts in which those find something. An object gives each its labels.",
+    )
     schedule_delay: float = _option(
         0.5,
         _seconds(ge=0),
@@ -273,6 +312,7 @@ class Options(TypedDict, total=False):
     max_input_length: int | None
     max_output_length: int | None
     mask: str | Mask | Sequence[str | Mask] | None
+    sensitive: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None
     schedule_delay: float | None
     max_batch_size: int | None
     max_request_bytes: int | None
@@ -375,7 +415,7 @@ def option_rows() -> list[tuple[str, str, str, str, str]]:
 
 
 def _type_name(name: str, default: object) -> str:
-    if name in ("quality_schemas", "mask"):
+    if name in ("quality_schemas", "mask", "sensitive"):
         return "list"
     if isinstance(default, bool):
         return "true/false"

@@ -67,6 +67,7 @@ def capture_of(config: Config, log: QuietLog | None = None) -> Capture:
         config.max_input_length,
         config.max_output_length,
         Masking(config.mask, warn) if config.mask else None,
+        config.sensitive or (),
     )
 
 

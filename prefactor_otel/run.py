@@ -70,7 +70,9 @@ def registered_as(
         "agent_id": config.agent_id,
         "environment_id": config.environment_id,
         "agent_version": version,
-        "agent_schema_version": schema_version(config.quality_schemas or ()),
+        "agent_schema_version": schema_version(
+            config.quality_schemas or (), sensitive=bool(config.sensitive)
+        ),
         "purpose": about.purpose or config.purpose,
     }
     # A trial must not become what the deployment is said to run.

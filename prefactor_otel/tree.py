@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel.counting import CallCounter, uncounted, uncounted_item
+from prefactor_otel.discretion import discreet
 from prefactor_otel.encoding import create_item, finish_item, span_ref, with_otel_parent
 from prefactor_otel.items import Item, SpanRef
 from prefactor_otel.lineage import MAX_HEIGHT, Lineage, remember
@@ -26,7 +27,6 @@ from prefactor_otel.mapping import (
     agent_span,
     bare_span,
     expected_type,
-    masked,
     says_nothing,
     span_type,
     speaks_late,
@@ -188,7 +188,7 @@ class SpanTree:
         except Exception:  # a span that cannot be mapped still goes out
             self.counts.unmappable += 1
             span = bare_span(view)
-        return span if self.capture.mask is None else masked(span, self.capture.mask)
+        return discreet(span, self.capture)
 
     def _below(self, view: SpanView) -> Below:
         child = self._lineage.only_child(view.key)

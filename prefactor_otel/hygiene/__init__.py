@@ -29,6 +29,7 @@ __all__ = [
     "limited",
     "plain",
     "plain_attributes",
+    "presentable",
     "told",
 ]
 
@@ -59,6 +60,14 @@ def limited(values: dict[str, object], length: int, repairs: Repairs) -> dict[st
     cut_short = _limited(shown, length)
     assert isinstance(cut_short, dict)
     return cut_short
+
+
+def presentable(value: object, repairs: Repairs) -> object:
+    """Any value as plain JSON without media, where its parts are to be looked at one by one."""
+    shown, found = without_media(orjson.loads(encode(value, repairs)))
+    if found:
+        repairs.add(Repair.MEDIA)
+    return shown
 
 
 def item_body(content: Mapping[str, object], max_bytes: int) -> bytes:

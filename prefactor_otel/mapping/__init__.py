@@ -39,6 +39,7 @@ from prefactor_otel.mapping.kind import (
 )
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
 from prefactor_otel.privacy.masking import Masking
+from prefactor_otel.privacy.sensitivity import Rule
 from prefactor_otel.semconv import content, logfire
 from prefactor_otel.semconv.genai import GenAI
 from prefactor_otel.span import LAST_NS, Event, SpanView
@@ -53,7 +54,6 @@ __all__ = [
     "agent_span",
     "bare_span",
     "expected_type",
-    "masked",
     "says_nothing",
     "span_type",
     "speaks_late",
@@ -98,14 +98,15 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Which content may leave the process, how long its texts may be (0: no limit), and what is
-    masked in everything."""
+    """Which content may leave the process, how long its texts may be (0: no limit), what is
+    masked in everything, and what is marked as sensitive."""
 
     inputs: bool = True
     outputs: bool = True
     max_input_length: int = 0
     max_output_length: int = 0
     mask: Masking | None = None
+    sensitive: tuple[Rule, ...] = ()
 
 
 class AgentSpan(NamedTuple):
@@ -117,6 +118,7 @@ class AgentSpan(NamedTuple):
     result_payload: dict[str, object]
     started_at: str
     finished_at: str | None
+    is_sensitive: bool = False
 
 
 def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> AgentSpan:
@@ -203,21 +205,6 @@ def _captured(
         return fields
     length = capture.max_input_length if is_input else capture.max_output_length
     return hygiene.limited(fields, length, repairs)
-
-
-def masked(span: AgentSpan, mask: Masking) -> AgentSpan:
-    """The span with what else than inputs and outputs it says masked: name, error, metadata."""
-    repairs: Repairs = set()
-    parts = {p: mask.value(p, span.payload[p], repairs) for p in ("error", "metadata")}
-    parts["name"] = mask.text("name", str(span.payload["name"]), repairs)
-    metadata = parts["metadata"]
-    if repairs and isinstance(metadata, dict):
-        known = metadata.get("repaired", [])
-        metadata["repaired"] = sorted({*map(str, known), *hygiene.told(repairs)})
-    result, error = span.result_payload, parts["error"]
-    if result is span.payload["error"] and isinstance(error, dict):
-        result = error
-    return span._replace(payload=span.payload | parts, result_payload=result)
 
 
 def bare_span(view: SpanView) -> AgentSpan:

@@ -144,7 +144,7 @@ class Masking:
     def _number(self, path: str, number: float, repairs: Repairs) -> object:
         if not abs(number) >= _LONG:
             return number
-        text = str(int(number) if number.is_integer() else number)
+        text = str(number).removesuffix(".0")
         masked = self._masked(path, text, repairs)
         return masked if masked != text else number
 
