@@ -26,6 +26,7 @@ from prefactor_otel.privacy.masking import Mask
 from prefactor_otel.privacy.patterns import NAMED
 from prefactor_otel.privacy.sensitivity import Rule
 from prefactor_otel.privacy.switches import captured_by
+from prefactor_otel.risk import Risk, checked
 from prefactor_otel.termination import OnTerminate, usable_reaction
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
@@ -118,6 +119,14 @@ def _labels(given: object) -> tuple[str, ...]:
     if not isinstance(labels, (list, tuple)) or not all(isinstance(each, str) for each in labels):
         raise ValueError("must give a label or a list of labels for each path")
     return tuple(labels)
+
+
+def _data_risk(given: object) -> dict[str, Risk]:
+    try:
+        found = orjson.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        raise ValueError("must be a JSON object") from None
+    return checked(found)
 
 
 def _seconds(*, gt: float | None = None, ge: float | None = None) -> CoreSchema:
@@ -233,6 +242,12 @@ class Config:
         "What is sent marked as sensitive: paths such as `inputs.messages.*.content`, and names "
         "of masks for the texts in which those find something. An object gives each its labels.",
     )
+    data_risk: Mapping[str, Risk] | None = _option(
+        None,
+        check.no_info_plain_validator_function(_data_risk),
+        "What each span type may do and which data it holds, by `llm`, `tool`, ... or `*`: an "
+        "object of `action_profile` and `data_categories` each; in the variable as JSON.",
+    )
     schedule_delay: float = _option(
         0.5,
         _seconds(ge=0),
@@ -313,6 +328,7 @@ class Options(TypedDict, total=False):
     max_output_length: int | None
     mask: str | Mask | Sequence[str | Mask] | None
     sensitive: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None
+    data_risk: Mapping[str, Risk] | None
     schedule_delay: float | None
     max_batch_size: int | None
     max_request_bytes: int | None
@@ -415,6 +431,8 @@ def option_rows() -> list[tuple[str, str, str, str, str]]:
 
 
 def _type_name(name: str, default: object) -> str:
+    if name == "data_risk":
+        return "object"
     if name in ("quality_schemas", "mask", "sensitive"):
         return "list"
     if isinstance(default, bool):

@@ -71,7 +71,9 @@ def registered_as(
         "environment_id": config.environment_id,
         "agent_version": version,
         "agent_schema_version": schema_version(
-            config.quality_schemas or (), sensitive=bool(config.sensitive)
+            config.quality_schemas or (),
+            sensitive=bool(config.sensitive),
+            data_risk=config.data_risk,
         ),
         "purpose": about.purpose or config.purpose,
     }

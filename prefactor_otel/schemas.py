@@ -5,7 +5,7 @@ Schemas allow more fields than they name: a framework's extras must not be flagg
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 import orjson
 
 from prefactor_otel.mapping import SpanType
+from prefactor_otel.risk import Risk, risk_of
 
 JsonSchema = dict[str, object]
 
@@ -195,12 +196,20 @@ def _span_types(*, sensitive: bool = False) -> list[dict[str, object]]:
 
 
 def schema_version(
-    quality_schemas: Sequence[JsonSchema] = (), *, sensitive: bool = False
+    quality_schemas: Sequence[JsonSchema] = (),
+    *,
+    sensitive: bool = False,
+    data_risk: Mapping[str, Risk] | None = None,
 ) -> dict[str, object]:
     """The ``agent_schema_version`` of a registration; ``sensitive`` where texts and numbers may
-    stand in wrappers. Its external identifier is derived from the content, so that equal
-    declarations are one version on the platform."""
-    declared: dict[str, object] = {"span_type_schemas": _span_types(sensitive=sensitive)}
+    stand in wrappers, ``data_risk`` by span type on top of the defaults. Its external identifier
+    is derived from the content, so that equal declarations are one version on the platform."""
+    declared: dict[str, object] = {
+        "span_type_schemas": [
+            schema | {"data_risk": risk_of(span_type, data_risk or {})}
+            for span_type, schema in zip(DECLARED, _span_types(sensitive=sensitive), strict=True)
+        ]
+    }
     if quality_schemas:
         declared["quality_schemas"] = list(quality_schemas)
     digest = hashlib.sha256(orjson.dumps(declared, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]

@@ -22,6 +22,7 @@ ORDER = [
     "privacy.masking",
     "privacy.switches",
     "privacy.sensitivity",
+    "risk",
     "config",
     "semconv",
     "semconv.genai",
