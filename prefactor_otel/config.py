@@ -7,7 +7,7 @@ The names of the variables are those of the other Prefactor SDKs where they have
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict, TypeVar, get_args
@@ -22,11 +22,19 @@ from pydantic_core import core_schema as check
 
 from prefactor_otel.credential import TokenSource, usable_source
 from prefactor_otel.errors import PrefactorConfigError
+from prefactor_otel.privacy.masking import Mask
+from prefactor_otel.privacy.patterns import NAMED
+from prefactor_otel.privacy.sensitivity import Rule
+from prefactor_otel.privacy.switches import captured_by
+from prefactor_otel.risk import Risk, checked
 from prefactor_otel.termination import OnTerminate, usable_reaction
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
 
 _CREDENTIALS = re.compile(r"//.*@")
+
+_PLACES: Final = ("inputs", "outputs", "error", "metadata")
+"""The parts of a payload that may hold sensitive values."""
 
 Purpose = Literal["live", "smoke_test", "eval"]
 RunScope = Literal["provider", "trace", "session"]
@@ -67,6 +75,58 @@ def _schemas(given: object) -> tuple[dict[str, object], ...]:
     ):
         raise ValueError("must be a list of objects with a name and a schema")
     return tuple(found)
+
+
+def _masks(given: object) -> tuple[Mask, ...]:
+    if isinstance(given, str):
+        given = [name.strip() for name in given.split(",") if name.strip()]
+    made = given if isinstance(given, (list, tuple)) else [given]
+    return tuple(_mask(each) for each in made)
+
+
+def _mask(given: object) -> Mask:
+    if isinstance(given, str) and given in NAMED:
+        return NAMED[given]
+    if not isinstance(given, str) and callable(given):
+        return given
+    raise ValueError(f"must be functions (path, text) -> text, or among {', '.join(NAMED)}")
+
+
+def _sensitive(given: object) -> tuple[Rule, ...]:
+    if isinstance(given, str) and given.lstrip().startswith("{"):
+        try:
+            given = orjson.loads(given)
+        except ValueError:
+            raise ValueError("must be paths with commas between, or a JSON object") from None
+    if isinstance(given, str):
+        given = [path.strip() for path in given.split(",") if path.strip()]
+    labels = given if isinstance(given, Mapping) else {}
+    if not isinstance(given, (list, tuple, Mapping)) or not all(
+        isinstance(path, str) and _is_place(path) for path in given
+    ):
+        raise ValueError(
+            f"must be paths that begin with {', '.join(_PLACES)}, or among {', '.join(NAMED)}"
+        )
+    return tuple(Rule(path, _labels(labels.get(path, ()))) for path in given)
+
+
+def _is_place(path: str) -> bool:
+    return path in NAMED or path.split(".")[0] in _PLACES
+
+
+def _labels(given: object) -> tuple[str, ...]:
+    labels = [given] if isinstance(given, str) else given
+    if not isinstance(labels, (list, tuple)) or not all(isinstance(each, str) for each in labels):
+        raise ValueError("must give a label or a list of labels for each path")
+    return tuple(labels)
+
+
+def _data_risk(given: object) -> dict[str, Risk]:
+    try:
+        found = orjson.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        raise ValueError("must be a JSON object") from None
+    return checked(found)
 
 
 def _seconds(*, gt: float | None = None, ge: float | None = None) -> CoreSchema:
@@ -169,6 +229,25 @@ class Config:
     max_output_length: int = _option(
         0, _LENGTH, "Longest text kept inside outputs, in characters. 0: no limit."
     )
+    mask: tuple[Mask, ...] | None = _option(
+        None,
+        check.no_info_plain_validator_function(_masks),
+        "Masks for every text that leaves the process: names such as `emails,phones` (all of them "
+        "under [Privacy](#privacy)); the argument may also be or hold functions "
+        "`(path, text) -> text`.",
+    )
+    sensitive: tuple[Rule, ...] | None = _option(
+        None,
+        check.no_info_plain_validator_function(_sensitive),
+        "What is sent marked as sensitive: paths such as `inputs.messages.*.content`, and names "
+        "of masks for the texts in which those find something. An object gives each its labels.",
+    )
+    data_risk: Mapping[str, Risk] | None = _option(
+        None,
+        check.no_info_plain_validator_function(_data_risk),
+        "What each span type may do and which data it holds, by `llm`, `tool`, ... or `*`: an "
+        "object of `action_profile` and `data_categories` each; in the variable as JSON.",
+    )
     schedule_delay: float = _option(
         0.5,
         _seconds(ge=0),
@@ -247,6 +326,9 @@ class Options(TypedDict, total=False):
     capture_outputs: bool | None
     max_input_length: int | None
     max_output_length: int | None
+    mask: str | Mask | Sequence[str | Mask] | None
+    sensitive: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None
+    data_risk: Mapping[str, Risk] | None
     schedule_delay: float | None
     max_batch_size: int | None
     max_request_bytes: int | None
@@ -309,7 +391,8 @@ def _from_variables() -> dict[str, object]:
     """What the environment sets, by option. Names of variables may be in any case."""
     texts = {name.lower(): text for name, text in os.environ.items() if text}
     found = {option: texts.get(variable_of(option).lower()) for option in _OPTIONS}
-    return {option: text for option, text in found.items() if text is not None}
+    own = {option: text for option, text in found.items() if text is not None}
+    return {**captured_by(texts), **own}
 
 
 def _explain_one(option: str, message: str, value: object) -> str:
@@ -348,7 +431,9 @@ def option_rows() -> list[tuple[str, str, str, str, str]]:
 
 
 def _type_name(name: str, default: object) -> str:
-    if name == "quality_schemas":
+    if name == "data_risk":
+        return "object"
+    if name in ("quality_schemas", "mask", "sensitive"):
         return "list"
     if isinstance(default, bool):
         return "true/false"

@@ -34,7 +34,7 @@ def create_item(
     run: str, key: SpanKey, ref: SpanRef, span: AgentSpan, max_bytes: int, *, ends_span: bool = True
 ) -> Item:
     """The item that creates the span, in the state in which it is; its parent is still open."""
-    details = {
+    details: dict[str, object] = {
         "schema_name": span.schema_name,
         "status": span.status,
         "started_at": span.started_at,
@@ -42,6 +42,8 @@ def create_item(
         "payload": span.payload,
         "result_payload": span.result_payload if span.finished_at is not None else None,
     }
+    if span.is_sensitive:
+        details["sensitive_encoding"] = True
     body = hygiene.item_body(details, max_bytes)[1:-1]
     idempotency_key = span_idempotency_key(run, key, Operation.CREATE)
     return Item(run, Operation.CREATE, idempotency_key, body, span=ref, ends_span=ends_span)
@@ -63,7 +65,13 @@ def finish_item(
             result[part] = late
     if span.payload["token_usage"] != created.payload["token_usage"]:
         result["token_usage"] = span.payload["token_usage"]
-    content = {"status": span.status, "timestamp": span.finished_at, "result_payload": result}
+    content: dict[str, object] = {
+        "status": span.status,
+        "timestamp": span.finished_at,
+        "result_payload": result,
+    }
+    if span.is_sensitive:
+        content["sensitive_encoding"] = True
     body = hygiene.item_body(content, max_bytes)[1:-1]
     idempotency_key = span_idempotency_key(run, key, Operation.FINISH_SPAN)
     return Item(run, Operation.FINISH_SPAN, idempotency_key, body, span=ref, ends_span=True)

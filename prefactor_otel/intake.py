@@ -24,10 +24,11 @@ from prefactor_otel.inbox import (
     Started,
 )
 from prefactor_otel.items import Item
-from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger
+from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
 from prefactor_otel.lineage import remember
 from prefactor_otel.mapping import Capture
 from prefactor_otel.outbox import Outbox
+from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.receipt import Receipt
 from prefactor_otel.run import About, Run, registered_as
 from prefactor_otel.scope import OpenRun, Router, session_in
@@ -53,13 +54,20 @@ MAX_REGISTRATIONS: Final = 64
 """Encoded registrations that are kept: they are large, and mostly the same."""
 
 
-def capture_of(config: Config) -> Capture:
-    """What these settings let out of the process."""
+def capture_of(config: Config, log: QuietLog | None = None) -> Capture:
+    """What these settings let out of the process; a mask that raises is told to the log."""
+
+    def warn(error: type[Exception]) -> None:
+        if log is not None:
+            log.warn("mask", f"A mask raised {error.__name__}: such values are left out")
+
     return Capture(
         config.capture_inputs,
         config.capture_outputs,
         config.max_input_length,
         config.max_output_length,
+        Masking(config.mask, warn) if config.mask else None,
+        config.sensitive or (),
     )
 
 
@@ -73,6 +81,7 @@ class Intake:
         self.has_terminated = False
         """Whether any run was ever terminated: else nobody has to look."""
         self._config = config
+        self._capture = capture_of(config, log)
         self._run = run
         self._outbox = outbox
         self._ledger = ledger
@@ -216,7 +225,7 @@ class Intake:
         run = self._run if key == self._run.key else Run(key)
         tree = SpanTree(
             run=key,
-            capture=capture_of(config),
+            capture=self._capture,
             max_item_bytes=max(
                 config.max_request_bytes - REQUEST_OVERHEAD, config.max_request_bytes // 2
             ),
@@ -244,7 +253,9 @@ class Intake:
             resource = self.resource if self.resource is not None else Resource.create().attributes
             if len(self._registrations) > MAX_REGISTRATIONS:
                 self._registrations.clear()
-            self._registrations[run.about] = registered_as(self._config, resource, run.about)
+            self._registrations[run.about] = registered_as(
+                self._config, resource, run.about, self._capture.mask
+            )
         self._outbox.put(run.run.opening(self._registrations[run.about]))
         run.is_registered = True  # not before: an opening twice is one to the API
 
@@ -358,7 +369,7 @@ class Intake:
         return []
 
     def _unreadable(self, error: Exception, receipt: Receipt | None) -> None:
-        logger.debug("A span could not be read", exc_info=True)
+        logger.debug("A span could not be read: %s", place_of(error))
         self._ledger.drop(DropReason.UNREADABLE, 1)
         self._ledger.trouble(f"a span could not be read: {type(error).__name__}")
         self._log.warn("unreadable", f"A span could not be read ({type(error).__name__})")
@@ -411,4 +422,7 @@ class Intake:
             return
         self._register(run)
         self._judgements += 1
-        self._outbox.put([run.run.quality(event.name, event.payload, self._judgements)])
+        mask, payload = self._capture.mask, event.payload
+        if mask is not None and payload is not None:
+            payload = mask.fields("quality", payload, set())
+        self._outbox.put([run.run.quality(event.name, payload, self._judgements)])

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import traceback
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,6 +32,13 @@ class DropReason(StrEnum):
     AFTER_SHUTDOWN = "after_shutdown"
     SHUTDOWN_TIMEOUT = "shutdown_timeout"
     UNAUTHORIZED = "unauthorized"
+
+
+def place_of(error: BaseException) -> str:
+    """The type of an exception and where it was raised; its text may quote what a span carries."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"
 
 
 @dataclass(frozen=True, slots=True)

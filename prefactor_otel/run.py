@@ -12,6 +12,7 @@ from prefactor_otel import hygiene
 from prefactor_otel.config import Config
 from prefactor_otel.items import Item, Operation
 from prefactor_otel.mapping import timestamp
+from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.schemas import schema_version
 from prefactor_otel.span import Attributes
 from prefactor_otel.version import PACKAGE, __version__
@@ -58,7 +59,9 @@ class Run:
         return Item(self.key, Operation.QUALITY, key, body)
 
 
-def registered_as(config: Config, resource: Attributes, about: About) -> bytes:
+def registered_as(
+    config: Config, resource: Attributes, about: About, mask: Masking | None = None
+) -> bytes:
     """The members of a registration; the same for every run of which the same is said."""
     version = _agent_version(config, resource)
     version["name"] = about.name or version["name"]
@@ -67,14 +70,33 @@ def registered_as(config: Config, resource: Attributes, about: About) -> bytes:
         "agent_id": config.agent_id,
         "environment_id": config.environment_id,
         "agent_version": version,
-        "agent_schema_version": schema_version(config.quality_schemas or ()),
+        "agent_schema_version": schema_version(
+            config.quality_schemas or (),
+            sensitive=bool(config.sensitive),
+            data_risk=config.data_risk,
+        ),
         "purpose": about.purpose or config.purpose,
     }
     # A trial must not become what the deployment is said to run.
     registration["update_current_version"] = registration["purpose"] == "live"
     if about.external_identifier is not None:
         registration["external_identifier"] = about.external_identifier
+    if mask is not None:
+        _mask(registration, mask)
     return hygiene.encode(registration)[1:-1]
+
+
+def _mask(registration: dict[str, object], mask: Masking) -> None:
+    """Mask what the application says of the run; its own agent and environment are ids."""
+    version = registration["agent_version"]
+    assert isinstance(version, dict)
+    texts = ((version, "name"), (version, "external_identifier"), (version, "description"))
+    for holder, name in (*texts, (registration, "external_identifier")):
+        said = holder.get(name)
+        if isinstance(said, str):
+            holder[name] = mask.text(f"run.{name}", said, set())
+    sdk = version["runtime_environment"]["agent_sdk"]
+    sdk[:] = [mask.text("run.agent_sdk", each, set()) for each in sdk]
 
 
 def closing_item(run: str, status: FinishStatus, finished_ns: int) -> Item:

@@ -5,7 +5,7 @@ Schemas allow more fields than they name: a framework's extras must not be flagg
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 import orjson
 
 from prefactor_otel.mapping import SpanType
+from prefactor_otel.risk import Risk, risk_of
 
 JsonSchema = dict[str, object]
 
@@ -189,14 +190,26 @@ DECLARED: Final[dict[SpanType, Declared]] = {
 
 
 @cache  # the same for every run of the process; nobody changes it
-def _span_types() -> list[dict[str, object]]:
-    return [_type_schema(span_type, declared) for span_type, declared in DECLARED.items()]
+def _span_types(*, sensitive: bool = False) -> list[dict[str, object]]:
+    found = [_type_schema(span_type, declared) for span_type, declared in DECLARED.items()]
+    return [_with_wrappers(each) for each in found] if sensitive else found
 
 
-def schema_version(quality_schemas: Sequence[JsonSchema] = ()) -> dict[str, object]:
-    """The ``agent_schema_version`` of a registration. Its external identifier is derived from
-    the content, so that equal declarations are one version on the platform."""
-    declared: dict[str, object] = {"span_type_schemas": _span_types()}
+def schema_version(
+    quality_schemas: Sequence[JsonSchema] = (),
+    *,
+    sensitive: bool = False,
+    data_risk: Mapping[str, Risk] | None = None,
+) -> dict[str, object]:
+    """The ``agent_schema_version`` of a registration; ``sensitive`` where texts and numbers may
+    stand in wrappers, ``data_risk`` by span type on top of the defaults. Its external identifier
+    is derived from the content, so that equal declarations are one version on the platform."""
+    declared: dict[str, object] = {
+        "span_type_schemas": [
+            schema | {"data_risk": risk_of(span_type, data_risk or {})}
+            for span_type, schema in zip(DECLARED, _span_types(sensitive=sensitive), strict=True)
+        ]
+    }
     if quality_schemas:
         declared["quality_schemas"] = list(quality_schemas)
     digest = hashlib.sha256(orjson.dumps(declared, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
@@ -224,6 +237,38 @@ def _type_schema(span_type: SpanType, declared: Declared) -> dict[str, object]:
         | {"required": ["span_id", "trace_id", "name", "status", "inputs", "outputs"]},
         "result_schema": declared.outputs | {"properties": _result_of(declared)},
     }
+
+
+def _with_wrappers(declared: dict[str, object]) -> dict[str, object]:
+    """The type with objects allowed in place of texts and numbers, where a wrapper may stand."""
+    return declared | {
+        "params_schema": _wrappable_in(declared["params_schema"], {"inputs", "outputs", "error"}),
+        "result_schema": _wrappable_in(declared["result_schema"], None),
+    }
+
+
+def _wrappable_in(schema: object, places: set[str] | None) -> object:
+    assert isinstance(schema, dict)
+    properties = {
+        name: inner
+        if name == "token_usage" or (places is not None and name not in places)
+        else _wrappable(inner)
+        for name, inner in schema["properties"].items()
+    }
+    return schema | {"properties": properties}
+
+
+def _wrappable(schema: object) -> object:
+    if isinstance(schema, list):
+        return [_wrappable(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: _wrappable(inner) for name, inner in schema.items()}
+    kinds = schema.get("type")
+    named = kinds if isinstance(kinds, list) else [kinds]
+    if not {"string", "number", "integer"}.isdisjoint(named) and "object" not in named:
+        made["type"] = [*named, "object"]
+    return made
 
 
 def _result_of(declared: Declared) -> JsonSchema:

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel.counting import CallCounter, uncounted, uncounted_item
+from prefactor_otel.discretion import discreet
 from prefactor_otel.encoding import create_item, finish_item, span_ref, with_otel_parent
 from prefactor_otel.items import Item, SpanRef
 from prefactor_otel.lineage import MAX_HEIGHT, Lineage, remember
@@ -187,10 +188,11 @@ class SpanTree:
 
     def _mapped(self, view: SpanView) -> AgentSpan:
         try:
-            return agent_span(view, self.capture, self._below(view))
+            span = agent_span(view, self.capture, self._below(view))
         except Exception:  # a span that cannot be mapped still goes out
             self.counts.unmappable += 1
-            return bare_span(view)
+            span = bare_span(view)
+        return discreet(span, self.capture)
 
     def _below(self, view: SpanView) -> Below:
         child = self._lineage.only_child(view.key)

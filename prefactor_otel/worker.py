@@ -30,7 +30,7 @@ from prefactor_otel.inbox import (
     Started,
 )
 from prefactor_otel.intake import Intake
-from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger
+from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger, place_of
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.poller import Watched, watch
 from prefactor_otel.receipt import Receipt
@@ -340,7 +340,7 @@ class Worker:
             with asyncio.Runner(debug=False, loop_factory=greenlets.loop_factory()) as runner:
                 runner.run(self._main())
         except BaseException as error:
-            logger.debug("The worker failed", exc_info=True)
+            logger.debug("The worker failed: %s", place_of(error))
             self._log.warn("worker", f"The worker failed ({type(error).__name__}); it goes on")
             self._outbox.release()
             time.sleep(0.1)  # a fault that repeats at once must not become a busy loop

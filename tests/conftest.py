@@ -12,7 +12,9 @@ from prefactor_otel.devserver import DevServer
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine reaches a test."""
     for name in list(os.environ):
-        if name.startswith(("PREFACTOR_", "OTEL_")) or name.lower().endswith("_proxy"):
+        if name.startswith(("PREFACTOR_", "OTEL_", "OPENINFERENCE_")) or name.lower().endswith(
+            "_proxy"
+        ):
             monkeypatch.delenv(name)
 
 

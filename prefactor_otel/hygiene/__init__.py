@@ -13,9 +13,10 @@ from prefactor_otel.hygiene.media import may_hold_media, without_media
 from prefactor_otel.hygiene.repairs import Repair, Repairs, told
 from prefactor_otel.hygiene.size import cut, fit
 from prefactor_otel.hygiene.size import limited as _limited
-from prefactor_otel.hygiene.values import NotFinite, plain, plain_attributes
+from prefactor_otel.hygiene.values import MAX_DEPTH, NotFinite, free_key, plain, plain_attributes
 
 __all__ = [
+    "MAX_DEPTH",
     "NotFinite",
     "Repair",
     "Repairs",
@@ -23,10 +24,12 @@ __all__ = [
     "encode",
     "fit",
     "fitted",
+    "free_key",
     "item_body",
     "limited",
     "plain",
     "plain_attributes",
+    "presentable",
     "told",
 ]
 
@@ -57,6 +60,14 @@ def limited(values: dict[str, object], length: int, repairs: Repairs) -> dict[st
     cut_short = _limited(shown, length)
     assert isinstance(cut_short, dict)
     return cut_short
+
+
+def presentable(value: object, repairs: Repairs) -> object:
+    """Any value as plain JSON without media, where its parts are to be looked at one by one."""
+    shown, found = without_media(orjson.loads(encode(value, repairs)))
+    if found:
+        repairs.add(Repair.MEDIA)
+    return shown
 
 
 def item_body(content: Mapping[str, object], max_bytes: int) -> bytes:

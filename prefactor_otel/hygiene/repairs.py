@@ -13,6 +13,7 @@ class Repair(StrEnum):
     INTEGER = "integers beyond 64 bits became text"
     KEY = "keys that are no text became text"
     MANY = "a value of too many values was cut"
+    MASK = "a mask failed: what it was given was left out"
     MEDIA = "media were replaced by type, size and hash"
     NO_END = "no end: its start stands for it"
     NO_START = "no start: its end stands for it"

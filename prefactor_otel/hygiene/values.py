@@ -64,7 +64,7 @@ def plain_attributes(given: Mapping[str, object], repairs: Repairs) -> Mapping[s
     made: dict[str, object] = {}
     for key, value in given.items():
         name = walk.key(key)
-        made[_free_key(name, made)] = value if _is_plain(value) else walk.plain(value, 0)
+        made[free_key(name, made)] = value if _is_plain(value) else walk.plain(value, 0)
     return made
 
 
@@ -168,7 +168,7 @@ class _Walk:
     def _object(self, value: Mapping[object, object], depth: int) -> dict[str, object]:
         made: dict[str, object] = {}
         for key, inner in islice(value.items(), max(0, self._left) + 1):
-            name = _free_key(self.key(key), made)
+            name = free_key(self.key(key), made)
             made[name] = self._member(inner, depth)
             if self._left < 0:
                 self._repairs.add(Repair.MANY)
@@ -210,7 +210,7 @@ class _Walk:
         return instead
 
 
-def _free_key(name: str, taken: Mapping[str, object]) -> str:
+def free_key(name: str, taken: Mapping[str, object]) -> str:
     """The name, or if another member has it, the name with its place."""
     free, place = name, len(taken) + 1
     while free in taken:

@@ -8,7 +8,7 @@ most first), single values (``scalars``), where which content is shown (``layout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from prefactor_otel import hygiene
 from prefactor_otel.hygiene import Repair, Repairs
@@ -38,6 +38,8 @@ from prefactor_otel.mapping.kind import (
     tool_in,
 )
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
+from prefactor_otel.privacy.masking import Masking
+from prefactor_otel.privacy.sensitivity import Rule
 from prefactor_otel.semconv import content, logfire
 from prefactor_otel.semconv.genai import GenAI
 from prefactor_otel.span import LAST_NS, Event, SpanView
@@ -96,12 +98,15 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Which content may leave the process, and how long its texts may be (0: no limit)."""
+    """Which content may leave the process, how long its texts may be (0: no limit), what is
+    masked in everything, and what is marked as sensitive."""
 
     inputs: bool = True
     outputs: bool = True
     max_input_length: int = 0
     max_output_length: int = 0
+    mask: Masking | None = None
+    sensitive: tuple[Rule, ...] = ()
 
 
 class AgentSpan(NamedTuple):
@@ -113,6 +118,7 @@ class AgentSpan(NamedTuple):
     result_payload: dict[str, object]
     started_at: str
     finished_at: str | None
+    is_sensitive: bool = False
 
 
 def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> AgentSpan:
@@ -125,12 +131,8 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         dialect.read(content, kind)
     single = scalars.read(content, kind)
     repairs: Repairs = set()
-    inputs = _captured(
-        inputs_of(content, kind, single), capture.inputs, capture.max_input_length, repairs
-    )
-    outputs = _captured(
-        outputs_of(content, kind, single), capture.outputs, capture.max_output_length, repairs
-    )
+    inputs = _captured("inputs", inputs_of(content, kind, single), capture, repairs)
+    outputs = _captured("outputs", outputs_of(content, kind, single), capture, repairs)
     name = single.name or _readable(view, kind, single)
     status, error = status_of(view), error_of(view)
     payload: dict[str, object] = {
@@ -187,12 +189,23 @@ def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars) -> str:
 
 
 def _captured(
-    fields: dict[str, object], wanted: bool, length: int, repairs: Repairs
+    part: Literal["inputs", "outputs"],
+    fields: dict[str, object],
+    capture: Capture,
+    repairs: Repairs,
 ) -> dict[str, object]:
-    """The fields as they may be sent: cut to length; of unwanted ones only what is no content."""
-    if wanted:
-        return hygiene.limited(fields, length, repairs)
-    return {name: fields[name] for name in ("model", "stop_reason") if name in fields}
+    """The fields as they may be sent: masked, then cut to length, because a part of a secret is
+    none that a mask knows; of unwanted ones only what is no content."""
+    is_input = part == "inputs"
+    wanted = capture.inputs if is_input else capture.outputs
+    if not wanted:
+        fields = {name: fields[name] for name in ("model", "stop_reason") if name in fields}
+    if capture.mask is not None:
+        fields = capture.mask.fields(part, fields, repairs)
+    if not wanted:
+        return fields
+    length = capture.max_input_length if is_input else capture.max_output_length
+    return hygiene.limited(fields, length, repairs)
 
 
 def bare_span(view: SpanView) -> AgentSpan:
@@ -247,6 +260,8 @@ def _metadata(
         left |= {key: dict(rest) for key, rest in content.left.items()}
     everything = capture.inputs and capture.outputs
     metadata = left if everything else _without_content(left, capture)
+    if capture.max_input_length or capture.max_output_length:
+        metadata = _cut_content(metadata, capture, repairs)
     clashing = content.names.known(_reserved)
     if clashing and not clashing.isdisjoint(metadata):
         metadata["attributes"] = {
@@ -303,6 +318,21 @@ def _event(event: Event, capture: Capture) -> dict[str, object]:
     )
     attributes = {} if hidden else _without_content(dict(event.attributes), capture)
     return {"name": event.name, "time": timestamp(event.time_ns), "attributes": attributes}
+
+
+def _cut_content(
+    attributes: dict[str, object], capture: Capture, repairs: Repairs
+) -> dict[str, object]:
+    """The attributes, with content that no reader has taken up as long as it may be there."""
+    limits = (
+        (capture.max_input_length, content.INPUT_KEYS, content.INPUT_WORDS),
+        (capture.max_output_length, content.OUTPUT_KEYS, content.OUTPUT_WORDS),
+    )
+    for length, begins, words in limits:
+        if length:
+            found = {k: v for k, v in attributes.items() if k.startswith(begins) or k in words}
+            attributes = attributes | hygiene.limited(found, length, repairs)
+    return attributes
 
 
 def _without_content(attributes: dict[str, object], capture: Capture) -> dict[str, object]:
