@@ -81,7 +81,15 @@ class CallCounter:
             below = (key,)
         if span.schema_name in OTHERS:
             remember(self._others, view.key, None, MAX_REMEMBERED)
-        elif below and view.parent is not None and not view.parent_is_remote:
+        else:
+            self._pass_up(view, below)
+
+    def left_out(self, view: SpanView) -> None:
+        """A span has ended that is not sent: what lies under it lies under its parent."""
+        self._pass_up(view, self._below.pop(view.key, ()))
+
+    def _pass_up(self, view: SpanView, below: tuple[SpanKey, ...]) -> None:
+        if below and view.parent is not None and not view.parent_is_remote:
             both = (*self._below.get(view.parent, ()), *below)[:2]
             remember(self._below, view.parent, both, MAX_REMEMBERED)
 
