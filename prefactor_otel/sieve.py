@@ -69,7 +69,7 @@ def usable_filter(given: object) -> SpanFilter:
         raise ValueError("must be all, agent, names of instrumentation scopes, or a function")
     if not all(isinstance(name, str) and name.strip().strip(_NOT) for name in names):
         raise ValueError("must hold names of instrumentation scopes")
-    found = tuple(name.strip() for name in names)
+    found: tuple[str, ...] = tuple(name.strip() for name in names)
     if len(found) == 1 and found[0] in (ALL, AGENT):
         return found[0]
     if {ALL, AGENT} & set(found):

@@ -126,8 +126,8 @@ class SpanTree:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing here will become due as time passes."""
-        return not self._to_show and not self._parked
+        """Whether nothing here will become due as time passes, or waits to be asked for."""
+        return not self._to_show and not self._parked and not self._no_longer_parked
 
     @property
     def parked(self) -> int:

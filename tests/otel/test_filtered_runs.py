@@ -120,7 +120,7 @@ def test_scopes_are_named_in_the_variable_with_commas(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("given", ["agent,my.scope", "", ["-"], [], 7, [7]])
 def test_what_is_no_filter_is_refused_in_words(given: object) -> None:
-    with pytest.raises(PrefactorConfigError, match="option span_filter .*must"):
+    with pytest.raises(PrefactorConfigError, match=r"option span_filter .*must"):
         load_config(span_filter=given)
 
 
