@@ -27,6 +27,7 @@ from prefactor_otel.privacy.patterns import NAMED
 from prefactor_otel.privacy.sensitivity import Rule
 from prefactor_otel.privacy.switches import captured_by
 from prefactor_otel.risk import Risk, checked
+from prefactor_otel.sieve import ALL, SpanFilter, usable_filter
 from prefactor_otel.termination import OnTerminate, usable_reaction
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
@@ -142,6 +143,7 @@ _COUNT: Final = check.int_schema(ge=1)
 _LENGTH: Final = check.int_schema(ge=0)
 _SECONDS: Final = _seconds(gt=0)
 _REACTION: Final = check.no_info_plain_validator_function(usable_reaction)
+_FILTER: Final = check.no_info_plain_validator_function(usable_filter)
 _FOLDER: Final = check.no_info_plain_validator_function(_path)
 
 
@@ -219,6 +221,13 @@ class Config:
         "Time between two questions whether an open run is terminated, in seconds. 0: none.",
     )
     purpose: Purpose = _option("live", _PURPOSE, "Why the run happens: live, smoke_test or eval.")
+    span_filter: SpanFilter = _option(
+        ALL,
+        _FILTER,
+        "Which spans are sent: `all`, `agent` (AI spans and own steps between them; no traffic of "
+        "HTTP or databases), names of instrumentation scopes (with `-` before it: not that one; "
+        "in the variable with commas between), or a function that says so of a span.",
+    )
     capture_inputs: bool = _option(True, _SWITCH, "Send what went into models, tools and agents.")
     capture_outputs: bool = _option(
         True, _SWITCH, "Send what came out of models, tools and agents."
@@ -322,6 +331,7 @@ class Options(TypedDict, total=False):
     on_terminate: OnTerminate | None
     poll_interval: float | None
     purpose: Purpose | None
+    span_filter: SpanFilter | None
     capture_inputs: bool | None
     capture_outputs: bool | None
     max_input_length: int | None

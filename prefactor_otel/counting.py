@@ -98,7 +98,15 @@ class CallCounter:
             below = (key,)
         if span.schema_name in OTHERS:
             remember(self._others, view.key, None, MAX_REMEMBERED)
-        elif below and (parent := view.local_parent) is not None:
+        else:
+            self._pass_up(view, below)
+
+    def left_out(self, view: SpanView) -> None:
+        """A span has ended that is not sent: what lies under it lies under its parent."""
+        self._pass_up(view, self._below.pop(view.key, ()))
+
+    def _pass_up(self, view: SpanView, below: tuple[SpanKey, ...]) -> None:
+        if below and (parent := view.local_parent) is not None:
             both = (*self._below.get(parent, ()), *below)[:2]
             remember(self._below, parent, both, MAX_REMEMBERED)
 

@@ -32,6 +32,7 @@ from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.receipt import Receipt
 from prefactor_otel.run import About, Run, registered_as
 from prefactor_otel.scope import OpenRun, Router, session_in
+from prefactor_otel.sieve import sieve_of
 from prefactor_otel.span import Attributes, SpanKey, ended, key_of, view_of
 from prefactor_otel.spool.rows import ParkedRow
 from prefactor_otel.termination import TerminatedRun
@@ -92,6 +93,7 @@ class Intake:
         self._judgements = 0
         self._registrations: dict[About, bytes] = {}
         self._cut_off: OrderedDict[SpanKey, None] = OrderedDict()
+        self._sieve = sieve_of(config.span_filter, lambda text: log.warn("span_filter", text))
         self._router = Router(config.run_scope, self._new_run)
         self._waiting: dict[OpenRun, None] = {}
         """Runs in which time alone will make something due."""
@@ -184,6 +186,8 @@ class Intake:
         if self._config.spool_dir is not None:
             parked = [each for run in self._waiting for each in run.tree.newly_parked()]
             self._outbox.park([ParkedRow(str(p.key), str(p.parent), p.item) for p in parked])
+            gone = [key for run in self._waiting for key in run.tree.no_longer_parked()]
+            self._outbox.unpark(gone)
         self._outbox.commit()
         on_disk = self._outbox.is_durable
         for receipt in self._to_store:
@@ -198,7 +202,7 @@ class Intake:
         self._open_process()
         now = time.monotonic()
         for run in list(self._waiting):
-            self._outbox.put(run.tree.due(now))
+            self._put(run, run.tree.due(now))
             if run.over_since is not None and self._is_over(run, now):
                 self._close(run)
             elif run.over_since is None and run.tree.is_idle:
@@ -231,6 +235,7 @@ class Intake:
             ),
             parent_timeout=config.parent_timeout,
             notes_parked=config.spool_dir is not None,
+            sieve=self._sieve,
         )
         now = time.monotonic()
         return OpenRun(run, tree, about, opened=now, touched=now)
@@ -279,18 +284,21 @@ class Intake:
 
     def _close(self, run: OpenRun) -> None:
         """Close what is open, then the run itself; without a status, by its root spans."""
-        self._register(run)
         moment = time.time_ns()
         keys = run.tree.open_keys()
         items = run.tree.close(moment)
         counts = run.tree.counts
         self._ledger.accept(counts.cancelled + counts.rescued)
-        status = run.status or counts.status
-        self._outbox.put([*items, run.run.closing(status, moment)])
+        self._put(run, items)
+        if self._sieve is None or run is self._router.process or run.handle is not None:
+            self._register(run)
+        if run.is_registered:  # else nothing in it was to be sent, and it is none
+            self._outbox.put([run.run.closing(run.status or counts.status, moment)])
         self._orphaned += counts.orphaned
         self._router.closed(run, keys)
         for key in keys:
             remember(self._cut_off, key, None)
+        self._outbox.unpark(run.tree.no_longer_parked())
         self._waiting.pop(run, None)
 
     # -- spans --------------------------------------------------------------------------------
@@ -319,7 +327,19 @@ class Intake:
             return
         if run is self._router.process:
             self._open_process()
-        else:
+        elif self._sieve is None:
+            self._register(run)
+
+    def _put(self, run: OpenRun, items: list[Item]) -> None:
+        self._note_filtered(run, items)
+        self._outbox.put(items)
+
+    def _note_filtered(self, run: OpenRun, items: list[Item]) -> None:
+        """Count what was left out of a run, and register it with the first span that was not."""
+        filtered = run.tree.counts.filtered
+        self._ledger.drop(DropReason.FILTERED, filtered - run.filtered)
+        run.filtered = filtered
+        if (items or run.tree.parked) and run is not self._router.process:
             self._register(run)
 
     def _touch(self, run: OpenRun, now: float) -> None:
@@ -351,6 +371,7 @@ class Intake:
             self._register_with_first_span(run)
             duplicates = run.tree.counts.duplicates
             items = run.tree.end(view, now)
+            self._note_filtered(run, items)
         except Exception as error:
             self._unreadable(error, receipt)
             return []
@@ -381,11 +402,11 @@ class Intake:
             run = self._router.of(key)
             if run is not None:
                 self._router.ended(key, is_root=False, session=None)
-                self._outbox.put(run.tree.drop(key, time.monotonic()))
+                self._put(run, run.tree.drop(key, time.monotonic()))
 
     def _take_flush(self, receipt: Receipt) -> None:
         for run in list(self._waiting):
-            self._outbox.put(run.tree.flush())
+            self._put(run, run.tree.flush())
         self._outbox.watch(receipt)
         if self.parked and not self._outbox.is_durable:
             receipt.lose()  # these wait for their parents, which nobody can hurry

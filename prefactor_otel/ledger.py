@@ -26,12 +26,17 @@ class DropReason(StrEnum):
     SPOOL_FAILED = "spool_failed"
     EXPIRED = "expired"
     DUPLICATE = "duplicate"
+    FILTERED = "filtered"
     RUN_TERMINATED = "run_terminated"
     UNREADABLE = "unreadable"
     NOT_CONFIGURED = "not_configured"
     AFTER_SHUTDOWN = "after_shutdown"
     SHUTDOWN_TIMEOUT = "shutdown_timeout"
     UNAUTHORIZED = "unauthorized"
+
+
+INTENDED: Final = (DropReason.DUPLICATE, DropReason.FILTERED)
+"""With these, nothing is missing that was to be sent."""
 
 
 def place_of(error: BaseException) -> str:

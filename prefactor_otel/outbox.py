@@ -199,6 +199,12 @@ class Outbox:
         if rows and file is not None and self.is_durable:
             self._on_disk(file, lambda: file.park(rows, time.time()))
 
+    def unpark(self, keys: Sequence[str]) -> None:
+        """The items of these keys are not to be sent: forget what the disk has of them."""
+        file = self._line.file
+        if keys and file is not None and self.is_durable:
+            self._on_disk(file, lambda: file.unpark(keys))
+
     def commit(self) -> None:
         """Everything put in, settled and noted so far outlives the process."""
         if self._line.file is not None:

@@ -29,6 +29,8 @@ class OpenRun:
     tree: SpanTree
     about: About = field(default_factory=About)
     is_registered: bool = False
+    filtered: int = 0
+    """Spans of it that were not to be sent, as far as they are counted."""
     opened: float = 0.0
     touched: float = 0.0
     over_since: float | None = None

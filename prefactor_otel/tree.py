@@ -2,7 +2,8 @@
 
 A state machine without clock, thread or network: every method takes the time (seconds of a
 monotonic clock) and returns the items that are due. Children end before their parents, so a
-finished child waits, or its open ancestors are created early with status ``active``.
+finished child waits, or its open ancestors are created early with status ``active``. A span that
+is not to be sent is passed over: its children hang on what it hangs on.
 """
 
 from collections import OrderedDict, deque
@@ -32,6 +33,8 @@ from prefactor_otel.mapping import (
     span_type,
     speaks_late,
 )
+from prefactor_otel.mapping.failure import Status, status_of
+from prefactor_otel.sieve import Sieve, Verdict
 from prefactor_otel.span import Attributes, SpanKey, SpanView, view_of
 
 VISIBLE_AFTER: Final = 1.0
@@ -67,12 +70,15 @@ class OpenSpan:
 
 @dataclass(slots=True)
 class Parked:
-    """A finished span whose parent has no record yet; ``deadline`` ends its waiting."""
+    """A finished span whose parent has no record yet, since when it waits, and until when.
+    ``only_between``: it is not sent unless something is sent that it hangs on."""
 
     key: SpanKey
     parent: SpanKey
     item: Item
+    since: float
     deadline: float
+    only_between: bool = False
 
 
 @dataclass(slots=True)
@@ -81,6 +87,7 @@ class Counts:
 
     orphaned: int = 0
     duplicates: int = 0
+    filtered: int = 0
     rescued: int = 0
     cancelled: int = 0
     roots: int = 0
@@ -105,6 +112,7 @@ class SpanTree:
     max_item_bytes: int
     parent_timeout: float
     notes_parked: bool = False
+    sieve: Sieve | None = None
     counts: Counts = field(default_factory=Counts)
     starts_known: bool = False
     _lineage: Lineage = field(default_factory=Lineage)
@@ -116,11 +124,14 @@ class SpanTree:
     _parked_bytes: int = 0
     _to_show: deque[tuple[float, SpanKey]] = field(default_factory=deque)
     _newly_parked: dict[SpanKey, None] = field(default_factory=dict)
+    _no_longer_parked: list[str] = field(default_factory=list)
+    _left_out: OrderedDict[SpanKey, SpanKey | None] = field(default_factory=OrderedDict)
+    _above_kept: OrderedDict[SpanKey, None] = field(default_factory=OrderedDict)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing here will become due as time passes."""
-        return not self._to_show and not self._parked
+        """Whether nothing here will become due as time passes, or waits to be asked for."""
+        return not self._to_show and not self._parked and not self._no_longer_parked
 
     @property
     def parked(self) -> int:
@@ -136,6 +147,11 @@ class SpanTree:
         """What has begun to wait since the last call, or changed meanwhile, and waits still."""
         keys, self._newly_parked = self._newly_parked, {}
         return [self._parked[key] for key in keys if key in self._parked]
+
+    def no_longer_parked(self) -> list[str]:
+        """The keys of items that waited and will not be sent, since the last call."""
+        keys, self._no_longer_parked = self._no_longer_parked, []
+        return keys
 
     @property
     def open(self) -> int:
@@ -163,6 +179,8 @@ class SpanTree:
             return
         self._lineage.born(key, parent_key)
         self._open[key] = OpenSpan(span, parent_key)
+        if self.sieve is not None and self.sieve.leaves_out(_scope_of(span)):
+            remember(self._left_out, key, parent_key)
         self._to_show.append((now + VISIBLE_AFTER, key))
         if len(self._open) > MAX_OPEN:
             del self._open[next(iter(self._open))]
@@ -174,17 +192,64 @@ class SpanTree:
             self.counts.duplicates += 1
             return []
         self._lineage.born(key, view.local_parent)
+        verdict = self._verdict(view)
+        if verdict is Verdict.LEAVE_OUT:
+            return self._leave_out(view, key)
         span = self._counted(view, key, self._mapped(view))
-        if view.is_local_root:
-            self.counts.roots += 1
-            self.counts.roots_failed += span.status == "failed"
-            self.counts.roots_cancelled += span.status == "cancelled"
+        self._count_root(view, span.status)
         if span.schema_name in _PERHAPS_AGENTS:
             agent = _agent_in(view.attributes, view.name)
             if agent is not None:
                 self._lineage.is_agent(key, agent)
         self._lineage.climbed(view)
-        return self._end_as(view, key, span, self._open.pop(view.key, None), now)
+        only_between = verdict is Verdict.KEEP_BETWEEN
+        return self._end_as(view, key, span, self._open.pop(view.key, None), now, only_between)
+
+    def _count_root(self, view: SpanView, status: Status) -> None:
+        if view.is_local_root:
+            self.counts.roots += 1
+            self.counts.roots_failed += status == "failed"
+            self.counts.roots_cancelled += status == "cancelled"
+
+    def _verdict(self, view: SpanView) -> Verdict:
+        """What is to become of a span by what is known of it now; that it is kept is passed on."""
+        entry = self._open.get(view.key)
+        if self.sieve is None or (entry is not None and entry.created is not None):
+            return Verdict.KEEP
+        verdict = self.sieve.judge(view)
+        if verdict is Verdict.KEEP_BETWEEN and view.key not in self._above_kept:
+            verdict = Verdict.LEAVE_OUT
+        parent = view.local_parent
+        if parent is not None and (verdict is Verdict.KEEP or view.key in self._above_kept):
+            remember(self._above_kept, parent, None)
+        return verdict
+
+    def _leave_out(self, view: SpanView, key: SpanKey) -> list[Item]:
+        """A span has ended that is not to be sent."""
+        self.counts.filtered += 1
+        self._count_root(view, status_of(view))
+        self._lineage.climbed(view)
+        self._calls.left_out(view)
+        self._open.pop(view.key, None)
+        return self._pass_over(key, view.local_parent)
+
+    def _pass_over(self, key: SpanKey, parent: SpanKey | None) -> list[Item]:
+        """What waits for a span that gets no record goes after what that hangs on."""
+        remember(self._left_out, key, parent)
+        items: list[Item] = []
+        for child in list(self._waiting_for.get(key, ())):
+            if child in self._parked:
+                one = self._unpark(child)
+                items += self._place(child, parent, one.item, one.since, one.only_between)
+        return items
+
+    def _nearest(self, parent: SpanKey | None) -> SpanKey | None:
+        """What a child of this one hangs on: it, or the nearest above it that is not left out."""
+        for _ in range(len(self._left_out)):
+            if parent is None or parent not in self._left_out:
+                break
+            parent = self._left_out[parent]
+        return parent
 
     def _mapped(self, view: SpanView) -> AgentSpan:
         try:
@@ -249,7 +314,13 @@ class SpanTree:
             self._newly_parked[parked.key] = None
 
     def _end_as(
-        self, view: SpanView, key: SpanKey, span: AgentSpan, entry: OpenSpan | None, now: float
+        self,
+        view: SpanView,
+        key: SpanKey,
+        span: AgentSpan,
+        entry: OpenSpan | None,
+        now: float,
+        only_between: bool = False,
     ) -> list[Item]:
         """The final item of a span: a finish when it was created early, else its creation."""
         if entry is not None and entry.created is not None and entry.ref is not None:
@@ -259,7 +330,11 @@ class SpanTree:
             ]
         ref = span_ref(self.run, key, view.start_ns)
         item = create_item(self.run, key, ref, span, self.max_item_bytes)
-        return self._place(view, key, item, now)
+        parent = view.local_parent
+        if parent is not None and parent == view.key:
+            return self._orphan(key, parent, item)
+        self._left_out.pop(key, None)
+        return self._place(key, parent, item, now, only_between)
 
     def drop(self, key: SpanKey, now: float) -> list[Item]:
         """A span has ended and was dropped before it came here. If it has a record already,
@@ -297,13 +372,23 @@ class SpanTree:
         """End everything: open spans are finished as ``cancelled``, children without a parent
         go without one. A span that ended but never came (a full queue before us) is rescued."""
         items: list[Item] = []
+        if self.sieve is not None:
+            for entry in self._open.values():
+                self._note_above(entry)
         for key, entry in list(self._open.items()):
             if key in self._open:
                 items += self._close_one(entry, now_ns)
-        for key in list(self._parked):
-            if key in self._parked:
-                items += self._free(key)
+        for _ in range(len(self._parked)):
+            if self._parked:
+                items += self._free(next(iter(self._parked)))
         return items
+
+    def _note_above(self, entry: OpenSpan) -> None:
+        """If an open span is kept, all that is open above it lies above one."""
+        view = view_of(entry.span)
+        if self._verdict(view) is not Verdict.LEAVE_OUT or view.key in self._above_kept:
+            for above in self._open_above(entry):
+                remember(self._above_kept, above, None)
 
     def _close_one(self, entry: OpenSpan, now_ns: int) -> list[Item]:
         view = view_of(entry.span)
@@ -311,25 +396,45 @@ class SpanTree:
             self.counts.rescued += 1
             return self.end(view, 0.0)
         self.counts.cancelled += 1
+        verdict = self._verdict(view)
         del self._open[view.key]
         self._lineage.cut_off(view)
+        if verdict is Verdict.LEAVE_OUT:
+            self.counts.filtered += 1
+            return self._pass_over(view.key, view.local_parent)
         ended = self._mapped(replace(view, end_ns=now_ns, status="unset"))
         cancelled = ended._replace(
             status="cancelled", payload=ended.payload | {"status": "cancelled"}
         )
-        return self._end_as(view, view.key, cancelled, entry, 0.0)
+        only_between = verdict is Verdict.KEEP_BETWEEN
+        return self._end_as(view, view.key, cancelled, entry, 0.0, only_between)
 
-    def _place(self, view: SpanView, key: SpanKey, item: Item, now: float) -> list[Item]:
+    def _place(
+        self,
+        key: SpanKey,
+        parent: SpanKey | None,
+        item: Item,
+        since: float,
+        only_between: bool = False,
+    ) -> list[Item]:
         """Emit a finished span after its parent, or park it until that has a record."""
-        parent = view.local_parent
+        parent = self._nearest(parent)
         if parent is None:
-            return self._emit(key, item)
+            return self._not_between(key, None, item) if only_between else self._emit(key, item)
         record = self._record_of(parent)
         if record is not None:
             return self._emit(key, item.under(record))
-        if parent == view.key or not self._is_worth_waiting_for(parent):
-            return self._orphan(key, parent, item)
-        return self._park(Parked(key, parent, item, now + self._grace(parent)))
+        if parent == key or not self._is_worth_waiting_for(parent):
+            return self._orphan(key, parent, item, only_between)
+        deadline = since + self._grace(parent)
+        return self._park(Parked(key, parent, item, since, deadline, only_between))
+
+    def _not_between(self, key: SpanKey, parent: SpanKey | None, item: Item) -> list[Item]:
+        """Nothing is sent that such a span would hang on: it is left out after all."""
+        self.counts.filtered += 1
+        if self.notes_parked:
+            self._no_longer_parked.append(item.key)
+        return self._pass_over(key, parent)
 
     def _record_of(self, key: SpanKey) -> SpanRef | None:
         entry = self._open.get(key)
@@ -386,7 +491,11 @@ class SpanTree:
         self._parked_bytes -= sum(parked.item.size for parked in released)
         return [(parked.key, parked.item.under(ref)) for parked in released]
 
-    def _orphan(self, key: SpanKey, parent: SpanKey, item: Item) -> list[Item]:
+    def _orphan(
+        self, key: SpanKey, parent: SpanKey, item: Item, only_between: bool = False
+    ) -> list[Item]:
+        if only_between:
+            return self._not_between(key, parent, item)
         self.counts.orphaned += 1
         return self._emit(key, with_otel_parent(item, parent.span_hex))
 
@@ -394,10 +503,12 @@ class SpanTree:
         """Create an open root or agent span, so that a run is visible while it runs; but no call
         of a model or tool, which is to be seen whole, and no root that only its end will name."""
         entry = self._open.get(key)
-        if entry is None or entry.created is not None:
+        if entry is None or entry.created is not None or key in self._left_out:
             return []
         view = view_of(entry.span)
         if view.end_ns is not None:  # it has ended and is on its way here
+            return []
+        if self._verdict(view) is not Verdict.KEEP:
             return []
         return self._create_early(key) if _is_worth_showing(view) else []
 
@@ -418,7 +529,7 @@ class SpanTree:
         while self._parked[key].parent in self._parked and self._parked[key].parent != top:
             key = self._parked[key].parent
         parked = self._unpark(key)
-        return self._orphan(parked.key, parked.parent, parked.item)
+        return self._orphan(parked.key, parked.parent, parked.item, parked.only_between)
 
     def _create_early(self, key: SpanKey) -> list[Item]:
         """Create an open span, after the ancestors that have no record yet."""
@@ -427,6 +538,9 @@ class SpanTree:
         while above is not None and self._record_of(above) is None and above not in missing:
             missing.append(above)
             above = self._parent_of(above)
+        if self.sieve is not None:
+            for above in missing[1:]:
+                remember(self._above_kept, above, None)
         items: list[Item] = []
         for ancestor in reversed(missing):
             if self._record_of(ancestor) is None:
@@ -435,7 +549,7 @@ class SpanTree:
 
     def _parent_of(self, key: SpanKey) -> SpanKey | None:
         if key in self._open:
-            return self._open[key].parent
+            return self._nearest(self._open[key].parent)
         parked = self._parked.get(key)
         return parked.parent if parked is not None else None
 
@@ -445,21 +559,27 @@ class SpanTree:
             if key not in self._parked:
                 return []
             parked = self._unpark(key)
-            return self._emit_under(key, parked.parent, parked.item)
+            return self._emit_under(key, parked.parent, parked.item, parked.only_between)
         view = view_of(entry.span)
+        parent, verdict = self._nearest(entry.parent), self._verdict(view)
+        is_above_all = parent is None and verdict is Verdict.KEEP_BETWEEN
+        if verdict is Verdict.LEAVE_OUT or is_above_all:
+            return self._pass_over(key, parent)
         entry.created = self._mapped(replace(view, end_ns=None, status="unset"))
         entry.ref = span_ref(self.run, key, view.start_ns)
         item = create_item(
             self.run, key, entry.ref, entry.created, self.max_item_bytes, ends_span=False
         )
-        return self._emit_under(key, entry.parent, item)
+        return self._emit_under(key, parent, item)
 
-    def _emit_under(self, key: SpanKey, parent: SpanKey | None, item: Item) -> list[Item]:
+    def _emit_under(
+        self, key: SpanKey, parent: SpanKey | None, item: Item, only_between: bool = False
+    ) -> list[Item]:
         if parent is None:
             return self._emit(key, item)
         record = self._record_of(parent)
         if record is None:
-            return self._orphan(key, parent, item)
+            return self._orphan(key, parent, item, only_between)
         return self._emit(key, item.under(record))
 
 

@@ -30,7 +30,16 @@ from prefactor_otel.inbox import (
     Started,
 )
 from prefactor_otel.intake import Intake
-from prefactor_otel.ledger import DropReason, Ledger, QuietLog, State, Stats, logger, place_of
+from prefactor_otel.ledger import (
+    INTENDED,
+    DropReason,
+    Ledger,
+    QuietLog,
+    State,
+    Stats,
+    logger,
+    place_of,
+)
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.poller import Watched, watch
 from prefactor_otel.receipt import Receipt
@@ -515,7 +524,7 @@ class Worker:
             )
         dropped = self.stats().dropped
         # A duplicate has been delivered once: counted, but nothing that anybody misses.
-        lost = {r: n for r, n in dropped.items() if r != DropReason.DUPLICATE}
+        lost = {r: n for r, n in dropped.items() if r not in INTENDED}
         if lost:
             reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(lost.items()))
             logger.warning("%d spans were not delivered (%s)", sum(lost.values()), reasons)

@@ -278,6 +278,12 @@ def span_type(
     return found
 
 
+def says_what_it_is(attributes: Attributes) -> bool:
+    """Whether a vocabulary of AI names the span's kind, be it one that is no type here."""
+    return not attributes.keys().isdisjoint(_AI_OPINIONS)
+
+
+_AI_OPINIONS: Final = _OPINIONS - {TEMPLATE} | {"mcp.method.name"}
 _WRITES_LATE: Final = "openinference.instrumentation."
 
 

@@ -149,6 +149,12 @@ class SpoolFile:
             values.append((item.key, item.run, *names, at, item.body))
         self._many("INSERT OR REPLACE INTO parked VALUES (?,?,?,?,?,?,?)", values)
 
+    def unpark(self, keys: Iterable[str]) -> None:
+        """What waited under these keys is not to be sent."""
+        known = self._parked.intersection(keys)
+        self._parked -= known
+        self._many("DELETE FROM parked WHERE key=?", [(key,) for key in known])
+
     def forget(self, seq: int) -> None:
         """An item is done with."""
         self._forgotten.append((seq,))
