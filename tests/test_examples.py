@@ -64,6 +64,21 @@ def test_live_processor(api: DevServer) -> None:
     assert tree(api) == {"clerk": None, "read_page": "clerk"}
 
 
+def test_privacy(api: DevServer) -> None:
+    said = run_example(api, sys.executable, str(EXAMPLES / "privacy.py"))
+    assert said == "1 span sent, masked\n"
+    (row,) = api.spans()
+    assert row["payload"]["name"] == "refund [order]"
+    assert row["payload"]["inputs"] == {
+        "to": "[email]",
+        "card": "[credit card]",
+        "reason": {"$sensitive": "string", "value": "the tent leaks", "labels": ["customer"]},
+    }
+    output = row["result_payload"]["output"]
+    assert output == "[order] is refunded. Thank you! Thank yo…[cut: 241 characters]"
+    assert row["sensitive_encoding"] is True
+
+
 def test_zero_code(api: DevServer) -> None:
     instrument = str(Path(sys.executable).parent / "opentelemetry-instrument")
     application = EXAMPLES / "zero_code" / "app.py"
