@@ -110,6 +110,8 @@ class Content:
         if slot in self._rests:
             key, rest = self._rests[slot]
             self.left[key] = {**self.left.get(key, {}), **rest}
+        if self.left:
+            self.taken.difference_update(self.left)
         if events:
             self.used_events.update(events)
         return self.slots[slot]
