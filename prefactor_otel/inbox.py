@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -87,18 +88,37 @@ class Flush:
 Event = Started | Ended | Dropped | RunOpened | RunClosed | SessionEnded | Judged | Flush
 
 
+MAX_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of text in the ended spans that wait to be taken in, about. They are weighed when they are
+taken: the application's thread is not kept for it."""
+
+LEAST_ROOM: Final = 16
+
+_WEIGHT: Final = 1 / 64
+"""Of the latest span in the usual size."""
+
+
 class Inbox:
     """First in, first out. Any thread may ``put``; one at a time takes."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may put amid a put
         self._spans = 0
+        self._usual_size = 0.0
         self._is_taking = False
         self._retaken: Event | None = None
 
     def __bool__(self) -> bool:
         return bool(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def room(self) -> int:
+        """Ended spans that may wait in here, as large as those of late are."""
+        return max(LEAST_ROOM, int(MAX_BYTES / max(1.0, self._usual_size)))
 
     @property
     def spans(self) -> int:
@@ -117,11 +137,17 @@ class Inbox:
         while self._events and time.monotonic() < until:
             self._is_taking = True
             try:
+                self._weigh(self._events[0])
                 handle(self._events[0])
             except Exception:
                 self._discard()
                 raise
             self._discard()  # not before: whatever kills the thread must not lose an event
+
+    def _weigh(self, event: Event) -> None:
+        """Learn from one span of many how large they are."""
+        if self._spans > LEAST_ROOM and isinstance(event, Ended) and event.spans:
+            self._usual_size += (_text_in(event.spans[0]) - self._usual_size) * _WEIGHT
 
     def take_up(self, is_known: Callable[[ReadableSpan], bool]) -> Ended | None:
         """Where the thread died amid an event, the rest of that is taken, but only once more.
@@ -152,3 +178,12 @@ class Inbox:
     def _count(self, change: int) -> None:
         with self._lock:
             self._spans += change
+
+
+def _text_in(span: ReadableSpan) -> int:
+    try:
+        return sum(
+            len(value) for value in (span.attributes or {}).values() if isinstance(value, str)
+        )
+    except Exception:  # made by hand; whoever reads it says what is wrong
+        return 0

@@ -129,10 +129,10 @@ class Outbox:
         """The entries to send, and those before them in the line that have to wait."""
         batch: list[Entry] = []
         passed: list[Entry] = []
-        waiting, size = Ahead(), 0
+        waiting, size, now = Ahead(), 0, time.monotonic()
         while self._queue and len(batch) < max_items and len(passed) < MAX_PASSED:
-            item = self._queue[0].item
-            if self._flying.holds_up(item) or waiting.holds_up(item):
+            item, due = self._queue[0].item, self._queue[0].not_before
+            if due > now or self._flying.holds_up(item) or waiting.holds_up(item):
                 waiting.add(item)
                 passed.append(self._queue.popleft())
             elif item.operation in SPAN_OPERATIONS:
@@ -153,6 +153,15 @@ class Outbox:
         del self._leased[entry]
         self._flying.remove(entry.item)
         self._let_go(entry)
+
+    def is_leased(self, entry: Entry) -> bool:
+        """Whether an entry is in flight, and not settled yet."""
+        return entry in self._leased
+
+    def hurry(self) -> None:
+        """Let nothing be put off any longer."""
+        for entry in (*self._leased, *self._queue):
+            entry.not_before = 0.0
 
     def replace(self, entry: Entry, item: Item) -> None:
         """Give a leased entry another item, for instance a smaller one."""

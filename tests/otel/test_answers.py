@@ -43,7 +43,7 @@ from prefactor_otel.items import Operation
                 (400, Verdict.APART),
                 (401, Verdict.UNAUTHORIZED),
                 (403, Verdict.UNAUTHORIZED),
-                (404, Verdict.NEVER),
+                *((of_a_proxy, Verdict.LATER) for of_a_proxy in (402, 404, 405, 410, 423, 499)),
                 (413, Verdict.SMALLER),
                 (429, Verdict.LATER),
                 (502, Verdict.LATER),
