@@ -36,6 +36,8 @@ class Ended:
 
     spans: Sequence[ReadableSpan]
     receipt: Receipt | None
+    size: int = 0
+    """Bytes of text in them, if many wait."""
 
 
 @dataclass(slots=True)
@@ -88,14 +90,17 @@ class Flush:
 Event = Started | Ended | Dropped | RunOpened | RunClosed | SessionEnded | Judged | Flush
 
 
+MAX_SPANS: Final = 16_384
+"""Ended spans that wait to be taken in, at most: these are objects, far larger than items."""
+
 MAX_BYTES: Final = 32 * 1024 * 1024
-"""Bytes of text in the ended spans that wait to be taken in, about. They are weighed when they are
-taken: the application's thread is not kept for it."""
+"""Bytes of text in them, at most."""
 
-LEAST_ROOM: Final = 16
+MAX_EVENTS: Final = 65_536
+"""Events beyond which span starts are not noted: such spans become visible when they end."""
 
-_WEIGHT: Final = 1 / 64
-"""Of the latest span in the usual size."""
+_FEW: Final = 16
+"""Spans that are not worth weighing, on the application's thread."""
 
 
 class Inbox:
@@ -105,7 +110,7 @@ class Inbox:
         self._events: deque[Event] = deque()
         self._lock = threading.RLock()  # a signal handler may put amid a put
         self._spans = 0
-        self._usual_size = 0.0
+        self._bytes = 0
         self._is_taking = False
         self._retaken: Event | None = None
 
@@ -116,9 +121,14 @@ class Inbox:
         return len(self._events)
 
     @property
-    def room(self) -> int:
-        """Ended spans that may wait in here, as large as those of late are."""
-        return max(LEAST_ROOM, int(MAX_BYTES / max(1.0, self._usual_size)))
+    def is_full(self) -> bool:
+        """Whether no more ended spans are to be put in."""
+        return self._spans >= MAX_SPANS or self._bytes >= MAX_BYTES
+
+    @property
+    def notes_starts(self) -> bool:
+        """Whether there is room for a span's start, which holds the span as well."""
+        return len(self._events) < MAX_EVENTS and not self.is_full
 
     @property
     def spans(self) -> int:
@@ -128,7 +138,9 @@ class Inbox:
     def put(self, event: Event) -> None:
         """Add an event at the end."""
         if isinstance(event, Ended):
-            self._count(len(event.spans))
+            if self._spans >= _FEW:
+                event.size = sum(map(_text_in, event.spans))
+            self._count(len(event.spans), event.size)
         self._events.append(event)
 
     def take(self, handle: Callable[[Event], None], seconds: float) -> None:
@@ -137,17 +149,11 @@ class Inbox:
         while self._events and time.monotonic() < until:
             self._is_taking = True
             try:
-                self._weigh(self._events[0])
                 handle(self._events[0])
             except Exception:
                 self._discard()
                 raise
             self._discard()  # not before: whatever kills the thread must not lose an event
-
-    def _weigh(self, event: Event) -> None:
-        """Learn from one span of many how large they are."""
-        if self._spans > LEAST_ROOM and isinstance(event, Ended) and event.spans:
-            self._usual_size += (_text_in(event.spans[0]) - self._usual_size) * _WEIGHT
 
     def take_up(self, is_known: Callable[[ReadableSpan], bool]) -> Ended | None:
         """Where the thread died amid an event, the rest of that is taken, but only once more.
@@ -159,8 +165,8 @@ class Inbox:
             return event if isinstance(event, Ended) else None
         if isinstance(event, Ended):
             rest = [span for span in event.spans if not is_known(span)]
-            self._count(len(rest) - len(event.spans))
-            self._events[0] = self._retaken = Ended(rest, event.receipt)
+            self._count(len(rest) - len(event.spans), 0)
+            self._events[0] = self._retaken = Ended(rest, event.receipt, event.size)
         return None
 
     def receipts(self) -> Iterator[Receipt]:
@@ -173,17 +179,16 @@ class Inbox:
         self._is_taking = False
         event = self._events.popleft()
         if isinstance(event, Ended):
-            self._count(-len(event.spans))
+            self._count(-len(event.spans), -event.size)
 
-    def _count(self, change: int) -> None:
+    def _count(self, spans: int, size: int) -> None:
         with self._lock:
-            self._spans += change
+            self._spans += spans
+            self._bytes += size
 
 
 def _text_in(span: ReadableSpan) -> int:
     try:
-        return sum(
-            len(value) for value in (span.attributes or {}).values() if isinstance(value, str)
-        )
+        return sum(len(v) for v in (span.attributes or {}).values() if type(v) is str)
     except Exception:  # made by hand; whoever reads it says what is wrong
         return 0

@@ -340,7 +340,7 @@ class Sender:
             return Answer(Verdict.DONE) if self._put_off(left[0], answer) else answer
         for entry in left:
             entry.faults += 1
-        if left and min(entry.faults for entry in left) >= SUSPECT_AFTER:
+        if left and max(entry.faults for entry in left) >= SUSPECT_AFTER:
             return await self._send_halves(client, left)
         return answer
 

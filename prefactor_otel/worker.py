@@ -52,12 +52,6 @@ from prefactor_otel.termination import Task, TerminatedRun, announce, event_of
 if TYPE_CHECKING:
     from prefactor_otel.spool.spool import Spool
 
-MAX_EVENTS: Final = 65_536
-"""Events beyond which span starts are not noted: such spans become visible when they end."""
-
-MAX_INBOX: Final = 16_384
-"""Ended spans that wait to be taken in, at most: these are objects, far larger than items."""
-
 STORED_WITHIN: Final = 0.02
 """Seconds that a span's end waits for company before it is written to the spool."""
 
@@ -177,7 +171,7 @@ class Worker:
     ) -> None:
         """A span has started, inside of this explicit run and session, if any; ``task`` is to be
         cancelled if the run is terminated while it is open."""
-        if not self.is_closing and not guard.is_own(span) and len(self._inbox) < MAX_EVENTS:
+        if not self.is_closing and not guard.is_own(span) and self._inbox.notes_starts:
             self._sees_starts = True
             self._inbox.put(Started(span, time.monotonic(), handle, session, task))
             self._wake(urgent=False)  # should the thread be dead, the span's end revives it
@@ -191,7 +185,7 @@ class Worker:
             # What shutdown has closed as cancelled is on the platform; its late end loses nothing.
             spans = [span for span in spans if not self._is_known_ended(span)]
             return self._refuse(spans, receipt, DropReason.AFTER_SHUTDOWN)
-        if self._inbox.spans >= min(self._config.max_queue_size, self._inbox.room, MAX_INBOX):
+        if self._inbox.spans >= self._config.max_queue_size or self._inbox.is_full:
             contexts = [context for span in spans if (context := span.get_span_context())]
             self._inbox.put(Dropped([key_of(context) for context in contexts]))
             return self._refuse(spans, receipt, DropReason.QUEUE_FULL)
