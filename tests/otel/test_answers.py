@@ -64,6 +64,12 @@ def test_a_wait_that_the_server_asked_for_is_passed_on() -> None:
     assert judge_request(error).retry_after == 7.0
 
 
+def test_a_wait_of_years_is_not_believed() -> None:
+    error = PrefactorApiError("m", "c", 429)
+    error.retry_after = 315_360_000.0
+    assert judge_request(error).retry_after == 300.0
+
+
 @pytest.mark.parametrize(
     ("operation", "output", "verdict"),
     [
