@@ -24,7 +24,7 @@ from prefactor_otel.outbox import Outbox
 from prefactor_otel.sender import Sender
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.adoption import Adoption
-from prefactor_otel.spool.file import SpoolFile, remove
+from prefactor_otel.spool.file import SpoolFile, remove, size_of
 from prefactor_otel.spool.identity import Identity
 
 REPLAY_TROUBLE: Final = 20.0
@@ -50,7 +50,7 @@ class Found:
 def run_list(path: Path, *, as_json: bool) -> int:
     """Print the files. Raises ``SpoolError`` for a folder that cannot be read, as all of these."""
     found = [_look_into(each) for each in _files(path)]
-    found += [Found(each.name, "set aside", folder.size_of(each)) for each in folder.aside(path)]
+    found += [Found(each.name, "set aside", size_of(each)) for each in folder.aside(path)]
     if as_json:
         print(orjson.dumps([asdict(each) for each in found]).decode())
         return 0

@@ -10,7 +10,7 @@ from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
 from prefactor_otel.line import REFILL
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.spool import SCAN_INTERVAL, folder
-from prefactor_otel.spool.file import SpoolFile
+from prefactor_otel.spool.file import SpoolFile, size_of
 from prefactor_otel.spool.identity import Identity
 from prefactor_otel.spool.recovery import recover
 from prefactor_otel.spool.rows import Damaged, Stored
@@ -138,7 +138,7 @@ class Adoption:
         counts is what waits, as far as it can be known: of the living, what their files take."""
         if folder.total_size(self._path) <= self._max_bytes:
             return
-        waiting = {each: folder.size_of(each) for each in folder.files(self._path)}
+        waiting = {each: size_of(each) for each in folder.files(self._path)}
         if self._outbox.path is not None:
             waiting[self._outbox.path] = self._outbox.size
         for found in folder.dead(self._path):

@@ -54,8 +54,11 @@ _COLUMNS: Final = "seq, run, operation, key, span, parent, ends_span, at, body"
 _SPANS: Final = "operation IN ('create', 'finish_span')"
 _WAITING: Final = f"length(body)+{OVERHEAD}"
 _PAGES_UNTIL_CHECKPOINT: Final = 1000
-_SLACK: Final = 256
-"""Pages (of 4 KiB) that a file may hold in vain."""
+_SLACK: Final = 1024
+_SLACK_AT_REST: Final = 16
+"""Pages (of 4 KiB) that a file may hold in vain, while there is work and when there is none."""
+_LARGE_LOG: Final = 2**20
+"""Bytes of the write-ahead log that are worth the flush it takes to give them back."""
 _PAGES_AT_ONCE: Final = 8192
 _READ_AT_ONCE: Final = 4 * 2**20
 
@@ -267,26 +270,30 @@ class SpoolFile:
     def commit(self) -> None:
         """Everything written so far survives the process from here on."""
         if not self._changes:
-            self._shrink()
+            self._shrink(_SLACK_AT_REST)
             return
         with self._transaction() as database:
             self._changes.write(database)
         self._may_shrink = self._may_shrink or self._changes.deletes_items
         self._changes = Changes()
-        self._shrink()
+        self._shrink(_SLACK)
 
-    def _shrink(self) -> None:
+    def _shrink(self, slack: int) -> None:
         """Give pages back to the disk, where more than half of them are empty: so each is moved
         about once. A little at a time."""
         if not self._may_shrink:
             return
         with suppress(SpoolError):  # a file that stays large is no loss
             free, pages = self._value("PRAGMA freelist_count"), self._value("PRAGMA page_count")
-            self._may_shrink = free > _SLACK and free * 2 > pages
-            if self._may_shrink:
+            if free > slack and free * 2 > pages:
                 self._all(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
-                if free <= _PAGES_AT_ONCE:
-                    self._all("PRAGMA wal_checkpoint(TRUNCATE)")
+                if free > _PAGES_AT_ONCE:
+                    return
+            elif slack == _SLACK:
+                return
+            self._may_shrink = False
+            if size_of(companions(self.path)[0]) > _LARGE_LOG:
+                self._all("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # -- reading --------------------------------------------------------------------------
 
@@ -508,6 +515,14 @@ def _inode(path: Path) -> int | None:
         return path.stat().st_ino
     except OSError:
         return None
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 where it is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _row(seq: int, item: Item, at: float) -> tuple[object, ...]:

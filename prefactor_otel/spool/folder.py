@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from prefactor_otel.errors import SpoolError
-from prefactor_otel.spool.file import SpoolFile, companions
+from prefactor_otel.spool.file import SpoolFile, companions, size_of
 
 try:
     import fcntl
@@ -130,14 +130,6 @@ def set_aside(path: Path, error: SpoolError) -> SpoolError:
                 each.rename(each.with_name(each.name.replace(SUFFIX, UNREADABLE)))
         return SpoolError(f"{error}; set aside as {path.stem}{UNREADABLE}", damaged=True)
     return error
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a file; 0 where it is gone."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 @contextmanager
