@@ -285,14 +285,16 @@ class SpoolFile:
             return
         with suppress(SpoolError):  # a file that stays large is no loss
             free, pages = self._value("PRAGMA freelist_count"), self._value("PRAGMA page_count")
-            if free > slack and free * 2 > pages:
-                self._all(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
+            moves = free > slack and free * 2 > pages
+            if moves:
+                with self._at_work():  # as a script: executed as a query it moves one page
+                    self._in_use().executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
                 if free > _PAGES_AT_ONCE:
                     return
             elif slack == _SLACK:
                 return
             self._may_shrink = False
-            if size_of(companions(self.path)[0]) > _LARGE_LOG:
+            if moves or size_of(companions(self.path)[0]) > _LARGE_LOG:
                 self._all("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # -- reading --------------------------------------------------------------------------
