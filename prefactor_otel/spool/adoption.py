@@ -171,12 +171,15 @@ class Adoption:
 
     def _pass_over(self, file: SpoolFile) -> None:
         """Leave a file to processes of its own account, but not for ever."""
-        self._lose(file.drop_older(time.time() - self._max_age), DropReason.EXPIRED, file)
-        oldest = file.oldest()
-        file.close(delete=oldest is None)
+        limit = time.time() - self._max_age
+        if (file.oldest() or 0.0) < limit:
+            self._lose(file.drop_older(limit), DropReason.EXPIRED, file)
+        oldest, is_empty = file.oldest(), not file.spans()
+        file.close(delete=is_empty)
         self._others.pop(file.path, None)
-        if oldest is not None:
-            self._others[file.path] = (self._identity.changes, oldest + self._max_age)
+        if not is_empty:
+            until = oldest + self._max_age if oldest is not None else time.time()
+            self._others[file.path] = (self._identity.changes, until)
 
     def _tell_of_others(self) -> None:
         self._others = {path: each for path, each in self._others.items() if path.exists()}

@@ -371,9 +371,9 @@ class SpoolFile:
 
     def oldest(self) -> float | None:
         """When the oldest span in here was written."""
-        found = self._value(f"SELECT min(at) FROM item WHERE {_SPANS}")
-        parked = self._value("SELECT min(at) FROM parked")
-        return min((at for at in (found, parked) if isinstance(at, float)), default=None)
+        ready = self._all(f"SELECT at FROM item WHERE {_SPANS} ORDER BY seq LIMIT 1")
+        parked = self._all("SELECT at FROM parked ORDER BY rowid LIMIT 1")
+        return min((at for (at,) in (*ready, *parked) if isinstance(at, float)), default=None)
 
     def waiting_bytes(self) -> int:
         """Bytes that wait in here, counted as a living process counts its own."""
