@@ -481,4 +481,12 @@ def test_a_renewed_token_sends_what_the_same_agent_has_left(tmp_path: Path, spoo
     with DevServer(db=tmp_path / "api.db", port=port, token="pf_second_token") as api:
         with heir(api, spool):
             assert api.wait_until(lambda api: names(api) == ["after", "before"], timeout=10)
-        assert os.listdir(spool) == [".lock"]  # noqa: PTH208
+        assert emptied(spool, own=0)
+
+
+def test_a_token_from_a_function_owns_what_was_left_with_it(api: DevServer, spool: Path) -> None:
+    door = "SimpleSpanProcessor(PrefactorExporter(api_token=lambda: os.environ['TOKEN']))"
+    die_while_away(api, spool, TEN + KILL, door, TOKEN=api.token)
+    with heir(api, spool) as processor:
+        assert settled(processor, 10)
+    assert len(names(api)) == 10
