@@ -204,6 +204,9 @@ class Sender:
             partition = partition_of(instance_id) if is_pfid(instance_id) else None
             self.runs[item.run] = RunRecord(instance_id, partition)
             self._note_record(entry)
+            agent_id = details.get("agent_id")
+            if isinstance(agent_id, str):
+                self._outbox.note(entry, lambda file: file.serves(agent_id))
         return self._concluded(entry, answer)
 
     async def _finish_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:

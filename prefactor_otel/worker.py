@@ -47,6 +47,7 @@ from prefactor_otel.run import Run
 from prefactor_otel.sender import Sender
 from prefactor_otel.span import Attributes, SpanKey, key_of
 from prefactor_otel.spool import SCAN_INTERVAL
+from prefactor_otel.spool.identity import Identity
 from prefactor_otel.termination import Task, TerminatedRun, announce, event_of
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Worker:
         self._log = QuietLog()
         self._inbox = Inbox()
         self._reviving = threading.Lock()
+        self._identity = Identity(config.api_url, config.api_token, config.agent_id)
         self._outbox = Outbox(
             config.max_queue_size, config.max_queue_bytes, self._ledger, self._log
         )
@@ -103,7 +105,7 @@ class Worker:
             self._log,
             max_batch_size=config.max_batch_size,
             max_request_bytes=config.max_request_bytes,
-            token=config.api_token,
+            token=self._identity.token,
             probe_interval=config.probe_interval,
             terminated=self._on_terminated,
         )
@@ -482,6 +484,7 @@ class Worker:
 
         return Spool(
             config.spool_dir,
+            self._identity,
             self._outbox,
             self._sender.runs,
             self._ledger,
@@ -568,24 +571,23 @@ class Worker:
         """Account for what could not be delivered, in one line."""
         for receipt in self._inbox.receipts():
             _lose(receipt)
-        self._outbox.commit()
-        on_disk = self._outbox.is_durable
+        self._outbox.commit(at_last=True)
+        on_disk = self._outbox.conclude()
         if self._spool is not None:
             self._spool.close()
-        for entry in self._outbox.drain():
-            entry.resolve(lost=not on_disk)
-        self._close_ledger(on_disk=on_disk)
+        self._outbox.drain()
+        self._close_ledger(kept=on_disk)
         self._tell_what_is_left()
 
     def _give_up(self) -> None:
         """The thread has not ended in time, and may never: account for what it has not done."""
         self._closed.set()
-        self._close_ledger(on_disk=self._outbox.is_durable)
+        is_durable = self._outbox.is_durable
+        self._close_ledger(kept=self._ledger.waiting - self._inbox.spans if is_durable else 0)
         self._tell_what_is_left()
 
-    def _close_ledger(self, *, on_disk: bool) -> None:
+    def _close_ledger(self, *, kept: int) -> None:
         reason = DropReason.UNAUTHORIZED if self._sender.paused else DropReason.SHUTDOWN_TIMEOUT
-        kept = self._ledger.waiting - self._inbox.spans if on_disk else 0
         self._ledger.close(reason, kept=kept)
 
     def _tell_what_is_left(self) -> None:
