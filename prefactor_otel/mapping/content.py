@@ -72,8 +72,8 @@ class Content:
     counts as used; everything else ends up in the payload's metadata, so that nothing is lost."""
 
     __slots__ = (
-        *("_companions", "_repeated", "_rests", "_sources", "attributes", "events", "left"),
-        *("names", "slots", "taken", "used_events"),
+        *("_companions", "_parsed", "_repeated", "_rests", "_sources", "attributes", "events"),
+        *("left", "names", "slots", "taken", "used_events"),
     )
 
     def __init__(self, view: SpanView) -> None:
@@ -85,6 +85,7 @@ class Content:
         """Of attributes that are shown in part, what is left of them."""
         self.taken: set[str] = set()
         self.used_events: set[int] = set()
+        self._parsed: dict[str, object] = {}
         self._rests: dict[Slot, tuple[str, Mapping[str, object]]] = {}
         self._sources: dict[Slot, tuple[Iterable[str], Iterable[int]]] = {}
         self._companions: tuple[tuple[str, str], ...] = ()
@@ -99,6 +100,17 @@ class Content:
         """Whether any of these is filled."""
         return not self.slots.keys().isdisjoint(slots)
 
+    def parsed(self, key: str) -> object:
+        """The ``parsed`` value of an attribute, None without it. Several readers look into a
+        whole request or response: its JSON is read once, and nobody changes what it holds."""
+        value = self.attributes.get(key)
+        if not isinstance(value, str):
+            return value
+        found = self._parsed.get(key)
+        if found is None:
+            found = self._parsed[key] = parsed(value)
+        return found
+
     def show(self, slot: Slot) -> object:
         """What a slot holds, or None; its sources now count as used."""
         sources = self._sources.get(slot)
@@ -107,19 +119,23 @@ class Content:
         keys, events = sources
         if keys:
             self.taken.update(keys)
+        if events:
+            self.used_events.update(events)
+        if self._rests or self.left:
+            self._keep_rest(slot)
+        return self.slots[slot]
+
+    def _keep_rest(self, slot: Slot) -> None:
         if slot in self._rests:
             key, rest = self._rests[slot]
             self.left[key] = {**self.left.get(key, {}), **rest}
-        if self.left:
-            self.taken.difference_update(self.left)
-        if events:
-            self.used_events.update(events)
-        return self.slots[slot]
+        self.taken.difference_update(self.left)
 
     def show_all(self, fields: dict[str, object], names: Mapping[Slot, str]) -> None:
         """Show every filled one of these slots as a field of this name, unless that is there."""
+        slots = self.slots
         for slot, name in names.items():
-            if slot in self.slots and name not in fields:
+            if slot in slots and name not in fields:
                 fields[name] = self.show(slot)
 
     def offer(
@@ -187,7 +203,7 @@ _NOWHERE: Final = ((), ())
 def parsed(value: object) -> object:
     """The value of a JSON text that holds an object or array; anything else unchanged."""
     if isinstance(value, str) and value.startswith(("{", "[")):
-        try:
+        try:  # not in a function of its own: of nearly every value, this is what a reader asks
             return orjson.loads(value)
         except orjson.JSONDecodeError:
             return _loads_leniently(value)
@@ -198,7 +214,10 @@ def decoded(value: object) -> object:
     """The value of a JSON text, also of one that holds a text; for attributes that always hold
     JSON."""
     if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
-        return _loads_leniently(value)
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return _loads_leniently(value)
     return parsed(value)
 
 

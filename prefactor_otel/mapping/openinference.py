@@ -4,8 +4,8 @@ Indices may start above 0 and have holes: the SDK keeps 128 attributes a span an
 oldest.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from prefactor_otel.mapping.content import Content, Slot, parsed, settings
 from prefactor_otel.mapping.genai import only_names, tool_names
@@ -38,8 +38,6 @@ _OF_MESSAGE: Final = frozenset(
     }
 )
 """What of a message is shown; the rest stays where it is."""
-_OF_ENTRY: Final = frozenset({"message", "function"})
-"""The same of what stands at one index: AutoGen's answers of functions stand beside the message."""
 
 
 def read(content: Content, span_type: SpanType) -> None:
@@ -77,32 +75,30 @@ def _fill(
             used = [k for k in used if k.endswith(".name") and content.attributes[k] in kept]
         elif build is _document:
             used = [key for key in used if ".document." in key]
-        elif build is _message and not all(
-            _is_shown(entry, made) for entry, made in zip(entries, built, strict=True)
-        ):
-            used = _of_shown(used, prefix, [made is not None for made in built])
+        elif build is _message:
+            used = content.names.known(_of_messages, prefix)
+            if len(kept) < len(built):
+                used = _of_shown(content, prefix, built)
         content.fill(slot, kept, used)
 
 
-def _is_shown(entry: Node, made: object) -> bool:
-    return (
-        made is not None
-        and entry.keys() <= _OF_ENTRY
-        and _inside(entry, "message").keys() <= _OF_MESSAGE
-    )
-
-
-def _of_shown(used: list[str], prefix: str, shown: list[bool]) -> list[str]:
+def _of_messages(keys: tuple[str, ...], prefix: str) -> Sequence[str]:
     """The attributes that messages are made of, without those that no message shows."""
-    paths = {key: key[len(prefix) :].split(".", 3) for key in used}
-    order = sorted({int(path[0]) for path in paths.values()})
-    indices = {str(index) for index, is_shown in zip(order, shown, strict=True) if is_shown}
+    paths = {key: key[len(prefix) :].split(".", 3) for key in shape_of(keys, prefix).used}
     return [
         key
-        for key, path in paths.items()
-        if path[0] in indices
-        and (path[1] == "function" or (path[1] == "message" and path[2] in _OF_MESSAGE))
+        for key, (_, name, *inner) in paths.items()
+        # AutoGen's answers of functions stand beside the message.
+        if name == "function" or (name == "message" and inner and inner[0] in _OF_MESSAGE)
     ]
+
+
+def _of_shown(content: Content, prefix: str, built: Sequence[object | None]) -> list[str]:
+    """Those of the messages that are shown."""
+    indices = content.names.known(shape_of, prefix).indices
+    shown = {index for index, made in zip(indices, built, strict=True) if made is not None}
+    used = content.names.known(_of_messages, prefix)
+    return [key for key in used if int(key[len(prefix) :].partition(".")[0]) in shown]
 
 
 def _fill_texts(content: Content, slot: Slot, prefix: str, holder: str) -> None:
@@ -126,43 +122,66 @@ def _fill_embeddings(content: Content) -> None:
         content.fill("dimensions", len(vectors[0]), [k for k in used if k.endswith(".vector")])
 
 
-def unflattened(content: Content, prefix: str) -> tuple[list[Node], list[str]]:
+def unflattened(content: Content, prefix: str) -> tuple[Sequence[Node], Sequence[str]]:
     """The nodes under ``prefix.N.`` in the order of N, and the attributes that they came from."""
-    paths = content.names.known(_paths, prefix)
-    if not paths:
-        return [], []
-    nodes: dict[int, Node] = {}
-    used: list[str] = []
-    for key, index, above, name in paths:
-        node = nodes.get(index)
-        if node is None:
-            node = nodes[index] = {}
-        if _place(node, above, name, content.attributes[key]):
-            used.append(key)
-    return [nodes[index] for index in sorted(nodes)], used
+    shape = content.names.known(shape_of, prefix)
+    attributes = content.attributes
+    entries: list[Node] = [{} for _ in shape.indices]
+    nodes = entries[:]
+    for place, name, key in shape.steps:
+        if key is not None:
+            nodes[place][name] = attributes[key]
+        else:
+            below: Node = {}
+            nodes[place][name] = below
+            nodes.append(below)
+    return entries, shape.used
 
 
-def _paths(keys: tuple[str, ...], prefix: str) -> tuple[tuple[str, int, list[str], str], ...]:
-    """Of the keys under a prefix: their index, and the path that follows it with its last name."""
-    found = []
+class Shape(NamedTuple):
+    """How the values of names become nodes, worked out once for all spans of these names."""
+
+    indices: Sequence[int]
+    steps: Sequence[tuple[int, str, str | None]]
+    """In a node (by the number under which it was made) this name holds the value of an attribute,
+    or, where that is None, the next node."""
+    used: Sequence[str]
+
+
+def shape_of(keys: tuple[str, ...], prefix: str) -> Shape:
+    """The shape of the names under ``prefix.N.``."""
+    paths = list(_paths(keys, prefix))
+    indices = sorted({index for _, index, _ in paths})
+    numbers: dict[tuple[object, ...], int] = {(index,): n for n, index in enumerate(indices)}
+    filled: set[tuple[object, ...]] = set()
+    steps: list[tuple[int, str, str | None]] = []
+    used = []
+    for key, index, path in paths:
+        node: tuple[object, ...] = (index,)
+        for name in path[:-1]:
+            below = (*node, name)
+            if below in filled:  # a value stands there already
+                break
+            if below not in numbers:
+                numbers[below] = len(numbers)
+                steps.append((numbers[node], name, None))
+            node = below
+        else:
+            place = (*node, path[-1])
+            if place not in filled and place not in numbers:
+                filled.add(place)
+                steps.append((numbers[node], path[-1], key))
+                used.append(key)
+    return Shape(indices, steps, used)
+
+
+def _paths(keys: tuple[str, ...], prefix: str) -> Iterator[tuple[str, int, list[str]]]:
+    """The keys under a prefix, their index and the path that follows it."""
     for key in keys:
         if key.startswith(prefix):
             index, _, path = key[len(prefix) :].partition(".")
             if index.isdecimal() and path:
-                *above, name = path.split(".")
-                found.append((key, int(index), above, name))
-    return tuple(found)
-
-
-def _place(node: Node, above: list[str], name: str, value: object) -> bool:
-    for step in above:
-        below = node.get(step)
-        if below is None:
-            below = node[step] = {}
-        elif not isinstance(below, dict):
-            return False
-        node = below
-    return node.setdefault(name, value) is value
+                yield key, int(index), path.split(".")
 
 
 def in_order(node: object) -> list[object]:
@@ -261,7 +280,7 @@ def _document(entry: Node) -> Node | None:
 
 def _fill_parameters(content: Content) -> None:
     """The settings of a call; what else its request held stays, unless it is told elsewhere."""
-    given = settings(content.attributes.get(INVOCATION_PARAMETERS))
+    given = settings(content.parsed(INVOCATION_PARAMETERS))
     if given is None:
         return
     told = {name: setting for name, setting in given.items() if name not in _ELSEWHERE}

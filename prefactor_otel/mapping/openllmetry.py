@@ -1,11 +1,12 @@
 """Reader of OpenLLMetry (Traceloop): indexed prompts and completions, entities' inputs."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, Part, Slot, decoded, parsed
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import is_block, messages, tool_arguments, tool_result
-from prefactor_otel.mapping.openinference import Node, in_order, unflattened
+from prefactor_otel.mapping.openinference import Node, in_order, shape_of, unflattened
 from prefactor_otel.mapping.whole import asked_alone, messages_of_updates
 from prefactor_otel.semconv.genai import GenAI
 
@@ -59,7 +60,7 @@ def _read_flattened(content: Content) -> None:
     content.fill("tools", names or None, [key for key in used if key.endswith(".name")])
 
 
-def _contents(content: Content, prefix: str) -> tuple[list[object] | None, list[str]]:
+def _contents(content: Content, prefix: str) -> tuple[list[object] | None, Sequence[str]]:
     """The contents of what stands as messages and are none, and where they came from."""
     entries, used = unflattened(content, prefix)
     found = [entry.get("content", entry.get("user")) for entry in entries]
@@ -114,16 +115,20 @@ def _entity(value: object, wrapper: str) -> Part:
 
 
 def _fill_messages(content: Content, slot: Slot, prefix: str) -> None:
-    entries, used = unflattened(content, prefix)
+    entries, _ = unflattened(content, prefix)
     if not entries:
         return
     role = "user" if slot == "asked" else "assistant"
-    if not all(entry.keys() <= _OF_MESSAGE for entry in entries):
-        after = len(prefix)
-        used = [key for key in used if key[after:].split(".", 2)[1] in _OF_MESSAGE]
-    content.fill(slot, messages([_message(entry, role) for entry in entries]), used)
+    told = messages([_message(entry, role) for entry in entries])
+    content.fill(slot, told, content.names.known(_of_messages, prefix))
     if slot == "answered":
         content.fill("stop_reason", entries[0].get("finish_reason"))
+
+
+def _of_messages(keys: tuple[str, ...], prefix: str) -> Sequence[str]:
+    """The attributes that messages are made of, without those that no message shows."""
+    used = shape_of(keys, prefix).used
+    return [key for key in used if key[len(prefix) :].split(".", 2)[1] in _OF_MESSAGE]
 
 
 def _message(entry: Node, role: str) -> Node:

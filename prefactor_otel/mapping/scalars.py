@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from prefactor_otel.mapping.content import Content, decoded, parsed
+from prefactor_otel.mapping.content import Content, decoded
 from prefactor_otel.mapping.keys import (
     ANSWERED_MODEL,
     MODEL_HOLDERS,
@@ -123,7 +123,7 @@ def _models(content: Content, present: Present) -> tuple[str | None, str | None]
 
 def _model_inside(content: Content) -> str | None:
     for key in MODEL_HOLDERS:
-        holder = parsed(content.attributes.get(key))
+        holder = content.parsed(key)
         if isinstance(holder, dict):
             model = holder.get("model") or holder.get("model_name")
             if isinstance(model, str) and model:
@@ -144,7 +144,7 @@ def _usage(content: Content, present: Present, span_type: SpanType) -> dict[str,
     for key in present.usage_holders:
         _add_inside(usage, content, key)
     if not usage and RESPONSE in content.attributes:
-        _add_told(usage, parsed(content.attributes[RESPONSE]))
+        _add_told(usage, content.parsed(RESPONSE))
     if "prompt_tokens" in usage or "completion_tokens" in usage:
         if span_type is SpanType.EMBEDDING:  # it answers in vectors
             usage.setdefault("completion_tokens", 0)
@@ -155,7 +155,7 @@ def _usage(content: Content, present: Present, span_type: SpanType) -> dict[str,
 
 def _add_inside(usage: dict[str, int], content: Content, key: str) -> None:
     """Add what an object of counts holds and the plain attributes did not tell."""
-    holder = parsed(content.attributes[key])
+    holder = content.parsed(key)
     if not isinstance(holder, dict):
         return
     if _add_counts(usage, holder):
@@ -215,7 +215,7 @@ def _stop_reason(content: Content, keys: Iterable[str]) -> object:
     else:
         reason = content.show("stop_reason")
         if reason is None and RESPONSE in content.attributes:
-            reason = stop_reason(parsed(content.attributes[RESPONSE]))
+            reason = stop_reason(content.parsed(RESPONSE))
     return _usual(reason) if isinstance(reason, str) else reason
 
 

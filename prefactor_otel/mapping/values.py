@@ -21,7 +21,9 @@ MIME_TYPES: Final = {INPUT: "input.mime_type", OUTPUT: "output.mime_type"}
 
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from ``input.value`` and ``output.value`` (OpenInference)."""
-    if span_type is SpanType.LLM:
+    # Where the messages are known, why the model stopped is all that is left to be read here;
+    # and that is read where single values are.
+    if span_type is SpanType.LLM and not (content.has("asked") and content.has("answered")):
         read_call(content, INPUT, OUTPUT)
     if span_type in (SpanType.AGENT, SpanType.CHAIN):
         content.offer("asked", [INPUT], asked_alone)

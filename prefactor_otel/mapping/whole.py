@@ -56,12 +56,13 @@ def read_pair(content: Content, span_type: SpanType, given: str, got: str) -> No
 
 def read_call(content: Content, given: str, got: str) -> None:
     """Fill the slots of a model's call from its whole request and response."""
-    request = parsed(content.attributes.get(given))
-    asked = messages_in(request)
-    if asked is not None and not content.has("asked"):
-        content.fill("asked", asked, [given])
-        _read_settings(content, request, given)
-    response = parsed(content.attributes.get(got))
+    if not content.has("asked"):
+        request = content.parsed(given)
+        asked = messages_in(request)
+        if asked is not None:
+            content.fill("asked", asked, [given])
+            _read_settings(content, request, given)
+    response = content.parsed(got)
     answered, is_whole = answer_in(response)
     content.fill("answered", answered, [got] if is_whole else [])
     if answered is not None:
