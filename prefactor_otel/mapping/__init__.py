@@ -151,12 +151,12 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     if view.parent is not None and view.parent_is_remote:
         payload["parent_span_id"] = view.parent.span_hex
     return AgentSpan(
-        schema_name=kind.schema_name,
-        status=status,
-        payload=payload,
-        result_payload=error if error is not None else outputs,
-        started_at=timestamp(view.start_ns),
-        finished_at=_finished_at(view),
+        kind.schema_name,
+        status,
+        payload,
+        error if error is not None else outputs,
+        timestamp(view.start_ns),
+        _finished_at(view),
     )
 
 
@@ -200,13 +200,15 @@ def _captured(
     none that a mask knows; of unwanted ones only what is no content."""
     is_input = part == "inputs"
     wanted = capture.inputs if is_input else capture.outputs
+    length = capture.max_input_length if is_input else capture.max_output_length
+    if wanted and not length and capture.mask is None:
+        return fields
     if not wanted:
         fields = {name: fields[name] for name in ("model", "stop_reason") if name in fields}
     if capture.mask is not None:
         fields = capture.mask.fields(part, fields, repairs)
     if not wanted:
         return fields
-    length = capture.max_input_length if is_input else capture.max_output_length
     return hygiene.limited(fields, length, repairs)
 
 
@@ -237,8 +239,7 @@ def timestamp(time_ns: int) -> str:
     """ISO 8601 in UTC with six fraction digits and ``Z``, from nanoseconds since the epoch."""
     if not 0 <= time_ns <= LAST_NS:
         time_ns = min(max(time_ns, 0), LAST_NS)
-    seconds, micro = divmod(time_ns // 1000, 1_000_000)
-    return f"{_second(seconds)}.{micro:06d}Z"
+    return f"{_second(time_ns // 1_000_000_000)}.{time_ns // 1000 % 1_000_000:06d}Z"
 
 
 @lru_cache(maxsize=1024)  # spans cluster in seconds, and formatting one costs as much as a hash
@@ -254,14 +255,14 @@ def _metadata(
     capture: Capture,
     repairs: Repairs,
 ) -> dict[str, object]:
-    used_events = content.used_events
-    left = dict(view.attributes)
+    metadata = dict(view.attributes)
     for key in content.used:
-        left.pop(key, None)
+        if key in metadata:
+            del metadata[key]
     if content.left:
-        left |= {key: dict(rest) for key, rest in content.left.items()}
-    everything = capture.inputs and capture.outputs
-    metadata = left if everything else _without_content(left, capture)
+        metadata |= {key: dict(rest) for key, rest in content.left.items()}
+    if not (capture.inputs and capture.outputs):
+        metadata = _without_content(metadata, capture)
     if capture.max_input_length or capture.max_output_length:
         metadata = _cut_content(metadata, capture, repairs)
     clashing = content.names.known(_reserved)
@@ -269,20 +270,23 @@ def _metadata(
         metadata["attributes"] = {
             key: metadata.pop(key) for key in sorted(clashing & metadata.keys())
         }
-    metadata |= single.labels
+    if single.labels:
+        metadata |= single.labels
     metadata["kind"] = view.kind
     if single.response_model is not None:
         metadata["response_model"] = single.response_model
-    original = view.name if capture.inputs else scalars.without_identity(view.name, view.attributes)
+    original = view.name
+    if not capture.inputs:
+        original = scalars.without_identity(original, view.attributes)
     if name != original:
         metadata["otel.name"] = original
     if view.scope_name:
         metadata["scope"] = {"name": view.scope_name, "version": view.scope_version}
-    if len(view.events) > len(used_events):
+    if len(view.events) > len(content.used_events):
         metadata["events"] = [
             _event(event, capture)
             for number, event in enumerate(view.events)
-            if number not in used_events
+            if number not in content.used_events
         ]
     if view.links:
         metadata["links"] = [
@@ -311,7 +315,10 @@ def _repaired(view: SpanView) -> list[str]:
 
 
 def _finished_at(view: SpanView) -> str | None:
-    return timestamp(max(view.end_ns, view.start_ns)) if view.end_ns is not None else None
+    end_ns = view.end_ns
+    if end_ns is None:
+        return None
+    return timestamp(end_ns if end_ns > view.start_ns else view.start_ns)
 
 
 def _event(event: Event, capture: Capture) -> dict[str, object]:

@@ -151,8 +151,9 @@ class Content:
         which the slot shows only a part."""
         if slot in self.slots:
             return
+        attributes = self.attributes
         for key in keys:
-            value = self.attributes.get(key)
+            value = attributes.get(key)
             if value is None:
                 continue
             converted = convert(value) if convert is not None else value
@@ -193,7 +194,8 @@ class Content:
         for key, to in self._companions:
             if to in self.taken or to in self.left:
                 self.taken.add(key)
-        self.taken.update(self._repeated)
+        if self._repeated:
+            self.taken.update(self._repeated)
         return self.taken
 
 

@@ -1,7 +1,7 @@
 """Reader of the OpenTelemetry GenAI conventions: structured attributes (trusted most)."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from prefactor_otel.mapping.content import Content, Slot, decoded, parsed, plain_text, settings
 from prefactor_otel.mapping.kind import SpanType
@@ -26,21 +26,46 @@ Offer = tuple[Slot, tuple[str, ...], Callable[[object], object] | None]
 
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from ``gen_ai.*`` attributes."""
-    for slot, keys, convert in content.names.known(_offers, span_type):
+    offers, has_answer, declarations, given = content.names.known(_told, span_type)
+    for slot, keys, convert in offers:
         content.offer(slot, keys, convert)
-    if GenAI.OUTPUT_MESSAGES in content.attributes:
-        answered = parsed(content.attributes[GenAI.OUTPUT_MESSAGES])
-        reasons = finish_reasons(answered)
-        shown = [GenAI.OUTPUT_MESSAGES] if len(reasons) < 2 else []
-        content.fill("answered", messages(answered), shown)
-        content.fill("stop_reason", reasons[0] if reasons else None)
-        content.fill("output", plain_text(answered), [GenAI.OUTPUT_MESSAGES])
-    for key in content.names.known(_declarations):
+    if has_answer:
+        _read_answer(content)
+    for key in declarations:
         fill_tools(content, key)
-    given = content.names.known(_parameters)
     if given:
         named = {REQUEST_PARAMETERS[key]: content.attributes[key] for key in given}
         content.fill("parameters", settings(named), given)
+
+
+class Told(NamedTuple):
+    """What spans of the same names and type can fill."""
+
+    offers: Sequence[Offer]
+    has_answer: bool
+    declarations: Sequence[str]
+    parameters: Sequence[str]
+
+
+def _told(keys: tuple[str, ...], span_type: SpanType) -> Told:
+    offers = (*_OF_ANY, *_OF_TYPE.get(span_type, ()))
+    return Told(
+        offers=[offer for offer in offers if not set(offer[1]).isdisjoint(keys)],
+        has_answer=GenAI.OUTPUT_MESSAGES in keys,
+        declarations=[key for key in (GenAI.TOOL_DEFINITIONS, GenAI.AGENT_TOOLS) if key in keys],
+        parameters=[key for key in REQUEST_PARAMETERS if key in keys],
+    )
+
+
+def _read_answer(content: Content) -> None:
+    answered = parsed(content.attributes[GenAI.OUTPUT_MESSAGES])
+    reasons = finish_reasons(answered)
+    shown = (GenAI.OUTPUT_MESSAGES,) if len(reasons) < 2 else ()
+    content.fill("answered", messages(answered), shown)
+    if reasons:
+        content.fill("stop_reason", reasons[0])
+    if isinstance(answered, str):
+        content.fill("output", plain_text(answered), (GenAI.OUTPUT_MESSAGES,))
 
 
 def fill_tools(content: Content, key: str) -> None:
@@ -48,20 +73,6 @@ def fill_tools(content: Content, key: str) -> None:
     declared = parsed(content.attributes.get(key))
     if declared is not None:
         content.fill("tools", tool_names(declared), [key] if only_names(declared) else [])
-
-
-def _offers(keys: tuple[str, ...], span_type: SpanType) -> Sequence[Offer]:
-    """What spans of these names and this type can fill."""
-    offers = (*_OF_ANY, *_OF_TYPE.get(span_type, ()))
-    return [offer for offer in offers if not set(offer[1]).isdisjoint(keys)]
-
-
-def _declarations(keys: tuple[str, ...]) -> Sequence[str]:
-    return [key for key in (GenAI.TOOL_DEFINITIONS, GenAI.AGENT_TOOLS) if key in keys]
-
-
-def _parameters(keys: tuple[str, ...]) -> Sequence[str]:
-    return [key for key in REQUEST_PARAMETERS if key in keys]
 
 
 def tool_names(value: object) -> object:

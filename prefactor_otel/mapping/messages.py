@@ -40,7 +40,10 @@ def messages(value: object) -> list[object] | None:
         value = value[0]
     told: list[object] = []
     for entry in value:
-        blocks = entry.get("parts", entry.get("content")) if isinstance(entry, dict) else None
+        if not isinstance(entry, dict):
+            told.append(entry)
+            continue
+        blocks = entry.get("parts", entry.get("content"))
         if isinstance(blocks, list) and len(blocks) > 1 and any(map(_is_answer, blocks)):
             told += [message(part) for part in _apart(entry, blocks)]
         else:
@@ -187,7 +190,7 @@ def finish_reasons(value: object) -> list[object]:
     value = parsed(value)
     found: list[object] = []
     for each in value if isinstance(value, (list, tuple)) else [value]:
-        entry = parsed(each)
+        entry = parsed(each) if isinstance(each, str) else each
         reason = entry.get("finish_reason") if isinstance(entry, dict) else None
         if reason and reason not in found:
             found.append(reason)
@@ -291,9 +294,19 @@ def literal(text: str) -> object:
 def _built(
     role: object, content: object, calls: object, source: Mapping[str, object]
 ) -> dict[str, object]:
-    built: dict[str, object] = {"role": role_name(role), "content": content}
-    if calls and isinstance(calls, list):
-        built["tool_calls"] = [_tool_call(call) for call in calls]
+    told = [_tool_call(call) for call in calls] if calls and isinstance(calls, list) else None
+    return _of(role, content, told, source)
+
+
+def _of(
+    role: object, content: object, calls: list[object] | None, source: Mapping[str, object]
+) -> dict[str, object]:
+    """The message of these calls, as ``_tool_call`` tells them."""
+    if isinstance(role, str):
+        role = _ROLES.get(role, role)
+    built: dict[str, object] = {"role": role, "content": content}
+    if calls:
+        built["tool_calls"] = calls
     if source.keys() <= _SHOWN:
         return built
     for name, value in source.items():
@@ -338,21 +351,25 @@ def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str
             if beside := _beside(block):
                 details.append(beside)
             continue
-        call, answered = _block_call(block), _block_answer(block)
+        call = _block_call(block)
         if call is not None:
             calls.append(call)
-        elif answered is not None:
+            continue
+        answered = _block_answer(block)
+        if answered is not None:
             identity |= {name: value for name, value in answered[0].items() if name not in identity}
             content.append(answered[1])
         elif _thinks(block):
             thoughts.append(block)
         else:
             content.append(block)
-    told = calls or source.get("tool_calls")
     role = source.get("role")
     if role == "user" and blocks and all(map(_is_answer, blocks)):
         role = "tool"  # nobody asks in it
-    built = _built(role, _joined(content), told, identity)
+    if calls:
+        built = _of(role, _joined(content), calls, identity)
+    else:
+        built = _built(role, _joined(content), source.get("tool_calls"), identity)
     if details:
         built["content_details"] = details
     return built | _thought(thoughts) if thoughts else built
@@ -410,9 +427,10 @@ def _in_thought(block: object) -> tuple[str | None, dict[str, object]]:
 def _joined(content: list[object]) -> object:
     if not content:
         return None
-    if all(isinstance(text, str) for text in content):
-        return "\n".join(str(text) for text in content)
-    return content[0] if len(content) == 1 else content
+    if len(content) == 1:
+        return content[0]
+    texts = [text for text in content if isinstance(text, str)]
+    return "\n".join(texts) if len(texts) == len(content) else content
 
 
 def is_block(block: object) -> bool:
@@ -432,11 +450,9 @@ _BLOCKS: Final = frozenset(
 
 
 def _block_text(block: object) -> str | None:
-    if isinstance(block, str):
-        return block
-    if not isinstance(block, dict) or block.get("type") not in _TEXTS:
-        return None
-    if "thought" in block and block["thought"] is True:
+    if not isinstance(block, dict):
+        return block if isinstance(block, str) else None
+    if block.get("type") not in _TEXTS or ("thought" in block and block["thought"] is True):
         return None
     text = block.get("text", block.get("content"))
     return text if isinstance(text, str) else None
@@ -482,7 +498,7 @@ def _is_answer(block: object) -> bool:
 
 def _block_answer(block: object) -> tuple[dict[str, object], object] | None:
     """Which call a block answers, and what it says."""
-    if not isinstance(block, dict) or not _is_answer(block):
+    if not isinstance(block, dict):
         return None
     result = block.get("toolResult")
     if isinstance(result, dict):

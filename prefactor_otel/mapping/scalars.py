@@ -94,12 +94,12 @@ def read(content: Content, span_type: SpanType) -> Scalars:
     elif span_type is SpanType.AGENT:
         name = _text(content, present.agent)
     return Scalars(
-        model=requested or answered,
-        response_model=answered if requested and answered else None,
-        name=name,
-        token_usage=usage,
-        stop_reason=stop_reason,
-        labels=_labels(content, present) if present.labels else {},
+        requested or answered,
+        answered if requested and answered else None,
+        name,
+        usage,
+        stop_reason,
+        _labels(content, present) if present.labels else {},
     )
 
 
@@ -137,9 +137,11 @@ def _usage(content: Content, present: Present, span_type: SpanType) -> dict[str,
     usage: dict[str, int] = {}
     for name, key in present.tokens:
         tokens = content.attributes[key]
-        if isinstance(tokens, float) and tokens.is_integer():
+        if type(tokens) is not int:
+            if not isinstance(tokens, float) or not tokens.is_integer():
+                continue
             tokens = int(tokens)
-        if type(tokens) is int and usage.setdefault(name, tokens) == tokens:
+        if usage.setdefault(name, tokens) == tokens:
             content.taken.add(key)
     for key in present.usage_holders:
         _add_inside(usage, content, key)
@@ -148,8 +150,9 @@ def _usage(content: Content, present: Present, span_type: SpanType) -> dict[str,
     if "prompt_tokens" in usage or "completion_tokens" in usage:
         if span_type is SpanType.EMBEDDING:  # it answers in vectors
             usage.setdefault("completion_tokens", 0)
-        reported = usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
-        usage.setdefault("total_tokens", reported)
+        if "total_tokens" not in usage:
+            reported = usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
+            usage["total_tokens"] = reported
     return usage or None
 
 
@@ -205,7 +208,9 @@ def without_identity(name: str, attributes: Mapping[str, object]) -> str:
 
 def _stop_reason(content: Content, keys: Iterable[str]) -> object:
     for key in keys:
-        told = decoded(content.attributes[key])
+        told = content.attributes[key]
+        if isinstance(told, str):
+            told = decoded(told)
         several = isinstance(told, (list, tuple)) and len(told) > 1
         reason = told[0] if isinstance(told, (list, tuple)) and told else told
         if reason is not None and reason != "":
