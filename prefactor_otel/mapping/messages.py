@@ -294,19 +294,11 @@ def literal(text: str) -> object:
 def _built(
     role: object, content: object, calls: object, source: Mapping[str, object]
 ) -> dict[str, object]:
-    told = [_tool_call(call) for call in calls] if calls and isinstance(calls, list) else None
-    return _of(role, content, told, source)
-
-
-def _of(
-    role: object, content: object, calls: list[object] | None, source: Mapping[str, object]
-) -> dict[str, object]:
-    """The message of these calls, as ``_tool_call`` tells them."""
     if isinstance(role, str):
         role = _ROLES.get(role, role)
     built: dict[str, object] = {"role": role, "content": content}
-    if calls:
-        built["tool_calls"] = calls
+    if calls and isinstance(calls, list):
+        built["tool_calls"] = [_tool_call(call) for call in calls]
     if source.keys() <= _SHOWN:
         return built
     for name, value in source.items():
@@ -333,12 +325,10 @@ def _from_langchain(inner: Mapping[str, object], outer: Mapping[str, object]) ->
 
 
 def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str, object]:
-    if (
-        len(blocks) == 1
-        and (alone := _block_text(blocks[0])) is not None
-        and not _beside(blocks[0])
-    ):
-        return _built(source.get("role"), alone, source.get("tool_calls"), source)
+    if len(blocks) == 1:  # of most messages one text is all that they hold
+        alone = _block_text(blocks[0])
+        if alone is not None and not _beside(blocks[0]):
+            return _built(source.get("role"), alone, source.get("tool_calls"), source)
     calls: list[object] = []
     thoughts: list[object] = []
     content: list[object] = []
@@ -366,10 +356,7 @@ def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str
     role = source.get("role")
     if role == "user" and blocks and all(map(_is_answer, blocks)):
         role = "tool"  # nobody asks in it
-    if calls:
-        built = _of(role, _joined(content), calls, identity)
-    else:
-        built = _built(role, _joined(content), source.get("tool_calls"), identity)
+    built = _built(role, _joined(content), calls or source.get("tool_calls"), identity)
     if details:
         built["content_details"] = details
     return built | _thought(thoughts) if thoughts else built
@@ -471,15 +458,17 @@ _TEXTS: Final = (None, "text", "input_text", "output_text", "summary_text", "rea
 
 
 def _block_call(block: object) -> dict[str, object] | None:
+    """The call that a block holds, in the provider's own words."""
     if not isinstance(block, dict):
         return None
     if block.get("type") in ("tool_call", "tool_use", "function_call", "tool-call"):
-        return _tool_call(block)
+        return block
     if block.keys().isdisjoint(_CALL_HOLDERS):
         return None
     for holder in _CALL_HOLDERS:
-        if isinstance(block.get(holder), dict):
-            return _tool_call(block[holder])
+        inner = block.get(holder)
+        if isinstance(inner, dict):
+            return inner
     return None
 
 

@@ -63,7 +63,7 @@ def read(content: Content, span_type: SpanType) -> None:
 def _fill(
     content: Content, slot: Slot, prefix: str, build: Callable[[Node], object | None]
 ) -> None:
-    if content.has(slot):
+    if slot in content.slots:
         return
     entries, used = unflattened(content, prefix)
     if not entries:
@@ -126,6 +126,8 @@ def unflattened(content: Content, prefix: str) -> tuple[Sequence[Node], Sequence
     """The nodes under ``prefix.N.`` in the order of N, and the attributes that they came from."""
     shape = content.names.known(shape_of, prefix)
     attributes = content.attributes
+    if not shape.steps:
+        return (), ()
     entries: list[Node] = [{} for _ in shape.indices]
     nodes = entries[:]
     for place, name, key in shape.steps:
@@ -192,8 +194,11 @@ def in_order(node: object) -> list[object]:
 
 
 def _inside(node: object, name: str) -> Node:
-    inner = node.get(name) if isinstance(node, dict) else None
-    return inner if isinstance(inner, dict) else {}
+    if isinstance(node, dict):
+        inner = node.get(name)
+        if isinstance(inner, dict):
+            return inner
+    return {}
 
 
 def _message(entry: Node) -> Node | None:
@@ -228,10 +233,15 @@ def _message(entry: Node) -> Node | None:
     message: Node = {"role": role_name(node.get("role")), "content": content, **thought}
     if calls:
         message["tool_calls"] = calls
+    if node.keys() <= _PLAIN:
+        return message
     for name in ("tool_call_id", "name"):
         if node.get(name) is not None:
             message[name] = node[name]
     return message
+
+
+_PLAIN: Final = frozenset({"role", "content"})
 
 
 def _answer_of_function(node: Node) -> Node | None:

@@ -1,6 +1,7 @@
 """Reader of SDKs with a vocabulary of their own: Langfuse, MLflow, LangSmith, Google's ADK, CrewAI
 by OpenLLMetry, Logfire before it spoke GenAI, and the Vercel AI SDK."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from prefactor_otel.mapping.content import Content, decoded, parsed, settings
@@ -33,7 +34,7 @@ VOCABULARY: Final = (
 
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from what these SDKs write."""
-    for given, got in STEPS:
+    for given, got in content.names.known(_steps):
         read_pair(content, span_type, given, got)
     content.offer("input", [CREW_TASKS], _descriptions, partly=True)
     if span_type is SpanType.LLM:
@@ -43,6 +44,10 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("parameters", [PARAMETERS], settings)
     if VERCEL in content.attributes:
         _read_vercel(content, span_type)
+
+
+def _steps(keys: tuple[str, ...]) -> Sequence[tuple[str, str]]:
+    return [(given, got) for given, got in STEPS if given in keys or got in keys]
 
 
 def _descriptions(value: object) -> object:

@@ -23,23 +23,24 @@ def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from ``input.value`` and ``output.value`` (OpenInference)."""
     # Where the messages are known, why the model stopped is all that is left to be read here;
     # and that is read where single values are.
-    if span_type is SpanType.LLM and not (content.has("asked") and content.has("answered")):
-        read_call(content, INPUT, OUTPUT)
-    if span_type in (SpanType.AGENT, SpanType.CHAIN):
+    if span_type is SpanType.LLM:
+        if not ("asked" in content.slots and "answered" in content.slots):
+            read_call(content, INPUT, OUTPUT)
+    elif span_type is SpanType.CHAIN:
         content.offer("asked", [INPUT], asked_alone)
-    if span_type is SpanType.CHAIN:
         content.offer("answered", [OUTPUT], messages_of_updates, partly=True)
-    if span_type is SpanType.AGENT:
+    elif span_type is SpanType.AGENT:
+        content.offer("asked", [INPUT], asked_alone)
         content.offer("answer", [OUTPUT], last_answer, partly=True)
-    if span_type is SpanType.TOOL:
+    elif span_type is SpanType.TOOL:
         content.offer("arguments", [INPUT], lambda value: _arguments(content, value))
         content.offer("result", [OUTPUT], lambda value: tool_result(_of_type(content, value)))
-    if span_type is SpanType.EMBEDDING:
+    elif span_type is SpanType.EMBEDDING:
         content.offer("output", [OUTPUT], _vectors)
-    if span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
+    elif span_type is SpanType.RETRIEVER or span_type is SpanType.RERANKER:
         content.offer("query", [INPUT], query)
         fill_documents(content, OUTPUT)
-    if not content.has("asked"):
+    if "asked" not in content.slots:
         content.offer("input", [INPUT], parsed)
     if not content.has("answered", "answer", "documents"):
         content.offer("output", [OUTPUT], lambda value: _of_type(content, value))

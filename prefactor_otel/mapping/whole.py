@@ -34,8 +34,6 @@ _SYSTEM: Final = ("system", "system_instruction", "instructions")
 
 def read_pair(content: Content, span_type: SpanType, given: str, got: str) -> None:
     """Fill slots from the attribute ``given`` to a step and the one that it ``got`` out of it."""
-    if given not in content.attributes and got not in content.attributes:
-        return
     if span_type is SpanType.LLM:
         read_call(content, given, got)
     elif span_type is SpanType.TOOL:
@@ -56,7 +54,7 @@ def read_pair(content: Content, span_type: SpanType, given: str, got: str) -> No
 
 def read_call(content: Content, given: str, got: str) -> None:
     """Fill the slots of a model's call from its whole request and response."""
-    if not content.has("asked"):
+    if "asked" not in content.slots:
         request = content.parsed(given)
         asked = messages_in(request)
         if asked is not None:
