@@ -5,6 +5,7 @@ most first), single values (``scalars``), where which content is shown (``layout
 (``failure``), what else it carries and what may leave the process (here, ``hygiene``).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -129,14 +130,15 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         view = events.with_details(view)
     kind = _type_of(view, below)
     content = Content(view)
-    for dialect in content.names.known(_spoken, bool(view.events)):
+    for dialect in content.names[_spoken, bool(view.events)]:
         dialect.read(content, kind)
     single = scalars.read(content, kind)
     repairs: Repairs = set()
     inputs = _captured("inputs", inputs_of(content, kind, single), capture, repairs)
     outputs = _captured("outputs", outputs_of(content, kind, single), capture, repairs)
     name = single.name or _readable(view, kind, single)
-    status, error = status_of(view), error_of(view)
+    status = status_of(view)
+    error = error_of(view) if view.status == "error" else None
     payload: dict[str, object] = {
         "span_id": view.key.span_hex,
         "trace_id": view.key.trace_hex,
@@ -257,15 +259,14 @@ def _metadata(
 ) -> dict[str, object]:
     metadata = dict(view.attributes)
     for key in content.used:
-        if key in metadata:
-            del metadata[key]
+        metadata.pop(key, None)
     if content.left:
         metadata |= {key: dict(rest) for key, rest in content.left.items()}
     if not (capture.inputs and capture.outputs):
         metadata = _without_content(metadata, capture)
     if capture.max_input_length or capture.max_output_length:
         metadata = _cut_content(metadata, capture, repairs)
-    clashing = content.names.known(_reserved)
+    clashing = content.names[_reserved]
     if clashing and not clashing.isdisjoint(metadata):
         metadata["attributes"] = {
             key: metadata.pop(key) for key in sorted(clashing & metadata.keys())
@@ -307,10 +308,10 @@ def _reserved(keys: tuple[str, ...]) -> frozenset[str]:
     return RESERVED.intersection(keys)
 
 
-def _repaired(view: SpanView) -> list[str]:
+def _repaired(view: SpanView) -> Sequence[str]:
     """What was wrong with the span itself, and is put right."""
     if view.end_ns is None or view.end_ns >= view.start_ns:
-        return list(view.repaired)
+        return view.repaired
     return [*view.repaired, str(Repair.END_BEFORE_START)]
 
 

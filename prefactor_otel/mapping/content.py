@@ -4,14 +4,14 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, TypeVar, TypeVarTuple, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar, overload
 
 import orjson
 
 from prefactor_otel.hygiene import NotFinite
 from prefactor_otel.span import Attributes, SpanView
 
-About = TypeVarTuple("About")
+A = TypeVar("A")
 T = TypeVar("T")
 
 Slot = Literal[
@@ -46,22 +46,36 @@ EVENTS: Final = "events"
 """Stands for the names of all events: those are too many to remember anything by them."""
 
 
-class Names:
-    """The names of a span's attributes. An instrumentation writes the same ones again and again,
-    so what follows from the names alone is worked out once."""
+Work = Callable[..., object]
 
-    __slots__ = ("_known", "keys")
+
+class Names(dict[object, object]):
+    """The names of a span's attributes. An instrumentation writes the same ones again and again,
+    so what follows from the names alone is worked out once: ``names[work]`` is what ``work`` makes
+    of them, ``names[work, about]`` what it makes of them and one value more. It is a function of
+    the module, and pure.
+
+    A dictionary, because a span asks it many times: what is known is found without a call.
+    """
+
+    __slots__ = ("all",)
 
     def __init__(self, keys: tuple[str, ...]) -> None:
-        self.keys = keys
-        self._known: dict[object, object] = {}
+        super().__init__()
+        self.all = keys
 
-    def known(self, work: Callable[[tuple[str, ...], *About], T], *about: *About) -> T:
-        """What ``work`` makes of these names; it is a function of the module, and pure."""
-        found = self._known.get((work, about))
-        if found is None:
-            found = self._known[work, about] = work(self.keys, *about)
-        return cast("T", found)
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]
+        def __getitem__(self, asked: Callable[[tuple[str, ...]], T]) -> T: ...
+        @overload
+        def __getitem__(self, asked: tuple[Callable[[tuple[str, ...], A], T], A]) -> T: ...
+        def __getitem__(self, asked: object) -> object: ...
+
+    def __missing__(self, asked: Work | tuple[Work, object]) -> object:
+        work, *about = asked if isinstance(asked, tuple) else (asked,)
+        found = self[asked] = work(self.all, *about)
+        return found
 
 
 names_of = lru_cache(maxsize=512)(Names)
@@ -94,7 +108,7 @@ class Content:
     @property
     def keys(self) -> tuple[str, ...]:
         """The attributes' names."""
-        return self.names.keys
+        return self.names.all
 
     def has(self, *slots: Slot) -> bool:
         """Whether any of these is filled."""
@@ -110,6 +124,11 @@ class Content:
         if found is None:
             found = self._parsed[key] = parsed(value)
         return found
+
+    def decoded(self, key: str) -> object:
+        """The same, ``decoded``."""
+        value = self.parsed(key)
+        return decoded(value) if isinstance(value, str) else value
 
     def show(self, slot: Slot) -> object:
         """What a slot holds, or None; its sources now count as used."""
@@ -145,15 +164,18 @@ class Content:
         convert: Callable[[object], object] | None = None,
         *,
         partly: bool = False,
+        get: Callable[[str], object] | None = None,
     ) -> None:
         """Fill an empty slot from the first of these attributes that has a value. A conversion
         that gives None refuses the value, which then stays where it is; so does a value of
-        which the slot shows only a part."""
+        which the slot shows only a part. ``get`` is ``parsed`` or ``decoded``, for a conversion
+        of what the attribute's JSON holds."""
         if slot in self.slots:
             return
-        attributes = self.attributes
+        if get is None:
+            get = self.attributes.get
         for key in keys:
-            value = attributes.get(key)
+            value = get(key)
             if value is None:
                 continue
             converted = convert(value) if convert is not None else value

@@ -26,7 +26,7 @@ Offer = tuple[Slot, tuple[str, ...], Callable[[object], object] | None]
 
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from ``gen_ai.*`` attributes."""
-    offers, has_answer, declarations, given = content.names.known(_told, span_type)
+    offers, has_answer, declarations, given = content.names[_told, span_type]
     for slot, keys, convert in offers:
         content.offer(slot, keys, convert)
     if has_answer:

@@ -4,6 +4,7 @@ instrumentations share one. Only of a span that is open and silent is anything g
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from prefactor_otel.semconv.content import INPUT_KEYS, OUTPUT_KEYS
@@ -247,15 +248,25 @@ def _asks_a_model(request: object) -> bool:
     return isinstance(request, str) and '"messages":' in request and '"model":' in request
 
 
-RULES: Final[tuple[Callable[[Attributes], SpanType | None], ...]] = (
-    _openinference,
-    _operation,
-    _traceloop,
-    _sdk,
-    _agents_sdk,
-    _evidence,
-)
-"""In this order; the first that knows the span decides."""
+Rule = Callable[[Attributes], SpanType | None]
+
+RULES: Final[dict[Rule, frozenset[str]]] = {
+    _openinference: frozenset({"openinference.span.kind"}),
+    _operation: frozenset({GenAI.OPERATION_NAME}),
+    _traceloop: frozenset({"traceloop.span.kind"}),
+    _sdk: frozenset({*_BY_SDK, "ai.operationId", "gcp.vertex.agent.llm_request"}),
+    _agents_sdk: frozenset({TEMPLATE}),
+    _evidence: frozenset(
+        {*_MODEL_KEYS, "llm.request.type", TEMPLATE, GenAI.TOOL_NAME, "mcp.method.name"}
+    ),
+}
+"""In this order; the first that knows the span decides. Without any of these attributes a rule
+knows nothing."""
+
+
+@lru_cache(maxsize=512)  # an instrumentation writes the same names again and again
+def _rules_for(keys: tuple[str, ...]) -> tuple[Rule, ...]:
+    return tuple(rule for rule, needed in RULES.items() if not needed.isdisjoint(keys))
 
 
 def span_type(
@@ -264,7 +275,7 @@ def span_type(
     """The type of the span of this name, by the first rule that knows; a span that no vocabulary
     knows is a plain one. ``serves`` says that it is the root of what a server did."""
     found = SpanType.SPAN
-    for rule in RULES:
+    for rule in _rules_for(tuple(attributes)):
         said = rule(attributes)
         if said is not None:
             found = said
@@ -303,7 +314,10 @@ def _by_what_it_did(found: SpanType, attributes: Attributes, below: Below) -> Sp
     """Two instrumentations wrote on one span, and call it an agent and a model call."""
     if attributes.keys().isdisjoint(_SECOND_OPINIONS) or len(attributes.keys() & _OPINIONS) < 2:
         return found
-    if not {rule(attributes) for rule in RULES[:-1]} >= {SpanType.AGENT, SpanType.LLM}:
+    if not {rule(attributes) for rule in RULES if rule is not _evidence} >= {
+        SpanType.AGENT,
+        SpanType.LLM,
+    }:
         return found
     if below.calls:
         return SpanType.AGENT

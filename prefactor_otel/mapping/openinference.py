@@ -76,7 +76,7 @@ def _fill(
         elif build is _document:
             used = [key for key in used if ".document." in key]
         elif build is _message:
-            used = content.names.known(_of_messages, prefix)
+            used = content.names[_of_messages, prefix]
             if len(kept) < len(built):
                 used = _of_shown(content, prefix, built)
         content.fill(slot, kept, used)
@@ -95,9 +95,9 @@ def _of_messages(keys: tuple[str, ...], prefix: str) -> Sequence[str]:
 
 def _of_shown(content: Content, prefix: str, built: Sequence[object | None]) -> list[str]:
     """Those of the messages that are shown."""
-    indices = content.names.known(shape_of, prefix).indices
+    indices = content.names[shape_of, prefix].indices
     shown = {index for index, made in zip(indices, built, strict=True) if made is not None}
-    used = content.names.known(_of_messages, prefix)
+    used = content.names[_of_messages, prefix]
     return [key for key in used if int(key[len(prefix) :].partition(".")[0]) in shown]
 
 
@@ -124,7 +124,7 @@ def _fill_embeddings(content: Content) -> None:
 
 def unflattened(content: Content, prefix: str) -> tuple[Sequence[Node], Sequence[str]]:
     """The nodes under ``prefix.N.`` in the order of N, and the attributes that they came from."""
-    shape = content.names.known(shape_of, prefix)
+    shape = content.names[shape_of, prefix]
     attributes = content.attributes
     if not shape.steps:
         return (), ()

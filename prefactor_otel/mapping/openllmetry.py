@@ -44,11 +44,11 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("result", [ENTITY_OUTPUT], lambda value: tool_result(decoded(value)))
         _use_twins_of_tools(content)
     if span_type in (SpanType.AGENT, SpanType.CHAIN):
-        content.offer("asked", [ENTITY_INPUT, TASK_INPUT], _asked)
+        content.offer("asked", [ENTITY_INPUT, TASK_INPUT], _asked, get=content.decoded)
     if span_type is SpanType.CHAIN:
-        content.offer("answered", [ENTITY_OUTPUT], _added, partly=True)
-    content.offer("input", [ENTITY_INPUT, TASK_INPUT], lambda value: _part(value, "inputs"))
-    content.offer("output", [ENTITY_OUTPUT, TASK_OUTPUT], lambda value: _part(value, "outputs"))
+        content.offer("answered", [ENTITY_OUTPUT], _added, partly=True, get=content.decoded)
+    content.offer("input", [ENTITY_INPUT, TASK_INPUT], _given, get=content.decoded)
+    content.offer("output", [ENTITY_OUTPUT, TASK_OUTPUT], _got, get=content.decoded)
     _use_twins(content)
 
 
@@ -100,6 +100,14 @@ def _added(value: object) -> object:
     return messages_of_updates(_entity(value, "outputs").shown)
 
 
+def _given(value: object) -> object:
+    return _part(value, "inputs")
+
+
+def _got(value: object) -> object:
+    return _part(value, "outputs")
+
+
 def _part(value: object, wrapper: str) -> object:
     inner, rest = _entity(value, wrapper)
     return Part(inner, rest) if rest else inner
@@ -107,7 +115,6 @@ def _part(value: object, wrapper: str) -> object:
 
 def _entity(value: object, wrapper: str) -> Part:
     """What the entity got or gave, out of the callback's record of it, and the rest of that."""
-    value = decoded(value)
     if not isinstance(value, dict) or wrapper not in value:
         return Part(value, {})
     rest = {name: other for name, other in value.items() if other and name != wrapper}
@@ -120,7 +127,7 @@ def _fill_messages(content: Content, slot: Slot, prefix: str) -> None:
         return
     role = "user" if slot == "asked" else "assistant"
     told = messages([_message(entry, role) for entry in entries])
-    content.fill(slot, told, content.names.known(_of_messages, prefix))
+    content.fill(slot, told, content.names[_of_messages, prefix])
     if slot == "answered":
         content.fill("stop_reason", entries[0].get("finish_reason"))
 

@@ -80,7 +80,7 @@ def _present(keys: tuple[str, ...]) -> Present:
 
 def read(content: Content, span_type: SpanType) -> Scalars:
     """The single values, using the attributes that they came from."""
-    present = content.names.known(_present)
+    present = content.names[_present]
     requested = answered = name = stop_reason = usage = None
     if span_type in COUNTED:
         requested, answered = _models(content, present)

@@ -34,7 +34,7 @@ VOCABULARY: Final = (
 
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from what these SDKs write."""
-    for given, got in content.names.known(_steps):
+    for given, got in content.names[_steps]:
         read_pair(content, span_type, given, got)
     content.offer("input", [CREW_TASKS], _descriptions, partly=True)
     if span_type is SpanType.LLM:

@@ -27,23 +27,23 @@ def read(content: Content, span_type: SpanType) -> None:
         if not ("asked" in content.slots and "answered" in content.slots):
             read_call(content, INPUT, OUTPUT)
     elif span_type is SpanType.CHAIN:
-        content.offer("asked", [INPUT], asked_alone)
-        content.offer("answered", [OUTPUT], messages_of_updates, partly=True)
+        content.offer("asked", [INPUT], asked_alone, get=content.parsed)
+        content.offer("answered", [OUTPUT], messages_of_updates, partly=True, get=content.parsed)
     elif span_type is SpanType.AGENT:
-        content.offer("asked", [INPUT], asked_alone)
-        content.offer("answer", [OUTPUT], last_answer, partly=True)
+        content.offer("asked", [INPUT], asked_alone, get=content.parsed)
+        content.offer("answer", [OUTPUT], last_answer, partly=True, get=content.parsed)
     elif span_type is SpanType.TOOL:
         content.offer("arguments", [INPUT], lambda value: _arguments(content, value))
-        content.offer("result", [OUTPUT], lambda value: tool_result(_of_type(content, value)))
+        content.offer("result", [OUTPUT], tool_result, get=lambda _: _output(content))
     elif span_type is SpanType.EMBEDDING:
         content.offer("output", [OUTPUT], _vectors)
     elif span_type is SpanType.RETRIEVER or span_type is SpanType.RERANKER:
         content.offer("query", [INPUT], query)
         fill_documents(content, OUTPUT)
     if "asked" not in content.slots:
-        content.offer("input", [INPUT], parsed)
+        content.fill("input", content.parsed(INPUT), (INPUT,))
     if not content.has("answered", "answer", "documents"):
-        content.offer("output", [OUTPUT], lambda value: _of_type(content, value))
+        content.fill("output", _output(content), (OUTPUT,))
     for value, mime_type in MIME_TYPES.items():
         content.belongs(mime_type, to=value)
 
@@ -67,7 +67,7 @@ def _vectors(value: object) -> object:
 _OF_VECTORS: Final = ("data", "object")
 
 
-def _of_type(content: Content, value: object) -> object:
-    """An output as its type says: in JSON a text has quotes of its own."""
+def _output(content: Content) -> object:
+    """The output as its type says: in JSON a text has quotes of its own."""
     is_json = content.attributes.get(MIME_TYPES[OUTPUT]) == "application/json"
-    return decoded(value) if is_json else parsed(value)
+    return content.decoded(OUTPUT) if is_json else content.parsed(OUTPUT)
