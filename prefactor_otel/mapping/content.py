@@ -117,12 +117,11 @@ class Content:
     def parsed(self, key: str) -> object:
         """The ``parsed`` value of an attribute, None without it. Several readers look into a
         whole request or response: its JSON is read once, and nobody changes what it holds."""
-        value = self.attributes.get(key)
-        if not isinstance(value, str):
-            return value
         found = self._parsed.get(key)
         if found is None:
-            found = self._parsed[key] = parsed(value)
+            found = parsed(self.attributes.get(key))
+            if found is not None:
+                self._parsed[key] = found
         return found
 
     def decoded(self, key: str) -> object:

@@ -19,6 +19,14 @@ _ASKED: Final[dict[Slot, str]] = {
 _TASK: Final[dict[Slot, str]] = {"system": "system", "asked": "messages"}
 _GIVEN: Final[dict[Slot, str]] = {"input": "input"}
 _TEXTS: Final[dict[Slot, str]] = {"texts": "input", "input": "input"}
+_SEARCHED: Final[dict[Slot, str]] = {"query": "query", "candidates": "documents"}
+_INPUTS: Final = {
+    SpanType.LLM: _ASKED,
+    SpanType.EMBEDDING: _TEXTS,
+    SpanType.RETRIEVER: _SEARCHED,
+    SpanType.RERANKER: _SEARCHED,
+}
+"""What of the slots is shown by spans of these types; others have a task."""
 _ANSWERED: Final[dict[Slot, str]] = {"answered": "messages"}
 _SAID: Final[dict[Slot, str]] = {"output": "content"}
 _RESULT: Final[dict[Slot, str]] = {"result": "output"}
@@ -31,17 +39,10 @@ def inputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Fields
     fields: Fields = {}
     if scalars.model is not None:
         fields["model"] = scalars.model
-    if span_type is SpanType.EMBEDDING:
-        content.show_all(fields, _TEXTS)
-    elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
-        content.show_all(fields, {"query": "query", "candidates": "documents"})
-    elif span_type is SpanType.LLM:
-        content.show_all(fields, _ASKED)
-        if "messages" not in fields:
-            content.show_all(fields, _GIVEN)
-    elif content.slots:
-        content.show_all(fields, _TASK)
-        if "messages" not in fields:
+    if content.slots:
+        asked = _INPUTS.get(span_type, _TASK)
+        content.show_all(fields, asked)
+        if "messages" not in fields and "asked" in asked:
             content.show_all(fields, _GIVEN)
     return fields
 
@@ -58,6 +59,8 @@ def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Field
             fields["tool_calls"] = calls
         if scalars.stop_reason is not None:
             fields["stop_reason"] = scalars.stop_reason
+    elif span_type is SpanType.TOOL:
+        content.show_all(fields, _RESULT)
     elif span_type is SpanType.EMBEDDING:
         texts = content.show("texts")
         if isinstance(texts, list):
@@ -69,8 +72,6 @@ def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Field
         content.show_all(fields, {"documents": "documents"})
         if not fields:
             content.show_all(fields, {"output": "documents"})
-    elif span_type is SpanType.TOOL:
-        content.show_all(fields, _RESULT)
     else:
         _show_answer(fields, content)
     return fields
@@ -97,7 +98,7 @@ _CUT_OFF: Final = re.compile(r"[\[{].*?\[\s*-?\d", re.DOTALL)
 
 
 def _arguments(content: Content) -> Fields:
-    if not content.has("arguments"):
+    if "arguments" not in content.slots:
         return {}
     arguments = content.show("arguments")
     if isinstance(arguments, dict):
@@ -106,9 +107,9 @@ def _arguments(content: Content) -> Fields:
 
 
 def _show_answer(fields: Fields, content: Content) -> None:
-    if content.has("answer"):
+    if "answer" in content.slots:
         fields["output"] = content.show("answer")
-    elif content.has("answered"):
+    elif "answered" in content.slots:
         answered = content.slots["answered"]
         said = last_content(answered) or None  # a call of a tool often comes with an empty text
         if said is None or _says_no_more(answered):

@@ -42,21 +42,23 @@ _OF_MESSAGE: Final = frozenset(
 
 def read(content: Content, span_type: SpanType) -> None:
     """Fill slots from flattened attributes; only what the span's type can show is used."""
-    if span_type in (SpanType.LLM, SpanType.AGENT):
+    if span_type is SpanType.LLM:
         _fill(content, "asked", INPUT_MESSAGES, _message)
         _fill(content, "answered", OUTPUT_MESSAGES, _message)
-    if span_type is SpanType.LLM:
         _fill_texts(content, "input", PROMPTS, "prompt")
         _fill_texts(content, "output", CHOICES, "completion")
         _fill(content, "tools", TOOLS, _tool_name)
         _fill_parameters(content)
-    if span_type is SpanType.RETRIEVER:
+    elif span_type is SpanType.AGENT:
+        _fill(content, "asked", INPUT_MESSAGES, _message)
+        _fill(content, "answered", OUTPUT_MESSAGES, _message)
+    elif span_type is SpanType.RETRIEVER:
         _fill(content, "documents", DOCUMENTS, _document)
-    if span_type is SpanType.RERANKER:
+    elif span_type is SpanType.RERANKER:
         content.offer("query", [RERANKER_QUERY])
         _fill(content, "candidates", RERANKER_INPUT, _document)
         _fill(content, "documents", RERANKER_OUTPUT, _document)
-    if span_type is SpanType.EMBEDDING:
+    elif span_type is SpanType.EMBEDDING:
         _fill_embeddings(content)
 
 
@@ -104,8 +106,10 @@ def _of_shown(content: Content, prefix: str, built: Sequence[object | None]) -> 
 def _fill_texts(content: Content, slot: Slot, prefix: str, holder: str) -> None:
     """The texts of a completion, which has no messages."""
     entries, used = unflattened(content, prefix)
+    if not entries:
+        return
     texts = [_inside(entry, holder).get("text") for entry in entries]
-    if texts and None not in texts:
+    if None not in texts:
         told = [key for key in used if key.endswith(".text")]
         content.fill(slot, texts[0] if len(texts) == 1 else texts, told)
 

@@ -43,13 +43,23 @@ def read(content: Content, span_type: SpanType) -> None:
         content.offer("arguments", [TASK_ARGUMENTS, ENTITY_INPUT], tool_arguments)
         content.offer("result", [ENTITY_OUTPUT], lambda value: tool_result(decoded(value)))
         _use_twins_of_tools(content)
-    if span_type in (SpanType.AGENT, SpanType.CHAIN):
-        content.offer("asked", [ENTITY_INPUT, TASK_INPUT], _asked, get=content.decoded)
-    if span_type is SpanType.CHAIN:
+    given, got = content.names[_of_entity]
+    if given and (span_type is SpanType.AGENT or span_type is SpanType.CHAIN):
+        content.offer("asked", given, _asked, get=content.decoded)
+    if got and span_type is SpanType.CHAIN:
         content.offer("answered", [ENTITY_OUTPUT], _added, partly=True, get=content.decoded)
-    content.offer("input", [ENTITY_INPUT, TASK_INPUT], _given, get=content.decoded)
-    content.offer("output", [ENTITY_OUTPUT, TASK_OUTPUT], _got, get=content.decoded)
-    _use_twins(content)
+    if given:
+        content.offer("input", given, _given, get=content.decoded)
+    if got:
+        content.offer("output", got, _got, get=content.decoded)
+    if len(given) > 1 or len(got) > 1:
+        _use_twins(content)
+
+
+def _of_entity(keys: tuple[str, ...]) -> tuple[Sequence[str], Sequence[str]]:
+    """What an entity was given and what it gave back, under either name."""
+    given = [key for key in (ENTITY_INPUT, TASK_INPUT) if key in keys]
+    return given, [key for key in (ENTITY_OUTPUT, TASK_OUTPUT) if key in keys]
 
 
 def _read_flattened(content: Content) -> None:
@@ -57,7 +67,8 @@ def _read_flattened(content: Content) -> None:
     _fill_messages(content, "answered", COMPLETIONS)
     functions, used = unflattened(content, FUNCTIONS)
     names = [function["name"] for function in functions if "name" in function]
-    content.fill("tools", names or None, [key for key in used if key.endswith(".name")])
+    if names:
+        content.fill("tools", names, [key for key in used if key.endswith(".name")])
 
 
 def _contents(content: Content, prefix: str) -> tuple[list[object] | None, Sequence[str]]:
@@ -70,11 +81,8 @@ def _contents(content: Content, prefix: str) -> tuple[list[object] | None, Seque
 def _use_twins(content: Content) -> None:
     """The same text under two names is told once, under the first."""
     for one, other in ((ENTITY_INPUT, TASK_INPUT), (ENTITY_OUTPUT, TASK_OUTPUT)):
-        if content.attributes.get(one) == content.attributes.get(other, _ABSENT):
+        if other in content.attributes and content.attributes.get(one) == content.attributes[other]:
             content.repeats(other)
-
-
-_ABSENT: Final = object()
 
 
 def _use_twins_of_tools(content: Content) -> None:

@@ -85,14 +85,14 @@ def read(content: Content, span_type: SpanType) -> Scalars:
     if span_type in COUNTED:
         requested, answered = _models(content, present)
         usage = _usage(content, present, span_type)
-    elif span_type is SpanType.RERANKER:
-        requested, answered = _models(content, present)
-    if span_type is SpanType.LLM:
-        stop_reason = _stop_reason(content, present.stop_reason)
+        if span_type is SpanType.LLM:
+            stop_reason = _stop_reason(content, present.stop_reason)
     elif span_type is SpanType.TOOL:
         name = _text(content, present.tool)
     elif span_type is SpanType.AGENT:
         name = _text(content, present.agent)
+    elif span_type is SpanType.RERANKER:
+        requested, answered = _models(content, present)
     return Scalars(
         requested or answered,
         answered if requested and answered else None,
