@@ -6,7 +6,7 @@ most first), single values (``scalars``), where which content is shown (``layout
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, Protocol
@@ -110,6 +110,13 @@ class Capture:
     max_output_length: int = 0
     mask: Masking | None = None
     sensitive: tuple[Rule, ...] = ()
+    leaves_fields: bool = field(init=False, repr=False, compare=False)
+    """Whether inputs and outputs leave as they are: known once, because every span asks."""
+
+    def __post_init__(self) -> None:
+        wanted = self.inputs and self.outputs and self.mask is None
+        is_limited = self.max_input_length or self.max_output_length
+        object.__setattr__(self, "leaves_fields", wanted and not is_limited)
 
 
 class AgentSpan(NamedTuple):
@@ -134,8 +141,10 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         dialect.read(content, kind)
     single = scalars.read(content, kind)
     repairs: Repairs = set()
-    inputs = _captured("inputs", inputs_of(content, kind, single), capture, repairs)
-    outputs = _captured("outputs", outputs_of(content, kind, single), capture, repairs)
+    inputs, outputs = inputs_of(content, kind, single), outputs_of(content, kind, single)
+    if not capture.leaves_fields:
+        inputs = _captured("inputs", inputs, capture, repairs)
+        outputs = _captured("outputs", outputs, capture, repairs)
     name = single.name or _readable(view, kind, single)
     status = status_of(view)
     error = error_of(view) if view.status == "error" else None
@@ -202,15 +211,13 @@ def _captured(
     none that a mask knows; of unwanted ones only what is no content."""
     is_input = part == "inputs"
     wanted = capture.inputs if is_input else capture.outputs
-    length = capture.max_input_length if is_input else capture.max_output_length
-    if wanted and not length and capture.mask is None:
-        return fields
     if not wanted:
         fields = {name: fields[name] for name in ("model", "stop_reason") if name in fields}
     if capture.mask is not None:
         fields = capture.mask.fields(part, fields, repairs)
     if not wanted:
         return fields
+    length = capture.max_input_length if is_input else capture.max_output_length
     return hygiene.limited(fields, length, repairs)
 
 

@@ -40,10 +40,7 @@ def messages(value: object) -> list[object] | None:
         value = value[0]
     told: list[object] = []
     for entry in value:
-        if not isinstance(entry, dict):
-            told.append(entry)
-            continue
-        blocks = entry.get("parts", entry.get("content"))
+        blocks = entry.get("parts", entry.get("content")) if isinstance(entry, dict) else None
         if isinstance(blocks, list) and len(blocks) > 1 and any(map(_is_answer, blocks)):
             told += [message(part) for part in _apart(entry, blocks)]
         else:

@@ -81,8 +81,9 @@ def _viewed(spans: Sequence[ReadableSpan]) -> None:
 
 
 def _mapped(views: Sequence[SpanView]) -> None:
+    capture = Capture()
     for view in views:
-        agent_span(view, Capture())
+        agent_span(view, capture)
 
 
 def _through(spans: Sequence[ReadableSpan], *, live: bool) -> None:
