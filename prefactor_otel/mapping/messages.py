@@ -162,10 +162,9 @@ def text_of(value: object) -> object:
     value = parsed(value)
     if not isinstance(value, list):
         return value
-    texts = [_block_text(block) for block in value]
-    if texts and all(isinstance(text, str) for text in texts) and not any(map(_beside, value)):
-        return "\n".join(text for text in texts if isinstance(text, str))
-    return value
+    texts = [text for block in value if (text := _block_text(block)) is not None]
+    is_text = texts and len(texts) == len(value) and not any(map(_beside, value))
+    return "\n".join(texts) if is_text else value
 
 
 def texts_of(value: object) -> list[object] | None:
@@ -471,14 +470,17 @@ def _block_call(block: object) -> dict[str, object] | None:
 
 _CALL_HOLDERS: Final = ("toolUse", "function_call", "functionCall")
 _RESPONSE_HOLDERS: Final = ("function_response", "functionResponse")
+_ANSWER_HOLDERS: Final = ("toolResult", *_RESPONSE_HOLDERS)
 
 
 def _is_answer(block: object) -> bool:
     """Whether a block answers a call."""
-    return isinstance(block, dict) and (
-        block.get("type") in _ANSWERS
-        or isinstance(block.get("toolResult"), dict)
-        or any(isinstance(block.get(holder), dict) for holder in _RESPONSE_HOLDERS)
+    if not isinstance(block, dict):
+        return False
+    if block.get("type") in _ANSWERS:
+        return True
+    return not block.keys().isdisjoint(_ANSWER_HOLDERS) and any(
+        isinstance(block.get(holder), dict) for holder in _ANSWER_HOLDERS
     )
 
 
