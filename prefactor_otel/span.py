@@ -6,6 +6,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event as SdkEvent
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode
@@ -103,6 +104,9 @@ _STATUS: dict[StatusCode, StatusName] = {
 
 _KINDS: dict[SpanKind, str] = {kind: kind.name.lower() for kind in SpanKind}
 
+_INTERNAL: Final = SpanKind.INTERNAL
+_UNSET: Final = StatusCode.UNSET
+
 LAST_NS: Final = 253_402_300_799_999_999_999
 """The end of the year 9999, where ``datetime`` ends."""
 
@@ -131,7 +135,7 @@ def view_of(span: ReadableSpan) -> SpanView:
     if parent == key:
         repairs.add(Repair.OWN_PARENT)
         parent = above = None
-    name, status = span.name, span.status
+    name, status, kind = span.name, span.status, span.kind
     scope_name, scope_version = _scope(span, repairs)
     start_ns, end_ns = _times(span, repairs)
     events, links = span.events, span.links
@@ -140,10 +144,13 @@ def view_of(span: ReadableSpan) -> SpanView:
         parent=parent,
         parent_is_remote=above is not None and above.is_remote,
         name=name if type(name) is str else _text(name, repairs),
-        kind=_KINDS.get(span.kind, "internal"),
+        # Most are of this kind and status, and to look up a member of an enum takes a call.
+        kind="internal" if kind is _INTERNAL else _KINDS.get(kind, "internal"),
         start_ns=start_ns,
         end_ns=end_ns,
-        status=_STATUS.get(status.status_code, "unset"),
+        status="unset"
+        if status.status_code is _UNSET
+        else _STATUS.get(status.status_code, "unset"),
         status_message=_text(status.description or "", repairs),
         attributes=_copied(span.attributes, repairs),
         events=[_event(event, repairs) for event in events] if events else (),
@@ -215,7 +222,7 @@ def _copied(attributes: Attributes | None, repairs: Repairs) -> Attributes:
         return {}
     for _ in range(8):
         try:
-            return hygiene.plain_attributes(_snapshot(attributes), repairs)
+            return hygiene.plain_attributes(snapshot(attributes), repairs)
         except RuntimeError:  # "changed size during iteration": read it again
             continue
         except Exception:  # no mapping of the SDK's
@@ -224,10 +231,11 @@ def _copied(attributes: Attributes | None, repairs: Repairs) -> Attributes:
     return {}
 
 
-def _snapshot(attributes: Attributes) -> dict[str, object]:
-    # The SDK shows its attributes through a proxy. They copy themselves in one step; a mapping
-    # of theirs that is read key by key takes a call of Python for each.
-    if type(attributes) is MappingProxyType:
+def snapshot(attributes: Attributes) -> dict[str, object]:
+    """A copy of attributes as a dictionary."""
+    # The SDK's attributes, which a span shows through a proxy and a resource as they are, copy
+    # themselves in one step; read key by key, they take a call of Python for each.
+    if type(attributes) is MappingProxyType or type(attributes) is BoundedAttributes:
         try:
             copied: object = attributes.copy()
         except AttributeError:

@@ -44,7 +44,7 @@ from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.privacy.sensitivity import Rule
 from prefactor_otel.semconv import content, logfire
 from prefactor_otel.semconv.genai import GenAI
-from prefactor_otel.span import LAST_NS, Event, SpanView
+from prefactor_otel.span import LAST_NS, Event, SpanView, snapshot
 
 __all__ = [
     "NOTHING",
@@ -302,7 +302,7 @@ def _metadata(
             for key, attributes in view.links
         ]
     if view.is_local_root:
-        metadata["resource"] = dict(view.resource)
+        metadata["resource"] = snapshot(view.resource)
     if view.dropped_attributes:
         metadata["dropped_attributes"] = view.dropped_attributes
     repaired = _repaired(view)
