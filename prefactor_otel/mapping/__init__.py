@@ -330,11 +330,16 @@ def _finished_at(view: SpanView) -> str | None:
 
 
 def _event(event: Event, capture: Capture) -> dict[str, object]:
-    hidden = (not capture.inputs and event.name in content.INPUT_EVENTS) or (
+    attributes = dict(event.attributes)
+    if not capture.inputs or not capture.outputs:
+        attributes = {} if _is_hidden(event, capture) else _without_content(attributes, capture)
+    return {"name": event.name, "time": timestamp(event.time_ns), "attributes": attributes}
+
+
+def _is_hidden(event: Event, capture: Capture) -> bool:
+    return (not capture.inputs and event.name in content.INPUT_EVENTS) or (
         not capture.outputs and event.name in content.OUTPUT_EVENTS
     )
-    attributes = {} if hidden else _without_content(dict(event.attributes), capture)
-    return {"name": event.name, "time": timestamp(event.time_ns), "attributes": attributes}
 
 
 def _cut_content(

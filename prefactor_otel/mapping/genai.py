@@ -1,6 +1,7 @@
 """Reader of the OpenTelemetry GenAI conventions: structured attributes (trusted most)."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from prefactor_otel.mapping.content import Content, Slot, decoded, parsed, plain_text, settings
@@ -70,9 +71,22 @@ def _read_answer(content: Content) -> None:
 
 def fill_tools(content: Content, key: str) -> None:
     """Show the names of declared tools; a declaration that tells more stays where it is."""
-    declared = parsed(content.attributes.get(key))
-    if declared is not None:
-        content.fill("tools", tool_names(declared), [key] if only_names(declared) else [])
+    declared = content.attributes.get(key)
+    if isinstance(declared, str) and len(declared) <= REMEMBERED:
+        names, is_whole = _tools_in(declared)
+    else:
+        names, is_whole = tool_names(declared), only_names(declared)
+    content.fill("tools", names, [key] if is_whole else [])
+
+
+REMEMBERED: Final = 65_536
+"""Characters of the longest declaration that is kept for the next span."""
+
+
+@lru_cache(maxsize=16)  # an agent declares the same tools with every call of a model
+def _tools_in(declared: str) -> tuple[object, bool]:
+    """The names of tools, and whether they are all that is declared; nobody changes them."""
+    return tool_names(declared), only_names(declared)
 
 
 def tool_names(value: object) -> object:

@@ -5,10 +5,11 @@ oldest.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from prefactor_otel.mapping.content import Content, Slot, parsed, settings
-from prefactor_otel.mapping.genai import only_names, tool_names
+from prefactor_otel.mapping.genai import REMEMBERED, only_names, tool_names
 from prefactor_otel.mapping.kind import SpanType
 from prefactor_otel.mapping.messages import role_name, said_and_thought
 
@@ -280,9 +281,22 @@ def _call(call: object) -> Node:
 
 def _tool_name(entry: Node) -> object:
     tool = _inside(entry, "tool")
-    names = tool_names([parsed(tool.get("json_schema"))])
-    name = names[0] if isinstance(names, list) else None
+    schema = tool.get("json_schema")
+    if isinstance(schema, str) and len(schema) <= REMEMBERED:
+        name = _name_in(schema)
+    else:
+        name = _named(parsed(schema))
     return name if name is not None else tool.get("name")
+
+
+@lru_cache(maxsize=32)  # an agent declares the same tools with every call of a model
+def _name_in(schema: str) -> object:
+    return _named(parsed(schema))
+
+
+def _named(declared: object) -> object:
+    names = tool_names([declared])
+    return names[0] if isinstance(names, list) else None
 
 
 def _document(entry: Node) -> Node | None:
