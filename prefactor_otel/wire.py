@@ -47,14 +47,10 @@ def bulk_item(record: RunRecord, item: Item, parent: SpanRef | None) -> bytes:
     key = orjson.dumps(item.key)
     if item.operation is Operation.FINISH_SPAN:
         span_id = orjson.dumps(record.id_of(item.span))
-        return (
-            b'{"_type":"agent_spans/finish","idempotency_key":'
-            + key
-            + b',"agent_span_id":'
-            + span_id
-            + b","
-            + item.body
-            + b"}"
+        return b'{"_type":"agent_spans/finish","idempotency_key":%b,"agent_span_id":%b,%b}' % (
+            key,
+            span_id,
+            item.body,
         )
     details: dict[str, str] = {"agent_instance_id": record.instance_id}
     if record.partition is not None:
@@ -62,12 +58,9 @@ def bulk_item(record: RunRecord, item: Item, parent: SpanRef | None) -> bytes:
     parent_id = record.id_of(parent) if parent is not None else None
     if parent_id is not None:
         details["parent_span_id"] = parent_id
-    return (
-        b'{"_type":"agent_spans/create","idempotency_key":'
-        + key
-        + b',"details":'
-        + orjson.dumps(details)[:-1]
-        + b","
-        + item.body
-        + b"}}"
+    # In one step: a body can be large, and adding to it copies it.
+    return b'{"_type":"agent_spans/create","idempotency_key":%b,"details":%b,%b}}' % (
+        key,
+        orjson.dumps(details)[:-1],
+        item.body,
     )

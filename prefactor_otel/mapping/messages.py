@@ -80,6 +80,11 @@ def message(entry: object) -> object:
     if isinstance(parts, str):
         parts = parsed(parts)
     if isinstance(parts, list):
+        # Of most messages one text is all that they hold, and of long conversations there are many.
+        if len(parts) == 1 and entry.keys() <= _AROUND_TEXT:
+            text = _text_alone(parts[0])
+            if text is not None:
+                return {"role": role_name(entry.get("role")), "content": text}
         return _from_blocks(entry, parts)
     if "role" in entry and isinstance(content, str):
         return _built(entry["role"], content, entry.get("tool_calls"), entry)
@@ -94,6 +99,14 @@ def message(entry: object) -> object:
     if isinstance(kind, str) and kind in _ITEMS:
         return _from_blocks({"role": _ITEMS[kind]}, [entry])
     return _from_langchain(entry, entry) if "type" in entry and "content" in entry else entry
+
+
+def _text_alone(block: object) -> str | None:
+    """The text of a block as the GenAI conventions write it, if it holds nothing else."""
+    if not isinstance(block, dict) or block.keys() != _TEXT_ALONE or block["type"] != "text":
+        return None
+    text = block["content"]
+    return text if isinstance(text, str) else None
 
 
 def _wrapped(entry: Mapping[str, object]) -> dict[str, object] | None:
@@ -305,6 +318,7 @@ def _built(
 
 _SHOWN: Final = frozenset({"role", "content", "parts", "tool_calls", "type", "finish_reason"})
 """What of a message is shown under a name of ours; whatever else it holds stays in it."""
+_AROUND_TEXT: Final = frozenset({"role", "parts", "finish_reason"})
 _THOUGHTS: Final = {"reasoning_content": "reasoning", "thinking": "reasoning"}
 """Other names of a message's thoughts: DeepSeek's and Ollama's."""
 
@@ -321,7 +335,7 @@ def _from_langchain(inner: Mapping[str, object], outer: Mapping[str, object]) ->
 
 
 def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str, object]:
-    if len(blocks) == 1:  # of most messages one text is all that they hold
+    if len(blocks) == 1:
         alone = _block_text(blocks[0])
         if alone is not None and not _beside(blocks[0]):
             return _built(source.get("role"), alone, source.get("tool_calls"), source)
@@ -507,10 +521,13 @@ def _block_answer(block: object) -> tuple[dict[str, object], object] | None:
 
 def _failure_in(answer: Mapping[str, object]) -> dict[str, object]:
     """What an answer says of a tool that failed."""
-    told = {name: answer.get(name) for name in ("status", "is_error", "isError")}
+    if answer.keys().isdisjoint(_FAILURE):
+        return {}
+    told = {name: answer.get(name) for name in _FAILURE}
     return {name: value for name, value in told.items() if value and value not in _WELL}
 
 
+_FAILURE: Final = ("status", "is_error", "isError")
 _WELL: Final = ("success", "completed")
 _ANSWERS: Final = ("tool_call_response", "tool_result", "tool-result", "function_call_output")
 
