@@ -470,3 +470,44 @@ def test_an_attribute_whose_name_is_taken_is_kept_apart() -> None:
     assert isinstance(metadata, dict)
     assert (metadata["kind"], metadata["user_id"]) == ("internal", "u-1")
     assert metadata["attributes"] == {"kind": "special", "user_id": "u-own", "events": 3}
+
+
+def test_spans_of_the_same_names_tell_their_own_tools() -> None:
+    declared = [
+        json.dumps([{"type": "function", "function": {"name": name, "about": "x" * length}}])
+        for name, length in (("weather", 10), ("news", 10), ("weather", 10), ("maps", 100_000))
+    ]
+    spans = [mapped_genai("chat", tool__definitions=text) for text in declared]
+    told = [span.payload["inputs"] for span in spans]
+    assert told == [{"tools": [name]} for name in ("weather", "news", "weather", "maps")]
+    kept = [span.payload["metadata"] for span in spans]
+    for metadata, text in zip(kept, declared, strict=True):
+        assert isinstance(metadata, dict)
+        assert metadata["gen_ai.tool.definitions"] == text
+
+
+def test_what_has_no_place_in_a_message_stays_in_metadata() -> None:
+    odd = {
+        "llm.input_messages.0.message": "a value where the message is",
+        "llm.input_messages.1.message.content.text": "a value inside of a value",
+    }
+    span = mapped(
+        Capture(),
+        **{
+            "openinference.span.kind": "LLM",
+            "llm.input_messages.0.message.role": "user",
+            "llm.input_messages.0.message.content": "Weather?",
+            "llm.input_messages.1.message.role": "user",
+            "llm.input_messages.1.message.content": "In Paris.",
+        },
+        **odd,
+    )
+    assert span.payload["inputs"] == {
+        "messages": [
+            {"role": "user", "content": "Weather?"},
+            {"role": "user", "content": "In Paris."},
+        ]
+    }
+    metadata = span.payload["metadata"]
+    assert isinstance(metadata, dict)
+    assert odd.items() <= metadata.items()
