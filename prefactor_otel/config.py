@@ -28,6 +28,15 @@ from prefactor_otel.privacy.sensitivity import Rule
 from prefactor_otel.privacy.switches import captured_by
 from prefactor_otel.risk import Risk, checked
 from prefactor_otel.sieve import ALL, SpanFilter, usable_filter
+from prefactor_otel.span_types import (
+    Parts,
+    SpanTypes,
+    TypeOptions,
+    span_types,
+    usable_prefix,
+    usable_tools,
+    usable_types,
+)
 from prefactor_otel.termination import OnTerminate, usable_reaction
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
@@ -144,6 +153,9 @@ _LENGTH: Final = check.int_schema(ge=0)
 _SECONDS: Final = _seconds(gt=0)
 _REACTION: Final = check.no_info_plain_validator_function(usable_reaction)
 _FILTER: Final = check.no_info_plain_validator_function(usable_filter)
+_PREFIX: Final = check.no_info_plain_validator_function(usable_prefix)
+_TYPES: Final = check.no_info_plain_validator_function(usable_types)
+_TOOLS: Final = check.no_info_plain_validator_function(usable_tools)
 _FOLDER: Final = check.no_info_plain_validator_function(_path)
 
 
@@ -227,6 +239,25 @@ class Config:
         "Which spans are sent: `all`, `agent` (AI spans and own steps between them; no traffic of "
         "HTTP or databases), names of instrumentation scopes (with `-` before it: not that one; "
         "in the variable with commas between), or a function that says so of a span.",
+    )
+    span_types: dict[str, Parts] | None = _option(
+        None,
+        _TYPES,
+        "Span types by name: of those of this package what is to be different, and types of your "
+        "own, which spans name in the attribute `prefactor.span_type`. Each has any of `title`, "
+        "`description`, `template`, `inputs`, `outputs`, `params_schema`, `result_schema`, "
+        "`data_risk`; in the variable a JSON object.",
+    )
+    tool_span_types: dict[str, Parts] | None = _option(
+        None,
+        _TOOLS,
+        "Tools by name that have a type of their own, `otel:tool:NAME`, with the same said of it.",
+    )
+    span_type_prefix: str = _option(
+        "otel",
+        _PREFIX,
+        "What the names of span types begin with, before the colon: for what is keyed on the names "
+        "of another SDK.",
     )
     capture_inputs: bool = _option(True, _SWITCH, "Send what went into models, tools and agents.")
     capture_outputs: bool = _option(
@@ -317,6 +348,11 @@ class Config:
     )
 
 
+def types_of(config: Config) -> SpanTypes:
+    """The span types of a run with these settings."""
+    return span_types(config.span_type_prefix, config.span_types, config.tool_span_types)
+
+
 class Options(TypedDict, total=False):
     """The same options as keyword arguments of the exporter, the processor and ``configure``."""
 
@@ -332,6 +368,9 @@ class Options(TypedDict, total=False):
     poll_interval: float | None
     purpose: Purpose | None
     span_filter: SpanFilter | None
+    span_types: TypeOptions | None
+    tool_span_types: TypeOptions | None
+    span_type_prefix: str | None
     capture_inputs: bool | None
     capture_outputs: bool | None
     max_input_length: int | None
@@ -441,7 +480,7 @@ def option_rows() -> list[tuple[str, str, str, str, str]]:
 
 
 def _type_name(name: str, default: object) -> str:
-    if name == "data_risk":
+    if name in ("data_risk", "span_types", "tool_span_types"):
         return "object"
     if name in ("quality_schemas", "mask", "sensitive"):
         return "list"

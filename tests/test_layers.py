@@ -46,6 +46,7 @@ ORDER = [
     "mapping.layout",
     "mapping",
     "sieve",
+    "span_types",
     "config",
     "discretion",
     "schemas",

@@ -22,7 +22,7 @@ from prefactor_otel.cli.tree import digest, run_tree
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.credential import read_token
 from prefactor_otel.errors import PrefactorConfigError
-from prefactor_otel.schemas import schema_version
+from prefactor_otel.run import schema_of
 from prefactor_otel.version import PACKAGE, __version__
 
 Outcome = Literal["ok", "failed"]
@@ -151,7 +151,7 @@ async def _register(client: PrefactorHttpClient, config: Config) -> Check:
     try:
         instance = await client.agent_instances.register(
             agent_version={"name": NAME, "external_identifier": VERSION},
-            agent_schema_version=schema_version(),
+            agent_schema_version=schema_of(config),
             agent_id=config.agent_id,
             environment_id=config.environment_id,
             update_current_version=False,
