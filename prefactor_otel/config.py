@@ -43,6 +43,9 @@ DEFAULT_API_URL = "https://app.prefactorai.com"
 
 _CREDENTIALS = re.compile(r"//.*@")
 
+_LONGEST_SHOWN: Final = 200
+"""Characters of a value that a message quotes: a schema may have thousands."""
+
 _PLACES: Final = ("inputs", "outputs", "error", "metadata")
 """The parts of a payload that may hold sensitive values."""
 
@@ -246,18 +249,19 @@ class Config:
         "Span types by name: of those of this package what is to be different, and types of your "
         "own, which spans name in the attribute `prefactor.span_type`. Each has any of `title`, "
         "`description`, `template`, `inputs`, `outputs`, `params_schema`, `result_schema`, "
-        "`data_risk`; in the variable a JSON object.",
+        "`data_risk`; in the variable as JSON.",
     )
     tool_span_types: dict[str, Parts] | None = _option(
         None,
         _TOOLS,
-        "Tools by name that have a type of their own, `otel:tool:NAME`, with the same said of it.",
+        "Tools by name that have a type of their own, `otel:tool:NAME`, with the same said of it; "
+        "in the variable as JSON.",
     )
     span_type_prefix: str = _option(
         "otel",
         _PREFIX,
-        "What the names of span types begin with, before the colon: for what is keyed on the names "
-        "of another SDK.",
+        "What the names of span types begin with, before the colon: `langchain` or `ai-sdk` for "
+        "what knows the names of those SDKs.",
     )
     capture_inputs: bool = _option(True, _SWITCH, "Send what went into models, tools and agents.")
     capture_outputs: bool = _option(
@@ -350,7 +354,12 @@ class Config:
 
 def types_of(config: Config) -> SpanTypes:
     """The span types of a run with these settings."""
-    return span_types(config.span_type_prefix, config.span_types, config.tool_span_types)
+    return span_types(
+        config.span_type_prefix,
+        config.span_types,
+        config.tool_span_types,
+        with_inputs=config.capture_inputs,
+    )
 
 
 class Options(TypedDict, total=False):
@@ -459,7 +468,8 @@ def _shown(option: str, value: object) -> str:
     if option == "api_token":
         return ""
     if option != "api_url" or not isinstance(value, str):
-        return f" {value!r}"
+        text = repr(value)
+        return f" {text[:_LONGEST_SHOWN]}{'…' if len(text) > _LONGEST_SHOWN else ''}"
     if "." not in value and ":" not in value:
         return " this text (not shown, for it looks like a token)"
     return f" {_CREDENTIALS.sub('//[credentials]@', value)!r}"

@@ -14,7 +14,7 @@ import orjson
 
 from prefactor_otel.mapping import SpanType
 from prefactor_otel.risk import Risk, risk_of
-from prefactor_otel.span_types import DEFAULT, JsonSchema, Parts, SpanTypes
+from prefactor_otel.span_types import DEFAULT, JsonSchema, Parts, SpanTypes, optional
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +285,7 @@ def _schema_of(one: _Type, *, sensitive: bool) -> JsonSchema:
 
 
 def _type_schema(schema_name: str, declared: Declared, said: Parts) -> JsonSchema:
-    outputs = _optional(declared.outputs)  # an open span and a failed one have none
+    outputs = optional(declared.outputs)  # an open span and a failed one have none
     params: JsonSchema = _object(
         span_id={"type": "string", "pattern": "^[0-9a-f]{16}$"},
         trace_id={"type": "string", "pattern": "^[0-9a-f]{32}$"},
@@ -308,10 +308,6 @@ def _type_schema(schema_name: str, declared: Declared, said: Parts) -> JsonSchem
         "params_schema": said.get("params_schema", params),
         "result_schema": said.get("result_schema", result),
     }
-
-
-def _optional(schema: JsonSchema) -> JsonSchema:
-    return {word: value for word, value in schema.items() if word != "required"}
 
 
 def _with_wrappers(declared: dict[str, object]) -> dict[str, object]:
@@ -369,6 +365,6 @@ def _result_of(declared: Declared) -> JsonSchema:
     outputs = declared.outputs.get("properties")
     if not isinstance(outputs, dict):
         outputs = {}
-    inputs = _optional(declared.inputs)
+    inputs = optional(declared.inputs)
     late = {"inputs": inputs, "metadata": {"type": "object"}, "token_usage": _TOKEN_USAGE}
     return {**_FAILURE, **outputs, **late}

@@ -80,16 +80,35 @@ DEFAULT: Final = SpanTypes()
 
 
 def span_types(
-    prefix: str, types: Mapping[str, Parts] | None, tools: Mapping[str, Parts] | None
+    prefix: str,
+    types: Mapping[str, Parts] | None,
+    tools: Mapping[str, Parts] | None,
+    *,
+    with_inputs: bool = True,
 ) -> SpanTypes:
-    """The types that the three options make."""
-    given = types or {}
+    """The types that the three options make. Where inputs are not sent, none can be required."""
+
+    def those(given: Mapping[str, Parts]) -> dict[str, Parts]:
+        if with_inputs:
+            return dict(given)
+        return {name: _demanding_no_inputs(parts) for name, parts in given.items()}
+
+    given = those(types or {})
     return SpanTypes(
         prefix,
         {name: parts for name, parts in given.items() if name in _BUILT_IN},
         {name: parts for name, parts in given.items() if name not in _BUILT_IN},
-        tools or {},
+        those(tools or {}),
     )
+
+
+def _demanding_no_inputs(parts: Parts) -> Parts:
+    return {**parts, "inputs": optional(parts["inputs"])} if "inputs" in parts else parts
+
+
+def optional(schema: JsonSchema) -> JsonSchema:
+    """The schema without what it requires."""
+    return {word: value for word, value in schema.items() if word != "required"}
 
 
 def usable_prefix(given: object) -> str:
