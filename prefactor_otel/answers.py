@@ -79,7 +79,9 @@ def _judge_status(status: int | None, error: PrefactorHttpError) -> Answer:
     if status is None:
         return Answer(Verdict.LATER, "an answer that is not what the API promises")
     code = getattr(error, "code", None)
-    reason = f"HTTP {status} {code}" if isinstance(code, str) else f"HTTP {status}"
+    reason = f"HTTP {status}"
+    if isinstance(code, str):
+        reason += f" {_refusal(code, getattr(error, 'errors', None))}"
     if status >= 500 or status in _TRANSIENT_STATUS:
         return Answer(Verdict.LATER, reason, getattr(error, "retry_after", None))
     if status in (401, 403):
