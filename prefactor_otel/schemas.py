@@ -345,7 +345,8 @@ def _wrappable(schema: object) -> object:
         return {"anyOf": [schema, {"type": "object"}]}
     made = {word: _wrappable_at(word, inner) for word, inner in schema.items()}
     kinds = schema.get("type")
-    named = kinds if isinstance(kinds, list) else [kinds]
+    # Under words that we do not know anything may stand.
+    named = [k for k in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(k, str)]
     if not {"string", "number", "integer"}.isdisjoint(named) and "object" not in named:
         made["type"] = [*named, "object"]
     return made

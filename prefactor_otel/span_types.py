@@ -235,5 +235,6 @@ def _check_schema(place: str, schema: object) -> None:
     properties = schema.get("properties", {})
     if not isinstance(properties, dict):
         raise ValueError(f"properties in {place} must be an object, such as in {_EXAMPLE}")
-    for inner in (*properties.values(), schema.get("items", True)):
+    items = schema.get("items", True)
+    for inner in (*properties.values(), *(items if isinstance(items, list) else [items])):
         _check_schema(place, inner)

@@ -114,11 +114,9 @@ def test_another_prefix_is_in_every_name(api: DevServer, prefix: str) -> None:
 def test_the_names_are_those_that_the_platforms_evaluator_knows() -> None:
     known = {f"langchain:{each}" for each in ("llm", "tool", "agent", "chain", "retriever")}
     assert known <= declared(span_type_prefix="langchain").keys()
-    tools: dict[str, dict[str, object]] = {
-        "send_email": {}
-    }  # it knows no `ai-sdk:tool` without a name
-    names = declared(span_type_prefix="ai-sdk", tool_span_types=tools).keys()
-    assert {"ai-sdk:llm", "ai-sdk:agent", "ai-sdk:tool:send_email"} <= names
+    # Under this prefix it knows tools by name alone.
+    types = declared(span_type_prefix="ai-sdk", tool_span_types={"send_email": None})
+    assert {"ai-sdk:llm", "ai-sdk:agent", "ai-sdk:tool:send_email"} <= types.keys()
 
 
 def test_what_is_not_said_of_a_type_of_ours_stays(api: DevServer) -> None:
@@ -231,6 +229,7 @@ def test_a_tool_whose_name_is_masked_keeps_its_type(api: DevServer) -> None:
 def test_marked_values_are_what_a_declared_schema_allows(api: DevServer) -> None:
     words = {"to": {"type": "string"}, "type": {"type": "string"}, "how": {"enum": ["fast"]}}
     inputs = {"type": "object", "properties": words | {"at": {"type": ["integer", "null"]}}}
+    inputs |= {"x-ui": {"type": {"is": "form"}}, "$defs": {"type": {"type": "string"}}}
     email = {"inputs": inputs, "outputs": RECEIPT}
     whole = {"params_schema": {"type": "object"}, "result_schema": RECEIPT}
     with agent(
@@ -241,6 +240,13 @@ def test_marked_values_are_what_a_declared_schema_allows(api: DevServer) -> None
     rows = by_name(api)
     assert all("$sensitive" in value for value in rows["a"]["payload"]["inputs"].values())
     assert [rows[name]["schema_mismatches"] for name in "ab"] == [[], []]
+
+
+def test_schemas_of_lists_of_either_form_are_taken() -> None:
+    items: list[object] = [{"type": "string"}, [{"type": "string"}, {"type": "integer"}], True]
+    for each in items:
+        inputs = {"properties": {"list": {"type": "array", "items": each}}}
+        assert "otel:tool:a" in declared(tool_span_types={"a": {"inputs": inputs}})
 
 
 def test_nothing_is_required_of_inputs_that_are_not_sent(api: DevServer) -> None:
