@@ -41,9 +41,16 @@ def proxy_for(url: str) -> Proxy | None:
 
 
 def _parse(address: str) -> Proxy | None:
-    parts = urlsplit(address if "://" in address else f"http://{address}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        logger.warning("The proxy in the environment is ignored: it is no HTTP proxy")
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        is_usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # it would quote the address, and with that perhaps a password
+        is_usable = False
+    if not is_usable:
+        logger.warning(
+            "The proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names is ignored: its address is "
+            "not that of an HTTP proxy"
+        )
         return None
     url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     if not parts.username:

@@ -2,11 +2,11 @@
 
 import asyncio
 import socket
-import threading
-from concurrent.futures import Future
 from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+
+from prefactor_http.daemon import in_daemon
 
 NUMERIC: Final = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 
@@ -14,38 +14,23 @@ NUMERIC: Final = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 class ExitProofResolver(AbstractResolver):
     """DNS that still works while the interpreter shuts down, and keeps no process from ending.
 
-    A lookup has a daemon thread of its own, and by the time atexit hooks run no thread can be had;
-    then the name is looked up in the loop's thread, where nobody is kept waiting. Threads of
-    executors will not do: the interpreter waits for them, and a name server may never answer.
+    A lookup has a daemon thread of its own, for a name server may never answer. By the time atexit
+    hooks run no thread can be had; then the name is looked up in the loop's thread, where nobody is
+    kept waiting.
     """
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """The addresses of a host. Raises ``OSError``."""
-        found: Future[list[ResolveResult]] = Future()
-        looking = threading.Thread(
-            target=_settle, args=(found, host, port, family), name="prefactor-dns", daemon=True
-        )
         try:
-            looking.start()
+            found = in_daemon(lambda: _look_up(host, port, family), "prefactor-dns")
         except RuntimeError:
             return _look_up(host, port, family)
         return await asyncio.wrap_future(found)
 
     async def close(self) -> None:
         """Nothing is held open."""
-
-
-def _settle(
-    found: Future[list[ResolveResult]], host: str, port: int, family: socket.AddressFamily
-) -> None:
-    if not found.set_running_or_notify_cancel():
-        return
-    try:
-        found.set_result(_look_up(host, port, family))
-    except BaseException as error:
-        found.set_exception(error)
 
 
 def _look_up(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:

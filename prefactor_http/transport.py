@@ -1,7 +1,7 @@
 """The way to the wire: sessions, one HTTP exchange. All that aiohttp does, it does here."""
 
 import io
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -13,6 +13,9 @@ from prefactor_http.replies import Reply
 from prefactor_http.resolver import ExitProofResolver
 
 Session = aiohttp.ClientSession
+
+LARGEST_ANSWER: Final = 64 * 1024 * 1024
+"""Bytes of an answer that are read, at most: what is larger is none of the API's."""
 
 
 class Requester(Protocol):
@@ -91,10 +94,20 @@ async def send(
 
 
 async def _text(response: aiohttp.ClientResponse) -> str:
+    """The body, as far as its charset lets itself be read. Raises ``aiohttp.ClientPayloadError``
+    for one without end."""
+    stream = getattr(response, "content", None)
+    if not isinstance(stream, aiohttp.StreamReader):
+        return await response.text()  # a stand-in for a session answers with stand-ins
+    body = bytearray()
+    async for piece in stream.iter_any():
+        body += piece
+        if len(body) > LARGEST_ANSWER:
+            raise aiohttp.ClientPayloadError(f"The answer exceeds {LARGEST_ANSWER} bytes")
     try:
-        return await response.text()
-    except UnicodeDecodeError:
-        return (await response.read()).decode("utf-8", "replace")
+        return body.decode(response.charset or "utf-8", "replace")
+    except LookupError:
+        return body.decode("utf-8", "replace")
 
 
 def _through(proxy: Proxy | None, url: str, headers: dict[str, str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What an answer of the API means for an item: done, never, or later. One table, no I/O."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -46,6 +47,15 @@ TRANSIENT_CODES: Final = frozenset(
 )
 """Error codes inside a bulk answer that speak of the server's state, not of the item."""
 
+_FAULT_CODES: Final = ("internal_error", "internal_server_error")
+_FAULT_STATUS: Final = (500, 501)
+_LONGEST_WAIT: Final = 300.0
+"""Seconds of a ``Retry-After`` that are believed, at most."""
+
+_CODE: Final = re.compile(r"[a-z][a-z_]{0,47}")
+_FIELD: Final = re.compile(r"(?=.{1,64}$)[a-z_]+(\.([a-z_]+|\d{1,5}))*")
+_MANY_FIELDS: Final = 8
+
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429})
 _CLOSING: Final = (Operation.FINISH_SPAN, Operation.FINISH_RUN, Operation.START)
 
@@ -57,6 +67,8 @@ class Answer:
     verdict: Verdict
     reason: str = ""
     retry_after: float | None = None
+    is_fault: bool = False
+    """Whether the server failed over what was sent, which it may do each time."""
 
 
 DONE: Final = Answer(Verdict.DONE)
@@ -80,17 +92,23 @@ def _judge_status(status: int | None, error: PrefactorHttpError) -> Answer:
         return Answer(Verdict.LATER, "an answer that is not what the API promises")
     code = getattr(error, "code", None)
     reason = f"HTTP {status}"
-    if isinstance(code, str):
+    if code is not None:
         reason += f" {_refusal(code, getattr(error, 'errors', None))}"
     if status >= 500 or status in _TRANSIENT_STATUS:
-        return Answer(Verdict.LATER, reason, getattr(error, "retry_after", None))
+        wait = error.retry_after
+        wait = min(wait, _LONGEST_WAIT) if wait is not None else None
+        return Answer(Verdict.LATER, reason, wait, status in _FAULT_STATUS)
     if status in (401, 403):
         return Answer(Verdict.UNAUTHORIZED, reason)
     if status == 413:
         return Answer(Verdict.SMALLER, reason)
     if status < 400:  # a success whose body is not JSON says nothing about any item
         return Answer(Verdict.LATER, f"HTTP {status} without a readable answer")
-    return Answer(Verdict.APART if status in (400, 422) else Verdict.NEVER, reason)
+    if status in (400, 422):
+        return Answer(Verdict.APART, reason)
+    if code is None:  # of a proxy, or of another server: it knows nothing of what was sent
+        return Answer(Verdict.LATER, f"{reason}, which is no answer of the Prefactor API")
+    return Answer(Verdict.NEVER, reason)
 
 
 def judge_output(operation: Operation, output: object) -> Answer:
@@ -104,12 +122,18 @@ def judge_output(operation: Operation, output: object) -> Answer:
     code = output.get("code")
     if code == "invalid_action" and operation in _CLOSING:
         return Answer(Verdict.DONE, "already finished")
-    if code in TRANSIENT_CODES:
-        return Answer(Verdict.LATER, str(code))
+    if isinstance(code, str) and code in TRANSIENT_CODES:
+        return Answer(Verdict.LATER, code, is_fault=code in _FAULT_CODES)
     return Answer(Verdict.NEVER, _refusal(code, output.get("errors")))
 
 
 def _refusal(code: object, errors: object) -> str:
     """Code and field names only: messages may quote what was sent."""
-    fields = ", ".join(sorted(str(name) for name in errors)) if isinstance(errors, dict) else ""
-    return f"{code} ({fields})" if fields else str(code)
+    names = [n for n in errors if isinstance(n, str)] if isinstance(errors, dict) else []
+    fields = ", ".join(sorted(filter(_FIELD.fullmatch, names))[:_MANY_FIELDS])
+    return f"{_named(code)} ({fields})" if fields else _named(code)
+
+
+def _named(code: object) -> str:
+    """An error code, if it looks like one: a text of the server's may quote what was sent."""
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else "of an unknown kind"

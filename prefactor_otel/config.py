@@ -74,7 +74,10 @@ def _finite(seconds: float) -> float:
 def _path(value: object) -> Path:
     if not isinstance(value, (str, os.PathLike)):
         raise PydanticCustomError("path_type", "Input is not a valid path")
-    return Path(value)
+    try:  # now: an application may change its directory later
+        return Path(value).expanduser().absolute()
+    except (OSError, RuntimeError):
+        raise ValueError("has no folder to begin from: give a path that begins with /") from None
 
 
 def _schemas(given: object) -> tuple[dict[str, object], ...]:

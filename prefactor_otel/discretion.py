@@ -16,8 +16,13 @@ def discreet(span: AgentSpan, capture: Capture) -> AgentSpan:
 
 def _masked(span: AgentSpan, mask: Masking) -> AgentSpan:
     repairs: Repairs = set()
-    parts = {p: mask.value(p, span.payload[p], repairs) for p in ("error", "metadata")}
-    parts["name"] = mask.text("name", str(span.payload["name"]), repairs)
+    metadata = span.payload["metadata"]
+    assert isinstance(metadata, dict)
+    parts: dict[str, object] = {
+        "name": mask.text("name", str(span.payload["name"]), repairs),
+        "error": mask.value("error", span.payload["error"], repairs),
+        "metadata": mask.fields("metadata", metadata, repairs),
+    }
     return _with(span, parts, repairs)
 
 

@@ -9,8 +9,24 @@ from opentelemetry.context import (
     _SUPPRESS_HTTP_INSTRUMENTATION_KEY,
     _SUPPRESS_INSTRUMENTATION_KEY,
 )
+from opentelemetry.sdk.trace import ReadableSpan
 
-_UNSAMPLED: Final = trace.NonRecordingSpan(trace.SpanContext(1, 1, False, trace.TraceFlags(0)))
+OWN_TRACE: Final = int.from_bytes(b"prefactor's own!")
+"""The trace of whatever is traced of our own work all the same."""
+
+_UNSAMPLED: Final = trace.NonRecordingSpan(
+    trace.SpanContext(OWN_TRACE, 1, False, trace.TraceFlags(0))
+)
+
+
+def is_own(span: ReadableSpan) -> bool:
+    """Whether a span is of our own work. The thread on which it ends does not tell: a garbage
+    collection on ours may end one of the agent's."""
+    try:
+        context = span.get_span_context()
+    except Exception:  # no span at all; whoever reads it says so
+        return False
+    return context is not None and context.trace_id == OWN_TRACE
 
 
 @contextmanager
@@ -20,7 +36,8 @@ def untraced() -> Iterator[None]:
     The keys are those that ``opentelemetry.instrumentation.utils`` checks; the API package has
     no public name for them. They are set inside the worker's own tasks because a task keeps the
     context in which it was made, not the one of whoever wakes it. Some instrumentations (that of
-    asyncio) do not check; under the unsampled parent the usual samplers drop their spans.
+    asyncio) do not check; under the unsampled parent the usual samplers drop their spans, and
+    those that another sampler keeps are known by their trace.
     """
     values = context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, True)
     values = context.set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, values)

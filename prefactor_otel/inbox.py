@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -35,6 +36,8 @@ class Ended:
 
     spans: Sequence[ReadableSpan]
     receipt: Receipt | None
+    size: int = 0
+    """Bytes of text in them, if many wait."""
 
 
 @dataclass(slots=True)
@@ -87,18 +90,45 @@ class Flush:
 Event = Started | Ended | Dropped | RunOpened | RunClosed | SessionEnded | Judged | Flush
 
 
+MAX_SPANS: Final = 16_384
+"""Ended spans that wait to be taken in, at most: these are objects, far larger than items."""
+
+MAX_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of text in them, at most."""
+
+MAX_EVENTS: Final = 65_536
+"""Events beyond which span starts are not noted: such spans become visible when they end."""
+
+_FEW: Final = 16
+"""Spans that are not worth weighing, on the application's thread."""
+
+
 class Inbox:
     """First in, first out. Any thread may ``put``; one at a time takes."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may put amid a put
         self._spans = 0
+        self._bytes = 0
         self._is_taking = False
         self._retaken: Event | None = None
 
     def __bool__(self) -> bool:
         return bool(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more ended spans are to be put in."""
+        return self._spans >= MAX_SPANS or self._bytes >= MAX_BYTES
+
+    @property
+    def notes_starts(self) -> bool:
+        """Whether there is room for a span's start, which holds the span as well."""
+        return len(self._events) < MAX_EVENTS and not self.is_full
 
     @property
     def spans(self) -> int:
@@ -108,7 +138,9 @@ class Inbox:
     def put(self, event: Event) -> None:
         """Add an event at the end."""
         if isinstance(event, Ended):
-            self._count(len(event.spans))
+            if self._spans >= _FEW:
+                event.size = sum(map(_text_in, event.spans))
+            self._count(len(event.spans), event.size)
         self._events.append(event)
 
     def take(self, handle: Callable[[Event], None], seconds: float) -> None:
@@ -133,8 +165,8 @@ class Inbox:
             return event if isinstance(event, Ended) else None
         if isinstance(event, Ended):
             rest = [span for span in event.spans if not is_known(span)]
-            self._count(len(rest) - len(event.spans))
-            self._events[0] = self._retaken = Ended(rest, event.receipt)
+            self._count(len(rest) - len(event.spans), 0)
+            self._events[0] = self._retaken = Ended(rest, event.receipt, event.size)
         return None
 
     def receipts(self) -> Iterator[Receipt]:
@@ -147,8 +179,16 @@ class Inbox:
         self._is_taking = False
         event = self._events.popleft()
         if isinstance(event, Ended):
-            self._count(-len(event.spans))
+            self._count(-len(event.spans), -event.size)
 
-    def _count(self, change: int) -> None:
+    def _count(self, spans: int, size: int) -> None:
         with self._lock:
-            self._spans += change
+            self._spans += spans
+            self._bytes += size
+
+
+def _text_in(span: ReadableSpan) -> int:
+    try:
+        return sum(len(v) for v in (span.attributes or {}).values() if type(v) is str)
+    except Exception:  # made by hand; whoever reads it says what is wrong
+        return 0

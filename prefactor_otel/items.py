@@ -6,9 +6,12 @@ run is registered. The sender writes them in front of the body when it builds a 
 
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from prefactor_http import pfid
+
+OVERHEAD: Final = 320
+"""Bytes that an item takes in a request besides its body, at most."""
 
 
 class Operation(StrEnum):
@@ -56,7 +59,7 @@ class Item(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes that it takes in a request, at most."""
-        return len(self.body) + 320
+        return len(self.body) + OVERHEAD
 
     @property
     def footprint(self) -> int:

@@ -35,6 +35,8 @@ class DropReason(StrEnum):
     UNAUTHORIZED = "unauthorized"
 
 
+_AFTER_SHUTDOWN: Final = DropReason.AFTER_SHUTDOWN.value
+
 INTENDED: Final = (DropReason.DUPLICATE, DropReason.FILTERED)
 """With these, nothing is missing that was to be sent."""
 
@@ -87,23 +89,44 @@ class Stats:
 
 
 class Ledger:
-    """The counters, safe to use from any thread."""
+    """The counters, safe to use from any thread, and from a signal handler amid any of these."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler runs on the thread that holds it
+        self._is_closed = False
         self._accepted = 0
         self._adopted = 0
         self._acknowledged = 0
         self._retried = 0
         self._requests = 0
         self._restarts = 0
-        self._dropped: Counter[str] = Counter()
+        # All are there from the start: where nothing is called, no handler can come in between.
+        self._dropped = dict.fromkeys((reason.value for reason in DropReason), 0)
         self._last_error: str | None = None
 
-    def accept(self, spans: int) -> None:
-        """So many spans have been handed over."""
+    def accept(self, spans: int) -> bool:
+        """So many spans have been handed over. False when that is too late, and they are lost."""
         with self._lock:
             self._accepted += spans
+            if self._is_closed:
+                self._dropped[_AFTER_SHUTDOWN] += spans
+            return not self._is_closed
+
+    def refuse(self, reason: DropReason, spans: int) -> None:
+        """So many spans have been handed over, and are lost at once."""
+        name = reason.value
+        with self._lock:
+            self._accepted += spans
+            self._dropped[name] += spans
+
+    def close(self, reason: DropReason, *, kept: int = 0) -> None:
+        """What waits is lost, but for ``kept`` spans that are on disk; so is what comes later. Of
+        whoever closes it, the first is believed."""
+        name = reason.value
+        with self._lock:
+            lost = 0 if self._is_closed else max(0, self._open() - kept)
+            self._is_closed = True
+            self._dropped[name] += lost
 
     def adopt(self, spans: int) -> None:
         """So many spans of a process that has died are sent by this one."""
@@ -114,13 +137,22 @@ class Ledger:
     def acknowledge(self, spans: int) -> None:
         """The API has confirmed so many spans."""
         with self._lock:
+            spans = self._countable(spans)
             self._acknowledged += spans
 
     def drop(self, reason: DropReason, spans: int) -> None:
         """So many spans are lost, for this reason."""
-        if spans:
-            with self._lock:
-                self._dropped[reason.value] += spans
+        name = reason.value
+        with self._lock:
+            spans = self._countable(spans)
+            self._dropped[name] += spans
+
+    def _countable(self, spans: int) -> int:
+        # A thread that did not end in time may still settle what was given up with it.
+        return min(spans, self._open()) if self._is_closed else spans
+
+    def _open(self) -> int:
+        return self._accepted - self._acknowledged - sum(self._dropped.values())
 
     def request(self, retried_items: int = 0) -> None:
         """A request has been made; so many of its items had been sent before."""
@@ -142,19 +174,19 @@ class Ledger:
     def lost(self) -> int:
         """Spans dropped, for whatever reason."""
         with self._lock:
-            return self._dropped.total()
+            return sum(self._dropped.values())
 
     @property
     def settled(self) -> int:
         """Spans acknowledged or dropped."""
         with self._lock:
-            return self._acknowledged + self._dropped.total()
+            return self._acknowledged + sum(self._dropped.values())
 
     @property
     def waiting(self) -> int:
         """Spans accepted and neither acknowledged nor dropped."""
         with self._lock:
-            return self._accepted - self._acknowledged - self._dropped.total()
+            return self._open()
 
     def snapshot(
         self,
@@ -174,12 +206,12 @@ class Ledger:
                 accepted=self._accepted,
                 adopted=self._adopted,
                 acknowledged=self._acknowledged,
-                waiting=self._accepted - self._acknowledged - self._dropped.total(),
+                waiting=self._open(),
                 waiting_items=items,
                 waiting_bytes=size,
                 spooling=spooling,
                 retried=self._retried,
-                dropped=dict(self._dropped),
+                dropped={name: spans for name, spans in self._dropped.items() if spans},
                 orphaned=orphaned,
                 runs=runs,
                 idle_runs=idle_runs,
@@ -192,26 +224,29 @@ class Ledger:
 
 
 class QuietLog:
-    """Log lines that do not flood: of each subject the first at once, then one a minute."""
+    """Log lines that do not flood: of each subject the first at once, then one a minute, and one
+    when it is over; trouble that comes and goes logs half as often."""
 
     def __init__(self, interval: float = 60.0) -> None:
         self._interval = interval
-        self._last: dict[str, float] = {}
+        self._next: dict[str, float] = {}
         self._held: Counter[str] = Counter()
+        self._told: set[str] = set()
 
     def warn(self, subject: str, text: str) -> None:
-        """Log ``text`` unless the subject has had its line within the interval (seconds)."""
+        """Log ``text`` unless the subject, one of few, has had its line within the interval."""
         now = time.monotonic()
-        last = self._last.get(subject)
-        if last is not None and now - last < self._interval:
+        if now < self._next.get(subject, 0.0):
             self._held[subject] += 1
             return
-        self._last[subject] = now
+        self._next[subject] = now + self._interval
+        self._told.add(subject)
         held = self._held.pop(subject, 0)
         logger.warning("%s%s", text, f" ({held} more like this since)" if held else "")
 
     def recovered(self, subject: str, text: str) -> None:
-        """Log one line when the subject had been in trouble; the next trouble logs at once."""
-        if self._last.pop(subject, None) is not None:
-            self._held.pop(subject, None)
+        """Log one line when trouble with the subject was logged and is over."""
+        if subject in self._told:
+            self._told.remove(subject)
+            self._next[subject] += self._interval
             logger.warning("%s", text)

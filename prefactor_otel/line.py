@@ -1,15 +1,23 @@
 """The line for the API: what has to wait for what, which spans are lost, what is on disk only."""
 
+import time
 from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from prefactor_otel.errors import SpoolError
-from prefactor_otel.items import Item, Operation, SpanRef
+from prefactor_otel.items import OVERHEAD, Item, Operation, SpanRef
 from prefactor_otel.receipt import Entry, Receipt
+from prefactor_otel.spool.rows import Damaged
 
 if TYPE_CHECKING:
     from prefactor_otel.spool.file import SpoolFile
 
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 60.0
+"""Seconds between two tries to write to a disk that has failed."""
+CALM: Final = 600.0
+"""Seconds without a failure after which the next pause is the first again."""
 SPAN_OPERATIONS: Final = (Operation.CREATE, Operation.FINISH_SPAN)
 REFILL: Final = 512
 """Items read from disk at a time."""
@@ -84,13 +92,18 @@ class DiskLine:
         self.max_bytes = max_bytes
         self.max_age = max_age
         self.failed = False
+        self.given_up = False
+        """Whether what was on disk cannot be read any more."""
         self.items = 0
         self.bytes = 0
         self.reached = 0
         """The last place in the file that memory holds or has held."""
         self.tail: deque[Entry] = deque()
         """What came after the disk had failed, while there was still something on it."""
-        self._spans = 0
+        self.spans = 0
+        """Finished spans among the items."""
+        self._pause = FIRST_PAUSE
+        self._failed_at = 0.0
         self._uncommitted: list[Entry] = []
         self._watched: list[tuple[int, Receipt]] = []
 
@@ -105,46 +118,75 @@ class DiskLine:
     def _change(self, entry: Entry, by: int) -> None:
         self.items += by
         self.bytes += by * entry.item.size
-        self._spans += by * entry.item.ends_span
+        self.spans += by * entry.item.ends_span
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the disk is to be written to: where that has failed, not at once again."""
+        return not self.failed or time.monotonic() - self._failed_at >= self._pause
+
+    @property
+    def is_uncommitted(self) -> bool:
+        """Whether something has left memory and is not safe yet."""
+        return bool(self._uncommitted)
 
     def commit(self) -> None:
         """What was appended is safe. Raises ``SpoolError``."""
         assert self.file is not None
         self.file.commit()
         self._uncommitted.clear()
+        self.failed = self.given_up
 
     def fail(self) -> list[Entry]:
-        """The disk takes nothing more. Returns what had left memory and never got there."""
-        self.failed = True
+        """The disk takes nothing now. Returns what had left memory and never got there."""
+        now = time.monotonic()
+        calm = now - self._failed_at > CALM
+        self._pause = FIRST_PAUSE if calm else min(LONGEST_PAUSE, self._pause * 2)
+        self.failed, self._failed_at = True, now
         missed = [entry for entry in self._uncommitted if entry.seq > self.reached]
         self._uncommitted.clear()
         for entry in missed:
             self._change(entry, -1)
-            entry.file = None
         return missed
 
-    def read_on(self) -> list[Entry]:
-        """The next entries. Raises ``SpoolError``."""
+    def leave(self) -> list[Entry]:
+        """The disk works again, and has what came meanwhile: that leaves memory. Returns it."""
+        left = list(self.tail)
+        self.tail.clear()
+        for entry in left:
+            self.append(entry)
+        self._uncommitted.clear()
+        return left
+
+    def read_on(self) -> tuple[list[Entry], int]:
+        """The next entries, and how many spans there are whose rows are damaged. Raises
+        ``SpoolError``."""
         assert self.file is not None
-        entries = [
-            Entry(item, at, self.file, seq)
-            for seq, at, item in self.file.read(self.reached, min(REFILL, self.items))
-        ]
-        if not entries:
-            raise SpoolError(f"{self.file.path}: rows are missing")
+        reading = self.file.read(self.reached, min(REFILL, self.items))
+        entries = [Entry(item, at, self.file, seq) for seq, at, item in reading.rows]
+        if reading.reached == self.reached:
+            raise SpoolError(f"{self.file.path}: rows are missing", damaged=True)
+        self._forget(self.file, reading.damaged)
         for entry in entries:
             self._change(entry, -1)
             for place, receipt in self._watched:
                 if entry.seq <= place:
                     entry.owe(receipt)
-        self.reached = entries[-1].seq
+        self.reached = reading.reached
         self._release(lost=False)
-        return entries
+        return entries, sum(row.spans for row in reading.damaged)
+
+    def _forget(self, file: "SpoolFile", damaged: Iterable[Damaged]) -> None:
+        for row in damaged:
+            self.items -= 1
+            self.bytes -= row.size + OVERHEAD
+            self.spans -= row.spans
+            file.forget(row.seq)
 
     def abandon(self) -> int:
         """What is on disk cannot be read. Returns how many spans that is."""
-        spans, self.items, self.bytes, self._spans = self._spans, 0, 0, 0
-        self.failed = True
+        spans, self.items, self.bytes, self.spans = self.spans, 0, 0, 0
+        self.failed = self.given_up = True
         self._release(lost=True)
         return spans
 

@@ -17,6 +17,8 @@ from prefactor_otel.receipt import Entry, Receipt
 from prefactor_otel.spool.rows import ParkedRow, Stored
 
 if TYPE_CHECKING:  # only a process with a spool loads a database
+    from pathlib import Path
+
     from prefactor_otel.spool.file import SpoolFile
 
 MAX_PASSED: Final = 4096
@@ -62,6 +64,11 @@ class Outbox:
         return len(self._queue) + self._line.items
 
     @property
+    def path(self) -> "Path | None":
+        """Where this process's file is, if it has one."""
+        return self._line.file.path if self._line.file is not None else None
+
+    @property
     def is_durable(self) -> bool:
         """Whether what is put in here is on disk once it is committed."""
         return self._line.file is not None and not self._line.failed
@@ -69,6 +76,7 @@ class Outbox:
     def spool_into(self, file: "SpoolFile", max_bytes: int, max_age: float) -> None:
         """From now on everything is on disk as well, up to so many bytes and seconds."""
         self._line = DiskLine(file, max_bytes, max_age)
+        self.commit()
 
     def put(self, items: Sequence[Item], receipt: Receipt | None = None) -> None:
         """Add items at the end, then give up what is past the bounds, but never the run's own
@@ -76,11 +84,12 @@ class Outbox:
         if not items:
             return
         now = time.time()
-        places = self._written(items, now)
+        file = self._line.file
+        places = file.write(items, now) if file is not None else ()
         for number, item in enumerate(items):
             entry = Entry(item, now)
             if places:
-                entry.file, entry.seq = self._line.file, places[number]
+                entry.file, entry.seq = file, places[number]
             if receipt is not None:
                 entry.owe(receipt)
             self._append(entry)
@@ -129,10 +138,10 @@ class Outbox:
         """The entries to send, and those before them in the line that have to wait."""
         batch: list[Entry] = []
         passed: list[Entry] = []
-        waiting, size = Ahead(), 0
+        waiting, size, now = Ahead(), 0, time.monotonic()
         while self._queue and len(batch) < max_items and len(passed) < MAX_PASSED:
-            item = self._queue[0].item
-            if self._flying.holds_up(item) or waiting.holds_up(item):
+            item, due = self._queue[0].item, self._queue[0].not_before
+            if due > now or self._flying.holds_up(item) or waiting.holds_up(item):
                 waiting.add(item)
                 passed.append(self._queue.popleft())
             elif item.operation in SPAN_OPERATIONS:
@@ -153,6 +162,15 @@ class Outbox:
         del self._leased[entry]
         self._flying.remove(entry.item)
         self._let_go(entry)
+
+    def is_leased(self, entry: Entry) -> bool:
+        """Whether an entry is in flight, and not settled yet."""
+        return entry in self._leased
+
+    def hurry(self) -> None:
+        """Let nothing be put off any longer."""
+        for entry in (*self._leased, *self._queue):
+            entry.not_before = 0.0
 
     def replace(self, entry: Entry, item: Item) -> None:
         """Give a leased entry another item, for instance a smaller one."""
@@ -195,22 +213,56 @@ class Outbox:
 
     def park(self, rows: Sequence[ParkedRow]) -> None:
         """Keep on disk what waits in memory for its parents, outside of the line."""
-        file = self._line.file
-        if rows and file is not None and self.is_durable:
-            self._on_disk(file, lambda: file.park(rows, time.time()))
+        if rows and self._line.file is not None:
+            self._line.file.park(rows, time.time())
 
     def unpark(self, keys: Sequence[str]) -> None:
         """The items of these keys are not to be sent: forget what the disk has of them."""
-        file = self._line.file
-        if keys and file is not None and self.is_durable:
-            self._on_disk(file, lambda: file.unpark(keys))
+        if keys and self._line.file is not None:
+            self._line.file.unpark(keys)
 
-    def commit(self) -> None:
-        """Everything put in, settled and noted so far outlives the process."""
-        if self._line.file is not None:
-            self._on_disk(self._line.file, self._line.commit)
+    def commit(self, *, at_last: bool = False) -> None:
+        """Everything put in, settled and noted so far outlives the process. Where the disk has
+        failed, all of it is written later; ``at_last``: now or never."""
+        if self._line.file is not None and (at_last or self._line.is_due):
+            self._commit_line()
         if self._adopted is not None:
-            self._on_disk(self._adopted, self._adopted.commit)
+            try:
+                self._adopted.commit()
+            except SpoolError as error:
+                self._ledger.trouble(f"spool: {error}")
+                self._log.warn("adopted", f"What was sent may be sent again: {error}")
+
+    def _commit_line(self) -> None:
+        had_failed = self._line.failed
+        try:
+            self._line.commit()
+        except SpoolError as error:
+            self._take_back(self._line.fail())
+            self._ledger.trouble(f"spool: {error}")
+            if not had_failed:
+                self._log.warn("spool", f"The spool failed, spans wait in memory only: {error}")
+            return
+        if had_failed and not self._line.failed:
+            self._bytes -= sum(entry.item.footprint for entry in self._line.leave())
+            self._log.recovered("spool", "The spool works again; what waits is on disk")
+
+    def conclude(self) -> int:
+        """Tell everybody who waits for what memory holds whether that is on disk. Returns how
+        many finished spans are on disk, and so outlive the process."""
+        spans = self._line.spans
+        if self._line.file is not None and not self._line.given_up:
+            spans += self._line.file.parked_on_disk
+        for entry in (*self._leased, *self._queue, *self._line.tail):
+            is_safe = self._is_on_disk(entry)
+            spans += is_safe and entry.item.ends_span
+            entry.resolve(lost=not is_safe)
+        return spans if self._line.file is None or self._line.file.is_in_place else 0
+
+    def _is_on_disk(self, entry: Entry) -> bool:
+        file = entry.file
+        given_up = file is self._line.file and self._line.given_up
+        return file is not None and not given_up and file.holds(entry.seq)
 
     def give_up(self, entry: Entry) -> None:
         """The span that an entry would have created gets no record."""
@@ -225,41 +277,26 @@ class Outbox:
 
     def note(self, entry: Entry, write: "Callable[[SpoolFile], None]") -> None:
         """Write something about an entry into the file that it is in, if it is in any."""
-        file = entry.file
-        if file is not None:
-            self._on_disk(file, lambda: write(file))
+        if entry.file is not None:
+            write(entry.file)
 
-    def _on_disk(self, file: "SpoolFile", work: Callable[[], None]) -> bool:
-        """Do something with a file; where that fails, this process writes to disk no more."""
-        own = file is self._line.file
-        if own and self._line.failed:
-            return False
-        try:
-            work()
-        except SpoolError as error:
-            if own:
-                self._fall_back()
-            self._ledger.trouble(f"spool: {error}")
-            self._log.warn("spool", f"The spool failed, spans wait in memory only: {error}")
-            return False
-        return True
-
-    def _fall_back(self) -> None:
+    def _take_back(self, missed: Sequence[Entry]) -> None:
         """Memory takes over what had left it and has not arrived on disk."""
-        missed = self._line.fail()
-        (self._line.tail if self._line.items else self._queue).extend(missed)
+        if self._line.items:
+            self._line.tail.extend(missed)
+        else:
+            self._queue.extend(missed)
+            self._reach(missed)
         self._bytes += sum(entry.item.footprint for entry in missed)
 
-    def _written(self, items: Sequence[Item], now: float) -> list[int]:
-        file, places = self._line.file, list[int]()
-        if file is not None:
-            self._on_disk(file, lambda: places.extend(file.write(items, now)))
-        return places
+    def _reach(self, entries: Sequence[Entry]) -> None:
+        """These are in the queue; what is read from disk comes after them."""
+        self._line.reached = max([self._line.reached, *(entry.seq for entry in entries)])
 
     # -- the line ---------------------------------------------------------------------------
 
     def _append(self, entry: Entry) -> None:
-        if entry.file is not None and (self._line.items or self._is_full):
+        if self.is_durable and (self._line.items or self._is_full):
             self._line.append(entry)
         elif self._line.items:  # the disk has failed; what is on it goes first
             self._line.tail.append(entry)
@@ -267,7 +304,7 @@ class Outbox:
         else:
             self._queue.append(entry)
             self._bytes += entry.item.footprint
-            self._line.reached = max(self._line.reached, entry.seq)
+            self._reach([entry])
 
     @property
     def _is_full(self) -> bool:
@@ -275,17 +312,23 @@ class Outbox:
 
     def _refill(self) -> None:
         """Read on in the line on disk."""
+        if self._line.is_uncommitted:
+            self._commit_line()
         entries: list[Entry] = []
+        lost = 0
         try:
-            entries = self._line.read_on()
+            if self._line.items:
+                entries, lost = self._line.read_on()
         except SpoolError as error:
             self._ledger.trouble(f"spool: {error}")
             self._log.warn("spool", f"The spool cannot be read: {error}")
-            self._ledger.drop(DropReason.SPOOL_FAILED, self._line.abandon())
+            lost = self._line.abandon() if error.damaged else 0
+        self._ledger.drop(DropReason.SPOOL_FAILED, lost)
         self._queue.extend(entries)
         self._bytes += sum(entry.item.footprint for entry in entries)
         if not self._line.items:
             self._queue.extend(self._line.tail)
+            self._reach(self._line.tail)
             self._line.tail.clear()
 
     def _overflow(self) -> None:

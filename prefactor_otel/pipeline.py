@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 from weakref import WeakMethod
 
@@ -21,6 +22,7 @@ from prefactor_otel.credential import TokenSource
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.inbox import Judged, RunClosed, RunOpened, SessionEnded
 from prefactor_otel.ledger import DropReason, Ledger, Stats, logger
+from prefactor_otel.quiet import is_own_thread
 from prefactor_otel.receipt import Receipt
 from prefactor_otel.scope import session_in
 from prefactor_otel.span import Attributes, key_of
@@ -28,7 +30,11 @@ from prefactor_otel.termination import TerminatedRun, current_task, stop_here
 from prefactor_otel.worker import Worker
 
 _RECENT: Final = 0.25
-"""Seconds within which a vain wait in ``export`` belongs to the shutdown that follows it."""
+"""Seconds within which a wait in ``export`` belongs to the export or shutdown that follows it."""
+
+_PART_IN_ROW: Final = 0.5
+"""Of ``shutdown_timeout``: what exports that follow each other wait together. A processor that
+drains before its shutdown makes such a row, and does not say so."""
 
 _DISK_WAIT: Final = 1.0
 """Seconds that ``export`` waits for the disk on an event loop, at most."""
@@ -66,12 +72,12 @@ class Pipeline:
         self._config = _settings(api_url, api_token, options)
         self._off = Ledger()
         self._never = threading.Event()
-        self._locks: dict[int, threading.Lock] = {}
+        self._locks: dict[int, threading.RLock] = {}
         self._resource: Attributes | None = None
         self._status: FinishStatus | None = None
         self._forks = _forks
         self._not_waiting = 0
-        self._vain_wait: tuple[float, float] | None = None
+        self._waited = _Waited()
         self._owner: WeakMethod[Callable[[], None]] | None = None
         self._worker = Worker(self._config) if self._config is not None else None
         runs.listeners.add(self)
@@ -189,6 +195,7 @@ class Pipeline:
         worker.ended(spans, receipt)
         # A millisecond, unless the disk hangs; then an event loop must not hang as well.
         most = _DISK_WAIT if _runs_event_loop() else self._config.export_timeout
+        most = 0.0 if is_own_thread() else most  # it would wait for itself
         if worker.outcome(receipt.stored, most) is None:
             return False
         if not self._may_wait(worker):
@@ -197,9 +204,15 @@ class Pipeline:
 
     def _acknowledged(self, worker: Worker, receipt: Receipt) -> bool:
         assert self._config is not None
+        before = self._waited.lately()
+        most = self._config.export_timeout
+        if before:
+            most = min(most, self._config.shutdown_timeout * _PART_IN_ROW - before)
         begun = time.monotonic()
-        outcome = worker.outcome(receipt.future, self._config.export_timeout)
-        self._vain_wait = (begun, time.monotonic()) if outcome is None else None
+        outcome = worker.outcome(receipt.future, most)
+        if not self._not_waiting:  # else somebody waits for the whole, and counts it
+            now = time.monotonic()
+            self._waited = _Waited(before + now - begun, now)
         return outcome is not False
 
     def flush(self, timeout_millis: float) -> bool:
@@ -231,11 +244,9 @@ class Pipeline:
         if worker is None or self._config is None:
             return True
         seconds = self._config.shutdown_timeout if timeout_millis is None else timeout_millis / 1000
-        begun = time.monotonic()
-        if self._vain_wait is not None and begun - self._vain_wait[1] < _RECENT:
-            begun = self._vain_wait[0]  # the processor's last export has used some of the time
         worker.run_status = self._status
-        return worker.close(begun + seconds)
+        # The processor's last exports have used some of the time.
+        return worker.close(time.monotonic() + seconds - self._waited.lately())
 
     def set_run_status(self, status: FinishStatus) -> None:
         """How the run will be finished, whatever its spans say."""
@@ -275,17 +286,17 @@ class Pipeline:
 
     def _begin_anew(self, config: Config) -> None:
         self._not_waiting = 0
-        self._vain_wait = None
+        self._waited = _Waited()
         self._worker = Worker(config)
         if self._resource is not None:
             self._worker.bind(self._resource)
         self._forks = _forks
         exits.watch(self)
 
-    def _lock(self) -> threading.Lock:
+    def _lock(self) -> "threading.RLock":
         """This process's lock. One that was inherited by a fork may be held for ever by a thread
         that does not exist here; ``setdefault`` is atomic."""
-        return self._locks.setdefault(_forks, threading.Lock())
+        return self._locks.setdefault(_forks, threading.RLock())  # a handler may come amid
 
     def _may_wait(self, worker: Worker) -> bool:
         return (
@@ -293,11 +304,24 @@ class Pipeline:
             and not self._not_waiting
             and threading.main_thread().is_alive()  # else the interpreter is on its way out
             and not _runs_event_loop()
+            and not is_own_thread()
         )
 
     def _lose(self, spans: int) -> None:
         self._off.accept(spans)
         self._off.drop(DropReason.NOT_CONFIGURED, spans)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waited:
+    """How long a row of exports has waited, until when."""
+
+    seconds: float = 0.0
+    until: float = 0.0
+
+    def lately(self) -> float:
+        """Seconds, of a row that may go on."""
+        return self.seconds if time.monotonic() - self.until < _RECENT else 0.0
 
 
 def _settings(

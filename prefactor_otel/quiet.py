@@ -9,7 +9,7 @@ level or filter of the application is touched.
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 HELPERS: Final = ("asyncio", "aiohttp.client", "aiohttp.internal", "prefactor_http")
@@ -67,10 +67,12 @@ def _show(logger: logging.Logger, record: logging.LogRecord) -> None:
     handlers = list(_handlers(logger))
     for handler in handlers:
         if record.levelno >= handler.level and not _is_exporting(handler):
-            handler.handle(record)
+            with suppress(Exception):  # a closed stream is no reason to hurt whoever ended a span
+                handler.handle(record)
     last = logging.lastResort
     if last is not None and record.levelno >= last.level and all(map(_is_exporting, handlers)):
-        last.handle(record)
+        with suppress(Exception):
+            last.handle(record)
 
 
 def _handlers(logger: logging.Logger) -> Iterator[logging.Handler]:

@@ -74,6 +74,13 @@ class Entry:
     seq: int = 0
     receipts: Sequence[Receipt] = ()
     attempts: int = 0
+    faults: int = 0
+    """How often the server failed over a request with it."""
+    blamed: int = 0
+    """How often it did so over this alone, while others got through."""
+    failed_at: float = 0.0
+    not_before: float = 0.0
+    """When it may be sent again (monotonic seconds)."""
 
     def owe(self, receipt: Receipt) -> None:
         """Let a receipt wait for it as well."""

@@ -15,9 +15,9 @@ import orjson
 from prefactor_http import PrefactorHttpClient
 from prefactor_http.pfid import is_pfid, partition_of
 from prefactor_otel.answers import Answer, Verdict, judge_output, judge_request
-from prefactor_otel.credential import UNREAD, TokenSource, read_token
+from prefactor_otel.credential import UNREAD, TokenReader, TokenSource
 from prefactor_otel.items import Operation
-from prefactor_otel.ledger import DropReason, Ledger, QuietLog
+from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.receipt import Entry
 from prefactor_otel.termination import terminate_of
@@ -30,6 +30,12 @@ MAX_FLIGHTS: Final = 4
 """Requests at a time: at a round trip of 200 ms, one alone carries 2,500 spans a second."""
 CLOSING_BACKOFF: Final = 0.5
 """Seconds between two tries, at most, while the process wants to end."""
+SUSPECT_AFTER: Final = 2
+"""Faults of the server after which each item of a request is tried on its own."""
+GIVE_UP_AFTER: Final = 8
+"""Faults over one item alone, while others get through, after which it is given up."""
+_LOOK_AGAIN: Final = 0.5
+"""Seconds after which items that were put off are looked at."""
 _SPAN_OPERATIONS: Final = (Operation.CREATE, Operation.FINISH_SPAN)
 
 
@@ -57,11 +63,12 @@ class Sender:
         self._log = log
         self._max_items = max_batch_size
         self._max_bytes = max_request_bytes
-        self._token = token
+        self._token = TokenReader(token)
         self._probe_interval = probe_interval
         self._terminated = terminated
         self._failures = 0
         self._resume_at = 0.0
+        self._got_through_at = 0.0
         self._calls: dict[object, float] = {}
         self._wakeup = asyncio.Event()
 
@@ -82,6 +89,7 @@ class Sender:
         """Stop when the outbox is empty; end the wait of a backoff now."""
         self.closing = True
         self._resume_at = 0.0
+        self._outbox.hurry()
         self.wake()
 
     async def run(self, client: PrefactorHttpClient) -> None:
@@ -95,8 +103,8 @@ class Sender:
                 self._land(flights)
                 if self.closing and self.paused:
                     return  # a refused token will not be accepted within the shutdown's seconds
-                self._launch(client, flights)
-                await self._rest()
+                await self._launch(client, flights)
+                await self._rest(is_idle=not flights)
         finally:
             for flight in flights:
                 flight.cancel()
@@ -113,11 +121,13 @@ class Sender:
         elif answers and not trouble:
             self._recovered()
 
-    def _launch(self, client: PrefactorHttpClient, flights: "set[asyncio.Task[Answer]]") -> None:
+    async def _launch(
+        self, client: PrefactorHttpClient, flights: "set[asyncio.Task[Answer]]"
+    ) -> None:
         """Make as many requests as there is something for; while the API fails, one."""
         most = 1 if self.failing else MAX_FLIGHTS
         while len(flights) < most and time.monotonic() >= self._resume_at:
-            if not self._outbox.queued or not self._has_token(client):
+            if not self._outbox.queued or not await self._has_token(client):
                 return
             batch = self._outbox.lease(self._max_items, self._max_bytes)
             if not batch:
@@ -126,36 +136,34 @@ class Sender:
             flight.add_done_callback(lambda _: self.wake())
             flights.add(flight)
 
-    def _has_token(self, client: PrefactorHttpClient) -> bool:
+    async def _has_token(self, client: PrefactorHttpClient) -> bool:
         """Read the token at the start, and anew for every try after a refusal."""
         if not self.paused and client.config.api_token != UNREAD:
             return True
         try:
-            client.config.api_token = read_token(self._token)
+            with self._waiting():
+                client.config.api_token = await self._token.read()
         except ValueError as error:  # it counts as refused
             answer = Answer(Verdict.UNAUTHORIZED, str(error))
             self._resume_at = time.monotonic() + self._react(answer)
             return False
         return True
 
-    async def _rest(self) -> None:
+    async def _rest(self, *, is_idle: bool) -> None:
         """Wait until there is something to do, or a backoff is over."""
-        backoff = self._resume_at - time.monotonic()
+        left: float | None = self._resume_at - time.monotonic()
+        if left is not None and left <= 0:
+            left = _LOOK_AGAIN if is_idle and self._outbox.queued else None
         try:
-            await asyncio.wait_for(self._wakeup.wait(), backoff if backoff > 0 else None)
+            await asyncio.wait_for(self._wakeup.wait(), left)
         except TimeoutError:
             return
 
     async def _deliver(self, client: PrefactorHttpClient, batch: Sequence[Entry]) -> Answer:
         """Make the request for one batch, and put back what it has not settled."""
-        operation = batch[0].item.operation
         try:
-            if operation in (Operation.REGISTER, Operation.START):
-                return await self._open_run(client, batch[0])
-            if operation is Operation.FINISH_RUN:
-                return await self._finish_run(client, batch[0])
-            if operation is Operation.QUALITY:
-                return await self._judge_run(client, batch[0])
+            if batch[0].item.operation not in _SPAN_OPERATIONS:
+                return await self._deliver_about_run(client, batch[0])
             spans = self._sendable(batch)
             return await self._send(client, spans) if spans else Answer(Verdict.DONE)
         finally:
@@ -163,6 +171,21 @@ class Sender:
             self._outbox.commit()
 
     # -- the run itself -------------------------------------------------------------------
+
+    async def _deliver_about_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
+        act = {
+            Operation.REGISTER: self._open_run,
+            Operation.START: self._open_run,
+            Operation.QUALITY: self._judge_run,
+            Operation.FINISH_RUN: self._finish_run,
+        }[entry.item.operation]
+        try:
+            answer = await act(client, entry)
+        except Exception as error:
+            answer = _own_fault(error)
+        if answer.is_fault:
+            self._delay(entry)  # other runs need not wait for it
+        return answer
 
     async def _open_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
         item = entry.item
@@ -181,6 +204,9 @@ class Sender:
             partition = partition_of(instance_id) if is_pfid(instance_id) else None
             self.runs[item.run] = RunRecord(instance_id, partition)
             self._note_record(entry)
+            agent_id = details.get("agent_id")
+            if isinstance(agent_id, str):
+                self._outbox.note(entry, lambda file: file.serves(agent_id))
         return self._concluded(entry, answer)
 
     async def _finish_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
@@ -229,7 +255,8 @@ class Sender:
             if getattr(error, "status_code", None) == 409 and action != "register":
                 return Answer(Verdict.DONE), {}  # it has that state already
             if answer.verdict in (Verdict.APART, Verdict.SMALLER):
-                answer = Answer(Verdict.NEVER, answer.reason)
+                is_prefactors = getattr(error, "code", None) is not None
+                answer = Answer(Verdict.NEVER if is_prefactors else Verdict.LATER, answer.reason)
             return answer, {}
         self._heed(entry, reply)
         details = reply.get("details")
@@ -276,18 +303,12 @@ class Sender:
         entries = [entry for entry in entries if self._is_ready(entry)]
         if not entries:
             return Answer(Verdict.DONE)
-        items = [self._encoded(entry) for entry in entries]
-        if len(items) > 1 and sum(map(len, items)) > self._max_bytes:  # learnt meanwhile
-            return await self._send_halves(client, entries)
         try:
-            with self._calling(entries):
-                outputs = await client.bulk.execute_raw(items)
+            answer, size = await self._exchange(client, entries)
         except Exception as error:
-            answer = judge_request(error)
-        else:
-            return self._account(entries, outputs)
+            answer, size = _own_fault(error), 0
         if answer.verdict is Verdict.SMALLER:
-            half = max(SMALLEST_REQUEST, sum(map(len, items)) // 2)
+            half = max(SMALLEST_REQUEST, size // 2)
             self._max_bytes = min(self._max_bytes, half)
             return await self._send_smaller(client, entries, answer)
         if answer.verdict is Verdict.APART and len(entries) > 1:
@@ -296,7 +317,51 @@ class Sender:
             for entry in entries:
                 self._refuse(entry, answer)
             return Answer(Verdict.DONE)
+        return await self._isolate(client, entries, answer) if answer.is_fault else answer
+
+    async def _exchange(
+        self, client: PrefactorHttpClient, entries: Sequence[Entry]
+    ) -> tuple[Answer, int]:
+        """One request: what is to become of it as a whole, and its size in bytes."""
+        items = [self._encoded(entry) for entry in entries]
+        size = sum(map(len, items))
+        if len(items) > 1 and size > self._max_bytes:  # learnt meanwhile
+            return await self._send_halves(client, entries), size
+        try:
+            with self._calling(entries):
+                outputs = await client.bulk.execute_raw(items)
+        except Exception as error:
+            return judge_request(error), size
+        return self._account(entries, outputs), size
+
+    async def _isolate(
+        self, client: PrefactorHttpClient, entries: Sequence[Entry], answer: Answer
+    ) -> Answer:
+        """The server fails over these, and does so again: let none of them hold up the others."""
+        left = [entry for entry in entries if self._outbox.is_leased(entry)]
+        if len(left) == 1:
+            return Answer(Verdict.DONE) if self._put_off(left[0], answer) else answer
+        for entry in left:
+            entry.faults += 1
+        if left and max(entry.faults for entry in left) >= SUSPECT_AFTER:
+            return await self._send_halves(client, left)
         return answer
+
+    def _put_off(self, entry: Entry, answer: Answer) -> bool:
+        """Try an entry again later, and others before it. True when it is given up instead."""
+        if answer.is_fault and self._got_through_at > entry.failed_at:
+            entry.blamed += 1
+        if entry.blamed >= (1 if self.closing else GIVE_UP_AFTER):
+            self._refuse(entry, answer)
+            return True
+        self._delay(entry)
+        return False
+
+    def _delay(self, entry: Entry) -> None:
+        entry.faults += 1
+        entry.failed_at = time.monotonic()
+        wait = min(MAX_BACKOFF, INITIAL_BACKOFF * 2.0 ** min(entry.faults, 16))
+        entry.not_before = entry.failed_at + (CLOSING_BACKOFF if self.closing else wait)
 
     def _encoded(self, entry: Entry) -> bytes:
         parent = self._outbox.lost.nearest(entry.item.parent)
@@ -326,6 +391,7 @@ class Sender:
         """Settle each entry by its own output. Whatever stays is sent again: at once when the
         request achieved anything, else after a wait."""
         progress, left = False, Answer(Verdict.LATER, "no output for any key")
+        failed: list[tuple[Entry, Answer]] = []
         for entry in entries:
             output = outputs.get(entry.item.key)
             if isinstance(output, dict):
@@ -342,7 +408,12 @@ class Sender:
                 progress = True
             elif output is not None:
                 left = answer
-        return Answer(Verdict.DONE) if progress else left
+                failed.append((entry, answer))
+        if progress:
+            self._got_through_at = time.monotonic()
+        for entry, answer in failed:
+            self._put_off(entry, answer)
+        return Answer(Verdict.DONE) if progress else Answer(left.verdict, left.reason)
 
     def _heed(self, entry: Entry, answer: Mapping[str, object]) -> None:
         """Whatever became of the item: its run may be told to stop."""
@@ -387,7 +458,7 @@ class Sender:
         operation = entry.item.operation.value
         self._ledger.trouble(f"{operation} refused: {answer.reason}")
         self._log.warn(
-            f"refused {answer.reason}",
+            "refused",
             f"Prefactor refused a {operation} item: {answer.reason}; it is dropped and counted",
         )
 
@@ -414,6 +485,12 @@ class Sender:
         self._ledger.request(sum(entry.attempts > 0 for entry in entries))
         for entry in entries:
             entry.attempts += 1
+        with self._waiting():
+            yield
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Somebody else is to answer."""
         call = object()
         self._calls[call] = time.monotonic()
         try:
@@ -457,3 +534,9 @@ class Sender:
             self._log.recovered("token", "Prefactor accepts the API token; delivery goes on")
         self.failing = self.paused = False
         self._failures = 0
+
+
+def _own_fault(error: Exception) -> Answer:
+    """Something in here failed over what was to be sent, or over its answer."""
+    logger.debug("A request could not be made or accounted for: %s", place_of(error))
+    return Answer(Verdict.LATER, type(error).__name__, is_fault=True)

@@ -47,13 +47,11 @@ from prefactor_otel.run import Run
 from prefactor_otel.sender import Sender
 from prefactor_otel.span import Attributes, SpanKey, key_of
 from prefactor_otel.spool import SCAN_INTERVAL
+from prefactor_otel.spool.identity import Identity
 from prefactor_otel.termination import Task, TerminatedRun, announce, event_of
 
 if TYPE_CHECKING:
     from prefactor_otel.spool.spool import Spool
-
-MAX_INBOX: Final = 16_384
-"""Ended spans that wait to be taken in, at most: these are objects, far larger than items."""
 
 STORED_WITHIN: Final = 0.02
 """Seconds that a span's end waits for company before it is written to the spool."""
@@ -70,6 +68,18 @@ _PULSE: Final = 0.1
 _DRAIN_SLICE: Final = 0.003
 """Seconds of taking events in before the sender gets a turn on the loop."""
 
+_CLOSING_SLICE: Final = 0.05
+"""The same at shutdown, when whatever has not been taken in is lost."""
+
+_GRACE: Final = 0.3
+"""Seconds after the deadline in which the thread ends."""
+
+_NO_THREAD_FOR: Final = 1.0
+"""Seconds between two tries to start a thread."""
+
+_LONGEST_PAUSE: Final = 5.0
+"""Seconds between two tries of a worker that fails, at most."""
+
 
 class Worker:
     """One run's worth of background work. Public methods may be called from any thread."""
@@ -85,6 +95,7 @@ class Worker:
         self._log = QuietLog()
         self._inbox = Inbox()
         self._reviving = threading.Lock()
+        self._identity = Identity(config.api_url, config.api_token, config.agent_id)
         self._outbox = Outbox(
             config.max_queue_size, config.max_queue_bytes, self._ledger, self._log
         )
@@ -94,7 +105,7 @@ class Worker:
             self._log,
             max_batch_size=config.max_batch_size,
             max_request_bytes=config.max_request_bytes,
-            token=config.api_token,
+            token=self._identity.token,
             probe_interval=config.probe_interval,
             terminated=self._on_terminated,
         )
@@ -107,11 +118,15 @@ class Worker:
         self._hurry = asyncio.Event()
         self._send_at = 0.0
         self._deadline: float | None = None
+        self._ending = threading.Event()
         self._closed = threading.Event()
+        self._failures = 0
         self._is_run_closed = False
+        self._is_told = False
         self._sees_starts = False
-        self._thread = self._new_thread()
-        self._thread.start()
+        self._no_thread_before = 0.0
+        self._thread: threading.Thread | None = None
+        self._revive()
 
     # -- any thread -----------------------------------------------------------------------
 
@@ -130,7 +145,8 @@ class Worker:
         """Whether waiting for an acknowledgement makes sense now."""
         since = self._sender.sending_since
         stalled = since is not None and time.monotonic() - since > STALLED_AFTER
-        return not (self._sender.failing or self._is_refused or stalled)
+        helpless = self._no_thread_before > 0.0
+        return not (self._sender.failing or self._is_refused or stalled or helpless)
 
     @property
     def _is_refused(self) -> bool:
@@ -157,29 +173,26 @@ class Worker:
     ) -> None:
         """A span has started, inside of this explicit run and session, if any; ``task`` is to be
         cancelled if the run is terminated while it is open."""
-        if not self.is_closing and not quiet.is_own_thread():
+        if not self.is_closing and not guard.is_own(span) and self._inbox.notes_starts:
             self._sees_starts = True
             self._inbox.put(Started(span, time.monotonic(), handle, session, task))
             self._wake(urgent=False)  # should the thread be dead, the span's end revives it
 
     def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> bool:
         """Spans have ended. With a receipt they are taken at once, and it is settled when the
-        API has answered for all of them; without, they wait for company. A span that ends on
-        the worker's own thread is of our own work, and none of the agent's. False when they are
+        API has answered for all of them; without, they wait for company. False when they are
         lost already."""
-        if quiet.is_own_thread():
-            return True
+        spans = [span for span in spans if not guard.is_own(span)]
         if self.is_closing:
             # What shutdown has closed as cancelled is on the platform; its late end loses nothing.
             spans = [span for span in spans if not self._is_known_ended(span)]
-        self._ledger.accept(len(spans))
-        if self.is_closing:
-            self._lose(spans, receipt, DropReason.AFTER_SHUTDOWN)
-            return not spans
-        if self._inbox.spans >= min(self._config.max_queue_size, MAX_INBOX):
-            self._lose(spans, receipt, DropReason.QUEUE_FULL)
+            return self._refuse(spans, receipt, DropReason.AFTER_SHUTDOWN)
+        if self._inbox.spans >= self._config.max_queue_size or self._inbox.is_full:
             contexts = [context for span in spans if (context := span.get_span_context())]
             self._inbox.put(Dropped([key_of(context) for context in contexts]))
+            return self._refuse(spans, receipt, DropReason.QUEUE_FULL)
+        if not self._ledger.accept(len(spans)):  # shutdown has ended meanwhile
+            self._tell_lost(spans, receipt, DropReason.AFTER_SHUTDOWN)
             return False
         self._inbox.put(Ended(spans, receipt))
         self._revive()
@@ -229,7 +242,8 @@ class Worker:
             try:
                 return future.result(min(max(0.0, left), _PULSE))
             except TimeoutError:
-                self._revive()
+                if not self._revive():
+                    return None
         return None
 
     def hurry_waiters(self) -> None:
@@ -243,9 +257,12 @@ class Worker:
         whether everything was delivered."""
         if self._deadline is None:
             self._deadline = deadline
+            self._ending.set()
             self._revive()
             self._wake(urgent=True)
-        closed = self._await_close(max(0.0, deadline - time.monotonic()) + 0.3)
+        closed = self._await_close(max(0.0, deadline - time.monotonic()) + _GRACE)
+        if not closed:
+            self._give_up()
         return closed and self._ledger.waiting == 0
 
     def stats(self) -> Stats:
@@ -276,24 +293,46 @@ class Worker:
     def _new_thread(self) -> threading.Thread:
         return threading.Thread(target=self._work, name="prefactor-otel", daemon=True)
 
-    def _revive(self) -> None:
-        """Start the thread again if something has killed it; what waits is still there."""
-        if self._thread.is_alive():
-            return
-        with self._reviving:
-            if self._thread.is_alive() or self._closed.is_set():
-                return
-            self._ledger.restart()
-            self._outbox.release()
-            self._loop, self._awake = None, True
-            self._thread = self._new_thread()
-            try:
-                self._thread.start()
-                return
-            except RuntimeError:  # the interpreter ends, and refuses new threads
-                pass
-        if self.is_closing:
+    def _is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _revive(self) -> bool:
+        """Start the thread, also again if something has killed it; what waits is still there.
+        False where no thread can be had."""
+        if self._is_alive():
+            return True
+        # Whoever finds it taken need not wait: a signal handler would, for the thread it is on.
+        if not self._reviving.acquire(blocking=False):
+            return True
+        try:
+            if self._is_alive() or self._closed.is_set():
+                return True
+            has_begun = self._begin()
+        finally:
+            self._reviving.release()
+        if not has_begun and self.is_closing:
             self._work()
+        return has_begun
+
+    def _begin(self) -> bool:
+        """Start a thread. That is refused when the interpreter ends, to a subinterpreter, and
+        where the machine has none left; the last may change."""
+        if time.monotonic() < self._no_thread_before and not self.is_closing:
+            return False
+        self._outbox.release()
+        self._loop, self._awake = None, True
+        thread = self._new_thread()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._no_thread_before = time.monotonic() + _NO_THREAD_FOR
+            if not self.is_closing:
+                self._log.warn("thread", f"No thread can be had ({error}); spans wait in memory")
+            return False
+        if self._thread is not None:
+            self._ledger.restart()
+        self._thread, self._no_thread_before = thread, 0.0
+        return True
 
     def _await_close(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
@@ -321,10 +360,17 @@ class Worker:
         context = span.get_span_context()
         return context is not None and self._intake.has_ended(key_of(context))
 
-    def _lose(
+    def _refuse(
+        self, spans: Sequence[ReadableSpan], receipt: Receipt | None, reason: DropReason
+    ) -> bool:
+        """Account for spans that are lost as they come. True when there are none."""
+        self._ledger.refuse(reason, len(spans))
+        self._tell_lost(spans, receipt, reason)
+        return not spans
+
+    def _tell_lost(
         self, spans: Sequence[ReadableSpan], receipt: Receipt | None, reason: DropReason
     ) -> None:
-        self._ledger.drop(reason, len(spans))
         if spans:
             self._log.warn(reason.value, f"Spans dropped ({reason.value}): {len(spans)}")
         if receipt is not None:
@@ -352,23 +398,33 @@ class Worker:
             logger.debug("The worker failed: %s", place_of(error))
             self._log.warn("worker", f"The worker failed ({type(error).__name__}); it goes on")
             self._outbox.release()
-            time.sleep(0.1)  # a fault that repeats at once must not become a busy loop
+            self._pause_after_failure()
             return self._deadline is not None and time.monotonic() >= self._deadline
         finally:
             self._loop = None
         return True
 
+    def _pause_after_failure(self) -> None:
+        """A fault that repeats at once must not become a busy loop."""
+        self._failures += 1
+        if self.is_closing:
+            time.sleep(_PULSE)
+        else:
+            self._ending.wait(min(_LONGEST_PAUSE, _PULSE * 2 ** min(self._failures - 1, 16)))
+
     async def _main(self) -> None:
         with guard.untraced():  # the tasks made in here inherit it
             deadly = self._inbox.take_up(self._is_known_ended)
             if deadly is not None:
-                self._lose(deadly.spans, deadly.receipt, DropReason.UNREADABLE)
+                self._ledger.drop(DropReason.UNREADABLE, len(deadly.spans))
+                self._tell_lost(deadly.spans, deadly.receipt, DropReason.UNREADABLE)
             self._wakeup, self._hurry = asyncio.Event(), asyncio.Event()
             self._loop = asyncio.get_running_loop()
             if self._spool is not None:
                 self._spool.open()
             async with new_client(self._config) as client:
                 sending = asyncio.create_task(self._sender.run(client))
+                sending.add_done_callback(lambda _: self._wakeup.set())
                 interval = self._config.poll_interval
                 asking = watch(client, interval, self._watched, self._on_terminated)
                 polling = asyncio.create_task(asking)
@@ -379,6 +435,8 @@ class Worker:
                     self._sender.close()
                     left = (self._deadline or 0.0) - time.monotonic()
                     await asyncio.wait({sending}, timeout=max(0.0, left))
+                    if sending.done():
+                        sending.result()  # raises what ended it
                 finally:
                     sending.cancel()
                     polling.cancel()
@@ -426,6 +484,7 @@ class Worker:
 
         return Spool(
             config.spool_dir,
+            self._identity,
             self._outbox,
             self._sender.runs,
             self._ledger,
@@ -435,12 +494,15 @@ class Worker:
         )
 
     async def _take_in(self, sending: "asyncio.Task[None]") -> None:
-        """Take events from the inbox until shutdown is asked for and the inbox is empty."""
-        while not (self.is_closing and not self._inbox):
+        """Take events from the inbox until shutdown is asked for and the inbox is empty, or the
+        time is up."""
+        while not (self.is_closing and (not self._inbox or self._is_late)):
             if sending.done():
                 sending.result()  # raises what ended it
                 return
-            self._inbox.take(self._intake.take, _DRAIN_SLICE)
+            seconds = _CLOSING_SLICE if self.is_closing else _DRAIN_SLICE
+            self._inbox.take(self._intake.take, seconds)
+            self._failures = 0
             self._intake.take_due()
             self._intake.store()
             if not self.is_answering:
@@ -470,14 +532,17 @@ class Worker:
         if self._inbox and not self._urgent and company:
             await _wait(self._hurry, company)
 
+    @property
+    def _is_late(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
     def _longest_rest(self) -> float | None:
-        busy = self._sender.sending_since is not None or not self._intake.is_idle
-        if busy or not self._intake.is_open:
+        if self._outbox.queued and self._send_at:
+            return max(0.0, min(TICK, self._send_at - time.monotonic()))
+        if len(self._outbox) or not self._intake.is_idle or not self._intake.is_open:
             return TICK
         if self._spool is None:
             return None
-        if self._outbox.queued and self._send_at:
-            return max(0.0, self._send_at - time.monotonic())
         return TICK if self._spool.is_busy else SCAN_INTERVAL
 
     def _may_send(self) -> bool:
@@ -506,17 +571,29 @@ class Worker:
         """Account for what could not be delivered, in one line."""
         for receipt in self._inbox.receipts():
             _lose(receipt)
-        self._outbox.commit()
-        on_disk = self._outbox.is_durable
+        self._outbox.commit(at_last=True)
+        on_disk = self._outbox.conclude()
         if self._spool is not None:
             self._spool.close()
-        for entry in self._outbox.drain():
-            entry.resolve(lost=not on_disk)
-        reason = DropReason.UNAUTHORIZED if self._sender.paused else DropReason.SHUTDOWN_TIMEOUT
-        self._ledger.drop(reason, self._inbox.spans if on_disk else self._ledger.waiting)
+        self._outbox.drain()
+        self._close_ledger(kept=on_disk)
         self._tell_what_is_left()
 
+    def _give_up(self) -> None:
+        """The thread has not ended in time, and may never: account for what it has not done."""
+        self._closed.set()
+        is_durable = self._outbox.is_durable
+        self._close_ledger(kept=self._ledger.waiting - self._inbox.spans if is_durable else 0)
+        self._tell_what_is_left()
+
+    def _close_ledger(self, *, kept: int) -> None:
+        reason = DropReason.UNAUTHORIZED if self._sender.paused else DropReason.SHUTDOWN_TIMEOUT
+        self._ledger.close(reason, kept=kept)
+
     def _tell_what_is_left(self) -> None:
+        if self._is_told:
+            return
+        self._is_told = True
         if self._ledger.waiting:
             logger.warning(
                 "%d spans are not delivered yet; they wait in %s for the next process that uses it",

@@ -16,6 +16,7 @@ ORDER = [
     "hygiene.size",
     "hygiene",
     "termination",
+    "quiet",
     "credential",
     "privacy",
     "privacy.patterns",
@@ -55,7 +56,6 @@ ORDER = [
     "counting",
     "encoding",
     "run",
-    "quiet",
     "ledger",
     "metrics",
     "guard",
@@ -65,8 +65,11 @@ ORDER = [
     "wire",
     "spool",
     "spool.rows",
+    "spool.changes",
     "spool.file",
     "spool.folder",
+    "spool.identity",
+    "spool.own",
     "spool.recovery",
     "receipt",
     "line",
@@ -195,7 +198,7 @@ def test_spans_never_see_the_delivery() -> None:
 
 def test_the_client_knows_neither_opentelemetry_nor_us() -> None:
     for name, path in modules("prefactor_http"):
-        threads = () if name == "resolver" else ("threading",)
+        threads = () if name == "daemon" else ("threading",)
         for other in imported(path):
             assert not other.startswith(("opentelemetry", "prefactor_otel", *threads)), name
 

@@ -106,11 +106,15 @@ def spool_show(folder: Path, payloads: bool, as_json: bool) -> None:
 
 @spool.command("replay")
 @_FOLDER
-def spool_replay(folder: Path) -> None:
-    """Send what dead processes have left, now."""
+@click.option("--all", "everyones", is_flag=True, help="Also what another token's have left.")
+def spool_replay(folder: Path, everyones: bool) -> None:
+    """Send what dead processes have left, now.
+
+    That is, those of the same API and token, or of the agent that PREFACTOR_AGENT_ID names.
+    """
     from prefactor_otel.cli.spool import run_replay
 
-    _exit_with(lambda: run_replay(folder))
+    _exit_with(lambda: run_replay(folder, everyones=everyones))
 
 
 @spool.command("clear")

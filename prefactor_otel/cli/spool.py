@@ -24,7 +24,8 @@ from prefactor_otel.outbox import Outbox
 from prefactor_otel.sender import Sender
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.adoption import Adoption
-from prefactor_otel.spool.file import SpoolFile
+from prefactor_otel.spool.file import SpoolFile, remove, size_of
+from prefactor_otel.spool.identity import Identity
 
 REPLAY_TROUBLE: Final = 20.0
 """Seconds that a replay tries on while the API fails."""
@@ -33,11 +34,13 @@ _LOOK: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file of the spool. What it holds is known of those whose owner has died."""
+    """A file of the spool. What it holds is known of those whose owner has died; ``api`` is the
+    address that its spans are for."""
 
     file: str
     owner: str
     bytes: int
+    api: str | None = None
     runs: int | None = None
     items: int | None = None
     spans: int | None = None
@@ -47,13 +50,15 @@ class Found:
 def run_list(path: Path, *, as_json: bool) -> int:
     """Print the files. Raises ``SpoolError`` for a folder that cannot be read, as all of these."""
     found = [_look_into(each) for each in _files(path)]
+    found += [Found(each.name, "set aside", size_of(each)) for each in folder.aside(path)]
     if as_json:
         print(orjson.dumps([asdict(each) for each in found]).decode())
         return 0
-    table = Table("file", "owner", "runs", "items", "spans", "bytes", "oldest")
+    table = Table("file", "owner", "runs", "items", "spans", "bytes", "oldest", "for")
     for each in found:
         counts = (str(n) if n is not None else "" for n in (each.runs, each.items, each.spans))
-        table.add_row(each.file, each.owner, *counts, str(each.bytes), _age(each.oldest))
+        shown = (*counts, str(each.bytes), _age(each.oldest), each.api or "")
+        table.add_row(each.file, each.owner, *shown)
     Console().print(table if found else f"Nothing waits in {path}.")
     return 0
 
@@ -76,18 +81,19 @@ def run_show(path: Path, *, payloads: bool, as_json: bool) -> int:
 def run_clear(path: Path, *, sure: bool) -> int:
     """Delete the files of the dead, and those set aside; only with ``sure``."""
     dead = [file.path for file in _dead(path, delete=sure)]
-    aside = sorted(path.glob(f"*{folder.UNREADABLE}*"))
+    aside = folder.aside(path)
     if not sure and (dead or aside):
         print(f"{len(dead) + len(aside)} files would be deleted, with what they hold: say --yes.")
         return 1
     for each in aside:
-        each.unlink(missing_ok=True)
+        remove(each)
     print(f"{len(dead) + len(aside)} files deleted.")
     return 0
 
 
-def run_replay(path: Path) -> int:
-    """Send what the dead have left; the exit code is 0 when nothing of it is left."""
+def run_replay(path: Path, *, everyones: bool) -> int:
+    """Send what the dead have left, of the account whose settings these are or with ``everyones``
+    of all; the exit code is 0 when nothing of it is left."""
     try:
         config = load_config()
     except PrefactorConfigError as error:
@@ -96,18 +102,37 @@ def run_replay(path: Path) -> int:
     if config.api_token is None:
         print(f"No API token: set {variable_of('api_token')}.", file=sys.stderr)
         return 2
-    spans = sum(file.spans() for file in _dead(path))
-    stats = asyncio.run(_replayed(path, config, spans))
-    left = sum(file.spans() for file in _dead(path))
+    identity = Identity(config.api_url, config.api_token, config.agent_id)
+    spans, others = _counted(path, identity, everyones=everyones)
+    stats = asyncio.run(_replayed(path, config, identity, spans, everyones=everyones))
+    left, others = _counted(path, identity, everyones=everyones)
     dropped = "".join(f", {count} dropped ({reason})" for reason, count in stats.dropped.items())
     print(f"{stats.acknowledged} of {spans} spans sent{dropped}.")
+    if others:
+        print(
+            f"{others} spans of another account or token are left: use that one's settings, or "
+            "--all if it is an earlier token of this account.",
+            file=sys.stderr,
+        )
     if left:
         print(f"{left} are left: {stats.last_error}", file=sys.stderr)
     return 1 if left else 0
 
 
-async def _replayed(path: Path, config: Config, spans: int) -> Stats:
-    assert config.api_token is not None
+def _counted(path: Path, identity: Identity, *, everyones: bool) -> tuple[int, int]:
+    """The spans of the dead that are to be sent, and those of others."""
+    spans = others = 0
+    for file in _dead(path):
+        if everyones or identity.owns(file.owner()):
+            spans += file.spans()
+        else:
+            others += file.spans()
+    return spans, others
+
+
+async def _replayed(
+    path: Path, config: Config, identity: Identity, spans: int, *, everyones: bool
+) -> Stats:
     ledger, log = Ledger(), QuietLog()
     outbox = Outbox(config.max_queue_size, config.max_queue_bytes, ledger, log)
     sender = Sender(
@@ -116,13 +141,15 @@ async def _replayed(path: Path, config: Config, spans: int) -> Stats:
         log,
         max_batch_size=config.max_batch_size,
         max_request_bytes=config.max_request_bytes,
-        token=config.api_token,
+        token=identity.token,
         probe_interval=config.probe_interval,
         terminated=lambda run, reason: None,  # its process is gone
     )
-    max_bytes, max_age = config.spool_max_bytes, config.spool_max_age
     adoption = Adoption(
-        path, outbox, sender.runs, ledger, log, max_bytes=max_bytes, max_age=max_age
+        *(path, identity, outbox, sender.runs, ledger, log),
+        max_bytes=config.spool_max_bytes,
+        max_age=config.spool_max_age,
+        everyones=everyones,
     )
     outbox.more = adoption.step
     async with new_client(config) as client:
@@ -171,11 +198,13 @@ def _dead(path: Path, *, delete: bool = False) -> Iterator[SpoolFile]:
         try:
             file = SpoolFile(each)
         except SpoolError as error:
-            if not error.in_use:
+            if not error.in_use and each.exists():
                 print(f"passed over: {error}", file=sys.stderr)
             continue
-        yield file
-        file.close(delete=delete)
+        try:
+            yield file
+        finally:
+            file.close(delete=delete)
 
 
 def _look_into(path: Path) -> Found:
@@ -184,10 +213,10 @@ def _look_into(path: Path) -> Found:
         file = SpoolFile(path)
     except SpoolError as error:
         return Found(path.name, "living" if error.in_use else "unreadable", size)
-    oldest = file.read(0, 1)
+    owner = file.owner()
     found = Found(
-        *(path.name, "dead", size, len(file.runs()), file.count(), file.spans()),
-        oldest=oldest[0].at if oldest else None,
+        *(path.name, "dead", size, owner.address if owner else None),
+        *(len(file.runs()), file.count(), file.spans(), file.oldest()),
     )
     file.close()
     return found
@@ -195,10 +224,10 @@ def _look_into(path: Path) -> Found:
 
 def _rows(file: SpoolFile, *, payloads: bool) -> Iterator[dict[str, Any]]:
     reached = 0
-    while rows := file.read(reached, REFILL):
-        for stored in rows:
+    while (reading := file.read(reached, REFILL)).reached != reached:
+        for stored in reading.rows:
             yield _shown(file, stored.at, stored.item, "ready", payloads=payloads)
-        reached = rows[-1].seq
+        reached = reading.reached
     for parked in file.parked_rows():
         yield _shown(file, parked.at, parked.item, "waits for its parent", payloads=payloads)
 

@@ -1,24 +1,30 @@
 """Sends what dead processes left in the folder, one file after the other, behind the own spans."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from prefactor_otel.errors import SpoolError
-from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger
+from prefactor_otel.items import Operation
+from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
 from prefactor_otel.line import REFILL
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.spool import SCAN_INTERVAL, folder
-from prefactor_otel.spool.file import SpoolFile
+from prefactor_otel.spool.file import SpoolFile, size_of
+from prefactor_otel.spool.identity import Identity
 from prefactor_otel.spool.recovery import recover
+from prefactor_otel.spool.rows import Damaged, Stored
 from prefactor_otel.wire import RunRecord
 
 
 class Adoption:
-    """The files of the dead in one folder, as far as this process sends them."""
+    """The files of the dead in one folder, as far as this process sends them: those of its own
+    account, or with ``everyones`` all."""
 
     def __init__(
         self,
         path: Path,
+        identity: Identity,
         outbox: Outbox,
         runs: dict[str, RunRecord | None],
         ledger: Ledger,
@@ -26,25 +32,41 @@ class Adoption:
         *,
         max_bytes: int,
         max_age: float,
+        everyones: bool = False,
     ) -> None:
         self._path = path
+        self._identity = identity
         self._outbox = outbox
         self._runs = runs
         self._ledger = ledger
         self._log = log
         self._max_bytes = max_bytes
         self._max_age = max_age
+        self._everyones = everyones
         self.closing = False
         self._file: SpoolFile | None = None
-        self._taken_over: list[str] = []
+        self._taken_over: set[str] = set()
         self._reached = 0
         self._read_all = False
         self._next_scan = 0.0
+        self._looks = 0
+        self._looked_as = 0
+        self._others: dict[Path, tuple[int, float]] = {}
+        self._told: set[str] = set()
 
     @property
     def is_idle(self) -> bool:
         """Whether the last look found nothing to adopt."""
         return self._file is None and time.monotonic() < self._next_scan
+
+    @property
+    def _is_due(self) -> bool:
+        return time.monotonic() >= self._next_scan
+
+    @property
+    def _may_own_more(self) -> bool:
+        """Whether this process has learnt who it is since it passed files over."""
+        return bool(self._others) and self._looked_as != self._identity.changes
 
     @property
     def _is_through(self) -> bool:
@@ -57,10 +79,10 @@ class Adoption:
             return
         if self._file is not None and self._is_through:
             self._finish(self._file)
-        if self._file is None and time.monotonic() >= self._next_scan:
+        if self._file is None and (self._is_due or self._may_own_more):
             self._look_for_one()
-        if self._file is not None and self._outbox.queued < REFILL:
-            self._read_on(self._file)
+        if self._file is not None and self._is_due and self._outbox.queued < REFILL:
+            self._on(self._file, self._read_on)
 
     def close(self) -> None:
         """Let go; what has not been sent stays where it is."""
@@ -72,60 +94,161 @@ class Adoption:
         through = self._is_through
         self._outbox.disown()
         file.close(delete=through)
-        for run in self._taken_over:
+        for run in self._taken_over if through else ():  # else memory may hold something of it
             self._runs.pop(run, None)
+        self._taken_over = set()
         self._file = None
 
     def _look_for_one(self) -> None:
+        self._looks, self._looked_as = self._looks + 1, self._identity.changes
+        self._next_scan = 0.0
         try:
             self._make_room()
-            file = folder.adopt_one(self._path)
-            if file is not None:
-                self._take_over(file)
-            else:
-                self._next_scan = time.monotonic() + SCAN_INTERVAL
+            for found in folder.dead(self._path, self._is_passed_over):
+                if isinstance(found, SpoolError):
+                    self._failed(found)
+                elif self._on(found, self._take_up):
+                    return
+            self._tell_of_others()
         except SpoolError as error:
             self._failed(error)
+        self._next_scan = time.monotonic() + SCAN_INTERVAL
+
+    def _on(self, file: SpoolFile, work: Callable[[SpoolFile], bool]) -> bool:
+        """Do something with a file of the dead. Where that fails the file is left as it is, for
+        another time, or set aside if it is damaged."""
+        try:
+            return work(file)
+        except SpoolError as error:
+            trouble = error
+        except Exception as error:  # what no process has ever written
+            trouble = SpoolError(f"{file.path}: {place_of(error)}", damaged=True)
+        if file is not self._file:
+            file.abandon()
+        elif trouble.damaged:
+            self._finish(file)
+        self._failed(folder.set_aside(file.path, trouble) if trouble.damaged else trouble)
+        self._next_scan = time.monotonic() + SCAN_INTERVAL
+        return False
+
+    # -- which file ---------------------------------------------------------------------------
 
     def _make_room(self) -> None:
-        """Delete the oldest files of the dead while all files together take too much."""
-        while folder.total_size(self._path) > self._max_bytes:
-            file = folder.adopt_one(self._path)
-            if file is None:
+        """Give up the oldest spans of the dead while all in the folder takes too much. What
+        counts is what waits, as far as it can be known: of the living, what their files take."""
+        if folder.total_size(self._path) <= self._max_bytes:
+            return
+        waiting = {each: size_of(each) for each in folder.files(self._path)}
+        if self._outbox.path is not None:
+            waiting[self._outbox.path] = self._outbox.size
+        for found in folder.dead(self._path):
+            if isinstance(found, SpoolFile):
+                waiting[found.path] = found.waiting_bytes()
+                found.close()
+        excess = sum(waiting.values()) - self._max_bytes
+        for found in folder.dead(self._path) if excess > 0 else ():
+            if isinstance(found, SpoolFile):
+                spans, freed = found.drop_oldest(excess)
+                excess -= freed
+                self._lose(spans, DropReason.SPOOL_FULL, found)
+                found.close()
+            if excess <= 0:
                 return
-            spans = file.spans()
-            self._ledger.adopt(spans)
-            self._ledger.drop(DropReason.SPOOL_FULL, spans)
-            self._log.warn("spool_full", f"Spans dropped (spool_full): {spans} of {file.path}")
-            file.close(delete=True)
+
+    def _is_passed_over(self, path: Path) -> bool:
+        """Whether a file is known to belong to another account, and to hold nothing too old."""
+        learnt, until = self._others.get(path, (-1, 0.0))
+        return learnt == self._identity.changes and time.time() < until
+
+    def _take_up(self, file: SpoolFile) -> bool:
+        """Take this file over, if it is one of ours."""
+        if not self._everyones and not self._identity.owns(file.owner()):
+            self._pass_over(file)
+            return False
+        self._others.pop(file.path, None)
+        self._take_over(file)
+        return True
+
+    def _pass_over(self, file: SpoolFile) -> None:
+        """Leave a file to processes of its own account, but not for ever."""
+        limit = time.time() - self._max_age
+        if (file.oldest() or 0.0) < limit:
+            self._lose(file.drop_older(limit), DropReason.EXPIRED, file)
+        oldest, is_empty = file.oldest(), not file.spans()
+        file.close(delete=is_empty)
+        self._others.pop(file.path, None)
+        if not is_empty:
+            until = oldest + self._max_age if oldest is not None else time.time()
+            self._others[file.path] = (self._identity.changes, until)
+
+    def _tell_of_others(self) -> None:
+        self._others = {path: each for path, each in self._others.items() if path.exists()}
+        if self._others and (self._identity.is_known or self._looks > 1):
+            self._tell(
+                "others",
+                f"{len(self._others)} files in {self._path} are of another account or token and "
+                f"are left there. `prefactor-otel spool replay {self._path}` under the settings "
+                "of that account sends them; if an earlier token of this one made them, add --all",
+            )
+
+    # -- one file -------------------------------------------------------------------------------
 
     def _take_over(self, file: SpoolFile) -> None:
-        recover(file, time.time())
+        damaged = recover(file, time.time())
+        rows = file.runs()
+        ids = {row.run: file.server_ids(row.run) for row in rows}
+        lost = file.lost_spans()
         self._file, self._reached, self._read_all = file, 0, False
-        self._taken_over = [row.run for row in file.runs()]
-        for row in file.runs():
+        for row in rows:
             if row.instance_id is not None:
                 record = RunRecord(row.instance_id, row.partition, row.ids_accepted)
-                record.server_ids.update(file.server_ids(row.run))
+                record.server_ids.update(ids[row.run])
                 self._runs[row.run] = record
-        for span, parent in file.lost_spans():
+                self._taken_over.add(row.run)
+        for span, parent in lost:
             self._outbox.lost.add(span, parent)
+        self._lose(damaged, DropReason.SPOOL_FAILED, file)
         logger.info("Sending what a process that has died left in %s", file.path)
 
-    def _read_on(self, file: SpoolFile) -> None:
-        try:
-            rows = file.read(self._reached, REFILL)
-        except SpoolError as error:
-            folder.set_aside(file.path)
-            self._finish(file)
-            self._failed(error)
-            return
-        self._read_all = not rows
+    def _read_on(self, file: SpoolFile) -> bool:
+        reading = file.read(self._reached, REFILL)
+        self._read_all = reading.reached == self._reached
+        self._reached = reading.reached
+        rows: list[Stored] = []
+        damaged = reading.damaged
+        for row in reading.rows:
+            if self._is_of_known_run(row):
+                rows.append(row)
+            else:
+                damaged.append(Damaged(row.seq, 0, int(row.item.ends_span)))
+        for each in damaged:
+            file.forget(each.seq)
+        self._lose(sum(each.spans for each in damaged), DropReason.SPOOL_FAILED, file)
         if rows:
-            self._reached = rows[-1].seq
             self._outbox.adopt(file, rows, not_before=time.time() - self._max_age)
+        return True
+
+    def _is_of_known_run(self, row: Stored) -> bool:
+        """Whether the run of an item is registered, or will be: else its row was damaged."""
+        run = row.item.run
+        if row.item.operation is Operation.REGISTER:
+            self._taken_over.add(run)
+        return run in self._taken_over
+
+    def _lose(self, spans: int, reason: DropReason, file: SpoolFile) -> None:
+        if spans:
+            self._ledger.adopt(spans)
+            self._ledger.drop(reason, spans)
+            self._log.warn(
+                reason.value, f"Spans dropped ({reason.value}): {spans} of {file.path.name}"
+            )
 
     def _failed(self, error: SpoolError) -> None:
-        self._next_scan = time.monotonic() + SCAN_INTERVAL
         self._ledger.trouble(f"spool: {error}")
-        self._log.warn("spool", f"What a process that has died left cannot be sent: {error}")
+        self._tell(str(error), f"What a process that has died left cannot be sent: {error}")
+
+    def _tell(self, subject: str, text: str) -> None:
+        """Log a line that has not been logged yet."""
+        if subject not in self._told:
+            self._told.add(subject)
+            self._log.warn("others" if subject == "others" else "adoption", text)

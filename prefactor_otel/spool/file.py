@@ -7,6 +7,7 @@ has them), not from the end of the machine: ``synchronous=NORMAL`` spares a disk
 
 import ctypes
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,10 +16,21 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from prefactor_otel.errors import SpoolError
-from prefactor_otel.items import Item, Operation, SpanRef
-from prefactor_otel.spool.rows import ParkedRow, RunRow, Stored
+from prefactor_otel.items import OVERHEAD, Item, Operation, SpanRef
+from prefactor_otel.spool.changes import Changes
+from prefactor_otel.spool.rows import (
+    Owner,
+    ParkedRow,
+    Reading,
+    RunRow,
+    Stored,
+    is_body,
+    is_name,
+    is_ref,
+    stored,
+)
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the tables below, in SQLite's ``user_version``; other versions are left alone."""
 
 _TABLES: Final = """
@@ -34,9 +46,20 @@ CREATE TABLE run (
     closed INTEGER NOT NULL, last_ns INTEGER NOT NULL);
 CREATE TABLE server_id (span BLOB PRIMARY KEY, run TEXT NOT NULL, id TEXT NOT NULL);
 CREATE TABLE lost (span BLOB PRIMARY KEY, parent BLOB);
+CREATE TABLE owner (address TEXT NOT NULL, salt BLOB NOT NULL);
+CREATE TABLE token (hash BLOB PRIMARY KEY);
+CREATE TABLE agent (id TEXT PRIMARY KEY);
 """
 _COLUMNS: Final = "seq, run, operation, key, span, parent, ends_span, at, body"
+_SPANS: Final = "operation IN ('create', 'finish_span')"
+_WAITING: Final = f"length(body)+{OVERHEAD}"
 _PAGES_UNTIL_CHECKPOINT: Final = 1000
+_SLACK: Final = 1024
+_SLACK_AT_REST: Final = 16
+"""Pages (of 4 KiB) that a file may hold in vain, while there is work and when there is none."""
+_LARGE_LOG: Final = 2**20
+"""Bytes of the write-ahead log that are worth the flush it takes to give them back."""
+_PAGES_AT_ONCE: Final = 8192
 _READ_AT_ONCE: Final = 4 * 2**20
 
 
@@ -50,201 +73,289 @@ def is_safe_here() -> bool:
 
 
 class SpoolFile:
-    """The rows of one file. One thread uses it; every method raises ``SpoolError`` when the disk
-    fails. Writes are gathered until ``commit``."""
+    """The rows of one file. One thread uses it. Changes are gathered in memory until ``commit``,
+    and stay there where that fails; ``commit`` and whatever reads raise ``SpoolError`` when the
+    disk fails."""
 
-    def __init__(self, path: Path) -> None:
-        """Open and lock. Raises ``SpoolError``; ``in_use`` on it says that another holds it."""
+    def __init__(self, path: Path, *, is_there: bool = True) -> None:
+        """Open and lock the file that is there. Raises ``SpoolError``; ``in_use`` on it says that
+        another holds it. Where none is there yet, ``move`` makes it."""
         self.path = path
         self.process = os.getpid()
         self.busy = False
         """Whether SQLite is at work."""
+        self.last_seq = 0
+        self.salt = secrets.token_bytes(16)
+        self._changes = Changes()
         self._parked: set[str] = set()
-        self._forgotten: list[tuple[int]] = []
-        self._touched: dict[str, int] = {}
-        self._in_transaction = False
-        self._connection = self._opened()
-        _open_files.append(self)
-        self.last_seq = self._value("SELECT max(seq) FROM item") or 0
+        self._may_shrink = False
+        self._database: sqlite3.Connection | None = None
+        self._inodes: dict[Path, int] = {}
+        if is_there:
+            self._use(path, self._opened(path))
+            try:
+                self.last_seq = self._value("SELECT max(seq) FROM item") or 0
+            except SpoolError:
+                self.close()
+                raise
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """A new file of the mode 0600, which must not exist."""
+        """A new file of the mode 0600, which must not exist. Raises ``SpoolError``."""
+        file = cls(path, is_there=False)
+        file.move(path)
+        return file
+
+    def move(self, path: Path) -> None:
+        """Go on in a new file of the mode 0600, with everything that the one before it has, also
+        where somebody has removed that. Raises ``SpoolError``, and leaves nothing there."""
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         except OSError as error:
             raise SpoolError(f"{path}: {error.strerror}") from error
-        return cls(path)
+        try:
+            database = self._opened(path, copy_of=self._database)
+        except SpoolError:
+            remove(path)
+            raise
+        if self._database is not None:
+            left = self.path
+            self._let_go()
+            remove(left)
+        self._use(path, database)
 
-    def _opened(self) -> sqlite3.Connection:
-        with self._at_work():
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file is where it was made, and the next process will find it."""
+        return bool(self._inodes) and all(
+            _inode(path) == inode for path, inode in self._inodes.items()
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a file, wherever it may be."""
+        return self._database is not None
+
+    def holds(self, seq: int) -> bool:
+        """Whether an item is on disk."""
+        return self.is_open and seq not in self._changes.items
+
+    @property
+    def parked_on_disk(self) -> int:
+        """Spans that this process has parked and that are on disk."""
+        return len(self._parked) - len(self._changes.parked) if self.is_open else 0
+
+    def _opened(
+        self, path: Path, *, copy_of: sqlite3.Connection | None = None
+    ) -> sqlite3.Connection:
+        with self._at_work(path):
             # No thread check: a revived worker thread goes on with the same connection.
-            connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=rw",  # a file that is gone stays gone
+            database = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw",  # a file that is gone stays gone
                 uri=True,
                 timeout=0,
                 isolation_level=None,
                 check_same_thread=False,
             )
             try:
-                connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-                connection.execute("PRAGMA synchronous=OFF")  # for an empty file, no flush
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_UNTIL_CHECKPOINT}")
-                connection.execute("BEGIN EXCLUSIVE")  # takes the lock, and keeps it
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                if version == 0:
-                    for statement in _TABLES.split(";"):
-                        connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version={VERSION}")
-                elif version != VERSION:
-                    raise SpoolError(f"{self.path}: made by another version of prefactor-otel")
-                connection.execute("COMMIT")
-                connection.execute("PRAGMA synchronous=NORMAL")
+                if copy_of is not None:
+                    copy_of.backup(database)
+                self._prepare(database, path)
             except BaseException:
-                connection.close()
+                database.close()
                 raise
-        _keep_alive(connection)
-        return connection
+        return database
+
+    def _prepare(self, database: sqlite3.Connection, path: Path) -> None:
+        # Damaged text is a damaged row, not an error of the whole query.
+        database.text_factory = lambda text: text.decode(errors="replace")
+        database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # heeded by an empty file
+        database.execute("PRAGMA locking_mode=EXCLUSIVE")
+        database.execute("PRAGMA synchronous=OFF")  # for an empty file, no flush
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute(f"PRAGMA wal_autocheckpoint={_PAGES_UNTIL_CHECKPOINT}")
+        database.execute("BEGIN EXCLUSIVE")  # takes the lock, and keeps it
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            for statement in _TABLES.split(";"):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version={VERSION}")
+        elif version != VERSION:
+            raise SpoolError(f"{path}: made by another version of prefactor-otel")
+        database.execute("COMMIT")
+        database.execute("PRAGMA synchronous=NORMAL")
+
+    def _use(self, path: Path, database: sqlite3.Connection) -> None:
+        _keep_alive(database)
+        self.path, self._database = path, database
+        log, _ = companions(path)
+        self._inodes = {each: inode for each in (path, log) if (inode := _inode(each))}
+        _open_files.append(self)
+
+    def _let_go(self) -> None:
+        database, self._database, self._inodes = self._database, None, {}
+        if database is None:
+            return
+        with suppress(SpoolError), self._at_work():
+            database.close()
+        _open_files.remove(self)
+        _forget(database)
 
     # -- writing --------------------------------------------------------------------------
 
     def write(self, items: Sequence[Item], at: float) -> range:
         """Append items; returns their places, which grow."""
         places = range(self.last_seq + 1, self.last_seq + 1 + len(items))
-        rows = [_row(seq, item, at) for seq, item in zip(places, items, strict=True)]
-        self.last_seq += len(rows)
-        self._many("INSERT INTO item VALUES (?,?,?,?,?,?,?,?,?)", rows)
+        for seq, item in zip(places, items, strict=True):
+            self._changes.items[seq] = _row(seq, item, at)
+        self.last_seq += len(items)
         self._note(items)
         return places
 
     def _note(self, items: Iterable[Item]) -> None:
         """What follows from items: spans no longer parked, spans open, runs begun and closed."""
-        unparked, opened, finished = [], [], []
+        changes = self._changes
+        now = time.time_ns()
         for item in items:
             if item.key in self._parked:
                 self._parked.discard(item.key)
-                unparked.append((item.key,))
+                changes.unpark(item.key)
             if item.operation is Operation.CREATE and not item.ends_span and item.span is not None:
-                opened.append((bytes(item.span), item.run, item.key))
+                span = bytes(item.span)
+                changes.opened[span] = (span, item.run, item.key)
             elif item.operation is Operation.FINISH_SPAN and item.span is not None:
-                finished.append((bytes(item.span),))
-            elif item.operation is Operation.FINISH_RUN:
-                self._write("UPDATE run SET closed=1 WHERE run=?", item.run)
-            elif item.operation is Operation.REGISTER:
-                self._write("INSERT OR IGNORE INTO run VALUES (?,NULL,NULL,0,0,0)", item.run)
-            self._touched[item.run] = time.time_ns()
-        self._many("DELETE FROM parked WHERE key=?", unparked)
-        self._many("INSERT OR REPLACE INTO opened VALUES (?,?,?)", opened)
-        self._many("DELETE FROM opened WHERE span=?", finished)
+                changes.finish(bytes(item.span))
+            run = changes.run(item.run)
+            run.last_ns = now
+            run.opened = run.opened or item.operation is Operation.REGISTER
+            run.closed = run.closed or item.operation is Operation.FINISH_RUN
 
     def park(self, rows: Iterable[ParkedRow], at: float) -> None:
         """Keep finished spans that still wait in memory for their parents."""
-        values = []
         for row in rows:
             item = row.item
             assert item.span is not None
             self._parked.add(item.key)
             names = (bytes(item.span), row.key, row.parent)
-            values.append((item.key, item.run, *names, at, item.body))
-        self._many("INSERT OR REPLACE INTO parked VALUES (?,?,?,?,?,?,?)", values)
+            self._changes.parked[item.key] = (item.key, item.run, *names, at, item.body)
 
     def unpark(self, keys: Iterable[str]) -> None:
         """What waited under these keys is not to be sent."""
-        known = self._parked.intersection(keys)
-        self._parked -= known
-        self._many("DELETE FROM parked WHERE key=?", [(key,) for key in known])
+        for key in self._parked.intersection(keys):
+            self._parked.discard(key)
+            self._changes.unpark(key)
 
     def forget(self, seq: int) -> None:
         """An item is done with."""
-        self._forgotten.append((seq,))
+        self._changes.forget(seq)
 
     def registered(
         self, run: str, instance_id: str, partition: int | None, *, ids_accepted: bool
     ) -> None:
         """The API has told what it calls a run, and who makes the ids of its spans."""
-        self._write(
-            "UPDATE run SET instance_id=?, partition=?, ids_accepted=? WHERE run=?",
-            *(instance_id, partition, ids_accepted, run),
-        )
+        self._changes.run(run).registered = (instance_id, partition, ids_accepted)
 
     def learnt(self, run: str, span: SpanRef, server_id: str) -> None:
         """The API has made a span's id."""
-        self._write("INSERT OR REPLACE INTO server_id VALUES (?,?,?)", bytes(span), run, server_id)
+        self._changes.server_ids.setdefault(run, {})[bytes(span)] = server_id
 
     def lost(self, span: SpanRef, parent: SpanRef | None) -> None:
         """A span will have no record; its children hang on ``parent``."""
-        above = bytes(parent) if parent is not None else None
-        self._write("INSERT OR REPLACE INTO lost VALUES (?,?)", bytes(span), above)
+        self._changes.lose(bytes(span), bytes(parent) if parent is not None else None)
 
     def run_over(self, run: str) -> None:
         """Everything of a run has arrived, its finish too."""
-        for table in ("run", "server_id", "opened"):
-            self._write(f"DELETE FROM {table} WHERE run=?", run)
-        self._touched.pop(run, None)
+        self._changes.run_over(run)
 
     def commit(self) -> None:
         """Everything written so far survives the process from here on."""
-        if self._forgotten:
-            gone, self._forgotten = self._forgotten, []
-            self._many("DELETE FROM item WHERE seq=?", gone)
-        if not self._in_transaction:
+        if not self._changes:
+            self._shrink(_SLACK_AT_REST)
             return
-        moments = [(moment, run) for run, moment in self._touched.items()]
-        self._touched.clear()
-        self._many("UPDATE run SET last_ns=? WHERE run=?", moments)
-        self._in_transaction = False  # also where it fails: SQLite has rolled it back
-        with self._at_work():
-            self._connection.execute("COMMIT")
+        with self._transaction() as database:
+            self._changes.write(database)
+        self._may_shrink = self._may_shrink or self._changes.deletes_items
+        self._changes = Changes()
+        self._shrink(_SLACK)
+
+    def _shrink(self, slack: int) -> None:
+        """Give pages back to the disk, where more than half of them are empty: so each is moved
+        about once. A little at a time."""
+        if not self._may_shrink:
+            return
+        with suppress(SpoolError):  # a file that stays large is no loss
+            free, pages = self._value("PRAGMA freelist_count"), self._value("PRAGMA page_count")
+            moves = free > slack and free * 2 > pages
+            if moves:
+                with self._at_work():  # as a script: executed as a query it moves one page
+                    self._in_use().executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
+                if free > _PAGES_AT_ONCE:
+                    return
+            elif slack == _SLACK:
+                return
+            self._may_shrink = False
+            if moves or size_of(companions(self.path)[0]) > _LARGE_LOG:
+                self._all("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # -- reading --------------------------------------------------------------------------
 
-    def read(self, after: int, limit: int) -> list[Stored]:
-        """The items whose places come after this one, in order: at most ``limit``, and no more
-        than about four megabytes."""
+    def read(self, after: int, limit: int) -> Reading:
+        """The items on disk whose places come after this one, in order: at most ``limit``, and no
+        more than about four megabytes."""
         query = f"SELECT {_COLUMNS} FROM item WHERE seq>? ORDER BY seq LIMIT ?"
-        rows: list[Stored] = []
+        reading = Reading([], [], after)
         size = 0
         with self._at_work():
-            for row in self._connection.execute(query, (after, limit)):
-                rows.append(_stored(row))
-                size += len(rows[-1].item.body)
+            for row in self._in_use().execute(query, (after, limit)):
+                found = stored(row)
+                if isinstance(found, Stored):
+                    reading.rows.append(found)
+                    size += len(found.item.body)
+                else:
+                    reading.damaged.append(found)
+                reading = reading._replace(reached=row[0])
                 if size > _READ_AT_ONCE:
                     break
-        return rows
+        return reading
 
     def parked_rows(self) -> Iterator[ParkedRow]:
-        """The spans that wait for their parents."""
+        """The spans that wait for their parents, as far as they can be read."""
         query = "SELECT key, run, span, otel_key, otel_parent, at, body FROM parked ORDER BY rowid"
         for key, run, span, otel_key, otel_parent, at, body in self._all(query):
-            item = Item(run, Operation.CREATE, key, body, span=SpanRef(span), ends_span=True)
-            yield ParkedRow(otel_key, otel_parent, item, at)
+            names = all(map(is_name, (key, run, otel_key, otel_parent)))
+            if names and is_ref(span) and is_body(body):
+                item = Item(run, Operation.CREATE, key, body, span=SpanRef(span), ends_span=True)
+                yield ParkedRow(otel_key, otel_parent, item, at if isinstance(at, float) else 0.0)
 
     def take_parked(self) -> list[ParkedRow]:
         """The same, which are no longer kept as such."""
         rows = list(self.parked_rows())
-        self._write("DELETE FROM parked")
+        self._changes.take_parked()
         return rows
 
     def opened_spans(self) -> list[tuple[str, str, SpanRef]]:
         """Run, key of the creation and ref of every span that was created and not finished."""
         rows = self._all("SELECT run, key, span FROM opened")
-        return [(run, key, SpanRef(span)) for run, key, span in rows]
+        return [
+            (run, key, SpanRef(span))
+            for run, key, span in rows
+            if is_name(run) and is_name(key) and is_ref(span)
+        ]
 
     def runs(self) -> list[RunRow]:
         """Every run that has items here, or had."""
         rows = self._all("SELECT run,instance_id,partition,ids_accepted,closed,last_ns FROM run")
-        return [RunRow(r, i, p, bool(accepted), bool(c), at) for r, i, p, accepted, c, at in rows]
+        return [_run_row(row) for row in rows if is_name(row[0])]
 
     def server_ids(self, run: str) -> dict[SpanRef, str]:
         """The ids that the API made."""
         rows = self._all("SELECT span, id FROM server_id WHERE run=?", run)
-        return {SpanRef(span): server_id for span, server_id in rows}
+        return {SpanRef(span): name for span, name in rows if is_ref(span) and is_name(name)}
 
     def lost_spans(self) -> list[tuple[SpanRef, SpanRef | None]]:
         """Spans without a record, and what their children hang on."""
         rows = self._all("SELECT span, parent FROM lost")
-        return [(SpanRef(s), SpanRef(p) if p is not None else None) for s, p in rows]
+        return [(SpanRef(s), SpanRef(p) if is_ref(p) else None) for s, p in rows if is_ref(s)]
 
     def count(self) -> int:
         """Items in the file, counted on the disk."""
@@ -252,58 +363,138 @@ class SpoolFile:
 
     def spans(self) -> int:
         """Finished spans in the file, parked ones included, counted on the disk."""
-        ready = self._value("SELECT count(*) FROM item WHERE ends_span")
-        return int(ready + self._value("SELECT count(*) FROM parked"))
+        return int(self._value("SELECT count(*) FROM item WHERE ends_span")) + self.parked()
+
+    def parked(self) -> int:
+        """Spans that wait for their parents, counted on the disk."""
+        return int(self._value("SELECT count(*) FROM parked"))
+
+    def oldest(self) -> float | None:
+        """When the oldest span in here was written."""
+        ready = self._all(f"SELECT at FROM item WHERE {_SPANS} ORDER BY seq LIMIT 1")
+        parked = self._all("SELECT at FROM parked ORDER BY rowid LIMIT 1")
+        return min((at for (at,) in (*ready, *parked) if isinstance(at, float)), default=None)
+
+    def waiting_bytes(self) -> int:
+        """Bytes that wait in here, counted as a living process counts its own."""
+        ready = self._value(f"SELECT total({_WAITING}) FROM item")
+        return int(ready + self._value(f"SELECT total({_WAITING}) FROM parked"))
+
+    # -- what becomes too much, or too old ------------------------------------------------------
+
+    def drop_oldest(self, size: int) -> tuple[int, int]:
+        """Delete the oldest spans, of about so many bytes. Returns how many that are, and their
+        bytes. Raises ``SpoolError``."""
+        items, freed = self._first("seq", f"item WHERE {_SPANS}", size)
+        parked, more = self._first("rowid", "parked", size - freed)
+        return self._drop(f"seq<={items}", f"rowid<={parked}"), freed + more
+
+    def drop_older(self, before: float) -> int:
+        """Delete the spans that were written before this moment. Returns how many that are."""
+        return self._drop(f"at<{before!r}", f"at<{before!r}")
+
+    def _first(self, place: str, table: str, size: int) -> tuple[int, int]:
+        """The place up to which rows take so many bytes, and what they take."""
+        reached = taken = 0
+        with self._at_work():
+            rows = self._in_use().execute(f"SELECT {place}, {_WAITING} FROM {table} ORDER BY 1")
+            for found, each in rows:
+                if taken >= size:
+                    break
+                reached, taken = found, taken + each
+        return reached, taken
+
+    def _drop(self, items: str, parked: str) -> int:
+        gone = f"FROM item WHERE {_SPANS} AND {items}"
+        spans = self._value(f"SELECT count(*) {gone} AND ends_span")
+        spans += self._value(f"SELECT count(*) FROM parked WHERE {parked}")
+        lost = f"SELECT span, parent {gone} AND operation='create'"
+        with self._transaction() as database:
+            database.execute(f"INSERT OR REPLACE INTO lost {lost}")
+            database.execute(f"DELETE FROM opened WHERE span IN (SELECT span {gone})")
+            database.execute(f"DELETE {gone}")
+            database.execute(f"DELETE FROM parked WHERE {parked}")
+        return int(spans)
+
+    # -- whose it is --------------------------------------------------------------------------
+
+    def belongs_to(
+        self, address: str, token_hashes: Iterable[bytes], agents: Iterable[str]
+    ) -> None:
+        """Note whose spans are in here, by hashes that ``salt`` is in."""
+        self._changes.address = address, self.salt
+        self._changes.tokens.update(token_hashes)
+        self._changes.agents.update(agents)
+
+    def serves(self, agent: str) -> None:
+        """The API says that the runs in here belong to this agent."""
+        self._changes.agents.add(agent)
+
+    def owner(self) -> Owner | None:
+        """Whose spans are in here; None where that is not known."""
+        found = self._all("SELECT address, salt FROM owner LIMIT 1")
+        if not found or not is_name(found[0][0]) or not isinstance(found[0][1], bytes):
+            return None
+        tokens = frozenset(each for (each,) in self._all("SELECT hash FROM token"))
+        agents = frozenset(each for (each,) in self._all("SELECT id FROM agent"))
+        return Owner(found[0][0], found[0][1], tokens, agents)
 
     # -- the end --------------------------------------------------------------------------
 
     def close(self, *, delete: bool = False) -> None:
         """Let go of the file, and delete it if asked to. Never raises."""
-        if self.process != os.getpid():
+        if self.process != os.getpid() or self._database is None:
             return
-        with suppress(SpoolError):  # a disk that has failed; that has been said
-            self.commit()
         if delete:  # while it is locked, so that nobody takes it in between
-            for path in (self.path, *companions(self.path)):
-                with suppress(OSError):
-                    path.unlink()
-        with suppress(SpoolError), self._at_work():
-            self._connection.close()
-        _open_files.remove(self)
-        _let_go(self._connection)
+            remove(self.path)
+        else:
+            with suppress(SpoolError):  # a disk that has failed; that has been said
+                SpoolFile.commit(self)
+        self._let_go()
+
+    def abandon(self) -> None:
+        """Let go of the file as it is on disk."""
+        self._changes = Changes()
+        self.close()
 
     # -- SQLite ---------------------------------------------------------------------------
 
-    def _write(self, statement: str, *values: object) -> None:
-        with self._at_work():
-            self._begin()
-            self._connection.execute(statement, values)
-
-    def _many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        if rows:
-            with self._at_work():
-                self._begin()
-                self._connection.executemany(statement, rows)
+    def _in_use(self) -> sqlite3.Connection:
+        if self._database is None:
+            raise SpoolError(f"{self.path}: there is no file")
+        return self._database
 
     def _all(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._at_work():
-            return self._connection.execute(query, values).fetchall()
+            return self._in_use().execute(query, values).fetchall()
 
     def _value(self, query: str) -> Any:
         return self._all(query)[0][0]
 
-    def _begin(self) -> None:
-        if not self._in_transaction:
-            self._connection.execute("BEGIN")
-            self._in_transaction = True
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        database = self._in_use()
+        with self._at_work():
+            database.execute("BEGIN")
+            try:
+                yield database
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:  # else SQLite has done it
+                    database.execute("ROLLBACK")
+                raise
 
     @contextmanager
-    def _at_work(self) -> Iterator[None]:
+    def _at_work(self, path: Path | None = None) -> Iterator[None]:
         self.busy = True
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise SpoolError(f"{self.path}: {error}", in_use=_is_locked(error)) from error
+            raise SpoolError(
+                f"{path or self.path}: {error}",
+                in_use=_is(error, "SQLITE_BUSY", "SQLITE_LOCKED"),
+                damaged=_is(error, "SQLITE_CORRUPT", "SQLITE_NOTADB"),
+            ) from error
         finally:
             self.busy = False
 
@@ -313,6 +504,29 @@ def companions(path: Path) -> tuple[Path, Path]:
     return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
 
 
+def remove(path: Path) -> None:
+    """Delete a file with what SQLite keeps beside it, as far as that can be done."""
+    for each in (path, *companions(path), path.with_name(path.name + "-journal")):
+        with suppress(OSError):
+            each.unlink()
+
+
+def _inode(path: Path) -> int | None:
+    """The inode of a file; None where there is no such file (any more)."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 where it is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def _row(seq: int, item: Item, at: float) -> tuple[object, ...]:
     span = bytes(item.span) if item.span is not None else None
     parent = bytes(item.parent) if item.parent is not None else None
@@ -320,22 +534,20 @@ def _row(seq: int, item: Item, at: float) -> tuple[object, ...]:
     return (*head, item.ends_span, at, item.body)
 
 
-def _stored(row: tuple[Any, ...]) -> Stored:
-    seq, run, operation, key, span, parent, ends_span, at, body = row
-    item = Item(
+def _run_row(row: tuple[Any, ...]) -> RunRow:
+    run, instance_id, partition, ids_accepted, closed, last_ns = row
+    return RunRow(
         run,
-        Operation(operation),
-        key,
-        body,
-        span=SpanRef(span) if span is not None else None,
-        parent=SpanRef(parent) if parent is not None else None,
-        ends_span=bool(ends_span),
+        instance_id if is_name(instance_id) else None,
+        partition if isinstance(partition, int) and 0 <= partition < 2**30 else None,
+        bool(ids_accepted),
+        bool(closed),
+        last_ns if isinstance(last_ns, int) and last_ns > 0 else time.time_ns(),
     )
-    return Stored(seq, at, item)
 
 
-def _is_locked(error: Exception) -> bool:
-    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+def _is(error: Exception, *kinds: str) -> bool:
+    return getattr(error, "sqlite_errorname", "").startswith(kinds)
 
 
 def _keep_alive(connection: sqlite3.Connection) -> None:
@@ -344,5 +556,5 @@ def _keep_alive(connection: sqlite3.Connection) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
-def _let_go(connection: sqlite3.Connection) -> None:
+def _forget(connection: sqlite3.Connection) -> None:
     ctypes.pythonapi.Py_DecRef(ctypes.py_object(connection))

@@ -8,13 +8,13 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from prefactor_otel.errors import SpoolError
-from prefactor_otel.spool.file import SpoolFile, companions
+from prefactor_otel.spool.file import SpoolFile, companions, size_of
 
 try:
     import fcntl
@@ -45,58 +45,91 @@ def prepare(path: Path) -> None:
         raise SpoolError(f"{path} is open to other users; chmod 700 it")
 
 
+def new_name(path: Path) -> Path:
+    """Of a file of this process."""
+    return path / f"{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}"
+
+
+def place(path: Path, file: SpoolFile) -> None:
+    """Let this process's file go on in the folder, under a new name. Raises ``SpoolError``."""
+    prepare(path)
+    with _locked(path):
+        file.move(new_name(path))
+
+
 def create(path: Path) -> SpoolFile:
     """A new file for this process, locked. Raises ``SpoolError``."""
     prepare(path)
     with _locked(path):
-        return SpoolFile.create(path / f"{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}")
+        return SpoolFile.create(new_name(path))
 
 
-def adopt_one(path: Path) -> SpoolFile | None:
-    """The oldest file whose owner is dead, locked; None where there is none. A file that cannot
-    be read is set aside. Raises ``SpoolError`` for what is wrong with the folder."""
+def dead(
+    path: Path, skips: Callable[[Path], bool] = lambda _: False
+) -> Iterator[SpoolFile | SpoolError]:
+    """The files whose owner is dead, oldest first, each open and locked, to be closed by whoever
+    takes it; for one that cannot be opened, why. Damaged ones are set aside. Raises ``SpoolError``
+    for what is wrong with the folder."""
+    for each in files(path):
+        if skips(each):
+            continue
+        found = _taken(path, each)
+        if found is not None:
+            yield found
+
+
+def _taken(path: Path, file: Path) -> SpoolFile | SpoolError | None:
     with _locked(path):
-        for found in files(path):
-            try:
-                return SpoolFile(found)
-            except SpoolError as error:
-                if not error.in_use:
-                    set_aside(found)
-                    raise
-    return None
+        with suppress(OSError):
+            if not file.exists():  # its owner, or another heir, has deleted it meanwhile
+                return None
+        try:
+            return SpoolFile(file)
+        except SpoolError as error:
+            if error.in_use:
+                return None
+            return set_aside(file, error) if error.damaged else error
 
 
 def files(path: Path) -> list[Path]:
-    """The files in the folder, of the living and the dead, oldest first."""
+    """The files in the folder, of the living and the dead, oldest first. Raises ``SpoolError``."""
+    return _found(path, SUFFIX)
+
+
+def aside(path: Path) -> list[Path]:
+    """The files that were set aside, oldest first. Raises ``SpoolError``."""
+    return _found(path, UNREADABLE)
+
+
+def _found(path: Path, suffix: str) -> list[Path]:
     found: list[tuple[float, Path]] = []
-    for entry in path.glob(f"*{SUFFIX}"):
-        with suppress(OSError):  # its owner has deleted it meanwhile
-            found.append((entry.stat().st_mtime, entry))
+    try:
+        for entry in path.glob(f"*{suffix}"):
+            with suppress(OSError):  # its owner has deleted it meanwhile
+                found.append((entry.stat().st_mtime, entry))
+    except OSError as error:
+        raise SpoolError(f"{path}: {error.strerror}") from error
     return [entry for _, entry in sorted(found)]
 
 
 def size_on_disk(path: Path) -> int:
     """Bytes that a file takes with what SQLite keeps beside it."""
-    return sum(_size(each) for each in (path, *companions(path)))
+    return sum(size_of(each) for each in (path, *companions(path)))
 
 
 def total_size(path: Path) -> int:
-    """Bytes that all files in the folder take."""
+    """Bytes that all files in the folder take. Raises ``SpoolError``."""
     return sum(size_on_disk(each) for each in files(path))
 
 
-def set_aside(path: Path) -> None:
-    """Rename a file that cannot be read, so that nobody tries again."""
-    for each in (path, *companions(path)):
-        if each.exists():
-            each.rename(each.with_name(each.name.replace(SUFFIX, UNREADABLE)))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # its owner has deleted it meanwhile
-        return 0
+def set_aside(path: Path, error: SpoolError) -> SpoolError:
+    """Rename a damaged file, so that nobody tries again. Returns what to tell of it."""
+    with suppress(OSError):
+        for each in (path, *companions(path)):
+            if each.exists():
+                each.rename(each.with_name(each.name.replace(SUFFIX, UNREADABLE)))
+        return SpoolError(f"{error}; set aside as {path.stem}{UNREADABLE}", damaged=True)
+    return error
 
 
 @contextmanager

@@ -24,10 +24,12 @@ _ERROR: Final = {
 }
 
 
-def recover(file: SpoolFile, now: float) -> None:
+def recover(file: SpoolFile, now: float) -> int:
     """Append to the file what its process would have sent last. Does nothing the second time.
-    Raises ``SpoolError``."""
-    items = freed(file.take_parked())
+    Returns how many spans cannot be sent, for their rows are damaged. Raises ``SpoolError``."""
+    waited = file.parked()
+    parked = file.take_parked()
+    items = freed(parked)
     runs = {row.run: row for row in file.runs()}
     for run, key, span in file.opened_spans():
         if run in runs:
@@ -35,6 +37,7 @@ def recover(file: SpoolFile, now: float) -> None:
     items += [_failed(row) for row in runs.values() if not row.closed]
     file.write(items, now)
     file.commit()
+    return waited - len(parked)
 
 
 def freed(parked: Iterable[ParkedRow]) -> list[Item]:
@@ -66,12 +69,15 @@ def _add(
             continue
         seen.add(row.key)
         orphan = parent is None
-        items.append(
-            with_otel_parent(row.item, row.parent.partition(":")[2])
-            if orphan
-            else row.item.under(parent)
-        )
+        items.append(_orphaned(row) if orphan else row.item.under(parent))
         ready.extend((child, row.item.span) for child in reversed(children.get(row.key, ())))
+
+
+def _orphaned(row: ParkedRow) -> Item:
+    try:
+        return with_otel_parent(row.item, row.parent.partition(":")[2])
+    except (KeyError, TypeError):  # no payload to name it in: a damaged row
+        return row.item
 
 
 def _cut_off(row: RunRow, create_key: str, span: SpanRef) -> Item:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from prefactor_otel.errors import SpoolError
 from prefactor_otel.ledger import Ledger, QuietLog, logger
 from prefactor_otel.outbox import Outbox
-from prefactor_otel.spool import folder
 from prefactor_otel.spool.adoption import Adoption
-from prefactor_otel.spool.file import SpoolFile, is_safe_here
+from prefactor_otel.spool.file import is_safe_here
+from prefactor_otel.spool.identity import Identity
+from prefactor_otel.spool.own import OwnFile
 from prefactor_otel.wire import RunRecord
 
 
@@ -17,6 +17,7 @@ class Spool:
     def __init__(
         self,
         path: Path,
+        identity: Identity,
         outbox: Outbox,
         runs: dict[str, RunRecord | None],
         ledger: Ledger,
@@ -26,29 +27,28 @@ class Spool:
         max_age: float,
     ) -> None:
         self.path = path
+        self._identity = identity
         self._outbox = outbox
         self._ledger = ledger
-        self._file: SpoolFile | None = None
+        self._file: OwnFile | None = None
         self._adoption: Adoption | None = Adoption(
-            path, outbox, runs, ledger, log, max_bytes=max_bytes, max_age=max_age
+            path, identity, outbox, runs, ledger, log, max_bytes=max_bytes, max_age=max_age
         )
         self._max_bytes = max_bytes
         self._max_age = max_age
 
     def open(self) -> None:
-        """Make this process's file, and let the outbox write to it. Where that cannot be, one
-        line says so, and spans wait in memory as without a spool."""
+        """Make this process's file, and let the outbox write to it. As long as that cannot be,
+        spans wait in memory as without a spool, which one line says."""
         if self._file is not None or self._adoption is None:
             return
-        try:
-            if not is_safe_here():
-                raise SpoolError("this process was forked while its parent wrote to the disk")
-            self._file = folder.create(self.path)
-        except SpoolError as error:
+        if not is_safe_here():
             self._adoption = None
-            self._ledger.trouble(f"spool: {error}")
-            logger.warning("The spool stays off, spans wait in memory only: %s", error)
+            problem = "this process was forked while its parent wrote to the disk"
+            self._ledger.trouble(f"spool: {problem}")
+            logger.warning("The spool stays off, spans wait in memory only: %s", problem)
             return
+        self._file = OwnFile(self.path, self._identity)
         self._outbox.spool_into(self._file, self._max_bytes, self._max_age)
         self._outbox.more = self.look_around
 
@@ -58,8 +58,8 @@ class Spool:
         return self._adoption is not None and not self._adoption.is_idle
 
     def look_around(self) -> None:
-        """Take up what dead processes have left, a little at a time."""
-        if self._adoption is not None:
+        """Take up what dead processes have left, a little at a time, while there is a disk."""
+        if self._adoption is not None and self._outbox.is_durable:
             self._adoption.step()
 
     def stop_adopting(self) -> None:

@@ -18,6 +18,7 @@ from prefactor_otel import PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.spool import folder
+from prefactor_otel.spool.identity import Identity
 from tests.process.scripts import run_script
 
 NOWHERE = "http://127.0.0.1:9"
@@ -39,11 +40,22 @@ def spool(tmp_path: Path) -> Path:
 
 
 def die(spool: Path, body: str, door: str = DOORS[1], url: str = NOWHERE, **more: str) -> str:
-    """Let an agent do something while the API is away; returns what it said on stderr."""
+    """Let an agent do something; returns what it said on stderr."""
     source = AGENT.replace("DOOR", door) + body
     variables = {"PREFACTOR_SPOOL_DIR": str(spool), "PREFACTOR_SHUTDOWN_TIMEOUT": "0.5"} | more
     token = variables.pop("PREFACTOR_API_TOKEN", "pf_some_token")
     return run_script(source, url, token, timeout=30.0, **variables).stderr
+
+
+def die_while_away(
+    api: DevServer, spool: Path, body: str, door: str = DOORS[1], **more: str
+) -> str:
+    """The same, while the API is away."""
+    api.stop()
+    try:
+        return die(spool, body, door, api.url, PREFACTOR_API_TOKEN=api.token, **more)
+    finally:
+        api.start()
 
 
 def tracer_of(provider: SdkTracerProvider) -> Tracer:
@@ -68,7 +80,7 @@ def emptied(spool: Path, own: int = 1) -> bool:
 
 @pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)"])
 def test_a_span_is_on_disk_before_export_returns(api: DevServer, spool: Path, end: str) -> None:
-    die(spool, f"tracer.start_span('a').end()\n{end}")
+    die_while_away(api, spool, f"tracer.start_span('a').end()\n{end}")
     with heir(api, spool):
         assert api.wait_until(lambda api: names(api) == ["a"])
         assert api.wait_until(lambda api: len(api.instances()) == 2)
@@ -90,7 +102,7 @@ tracer.start_span('last').end()
 Event().wait(0.05)  # the promise is about time
 os.kill(os.getpid(), 9)
 """
-    die(spool, body, door=DOORS[0])
+    die_while_away(api, spool, body, door=DOORS[0])
     with heir(api, spool):
         assert api.wait_until(lambda api: names(api) == ["first", "last"])
 
@@ -100,7 +112,7 @@ def test_an_orderly_exit_without_an_api_leaves_everything_to_the_next_process(
     api: DevServer, spool: Path, door: str
 ) -> None:
     body = "with tracer.start_as_current_span('root'):\n    tracer.start_span('leaf').end()\n"
-    said = die(spool, body, door)
+    said = die_while_away(api, spool, body, door)
     assert f"2 spans are not delivered yet; they wait in {spool}" in said
     assert "were not delivered" not in said
     with heir(api, spool) as processor:
@@ -125,7 +137,7 @@ with tracer.start_as_current_span("step"):
     tracer.start_span("leaf").end()
 os.kill(os.getpid(), 9)
 """
-    die(spool, body)
+    die_while_away(api, spool, body)
     with heir(api, spool):
         assert api.wait_until(lambda api: names(api) == ["leaf", "step"])
     rows = {row["payload"]["name"]: row for row in api.spans()}
@@ -249,7 +261,7 @@ def test_without_the_option_nothing_is_written(api: DevServer, tmp_path: Path) -
 
 
 def test_what_is_too_old_is_dropped_and_counted(api: DevServer, spool: Path) -> None:
-    die(spool, "tracer.start_span('a').end()")
+    die_while_away(api, spool, "tracer.start_span('a').end()")
     with heir(api, spool, spool_max_age=1e-6) as processor:
         assert api.wait_until(lambda _: processor.stats().dropped == {"expired": 1})
     assert names(api) == []
@@ -312,7 +324,8 @@ def test_a_file_that_is_no_database_is_set_aside_and_said_once(
 def test_a_file_whose_rows_are_damaged_costs_no_more_than_itself(
     api: DevServer, spool: Path
 ) -> None:
-    die(
+    die_while_away(
+        api,
         spool,
         "for n in range(2000):\n    tracer.start_span(f'n{n}', attributes={'t': 'x' * 900}).end()",
     )
@@ -389,7 +402,7 @@ async def main():
     os.kill(os.getpid(), 9)
 asyncio.run(main())
 """
-    die(spool, body)
+    die_while_away(api, spool, body)
     with heir(api, spool):
         assert api.wait_until(lambda api: names(api) == ["a"])
 
@@ -401,6 +414,7 @@ def test_a_gigabyte_in_the_spool_does_not_delay_the_start(
     megabyte = b'"payload":{"text":"' + b"x" * 2**20 + b'"}'
     spool.mkdir(mode=0o700)
     left = folder.create(spool)
+    left.belongs_to(api.url, Identity(api.url, api.token, None).hashes(left.salt), [])
     [first] = left.write([Item("run", Operation.REGISTER, "run-register", b"")], time.time())
     left.registered("run", "an instance", None, ids_accepted=False)
     left.forget(first)
@@ -440,7 +454,7 @@ tracer.start_span("step 5").end()
 processor.force_flush(2000)
 os.kill(os.getpid(), 9)
 """
-    die(spool, body, door=DOORS[0], PREFACTOR_RUN_SCOPE="trace")
+    die_while_away(api, spool, body, door=DOORS[0], PREFACTOR_RUN_SCOPE="trace")
     with heir(api, spool):
         assert api.wait_until(
             lambda api: (

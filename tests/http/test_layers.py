@@ -9,7 +9,7 @@ import prefactor_http
 
 ROOT = Path(prefactor_http.__file__).parent
 LAYERS = (
-    {"_lazy"},
+    {"_lazy", "daemon"},
     {"exceptions", "pfid", "config", "models", "_json", "_version", "environment"},
     {"replies", "retry", "resolver"},
     {"transport"},
@@ -25,7 +25,7 @@ FOREIGN = {
     "orjson": {"_json.py"},
     "prefactor_otel": set(),
     "opentelemetry": set(),
-    "threading": {"resolver.py"},
+    "threading": {"daemon.py"},
 }
 
 

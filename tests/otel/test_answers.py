@@ -43,7 +43,7 @@ from prefactor_otel.items import Operation
                 (400, Verdict.APART),
                 (401, Verdict.UNAUTHORIZED),
                 (403, Verdict.UNAUTHORIZED),
-                (404, Verdict.NEVER),
+                *((of_a_proxy, Verdict.LATER) for of_a_proxy in (402, 404, 405, 410, 423, 499)),
                 (413, Verdict.SMALLER),
                 (429, Verdict.LATER),
                 (502, Verdict.LATER),
@@ -62,6 +62,12 @@ def test_a_wait_that_the_server_asked_for_is_passed_on() -> None:
     error = PrefactorApiError("m", "c", 429)
     error.retry_after = 7.0
     assert judge_request(error).retry_after == 7.0
+
+
+def test_a_wait_of_years_is_not_believed() -> None:
+    error = PrefactorApiError("m", "c", 429)
+    error.retry_after = 315_360_000.0
+    assert judge_request(error).retry_after == 300.0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from prefactor_otel import PrefactorConfigError, PrefactorExporter, PrefactorSpa
 from prefactor_otel.config import load_config
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.span import SpanView
-from tests.faults.test_spool import NOWHERE
 from tests.otel.test_doors import DOORS, AnyProvider, names_and_parents
 from tests.otel.test_runs import Service, by_run, finished
 from tests.process.scripts import run_script
@@ -161,7 +160,9 @@ os._exit(9)
 def test_what_was_left_out_after_all_is_not_in_the_spool(api: DevServer, tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     variables = {"PREFACTOR_SPOOL_DIR": str(spool)}
-    run_script(LEFT_OVER, NOWHERE, "pf_some_token", timeout=30.0, **variables)
+    api.stop()
+    run_script(LEFT_OVER, api.url, api.token, timeout=30.0, **variables)
+    api.start()
     heir = PrefactorSpanProcessor(api.url, api.token, spool_dir=spool)
     assert api.wait_until(lambda api: len(api.spans()) == 1, timeout=20)
     heir.shutdown()

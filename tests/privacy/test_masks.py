@@ -1,10 +1,14 @@
 """Masks: what they find, where they look, and that nothing passes them when they fail."""
 
 import json
+import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from prefactor_otel import hygiene
 from prefactor_otel.config import load_config
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.hygiene import Repair, Repairs
@@ -223,3 +227,37 @@ def test_masks_are_given_by_name_as_functions_or_as_both(monkeypatch: pytest.Mon
 def test_a_mask_that_does_not_exist_is_refused_with_the_ones_that_do() -> None:
     with pytest.raises(PrefactorConfigError, match=r"emials.*must be functions.*emails, credit"):
         load_config(None, "pf_token", mask="emials")
+
+
+def escaped(text: str) -> str:
+    return "".join(f"\\u{ord(character):04x}" for character in text)
+
+
+TEXTS = st.sampled_from(["canary", "a canary", "x", "", "é canary", "[1", '{"canary"', "\ud800"])
+VALUES = st.recursive(
+    TEXTS | st.none() | st.booleans() | st.integers() | st.floats(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(TEXTS, inner, max_size=3)
+        | st.tuples(inner, inner)
+        | inner.map(json.dumps)
+        | inner.map(lambda value: json.dumps(value).replace("canary", escaped("canary")))
+        | inner.map(lambda value: f"Result: {json.dumps(value)}")
+        | inner.map(lambda value: json.dumps(value)[:-1])
+    ),
+    max_leaves=12,
+)
+
+
+def unescaped(text: str) -> str:
+    """With all that any number of readers of JSON would make of it."""
+    before = ""
+    while before != text:
+        before, text = text, re.sub(r"\\+u([0-9a-f]{4})", lambda f: chr(int(f[1], 16)), text)
+    return text
+
+
+@given(VALUES)
+def test_no_value_hides_anything_from_a_mask(value: object) -> None:
+    shown = hygiene.encode(masked(value)).decode()
+    assert "canary" not in unescaped(shown)
