@@ -190,8 +190,8 @@ _TAG: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
 def _check_template(place: str, template: str) -> None:
-    """The API refuses the registration for a template that it cannot read, and with it the run.
-    Only it can read Liquid; that a tag is never closed is seen without."""
+    """Only the API can read Liquid, and refuses what it cannot read; that a tag is never closed
+    is seen without."""
     rest = _TAG.sub("", template)
     if ("{{" in rest or "{%" in rest) and "raw" not in template:
         raise ValueError(f"{place} must close each {{{{ with }}}} and each {{% with %}}")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+import prefactor_otel
 from prefactor_http.models.agent_instance import DataRisk
 from prefactor_otel import (
     PrefactorConfigError,
@@ -288,16 +289,96 @@ def test_a_declared_risk_is_checked_and_goes_before_that_of_the_option() -> None
     assert risks["otel:tool:free"]["params_data_categories"] == {"classification": "internal"}
 
 
-def test_a_template_that_the_api_cannot_read_is_told_by_its_place(api: DevServer) -> None:
-    processor = PrefactorSpanProcessor(
-        api.url, api.token, span_types={"approval": {"template": "{% nonsense %}"}}
+@pytest.mark.parametrize("scope", ["provider", "trace", "session"])
+def test_a_template_that_the_api_cannot_read_costs_its_type_and_no_span(
+    api: DevServer, caplog: pytest.LogCaptureFixture, scope: Any
+) -> None:
+    bad = {"title": "Yes", "template": "{% nonsense %}"}
+    types = {"approval": bad, "refund": {"template": "{{ name }} it"}}
+    with agent(api, run_scope=scope, span_types=types) as provider:
+        step(provider, "approval")
+        step(provider, "refund")
+    rows = by_name(api)
+    assert (rows["approval"]["schema_name"], rows["approval"]["status"]) == (
+        "otel:approval",
+        "complete",
     )
+    assert rows["refund"]["summary"] == "refund it"
+    (line,) = [r.getMessage() for r in caplog.records if "span_types" in r.getMessage()]
+    assert "span_type_schemas.11.template" in line
+    assert "nonsense" not in line
+    assert {run["status"] for run in api.instances()} == {"complete"}
+
+
+@pytest.mark.parametrize(
+    ("field", "kept"),
+    [
+        ("agent_schema_version", 0),
+        ("agent_schema_version.span_type_schemas", 0),
+        ("agent_schema_version.span_type_schemas.3", 10),
+        ("span_type_schemas.3.params_schema.properties", 10),
+        ("agent_schema_version.span_type_schemas.99.template", 11),
+    ],
+)
+def test_a_refusal_that_names_types_leaves_the_others_as_they_are(
+    api: DevServer, field: str, kept: int
+) -> None:
+    errors = {"status": "error", "code": "validation_errors", "errors": {field: ["is wrong"]}}
+    api.faults.add(path="/register", status=422, body=errors)
+    work(api)
+    first, second = [
+        request.body["agent_schema_version"]
+        for request in api.requests
+        if request.path.endswith("/register")
+    ]
+    assert sum("template" in each for each in second["span_type_schemas"]) == kept
+    names = [[each["name"] for each in one["span_type_schemas"]] for one in (first, second)]
+    assert names[0] == names[1]
+    assert all("data_risk" in each for each in second["span_type_schemas"])
+    assert first["external_identifier"] != second["external_identifier"]
+    assert {row["status"] for row in api.spans()} == {"complete"}
+
+
+def test_a_registration_that_is_refused_without_schemas_too_is_given_up(api: DevServer) -> None:
+    errors = {"agent_schema_version.span_type_schemas.0.name": ["is wrong"]}
+    body = {"status": "error", "code": "validation_errors", "errors": errors}
+    api.faults.add(path="/register", status=422, body=body, times=None)
+    processor = PrefactorSpanProcessor(api.url, api.token)
     provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
     step(provider, "approval")
     provider.shutdown()
-    stats = processor.stats()
-    assert stats.dropped == {"run_refused": 1}
-    assert "span_type_schemas.11.template" in (stats.last_error or "")
+    assert processor.stats().dropped == {"run_refused": 1}
+    assert sum(request.path.endswith("/register") for request in api.requests) == 2
+
+
+def test_an_unusable_type_is_logged_and_the_agent_goes_on(
+    api: DevServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFACTOR_SPAN_TYPES", '{"approval": {"titel": "Yes"}}')
+    processor = PrefactorSpanProcessor(api.url, api.token)
+    provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+    step(provider, "approval")
+    provider.shutdown()
+    assert "'titel' of 'approval' must be one of title" in caplog.text
+
+
+def test_a_session_and_an_explicit_run_have_the_types(api: DevServer) -> None:
+    types: Any = {"span_types": {"approval": {}}, "tool_span_types": {"send_email": {}}}
+    with agent(api, run_scope="session", span_type_prefix="langchain", **types) as provider:
+        tracer = provider.get_tracer("types")
+        for name in ("first", "second"):
+            with tracer.start_as_current_span(name, attributes={"session.id": "anna"}):
+                call(provider, "send_email")
+        with prefactor_otel.run("own"):
+            step(provider, "approval")
+    assert len(api.instances()) == 2
+    found = sorted(row["schema_name"] for row in api.spans())
+    assert found == [
+        "langchain:approval",
+        *["langchain:span"] * 2,
+        *["langchain:tool:send_email"] * 2,
+    ]
+    assert all(row["schema_title"] != row["schema_name"] for row in api.spans())
 
 
 def test_equal_types_are_one_version_and_others_another() -> None:
