@@ -324,7 +324,7 @@ def test_a_refusal_that_names_types_leaves_the_others_as_they_are(
     api: DevServer, field: str, kept: int
 ) -> None:
     errors = {"status": "error", "code": "validation_errors", "errors": {field: ["is wrong"]}}
-    api.faults.add(path="/register", status=422, body=errors)
+    api.faults.add(path="/register", status=422, body=json.dumps(errors))
     work(api)
     first, second = [
         request.body["agent_schema_version"]
@@ -342,7 +342,7 @@ def test_a_refusal_that_names_types_leaves_the_others_as_they_are(
 def test_a_registration_that_is_refused_without_schemas_too_is_given_up(api: DevServer) -> None:
     errors = {"agent_schema_version.span_type_schemas.0.name": ["is wrong"]}
     body = {"status": "error", "code": "validation_errors", "errors": errors}
-    api.faults.add(path="/register", status=422, body=body, times=None)
+    api.faults.add(path="/register", status=422, body=json.dumps(body), times=None)
     processor = PrefactorSpanProcessor(api.url, api.token)
     provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
     step(provider, "approval")
@@ -360,6 +360,7 @@ def test_an_unusable_type_is_logged_and_the_agent_goes_on(
     step(provider, "approval")
     provider.shutdown()
     assert "'titel' of 'approval' must be one of title" in caplog.text
+    assert processor.stats().dropped == {"not_configured": 1}
 
 
 def test_a_session_and_an_explicit_run_have_the_types(api: DevServer) -> None:
