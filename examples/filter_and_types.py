@@ -21,6 +21,7 @@ prefactor_otel.configure(
     span_filter="agent",  # no HTTP, no database, nothing around the agent
     span_types={"approval": APPROVAL},
     tool_span_types={"send_email": EMAIL},
+    span_type_prefix="langchain",  # for an evaluator that knows its names
 )
 tracer = trace.get_tracer("postmaster")
 
