@@ -53,7 +53,7 @@ _LONGEST_WAIT: Final = 300.0
 """Seconds of a ``Retry-After`` that are believed, at most."""
 
 _CODE: Final = re.compile(r"[a-z][a-z_]{0,47}")
-_FIELD: Final = re.compile(r"(?=.{1,64}$)[a-z_]+(\.([a-z_]+|\d{1,5}))*")
+_FIELD: Final = re.compile(r"(?=.{1,96}$)[a-z_]+(\.([a-z_]+|\d{1,5}))*")
 _MANY_FIELDS: Final = 8
 
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429})
@@ -69,6 +69,8 @@ class Answer:
     retry_after: float | None = None
     is_fault: bool = False
     """Whether the server failed over what was sent, which it may do each time."""
+    fields: tuple[str, ...] = ()
+    """The fields that were refused, by their paths; only those that look like one."""
 
 
 DONE: Final = Answer(Verdict.DONE)
@@ -90,8 +92,8 @@ def judge_request(error: BaseException) -> Answer:
 def _judge_status(status: int | None, error: PrefactorHttpError) -> Answer:
     if status is None:
         return Answer(Verdict.LATER, "an answer that is not what the API promises")
-    code = getattr(error, "code", None)
-    reason = f"HTTP {status}" if code is None else f"HTTP {status} {_named(code)}"
+    code, errors = getattr(error, "code", None), getattr(error, "errors", None)
+    reason = f"HTTP {status}" if code is None else f"HTTP {status} {_refusal(code, errors)}"
     if status >= 500 or status in _TRANSIENT_STATUS:
         wait = error.retry_after
         wait = min(wait, _LONGEST_WAIT) if wait is not None else None
@@ -103,7 +105,7 @@ def _judge_status(status: int | None, error: PrefactorHttpError) -> Answer:
     if status < 400:  # a success whose body is not JSON says nothing about any item
         return Answer(Verdict.LATER, f"HTTP {status} without a readable answer")
     if status in (400, 422):
-        return Answer(Verdict.APART, reason)
+        return Answer(Verdict.APART, reason, fields=_fields(errors))
     if code is None:  # of a proxy, or of another server: it knows nothing of what was sent
         return Answer(Verdict.LATER, f"{reason}, which is no answer of the Prefactor API")
     return Answer(Verdict.NEVER, reason)
@@ -127,9 +129,13 @@ def judge_output(operation: Operation, output: object) -> Answer:
 
 def _refusal(code: object, errors: object) -> str:
     """Code and field names only: messages may quote what was sent."""
-    names = [n for n in errors if isinstance(n, str)] if isinstance(errors, dict) else []
-    fields = ", ".join(sorted(filter(_FIELD.fullmatch, names))[:_MANY_FIELDS])
+    fields = ", ".join(_fields(errors)[:_MANY_FIELDS])
     return f"{_named(code)} ({fields})" if fields else _named(code)
+
+
+def _fields(errors: object) -> tuple[str, ...]:
+    names = [n for n in errors if isinstance(n, str)] if isinstance(errors, dict) else []
+    return tuple(sorted(filter(_FIELD.fullmatch, names)))
 
 
 def _named(code: object) -> str:

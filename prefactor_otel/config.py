@@ -28,11 +28,23 @@ from prefactor_otel.privacy.sensitivity import Rule
 from prefactor_otel.privacy.switches import captured_by
 from prefactor_otel.risk import Risk, checked
 from prefactor_otel.sieve import ALL, SpanFilter, usable_filter
+from prefactor_otel.span_types import (
+    Parts,
+    SpanTypes,
+    TypeOptions,
+    span_types,
+    usable_prefix,
+    usable_tools,
+    usable_types,
+)
 from prefactor_otel.termination import OnTerminate, usable_reaction
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
 
 _CREDENTIALS = re.compile(r"//.*@")
+
+_LONGEST_SHOWN: Final = 200
+"""Characters of a value that a message quotes: a schema may have thousands."""
 
 _PLACES: Final = ("inputs", "outputs", "error", "metadata")
 """The parts of a payload that may hold sensitive values."""
@@ -147,6 +159,9 @@ _LENGTH: Final = check.int_schema(ge=0)
 _SECONDS: Final = _seconds(gt=0)
 _REACTION: Final = check.no_info_plain_validator_function(usable_reaction)
 _FILTER: Final = check.no_info_plain_validator_function(usable_filter)
+_PREFIX: Final = check.no_info_plain_validator_function(usable_prefix)
+_TYPES: Final = check.no_info_plain_validator_function(usable_types)
+_TOOLS: Final = check.no_info_plain_validator_function(usable_tools)
 _FOLDER: Final = check.no_info_plain_validator_function(_path)
 
 
@@ -230,6 +245,26 @@ class Config:
         "Which spans are sent: `all`, `agent` (AI spans and own steps between them; no traffic of "
         "HTTP or databases), names of instrumentation scopes (with `-` before it: not that one; "
         "in the variable with commas between), or a function that says so of a span.",
+    )
+    span_types: dict[str, Parts] | None = _option(
+        None,
+        _TYPES,
+        "Span types by name: of those of this package what is to be different, and types of your "
+        "own, which spans name in the attribute `prefactor.span_type`. Each has any of `title`, "
+        "`description`, `template`, `inputs`, `outputs`, `params_schema`, `result_schema`, "
+        "`data_risk`; in the variable as JSON.",
+    )
+    tool_span_types: dict[str, Parts] | None = _option(
+        None,
+        _TOOLS,
+        "Tools by name that have a type of their own, `otel:tool:NAME`, with the same said of it; "
+        "in the variable as JSON.",
+    )
+    span_type_prefix: str = _option(
+        "otel",
+        _PREFIX,
+        "What the names of span types begin with, before the colon: `langchain` or `ai-sdk` for "
+        "what knows the names of those SDKs.",
     )
     capture_inputs: bool = _option(True, _SWITCH, "Send what went into models, tools and agents.")
     capture_outputs: bool = _option(
@@ -320,6 +355,16 @@ class Config:
     )
 
 
+def types_of(config: Config) -> SpanTypes:
+    """The span types of a run with these settings."""
+    return span_types(
+        config.span_type_prefix,
+        config.span_types,
+        config.tool_span_types,
+        with_inputs=config.capture_inputs,
+    )
+
+
 class Options(TypedDict, total=False):
     """The same options as keyword arguments of the exporter, the processor and ``configure``."""
 
@@ -335,6 +380,9 @@ class Options(TypedDict, total=False):
     poll_interval: float | None
     purpose: Purpose | None
     span_filter: SpanFilter | None
+    span_types: TypeOptions | None
+    tool_span_types: TypeOptions | None
+    span_type_prefix: str | None
     capture_inputs: bool | None
     capture_outputs: bool | None
     max_input_length: int | None
@@ -423,7 +471,8 @@ def _shown(option: str, value: object) -> str:
     if option == "api_token":
         return ""
     if option != "api_url" or not isinstance(value, str):
-        return f" {value!r}"
+        text = repr(value)
+        return f" {text[:_LONGEST_SHOWN]}{'…' if len(text) > _LONGEST_SHOWN else ''}"
     if "." not in value and ":" not in value:
         return " this text (not shown, for it looks like a token)"
     return f" {_CREDENTIALS.sub('//[credentials]@', value)!r}"
@@ -444,7 +493,7 @@ def option_rows() -> list[tuple[str, str, str, str, str]]:
 
 
 def _type_name(name: str, default: object) -> str:
-    if name == "data_risk":
+    if name in ("data_risk", "span_types", "tool_span_types"):
         return "object"
     if name in ("quality_schemas", "mask", "sensitive"):
         return "list"

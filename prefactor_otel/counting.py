@@ -20,11 +20,10 @@ RESPONSE_IDS: Final = ("gen_ai.response.id", "llm.response.id")
 RESPONSE: Final = "output.value"
 """The whole response (OpenInference); of OpenAI's and Anthropic's the id comes first."""
 OTHERS: Final = frozenset(
-    kind.schema_name
-    for kind in (
+    {
         *(SpanType.TOOL, SpanType.AGENT, SpanType.RETRIEVER),
         *(SpanType.GUARDRAIL, SpanType.EVALUATOR),
-    )
+    }
 )
 """What these call are calls of their own, also below a model's: ADK runs tools inside of them."""
 UNCOUNTED: Final = "uncounted_token_usage"
@@ -37,7 +36,7 @@ MAX_REMEMBERED: Final = 20_000
 class Call(NamedTuple):
     """What tells one counted call from another; the response's id is empty where unknown."""
 
-    schema_name: str
+    kind: SpanType
     scope_name: str | None
     response: str
     has_content: bool
@@ -96,7 +95,7 @@ class CallCounter:
             if call.response and call.response not in self._told:
                 remember(self._told, call.response, (view.scope_name, key), MAX_REMEMBERED)
             below = (key,)
-        if span.schema_name in OTHERS:
+        if span.kind in OTHERS:
             remember(self._others, view.key, None, MAX_REMEMBERED)
         else:
             self._pass_up(view, below)
@@ -112,7 +111,7 @@ class CallCounter:
 
 
 def _call_of(view: SpanView, span: AgentSpan) -> Call:
-    return Call(span.schema_name, view.scope_name, _response_of(view), _has_content(span))
+    return Call(span.kind, view.scope_name, _response_of(view), _has_content(span))
 
 
 def _is_same(call: Call, counted: Call | None) -> bool:
@@ -120,7 +119,7 @@ def _is_same(call: Call, counted: Call | None) -> bool:
     same instrumentation tells of with another response. A forgotten one is taken for the same."""
     if counted is None:
         return True
-    if call.schema_name != counted.schema_name:
+    if call.kind is not counted.kind:
         return False
     known = call.response and counted.response and call.scope_name == counted.scope_name
     return not known or call.response == counted.response

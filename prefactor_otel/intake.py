@@ -11,7 +11,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
-from prefactor_otel.config import Config
+from prefactor_otel.config import Config, types_of
 from prefactor_otel.inbox import (
     Dropped,
     Ended,
@@ -93,6 +93,7 @@ class Intake:
         self._judgements = 0
         self._registrations: dict[About, bytes] = {}
         self._cut_off: OrderedDict[SpanKey, None] = OrderedDict()
+        self._types = types_of(config)
         self._sieve = sieve_of(config.span_filter, lambda text: log.warn("span_filter", text))
         self._router = Router(config.run_scope, self._new_run)
         self._waiting: dict[OpenRun, None] = {}
@@ -236,6 +237,7 @@ class Intake:
             parent_timeout=config.parent_timeout,
             notes_parked=config.spool_dir is not None,
             sieve=self._sieve,
+            types=self._types,
         )
         now = time.monotonic()
         return OpenRun(run, tree, about, opened=now, touched=now)

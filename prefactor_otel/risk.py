@@ -66,11 +66,12 @@ DEFAULTS: Final[dict[str, Risk]] = {
 nothing itself: what it asks for is done by tools. A retriever reads."""
 
 
-def risk_of(span_type: str, declared: Mapping[str, Risk]) -> dict[str, dict[str, str]]:
+def risk_of(span_type: str, declared: Mapping[str, Risk], *own: Risk) -> dict[str, dict[str, str]]:
     """The ``data_risk`` of a span type: the defaults, then what is declared for every type, then
-    what is for this one; the later word wins."""
+    what is for this one, then its own; the later word wins. One of the application's is ``""``."""
     made: dict[str, dict[str, str]] = {"action_profile": {}, _PARAMS: {}, _RESULT: {}}
-    for said in (DEFAULTS[span_type], declared.get(EVERY, {}), declared.get(span_type, {})):
+    defaults = DEFAULTS.get(span_type, {})
+    for said in (defaults, declared.get(EVERY, {}), declared.get(span_type, {}), *own):
         for part in (_PARAMS, _RESULT):
             made[part] |= {**said.get(_BOTH, {}), **said.get(part, {})}
         made["action_profile"] |= said.get("action_profile", {})
@@ -81,11 +82,13 @@ def checked(given: object) -> dict[str, Risk]:
     """The declaration by span type. Raises ``ValueError`` naming the first word that is none."""
     if not isinstance(given, Mapping):
         raise ValueError("must be an object with a member for each span type")
-    return {str(name): _risk(name, said) for name, said in given.items()}
+    for name in given:
+        _check(name, (EVERY, *DEFAULTS), "a span type")
+    return {str(name): checked_risk(str(name), said) for name, said in given.items()}
 
 
-def _risk(name: object, said: object) -> Risk:
-    _check(name, (EVERY, *DEFAULTS), "a span type")
+def checked_risk(name: str, said: object) -> Risk:
+    """What is declared for one type, which errors call ``name``. Raises ``ValueError``."""
     if not isinstance(said, Mapping):
         raise ValueError(f"must hold an object for {name}")
     for part, words in said.items():

@@ -9,7 +9,7 @@ from typing import Final
 
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel import hygiene
-from prefactor_otel.config import Config
+from prefactor_otel.config import Config, types_of
 from prefactor_otel.items import Item, Operation
 from prefactor_otel.mapping import timestamp
 from prefactor_otel.privacy.masking import Masking
@@ -59,6 +59,16 @@ class Run:
         return Item(self.key, Operation.QUALITY, key, body)
 
 
+def schema_of(config: Config) -> dict[str, object]:
+    """The ``agent_schema_version`` of a run with these settings."""
+    return schema_version(
+        config.quality_schemas or (),
+        types=types_of(config),
+        sensitive=bool(config.sensitive),
+        data_risk=config.data_risk,
+    )
+
+
 def registered_as(
     config: Config, resource: Attributes, about: About, mask: Masking | None = None
 ) -> bytes:
@@ -70,11 +80,7 @@ def registered_as(
         "agent_id": config.agent_id,
         "environment_id": config.environment_id,
         "agent_version": version,
-        "agent_schema_version": schema_version(
-            config.quality_schemas or (),
-            sensitive=bool(config.sensitive),
-            data_risk=config.data_risk,
-        ),
+        "agent_schema_version": schema_of(config),
         "purpose": about.purpose or config.purpose,
     }
     # A trial must not become what the deployment is said to run.

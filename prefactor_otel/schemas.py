@@ -5,17 +5,16 @@ Schemas allow more fields than they name: a framework's extras must not be flagg
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
 from prefactor_otel.mapping import SpanType
 from prefactor_otel.risk import Risk, risk_of
-
-JsonSchema = dict[str, object]
+from prefactor_otel.span_types import DEFAULT, JsonSchema, Parts, SpanTypes, optional
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,25 +188,34 @@ DECLARED: Final[dict[SpanType, Declared]] = {
 }
 
 
-@cache  # the same for every run of the process; nobody changes it
-def _span_types(*, sensitive: bool = False) -> list[dict[str, object]]:
-    found = [_type_schema(span_type, declared) for span_type, declared in DECLARED.items()]
-    return [_with_wrappers(each) for each in found] if sensitive else found
+OWN: Final = Declared(
+    "",  # its name
+    "A step of a type that the application declares.",
+    "{{ name }}" + _ERROR_ALONE,
+    _object(),
+    _object(),
+)
+"""What a type of the application's has of which nothing else is said."""
 
 
 def schema_version(
     quality_schemas: Sequence[JsonSchema] = (),
     *,
+    types: SpanTypes = DEFAULT,
     sensitive: bool = False,
     data_risk: Mapping[str, Risk] | None = None,
 ) -> dict[str, object]:
     """The ``agent_schema_version`` of a registration; ``sensitive`` where texts and numbers may
     stand in wrappers, ``data_risk`` by span type on top of the defaults. Its external identifier
     is derived from the content, so that equal declarations are one version on the platform."""
+    if types == DEFAULT:
+        found = _default_types(sensitive=sensitive)
+    else:
+        found = [_schema_of(each, sensitive=sensitive) for each in _types(types)]
     declared: dict[str, object] = {
         "span_type_schemas": [
-            schema | {"data_risk": risk_of(span_type, data_risk or {})}
-            for span_type, schema in zip(DECLARED, _span_types(sensitive=sensitive), strict=True)
+            schema | {"data_risk": risk_of(one.kind, data_risk or {}, *one.risks)}
+            for one, schema in zip(_types(types), found, strict=True)
         ]
     }
     if quality_schemas:
@@ -216,26 +224,89 @@ def schema_version(
     return {"external_identifier": f"otel-{digest}", **declared}
 
 
-def _type_schema(span_type: SpanType, declared: Declared) -> dict[str, object]:
+class _Type(NamedTuple):
+    """A type of a run: its name, what it is (empty: the application's own), and what is said."""
+
+    name: str
+    kind: str
+    declared: Declared
+    said: Parts
+    risks: tuple[Risk, ...]
+
+
+def _types(types: SpanTypes) -> Iterator[_Type]:
+    """Our own types as they are refined, the application's, then those of its tools."""
+    for kind, declared in DECLARED.items():
+        said = types.refined.get(kind, {})
+        yield _type(types.name(kind.value), kind.value, declared, said)
+    for name, said in types.own.items():
+        yield _type(types.name(name), "", replace(OWN, title=name), said)
+    of_all = types.refined.get(SpanType.TOOL, {})
+    for name, said in types.tools.items():
+        declared = replace(DECLARED[SpanType.TOOL], title=name)
+        one = _type(types.tool(name), SpanType.TOOL.value, declared, _of_tool(of_all, said))
+        yield one._replace(risks=(*_risks(of_all), *_risks(said)))
+
+
+def _type(name: str, kind: str, declared: Declared, said: Parts) -> _Type:
+    refined = Declared(
+        said.get("title", declared.title),
+        said.get("description", declared.description),
+        said.get("template", declared.template),
+        said.get("inputs", declared.inputs),
+        said.get("outputs", declared.outputs),
+    )
+    return _Type(name, kind, refined, said, _risks(said))
+
+
+def _risks(said: Parts) -> tuple[Risk, ...]:
+    return (said["data_risk"],) if "data_risk" in said else ()
+
+
+def _of_tool(of_all: Parts, said: Parts) -> Parts:
+    """What is said of a tool, on top of what is of all tools; a whole schema of all does not hold
+    where something is said of what it describes, nor does their title."""
+    kept = of_all.copy()
+    kept.pop("title", None)
+    if "inputs" in said or "outputs" in said:
+        kept.pop("params_schema", None)
+        kept.pop("result_schema", None)
+    return {**kept, **said}
+
+
+@cache  # the same for every run of the process; nobody changes it
+def _default_types(*, sensitive: bool) -> list[JsonSchema]:
+    return [_schema_of(each, sensitive=sensitive) for each in _types(DEFAULT)]
+
+
+def _schema_of(one: _Type, *, sensitive: bool) -> JsonSchema:
+    found = _type_schema(one.name, one.declared, one.said)
+    return _with_wrappers(found) if sensitive else found
+
+
+def _type_schema(schema_name: str, declared: Declared, said: Parts) -> JsonSchema:
+    outputs = optional(declared.outputs)  # an open span and a failed one have none
+    params: JsonSchema = _object(
+        span_id={"type": "string", "pattern": "^[0-9a-f]{16}$"},
+        trace_id={"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        parent_span_id={"type": "string", "pattern": "^[0-9a-f]{16}$"},
+        name={"type": "string"},
+        status={"enum": ["active", "complete", "failed", "cancelled"]},
+        inputs=declared.inputs,
+        outputs=outputs,
+        token_usage=_TOKEN_USAGE,
+        error=_ERROR,
+        metadata={"type": "object"},
+    )
+    params["required"] = ["span_id", "trace_id", "name", "status", "inputs", "outputs"]
+    result = {**outputs, "properties": _result_of(declared), "additionalProperties": True}
     return {
-        "name": span_type.schema_name,
+        "name": schema_name,
         "title": declared.title,
         "description": declared.description,
         "template": declared.template,
-        "params_schema": _object(
-            span_id={"type": "string", "pattern": "^[0-9a-f]{16}$"},
-            trace_id={"type": "string", "pattern": "^[0-9a-f]{32}$"},
-            parent_span_id={"type": "string", "pattern": "^[0-9a-f]{16}$"},
-            name={"type": "string"},
-            status={"enum": ["active", "complete", "failed", "cancelled"]},
-            inputs=declared.inputs,
-            outputs=declared.outputs,
-            token_usage=_TOKEN_USAGE,
-            error=_ERROR,
-            metadata={"type": "object"},
-        )
-        | {"required": ["span_id", "trace_id", "name", "status", "inputs", "outputs"]},
-        "result_schema": declared.outputs | {"properties": _result_of(declared)},
+        "params_schema": said.get("params_schema", params),
+        "result_schema": said.get("result_schema", result),
     }
 
 
@@ -249,6 +320,8 @@ def _with_wrappers(declared: dict[str, object]) -> dict[str, object]:
 
 def _wrappable_in(schema: object, places: set[str] | None) -> object:
     assert isinstance(schema, dict)
+    if "properties" not in schema:
+        return schema
     properties = {
         name: inner
         if name == "token_usage" or (places is not None and name not in places)
@@ -258,23 +331,41 @@ def _wrappable_in(schema: object, places: set[str] | None) -> object:
     return schema | {"properties": properties}
 
 
+_BY_NAME: Final = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+"""What holds schemas by names that may be words of schemas themselves."""
+_DATA: Final = ("default", "examples")
+
+
 def _wrappable(schema: object) -> object:
     if isinstance(schema, list):
         return [_wrappable(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {name: _wrappable(inner) for name, inner in schema.items()}
+    if "enum" in schema or "const" in schema:
+        return {"anyOf": [schema, {"type": "object"}]}
+    made = {word: _wrappable_at(word, inner) for word, inner in schema.items()}
     kinds = schema.get("type")
-    named = kinds if isinstance(kinds, list) else [kinds]
+    # Under words that we do not know anything may stand.
+    named = [k for k in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(k, str)]
     if not {"string", "number", "integer"}.isdisjoint(named) and "object" not in named:
         made["type"] = [*named, "object"]
     return made
 
 
+def _wrappable_at(word: str, inner: object) -> object:
+    if word in _DATA:
+        return inner
+    if word in _BY_NAME and isinstance(inner, dict):
+        return {name: _wrappable(schema) for name, schema in inner.items()}
+    return _wrappable(inner)
+
+
 def _result_of(declared: Declared) -> JsonSchema:
     """What a result holds: the outputs, or the error in their place; of a span created before
     its end also what its inputs and metadata have gained since, and the tokens."""
-    outputs = declared.outputs["properties"]
-    assert isinstance(outputs, dict)
-    late = {"inputs": declared.inputs, "metadata": {"type": "object"}, "token_usage": _TOKEN_USAGE}
+    outputs = declared.outputs.get("properties")
+    if not isinstance(outputs, dict):
+        outputs = {}
+    inputs = optional(declared.inputs)
+    late = {"inputs": inputs, "metadata": {"type": "object"}, "token_usage": _TOKEN_USAGE}
     return {**_FAILURE, **outputs, **late}

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 
 import orjson
@@ -21,7 +22,7 @@ from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.receipt import Entry
 from prefactor_otel.termination import terminate_of
-from prefactor_otel.wire import RunRecord, bulk_item, shrunk
+from prefactor_otel.wire import RunRecord, bulk_item, plainer, shrunk
 
 INITIAL_BACKOFF: Final = 0.5
 MAX_BACKOFF: Final = 30.0
@@ -195,6 +196,11 @@ class Sender:
         path = "register" if item.operation is Operation.REGISTER else "start"
         answer, details = await self._call(client, entry, path)
         if answer.verdict is Verdict.NEVER and item.operation is Operation.REGISTER:
+            plain = plainer(item, answer.fields)
+            if plain is not None:
+                self._warn_plainer(answer)
+                self._outbox.replace(entry, plain)
+                return await self._open_run(client, entry)
             self._refuse_run(entry, answer)
             return Answer(Verdict.DONE)
         if answer.verdict is Verdict.DONE and item.operation is Operation.REGISTER:
@@ -256,11 +262,21 @@ class Sender:
                 return Answer(Verdict.DONE), {}  # it has that state already
             if answer.verdict in (Verdict.APART, Verdict.SMALLER):
                 is_prefactors = getattr(error, "code", None) is not None
-                answer = Answer(Verdict.NEVER if is_prefactors else Verdict.LATER, answer.reason)
+                verdict = Verdict.NEVER if is_prefactors else Verdict.LATER
+                answer = replace(answer, verdict=verdict)
             return answer, {}
         self._heed(entry, reply)
         details = reply.get("details")
         return Answer(Verdict.DONE), details if isinstance(details, dict) else {}
+
+    def _warn_plainer(self, answer: Answer) -> None:
+        self._ledger.trouble(f"span types refused: {answer.reason}")
+        self._log.warn(
+            "span_types",
+            f"Prefactor refused what span types of this run declare ({answer.reason}); they are "
+            "registered without their schemas, titles and templates, and spans are sent. Correct "
+            "span_types and tool_span_types; `prefactor-otel doctor` checks them",
+        )
 
     def _refuse_run(self, entry: Entry, answer: Answer) -> None:
         self.runs[entry.item.run] = None

@@ -36,6 +36,7 @@ from prefactor_otel.mapping import (
 from prefactor_otel.mapping.failure import Status, status_of
 from prefactor_otel.sieve import Sieve, Verdict
 from prefactor_otel.span import Attributes, SpanKey, SpanView, view_of
+from prefactor_otel.span_types import DEFAULT, SpanTypes
 
 VISIBLE_AFTER: Final = 1.0
 """Seconds until an open root or agent span is created: early enough to watch, late enough to
@@ -50,7 +51,7 @@ the tokens, so creating them before their end is the last resort. The same goes 
 only at their end what they are."""
 
 CALLS: Final = (SpanType.LLM, SpanType.TOOL)
-_PERHAPS_AGENTS: Final = (SpanType.AGENT.schema_name, SpanType.CHAIN.schema_name)
+_PERHAPS_AGENTS: Final = (SpanType.AGENT, SpanType.CHAIN)
 """What spans become that are agents, or are wrapped around one."""
 
 MAX_OPEN: Final = 50_000
@@ -113,6 +114,7 @@ class SpanTree:
     parent_timeout: float
     notes_parked: bool = False
     sieve: Sieve | None = None
+    types: SpanTypes = DEFAULT
     counts: Counts = field(default_factory=Counts)
     starts_known: bool = False
     _lineage: Lineage = field(default_factory=Lineage)
@@ -197,7 +199,7 @@ class SpanTree:
             return self._leave_out(view, key)
         span = self._counted(view, key, self._mapped(view))
         self._count_root(view, span.status)
-        if span.schema_name in _PERHAPS_AGENTS:
+        if span.kind in _PERHAPS_AGENTS:
             agent = _agent_in(view.attributes, view.name)
             if agent is not None:
                 self._lineage.is_agent(key, agent)
@@ -257,7 +259,8 @@ class SpanTree:
         except Exception:  # a span that cannot be mapped still goes out
             self.counts.unmappable += 1
             span = bare_span(view)
-        return discreet(span, self.capture)
+        # Before masks have changed the name of a tool.
+        return discreet(self.types.named(span, view), self.capture)
 
     def _below(self, view: SpanView) -> Below:
         child = self._lineage.only_child(view.key)

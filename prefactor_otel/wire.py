@@ -1,6 +1,10 @@
-"""How items become the members of a bulk request (API contract, bulk)."""
+"""How items become the members of a bulk request (API contract, bulk), and what is left of those
+that are refused."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import orjson
 
@@ -39,6 +43,31 @@ def shrunk(item: Item, max_bytes: int) -> Item:
     """The item with its largest fields cut until its body takes at most ``max_bytes``."""
     body = hygiene.fitted(b"{" + item.body + b"}", max_bytes)[1:-1]
     return Item(item.run, item.operation, item.key, body, item.span, item.parent, item.ends_span)
+
+
+_TYPES: Final = re.compile(r"(agent_schema_version\.)?span_type_schemas(\.(?P<number>\d+)\b.*)?")
+_DECLARATION: Final = "agent_schema_version"
+_PLAIN: Final = "-plain"
+_KEPT: Final = ("name", "data_risk")
+
+
+def plainer(item: Item, refused: Sequence[str]) -> Item | None:
+    """The registration without schemas and texts of the span types that are among the ``refused``
+    fields; of all types, where the API does not say which. None where it is about something else,
+    or has been refused in this form too."""
+    found = [match for match in map(_TYPES.fullmatch, refused) if match is not None]
+    if item.key.endswith(_PLAIN) or not (found or _DECLARATION in refused):
+        return None
+    content = orjson.loads(b"{" + item.body + b"}")
+    version = content[_DECLARATION]
+    types = version["span_type_schemas"]
+    numbers = {int(match["number"]) for match in found if match["number"]}
+    for number in numbers or range(len(types)):
+        if number < len(types):
+            kept = {word: types[number][word] for word in _KEPT if word in types[number]}
+            types[number] = kept | {"params_schema": {"type": "object"}}
+    version["external_identifier"] += _PLAIN  # other content is another version
+    return item._replace(key=item.key + _PLAIN, body=orjson.dumps(content)[1:-1])
 
 
 def bulk_item(record: RunRecord, item: Item, parent: SpanRef | None) -> bytes:

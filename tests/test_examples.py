@@ -120,6 +120,16 @@ def test_kill_switch(api: DevServer) -> None:
     assert "was terminated on the platform" in said.stderr
 
 
+def test_filter_and_types(api: DevServer) -> None:
+    assert run_example(api, sys.executable, str(EXAMPLES / "filter_and_types.py")) == ""
+    below = {"outbox": "postmaster", "release the mail": "outbox", "send_email": "outbox"}
+    assert tree(api) == {"postmaster": None} | below
+    assert {row["schema_name"].partition(":")[0] for row in api.spans()} == {"langchain"}
+    told = {row["payload"]["name"]: (row["schema_name"], row["summary"]) for row in api.spans()}
+    assert told["release the mail"] == ("langchain:approval", "release the mail by ada")
+    assert told["send_email"] == ("langchain:tool:send_email", "to anna@example.com: Your table")
+
+
 def test_http_client(api: DevServer) -> None:
     said = run_example(api, sys.executable, str(EXAMPLES / "http_client.py"))
     assert said.strip().endswith("is complete")

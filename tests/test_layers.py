@@ -47,6 +47,7 @@ ORDER = [
     "mapping.layout",
     "mapping",
     "sieve",
+    "span_types",
     "config",
     "discretion",
     "schemas",

@@ -22,7 +22,7 @@ from prefactor_otel.cli.tree import digest, run_tree
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.credential import read_token
 from prefactor_otel.errors import PrefactorConfigError
-from prefactor_otel.schemas import schema_version
+from prefactor_otel.run import schema_of
 from prefactor_otel.version import PACKAGE, __version__
 
 Outcome = Literal["ok", "failed"]
@@ -31,6 +31,14 @@ PIECE: Final = 6
 """So many characters of a token in a row tell something about it."""
 
 TROUBLE: Final = "The API has trouble of its own; try again in a minute."
+_IDS: Final = (
+    "With an account token set PREFACTOR_AGENT_ID and PREFACTOR_ENVIRONMENT_ID; "
+    "with a deployment token leave both unset."
+)
+_SCHEMAS: Final = (
+    "Correct what PREFACTOR_SPAN_TYPES, PREFACTOR_TOOL_SPAN_TYPES or PREFACTOR_QUALITY_SCHEMAS "
+    "declare: a template that is not Liquid, most often."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +159,7 @@ async def _register(client: PrefactorHttpClient, config: Config) -> Check:
     try:
         instance = await client.agent_instances.register(
             agent_version={"name": NAME, "external_identifier": VERSION},
-            agent_schema_version=schema_version(),
+            agent_schema_version=schema_of(config),
             agent_id=config.agent_id,
             environment_id=config.environment_id,
             update_current_version=False,
@@ -166,10 +174,7 @@ async def _register(client: PrefactorHttpClient, config: Config) -> Check:
             "failed",
             f"a run cannot be registered (HTTP {error.status_code} {error.code}"
             + (f": {fields})" if fields else ")"),
-            TROUBLE
-            if error.retryable
-            else "With an account token set PREFACTOR_AGENT_ID and PREFACTOR_ENVIRONMENT_ID; "
-            "with a deployment token leave both unset.",
+            TROUBLE if error.retryable else _SCHEMAS if "agent_schema_version" in fields else _IDS,
         )
     except Exception as error:
         return Check(

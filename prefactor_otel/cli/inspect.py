@@ -14,10 +14,12 @@ from rich.tree import Tree
 from prefactor_otel.cli.spanfile import FORMATS, read_spans
 from prefactor_otel.cli.tree import Row, add_spans
 from prefactor_otel.cli.why import uses_of
-from prefactor_otel.config import load_config
+from prefactor_otel.config import load_config, types_of
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.intake import capture_of
 from prefactor_otel.items import Item, SpanRef
+from prefactor_otel.mapping import span_type
+from prefactor_otel.sieve import sieve_of
 from prefactor_otel.span import SpanView
 from prefactor_otel.tree import SpanTree
 
@@ -60,7 +62,12 @@ def agent_spans(views: list[SpanView]) -> list[Row]:
     """What would be sent for spans that arrive in this order, as rows like those of the API."""
     config = load_config()
     tree = SpanTree(
-        "inspected", capture_of(config), max_item_bytes=config.max_request_bytes, parent_timeout=0.0
+        "inspected",
+        capture_of(config),
+        max_item_bytes=config.max_request_bytes,
+        parent_timeout=0.0,
+        sieve=sieve_of(config.span_filter, lambda text: None),  # a variable holds no function
+        types=types_of(config),
     )
     ended = [item for view in views for item in tree.end(view, 0.0)]
     return [_row(item) for item in [*ended, *tree.close(0)]]
@@ -77,11 +84,13 @@ def _id(ref: SpanRef | None) -> str | None:
 
 def _explained(rows: list[Row], views: list[SpanView]) -> list[Row]:
     """The rows with a ``why``: a line for each place in the payload."""
+    types = types_of(load_config())
     known = {(view.key.trace_hex, view.key.span_hex): view for view in views}
 
     def lines(payload: dict[str, Any], schema_name: str) -> list[str]:
         view = known[payload["trace_id"], payload["span_id"]]
-        return [str(use) for use in uses_of(view, schema_name, payload)]
+        kind = types.kind_of(schema_name) or span_type(view.attributes, view.name)
+        return [str(use) for use in uses_of(view, kind, payload)]
 
     return [{**row, "why": lines(row["payload"], row["schema_name"])} for row in rows]
 

@@ -15,7 +15,6 @@ from prefactor_otel.span import SpanView
 
 Payload = Mapping[str, Any]
 
-_TYPES: Final = {span_type.schema_name: span_type for span_type in SpanType}
 _SINGLE: Final = {
     **{key: f"token_usage.{name}" for name, known in keys.TOKENS.items() for key in known},
     **dict.fromkeys(keys.USAGE_HOLDERS, "token_usage"),
@@ -61,9 +60,8 @@ class _Watched(Content):
         return value
 
 
-def uses_of(view: SpanView, schema_name: str, payload: Payload) -> list[Use]:
+def uses_of(view: SpanView, kind: SpanType, payload: Payload) -> list[Use]:
     """Where the attributes of a span went, each in one place, and the events that are shown."""
-    kind = _TYPES[schema_name]
     content, readers = _Watched(view), dict[Slot, str]()
     for dialect in DIALECTS:
         dialect.read(content, kind)

@@ -28,6 +28,7 @@ from prefactor_otel.mapping.content import EVENTS, Content
 from prefactor_otel.mapping.failure import Status, error_of, status_of
 from prefactor_otel.mapping.kind import (
     NOTHING,
+    TYPE_KEY,
     Below,
     SpanType,
     agent_in,
@@ -48,6 +49,7 @@ from prefactor_otel.span import LAST_NS, Event, SpanView, snapshot
 
 __all__ = [
     "NOTHING",
+    "TYPE_KEY",
     "AgentSpan",
     "Below",
     "Capture",
@@ -122,6 +124,7 @@ class Capture:
 class AgentSpan(NamedTuple):
     """An agent span as the API takes it, before its ids. Timestamps are ISO 8601, UTC."""
 
+    kind: SpanType
     schema_name: str
     status: Status
     payload: dict[str, object]
@@ -162,6 +165,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     if view.parent is not None and view.parent_is_remote:
         payload["parent_span_id"] = view.parent.span_hex
     return AgentSpan(
+        kind,
         kind.schema_name,
         status,
         payload,
@@ -235,6 +239,7 @@ def bare_span(view: SpanView) -> AgentSpan:
         "metadata": {"repaired": [*_repaired(view), str(Repair.UNMAPPABLE)]},
     }
     return AgentSpan(
+        kind=SpanType.SPAN,
         schema_name=SpanType.SPAN.schema_name,
         status=status_of(view),
         payload=payload,

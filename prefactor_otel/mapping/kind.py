@@ -13,6 +13,8 @@ from prefactor_otel.semconv.logfire import TEMPLATE
 from prefactor_otel.span import Attributes
 
 SCHEMA_PREFIX: Final = "otel"
+TYPE_KEY: Final = "prefactor.span_type"
+"""The attribute by which a span says that it is of a type of the application's own."""
 
 
 class SpanType(StrEnum):
@@ -294,7 +296,7 @@ def says_what_it_is(attributes: Attributes) -> bool:
     return not attributes.keys().isdisjoint(_AI_OPINIONS)
 
 
-_AI_OPINIONS: Final = _OPINIONS - {TEMPLATE} | {"mcp.method.name"}
+_AI_OPINIONS: Final = _OPINIONS - {TEMPLATE} | {"mcp.method.name", TYPE_KEY}
 _WRITES_LATE: Final = "openinference.instrumentation."
 
 

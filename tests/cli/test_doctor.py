@@ -45,6 +45,12 @@ def test_a_healthy_set_up_is_found_healthy(api: DevServer) -> None:
         ({"PREFACTOR_API_URL": "http://127.0.0.1:9"}, "reachability", "PREFACTOR_API_URL"),
         ({"PREFACTOR_API_URL": "http://x.invalid"}, "reachability", "PREFACTOR_API_URL"),
         ({"PREFACTOR_AGENT_ID": "nobody"}, "registration", "PREFACTOR_AGENT_ID"),
+        ({"PREFACTOR_SPAN_TYPES": '{"a": {"titel": ""}}'}, "settings", "must be one of title"),
+        (
+            {"PREFACTOR_SPAN_TYPES": '{"a": {"template": "{% no %}"}}'},
+            "registration",
+            "Correct what PREFACTOR_SPAN_TYPES",
+        ),
     ],
 )
 def test_it_says_what_is_wrong_and_what_to_do(

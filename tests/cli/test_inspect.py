@@ -229,3 +229,18 @@ def test_an_unusable_setting_is_one_line_that_names_it() -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "PREFACTOR_MAX_REQUEST_BYTES" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_it_shows_the_types_that_are_configured() -> None:
+    types = {
+        "PREFACTOR_SPAN_TYPE_PREFIX": "langchain",
+        "PREFACTOR_TOOL_SPAN_TYPES": '{"get_weather": {}}',
+    }
+    done = run_command("inspect", "--why", "--json", str(RECORDED), **types)
+    rows = json.loads(done.stdout)
+    (tool,) = [row for row in rows if row["schema_name"] == "langchain:tool:get_weather"]
+    assert "inputs ← gen_ai.tool.call.arguments (genai)" in tool["why"]
+    assert {row["schema_name"] for row in rows if row is not tool} == {
+        "langchain:agent",
+        "langchain:llm",
+    }

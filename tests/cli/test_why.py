@@ -8,6 +8,7 @@ import pytest
 
 from prefactor_otel.cli.inspect import agent_spans
 from prefactor_otel.cli.why import METADATA, NOT_SENT, Use, uses_of
+from prefactor_otel.mapping import SpanType
 from prefactor_otel.span import SpanView
 from tests.cli.command import run_command
 from tests.recorded import FOLDER, NAMES, recorded
@@ -18,7 +19,7 @@ WITH_TOOL = FOLDER / "openai__openinference_openai__chat_tool_ok.json"
 def explained(name: str) -> list[tuple[SpanView, dict[str, Any], list[Use]]]:
     views = {view.key.span_hex: view for view in recorded(name).views}
     return [
-        (view, row["payload"], uses_of(view, row["schema_name"], row["payload"]))
+        (view, row["payload"], uses_of(view, SpanType(row["schema_name"][5:]), row["payload"]))
         for row in agent_spans(list(recorded(name).views))
         for view in [views[row["payload"]["span_id"]]]
     ]

@@ -91,7 +91,7 @@ def test_a_span_over_which_the_server_fails_holds_up_no_other() -> None:
 
 
 def test_a_server_that_fails_over_everything_loses_nothing() -> None:
-    left = [FAILURE] * 12
+    left = [FAILURE] * 6
     with odd(lambda _: left.pop() if left else None) as api:
         processor = emit(api.url, [f"step {n}" for n in range(30)])
         assert processor.force_flush(60_000)

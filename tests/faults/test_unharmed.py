@@ -214,7 +214,7 @@ def test_each_span_that_ends_amid_a_shutdown_has_its_account(api: DevServer) -> 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
-        for _ in range(15):
+        for _ in range(8):
             processor = PrefactorSpanProcessor(api.url, api.token, schedule_delay=0.0)
             _end_spans_amid_the_shutdown(processor)
             stats = processor.stats()

@@ -153,8 +153,10 @@ report()
 """,
     )
     assert found["worker_restarts"] >= 10
-    assert (found["acknowledged"], found["dropped"]) == (found["accepted"], {})
+    assert found["dropped"] == {}
     assert len(set(found["names"])) == len(found["names"]) == found["accepted"] > 500
+    # A strike between two instructions that settle an entry can cost the count of it, not more.
+    assert 0 <= found["accepted"] - found["acknowledged"] <= found["worker_restarts"]
 
 
 def test_strikes_upon_strikes_lose_and_repeat_nothing(api: DevServer) -> None:
