@@ -41,7 +41,8 @@ from prefactor_otel.termination import OnTerminate, usable_reaction
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
 
-_CREDENTIALS = re.compile(r"//.*@")
+_CREDENTIALS: Final = re.compile(r"//.*@")
+_QUERY: Final = re.compile(r"[?#].*", re.DOTALL)
 
 _LONGEST_SHOWN: Final = 200
 """Characters of a value that a message quotes: a schema may have thousands."""
@@ -56,6 +57,7 @@ T = TypeVar("T")
 
 def _usable_url(url: str) -> str:
     parts = urlsplit(url)
+    _ = parts.port  # raises ValueError where it is none
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be a URL such as https://app.prefactorai.com")
     if parts.username or parts.password:
@@ -96,6 +98,8 @@ def _schemas(given: object) -> tuple[dict[str, object], ...]:
 def _masks(given: object) -> tuple[Mask, ...]:
     if isinstance(given, str):
         given = [name.strip() for name in given.split(",") if name.strip()]
+        if not given:
+            raise ValueError("must name a mask; leave it out for none")
     made = given if isinstance(given, (list, tuple)) else [given]
     return tuple(_mask(each) for each in made)
 
@@ -475,7 +479,8 @@ def _shown(option: str, value: object) -> str:
         return f" {text[:_LONGEST_SHOWN]}{'…' if len(text) > _LONGEST_SHOWN else ''}"
     if "." not in value and ":" not in value:
         return " this text (not shown, for it looks like a token)"
-    return f" {_CREDENTIALS.sub('//[credentials]@', value)!r}"
+    shown = _QUERY.sub("?[query]", _CREDENTIALS.sub("//[credentials]@", value))
+    return f" {shown!r}"
 
 
 def option_rows() -> list[tuple[str, str, str, str, str]]:

@@ -58,7 +58,7 @@ MAX_REGISTRATIONS: Final = 64
 def capture_of(config: Config, log: QuietLog | None = None) -> Capture:
     """What these settings let out of the process; a mask that raises is told to the log."""
 
-    def warn(error: type[Exception]) -> None:
+    def warn(error: type[BaseException]) -> None:
         if log is not None:
             log.warn("mask", f"A mask raised {error.__name__}: such values are left out")
 
@@ -364,6 +364,9 @@ class Intake:
         try:
             self.resource = self.resource or span.resource.attributes
             view = ended(view_of(span))
+            if view.key in self._cut_off:  # its run has ended, and it has a record there
+                self._ledger.drop(DropReason.DUPLICATE, 1)
+                return []
             session = session_in(view.attributes) if self._router.knows_sessions else None
             run = self._router.ended(view.key, is_root=view.is_local_root, session=session)
             self._touch(run, now)

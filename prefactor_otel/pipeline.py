@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 from weakref import WeakMethod
 
 from opentelemetry import trace
@@ -38,6 +38,9 @@ drains before its shutdown makes such a row, and does not say so."""
 
 _DISK_WAIT: Final = 1.0
 """Seconds that ``export`` waits for the disk on an event loop, at most."""
+
+_TRUE: Final = ("1", "true", "t", "yes", "y", "on")
+"""What pydantic takes for true."""
 
 _forks = 0
 """How often this process has been forked off since the import. Only a count is touched in the
@@ -71,6 +74,7 @@ class Pipeline:
     ) -> None:
         self._config = _settings(api_url, api_token, options)
         self._off = Ledger()
+        self._off_as: Literal["off", "closed"] = "off"
         self._never = threading.Event()
         self._locks: dict[int, threading.RLock] = {}
         self._resource: Attributes | None = None
@@ -259,7 +263,7 @@ class Pipeline:
         worker = self._current()
         if worker is not None:
             return worker.stats()
-        return self._off.snapshot(state="off")
+        return self._off.snapshot(state=self._off_as)
 
     @property
     def capacity(self) -> int:
@@ -287,11 +291,14 @@ class Pipeline:
     def _begin_anew(self, config: Config) -> None:
         self._not_waiting = 0
         self._waited = _Waited()
-        self._worker = Worker(config)
-        if self._resource is not None:
-            self._worker.bind(self._resource)
+        if self._worker is not None and self._worker.is_closing:
+            self._worker, self._off, self._off_as = None, Ledger(), "closed"
+        else:
+            self._worker = Worker(config)
+            if self._resource is not None:
+                self._worker.bind(self._resource)
+            exits.watch(self)
         self._forks = _forks
-        exits.watch(self)
 
     def _lock(self) -> "threading.RLock":
         """This process's lock. One that was inherited by a fork may be held for ever by a thread
@@ -308,8 +315,8 @@ class Pipeline:
         )
 
     def _lose(self, spans: int) -> None:
-        self._off.accept(spans)
-        self._off.drop(DropReason.NOT_CONFIGURED, spans)
+        is_off = self._off_as == "off"
+        self._off.refuse(DropReason.NOT_CONFIGURED if is_off else DropReason.AFTER_SHUTDOWN, spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +352,7 @@ def _settings(
 
 
 def _strict_by_environment() -> bool:
-    return os.environ.get(variable_of("strict"), "").lower() in ("1", "true", "yes", "on")
+    return os.environ.get(variable_of("strict"), "").lower() in _TRUE
 
 
 def _runs_event_loop() -> bool:

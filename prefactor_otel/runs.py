@@ -7,7 +7,8 @@ The run is a value in OpenTelemetry's context, so it goes where that goes: into 
 import asyncio
 import inspect
 import secrets
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Protocol, Self, TypeVar, cast
@@ -19,6 +20,7 @@ from opentelemetry.context import Context
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import Purpose
 from prefactor_otel.errors import PrefactorTerminatedError
+from prefactor_otel.generators import within, within_async
 from prefactor_otel.inbox import Judged, RunClosed, RunOpened, SessionEnded
 from prefactor_otel.run import About
 from prefactor_otel.scope import SESSION_KEYS
@@ -134,6 +136,18 @@ class run:
     ) -> None:
         self.__exit__(kind, error, trace)
 
+    @contextmanager
+    def _opened(self) -> Iterator[Context]:
+        """A run that is as long as the block, and the context in which it is."""
+        agent_run = AgentRun(self._about)
+        agent_run._opened()
+        try:
+            yield context.set_value(_CURRENT, agent_run)
+        except BaseException as error:
+            agent_run._closed(error)
+            raise
+        agent_run._closed(None)
+
     def _again(self) -> Self:
         about = self._about
         return type(self)(
@@ -147,12 +161,10 @@ class run:
         """Make every call of a function a run."""
         wrapper: Any
         if inspect.isasyncgenfunction(function):
+            wrapper = within_async(self._opened, function)
 
-            @wraps(function)
-            async def wrapper(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Any]:
-                with self._again():
-                    async for value in function(*args, **kwargs):
-                        yield value
+        elif inspect.isgeneratorfunction(function):
+            wrapper = within(self._opened, function)
 
         elif inspect.iscoroutinefunction(function):
 
@@ -160,13 +172,6 @@ class run:
             async def wrapper(*args: P.args, **kwargs: P.kwargs) -> Any:
                 with self._again():
                     return await function(*args, **kwargs)
-
-        elif inspect.isgeneratorfunction(function):
-
-            @wraps(function)
-            def wrapper(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
-                with self._again():
-                    return (yield from function(*args, **kwargs))
 
         else:
 

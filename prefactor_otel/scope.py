@@ -91,9 +91,9 @@ class Router:
     def at(self, parent: SpanKey | None, session: str | None, handle: str | None) -> OpenRun | None:
         """The run that a span would start in here, if that is open already. Changes nothing, and
         may be called from any thread."""
-        run = self._explicit(handle)
-        if run is None and session is not None:
-            run = self._by_session.get(session)
+        if handle is not None:  # one that is new, and not open yet, is no other
+            return self._by_handle.get(handle)
+        run = self._by_session.get(session) if session is not None else None
         if run is None and parent is not None:
             run = self._by_span.get(parent) or self._by_trace.get(parent.trace_id)
         return run or self.process

@@ -70,9 +70,10 @@ def usable_filter(given: object) -> SpanFilter:
     if not all(isinstance(name, str) and name.strip().strip(_NOT) for name in names):
         raise ValueError("must hold names of instrumentation scopes")
     found: tuple[str, ...] = tuple(name.strip() for name in names)
-    if len(found) == 1 and found[0] in (ALL, AGENT):
-        return found[0]
-    if {ALL, AGENT} & set(found):
+    words = {name.lower() for name in found} & {ALL, AGENT}
+    if words and len(found) == 1:
+        return words.pop()
+    if words:
         raise ValueError("must not mix all or agent with names of instrumentation scopes")
     return found
 
@@ -116,7 +117,7 @@ def _asking(
     def judge(view: SpanView) -> Verdict:
         try:
             return _kept_if(bool(wants(view)))
-        except Exception as error:
+        except BaseException as error:  # a SystemExit, too, concerns this span alone
             warn(f"span_filter raised {type(error).__name__}; the span is kept")
             return Verdict.KEEP
 

@@ -82,6 +82,7 @@ ORDER = [
     "tree",
     "scope",
     "inbox",
+    "generators",
     "runs",
     "intake",
     "worker",

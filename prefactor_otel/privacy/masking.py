@@ -75,7 +75,7 @@ class Masking:
     """The masks of one exporter, in their order. ``on_error`` gets the type of what they raise."""
 
     masks: tuple[Mask, ...]
-    on_error: Callable[[type[Exception]], None] = lambda error: None
+    on_error: Callable[[type[BaseException]], None] = lambda error: None
 
     def fields(
         self, path: str, values: Mapping[str, object], repairs: Repairs
@@ -171,11 +171,11 @@ class Masking:
                 break
             try:
                 value = mask(path, value)
-            except Exception as error:
+            except BaseException as error:  # a SystemExit, too, concerns this value alone
                 return self._failed(error, repairs)
         return value if isinstance(value, str) else hygiene.plain(value, repairs)
 
-    def _failed(self, error: Exception, repairs: Repairs) -> str:
+    def _failed(self, error: BaseException, repairs: Repairs) -> str:
         repairs.add(Repair.MASK)
         self.on_error(type(error))
         return FAILED

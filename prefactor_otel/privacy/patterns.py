@@ -22,10 +22,13 @@ _PHONE: Final = re.compile(
 _SOME_DIGITS: Final = re.compile(r"\d(?:[ ().\-/]{0,3}\d){6}")
 _DIGITS: Final = re.compile(r"(?<!\d)\d(?:[ \-]?\d){12,}(?!\d)")
 _GROUP: Final = re.compile(r"\d+")
-_JWT: Final = re.compile(r"eyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*){1,3}")
+_JWT: Final = re.compile(
+    # From the beginning of a word on, wherever in it the token begins: each is looked at once.
+    r"(?<![\w-])(?P<before>(?:(?!eyJ)[\w-])*+)eyJ[\w-]{6,}+\.[\w-]++(?:\.[\w-]*+){1,3}"
+)
 _PRIVATE_KEY: Final = re.compile(
-    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----"
-    r"(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|\Z)"
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,40}-----"
+    r"(?s:.*?)(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,40}-----|\Z)"
 )
 _API_KEY: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:"
@@ -38,19 +41,23 @@ _API_KEY: Final = re.compile(
 )
 _AFTER_ITS_NAME: Final = re.compile(
     r"(?i)(?P<name>\b(?:bearer|basic)\s+"
-    r"|\b(?:api[-_ ]?key|access[-_]?token|auth[-_]?token|refresh[-_]?token|client[-_]?secret"
-    r"|secret[-_]?key|authorization)\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?)"
+    r"|(?:api[-_ ]?key|access[-_]?key|access[-_]?token|auth[-_]?token|refresh[-_]?token"
+    r"|client[-_]?secret|secret[-_]?key|authorization)\\?[\"']?\s{0,3}[:=]>?\s{0,3}\\?[\"']?"
+    r"(?:(?:token|digest|apikey|negotiate)\s{1,3})?)"
     r"(?P<secret>[\w.~+/=-]{8,})"
 )
 _NAME_OF_KEY: Final = re.compile(
-    r"(?i)(?:x[-_])?(?:api[-_]?key|apikey|access[-_]?token|auth[-_]?token|refresh[-_]?token"
+    r"(?i)(?:^|\.)(?:[^.]*[-_])?(?:api[-_]?key|access[-_]?token|auth[-_]?token|refresh[-_]?token"
     r"|id[-_]?token|(?:client|app)[-_]?secret|secret[-_]?(?:access[-_]?)?key|private[-_]?key"
-    r"|(?:proxy[-_])?authorization|cookie|set[-_]cookie)"
+    r"|authorization|cookie)(?:\.|$)|(?:^|\.)token(?:\.\d+)?$"
 )
-_NAME_OF_PASSWORD: Final = re.compile(r"(?i)(?:.*[-_])?(?:password|passwd|passphrase|pwd|secret)")
+_NAME_OF_PASSWORD: Final = re.compile(
+    r"(?i)(?:^|\.)[^.]*(?:password|passwd|passphrase|pwd|secret)(?:\.|$)"
+)
+"""In a path: of a value, or of an object that it is in."""
 _IN_URL: Final = re.compile(r"(?<=://)[^\s/:@\"'<>]{0,256}:[^\s/@\"'<>]{1,256}@")
 _ASSIGNED: Final = re.compile(
-    r"(?i)(?P<name>\b(?:password|passwd|passphrase|pwd)\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?)"
+    r"(?i)(?P<name>(?:password|passwd|passphrase|pwd)\\?[\"']?\s{0,3}[:=]>?\s{0,3}\\?[\"']?)"
     r"(?P<secret>[^\s\"'\\,;&]+)"
 )
 _IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b")
@@ -69,7 +76,7 @@ def _replacing(pattern: re.Pattern[str], marker: str, needs: tuple[str, ...] = (
 
 
 def _api_keys(path: str, text: str) -> str:
-    if text and _NAME_OF_KEY.fullmatch(_last_name(path)):
+    if text and _NAME_OF_KEY.search(path):
         return "[api key]"
     shown = _API_KEY.sub("[api key]", text) if len(text) >= 12 else text
     if not _says(shown, "key", "token", "secret", "authorization", "bearer", "basic"):
@@ -78,7 +85,7 @@ def _api_keys(path: str, text: str) -> str:
 
 
 def _passwords(path: str, text: str) -> str:
-    if text and _NAME_OF_PASSWORD.fullmatch(_last_name(path)):
+    if text and _NAME_OF_PASSWORD.search(path):
         return "[password]"
     shown = _IN_URL.sub("[password]@", text) if "://" in text else text
     if not _says(shown, "pass", "pwd"):
@@ -90,12 +97,6 @@ def _says(text: str, *words: str) -> bool:
     """Whether one of these words is in it: much faster than a pattern, and mostly none is."""
     lowered = text.lower()
     return any(word in lowered for word in words)
-
-
-def _last_name(path: str) -> str:
-    """The last name in a path that is no place in a list."""
-    names = path.rsplit(".", 2)
-    return names[-2] if names[-1].isdecimal() and len(names) > 1 else names[-1]
 
 
 def _phones(_path: str, text: str) -> str:
@@ -169,7 +170,7 @@ def _without_address(found: re.Match[str]) -> str:
 
 NAMED: Final[dict[str, NamedMask]] = {
     "private_keys": _replacing(_PRIVATE_KEY, "[private key]", ("PRIVATE KEY",)),
-    "jwt": _replacing(_JWT, "[jwt]", ("eyJ",)),
+    "jwt": _replacing(_JWT, r"\g<before>[jwt]", ("eyJ",)),
     "api_keys": _api_keys,
     "passwords": _passwords,
     "emails": _replacing(_EMAIL, "[email]", ("@", "%40")),

@@ -187,7 +187,7 @@ def test_a_mask_sees_where_a_text_stands() -> None:
 
 
 def test_a_mask_that_raises_costs_that_value_alone() -> None:
-    told: list[type[Exception]] = []
+    told: list[type[BaseException]] = []
     repairs: Repairs = set()
 
     def picky(path: str, text: str) -> object:
