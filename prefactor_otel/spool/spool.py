@@ -1,6 +1,8 @@
 """A process's spool from its opening to its end: its own file, and those that it adopts."""
 
+import time
 from pathlib import Path
+from typing import Final
 
 from prefactor_otel.ledger import Ledger, QuietLog, logger
 from prefactor_otel.outbox import Outbox
@@ -9,6 +11,9 @@ from prefactor_otel.spool.file import is_safe_here
 from prefactor_otel.spool.identity import Identity
 from prefactor_otel.spool.own import OwnFile
 from prefactor_otel.wire import RunRecord
+
+_OWN_FIRST: Final = 1.0
+"""Seconds from the start during which the process's own spans keep others' from being looked for."""
 
 
 class Spool:
@@ -30,6 +35,7 @@ class Spool:
         self._identity = identity
         self._outbox = outbox
         self._ledger = ledger
+        self._born = time.monotonic()
         self._file: OwnFile | None = None
         self._adoption: Adoption | None = Adoption(
             path, identity, outbox, runs, ledger, log, max_bytes=max_bytes, max_age=max_age
@@ -59,7 +65,10 @@ class Spool:
 
     def look_around(self) -> None:
         """Take up what dead processes have left, a little at a time, while there is a disk."""
-        if self._adoption is not None and self._outbox.is_durable:
+        if self._adoption is None or not self._outbox.is_durable:
+            return
+        own = len(self._outbox) - self._outbox.adopted
+        if not own or time.monotonic() - self._born > _OWN_FIRST:
             self._adoption.step()
 
     def stop_adopting(self) -> None:
