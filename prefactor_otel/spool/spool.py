@@ -36,6 +36,7 @@ class Spool:
         self._outbox = outbox
         self._ledger = ledger
         self._born = time.monotonic()
+        self._has_looked = False
         self._file: OwnFile | None = None
         self._adoption: Adoption | None = Adoption(
             path, identity, outbox, runs, ledger, log, max_bytes=max_bytes, max_age=max_age
@@ -65,14 +66,19 @@ class Spool:
 
     def look_around(self) -> None:
         """Take up what dead processes have left, a little at a time, while there is a disk."""
-        if self._adoption is None or not self._outbox.is_durable:
-            return
         own = len(self._outbox) - self._outbox.adopted
         if not own or time.monotonic() - self._born > _OWN_FIRST:
+            self._look()
+
+    def _look(self) -> None:
+        if self._adoption is not None and self._outbox.is_durable:
+            self._has_looked = True
             self._adoption.step()
 
     def stop_adopting(self) -> None:
         """From now on only what is in the outbox already is sent."""
+        if not self._has_looked:  # else processes that end soon would leave all to others
+            self._look()
         if self._adoption is not None:
             self._adoption.closing = True
 
