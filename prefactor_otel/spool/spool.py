@@ -13,7 +13,7 @@ from prefactor_otel.spool.own import OwnFile
 from prefactor_otel.wire import RunRecord
 
 _OWN_FIRST: Final = 1.0
-"""Seconds from the start during which the process's own spans keep others' from being looked for."""
+"""Seconds from the start during which the process's own spans go before those of the dead."""
 
 
 class Spool:
