@@ -188,15 +188,23 @@ def test_a_span_that_turns_out_to_be_ai_at_its_end_is_sent() -> None:
     assert api.parent_name("root") is None
 
 
-def test_a_function_that_raises_keeps_the_span_and_says_nothing_of_it() -> None:
+@pytest.mark.parametrize("word", ["AGENT", " Agent ", ["AGENT"]])
+def test_the_word_agent_may_be_written_in_any_case(word: SpanFilter) -> None:
+    assert usable_filter(word) == "agent"
+
+
+@pytest.mark.parametrize("error", [KeyError, SystemExit, KeyboardInterrupt])
+def test_a_function_that_raises_keeps_the_span_and_says_nothing_of_it(
+    error: type[BaseException],
+) -> None:
     def broken(view: SpanView) -> bool:
-        raise KeyError(view.name)
+        raise error(view.name)
 
     said: list[str] = []
     tree, api = filtering(broken, said.append), Api()
     api.take(tree.end(finish(begin("a secret")), 0.0))
     assert len(api.ended) == 1
-    assert said == ["span_filter raised KeyError; the span is kept"]
+    assert said == [f"span_filter raised {error.__name__}; the span is kept"]
 
 
 def test_the_calls_of_a_model_count_where_the_one_that_counted_is_left_out() -> None:

@@ -133,6 +133,9 @@ def test_a_run_of_which_nothing_comes_any_more_is_closed_and_counted(api: DevSer
     assert service.processor.stats().idle_runs == 1
     root.end()
     service.provider.shutdown()
+    assert [row["status"] for row in api.spans()] == ["cancelled"]
+    assert len(api.instances()) == 1
+    assert service.processor.stats().dropped == {"duplicate": 1}
 
 
 def test_a_thousand_traces_at_once_keep_their_spans_apart(

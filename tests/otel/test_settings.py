@@ -83,7 +83,7 @@ def test_capture_can_be_switched_off_by_variable(
     [
         ("api_url", "app.prefactorai.com"),
         ("api_url", "ftp://host"),
-        ("api_url", "https://host/?to=here"),
+        ("api_url", "https://host:99999"),
         ("shutdown_timeout", "soon"),
         ("shutdown_timeout", "-1"),
         ("export_timeout", "inf"),
@@ -91,6 +91,7 @@ def test_capture_can_be_switched_off_by_variable(
         ("max_batch_size", "0"),
         ("purpose", "fun"),
         ("capture_inputs", "perhaps"),
+        ("mask", ","),
     ],
 )
 def test_a_wrong_value_names_option_value_and_variable(option: str, value: str) -> None:
@@ -136,10 +137,11 @@ def test_without_a_token_one_line_says_what_to_set_and_everything_stays_off(
     assert (exporter.stats().state, exporter.stats().dropped) == ("off", {"not_configured": 1})
 
 
-def test_strict_raises_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("word", ["true", "1", "Yes", "y", "t", "on"])
+def test_strict_raises_in_its_place(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     with pytest.raises(PrefactorConfigError, match="PREFACTOR_API_TOKEN"):
         PrefactorSpanProcessor(strict=True)
-    monkeypatch.setenv("PREFACTOR_STRICT", "true")
+    monkeypatch.setenv("PREFACTOR_STRICT", word)
     with pytest.raises(PrefactorConfigError, match="PREFACTOR_API_TOKEN"):
         PrefactorSpanProcessor()
 
@@ -165,7 +167,15 @@ def test_every_option_can_be_passed_by_keyword_and_has_its_sentence() -> None:
         assert default
 
 
-@pytest.mark.parametrize("url", [TOKEN, "https://user:hidden-word@host", "//user:hidden-word@host"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        TOKEN,
+        "https://user:hidden-word@host",
+        "//user:hidden-word@host",
+        "https://host/?key=hidden-word",
+    ],
+)
 def test_a_secret_in_the_place_of_the_url_is_not_quoted(
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -89,6 +89,16 @@ def test_while_no_run_is_open_nobody_is_asked(api: DevServer) -> None:
         )
 
 
+def test_a_run_that_is_opened_afterwards_is_not_stopped(api: DevServer) -> None:
+    with service(api, on_terminate="raise") as agent:
+        api.terminate(only_run(api), "enough")
+        assert agent.processor.terminated.wait(SOON)
+        for number in range(20):
+            with prefactor_otel.run(f"fresh {number}"):
+                agent.tracer.start_span("goes on").end()
+    assert len(api.spans()) == 20
+
+
 def test_later_spans_are_not_sent_and_counted_and_earlier_ones_are(api: DevServer) -> None:
     with service(api) as agent:
         early = agent.tracer.start_span("early", attributes=STEP)

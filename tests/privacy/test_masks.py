@@ -32,6 +32,12 @@ FOUND = [
     ("api_keys", "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "[api key]"),
     ("api_keys", "Authorization: Bearer abc.def-ghi", "Authorization: Bearer [api key]"),
     ("api_keys", "https://host/?api_key=hunter2hunter2&x=1", "https://host/?api_key=[api key]&x=1"),
+    ("api_keys", "OPENAI_API_KEY=hunter2hunter2", "OPENAI_API_KEY=[api key]"),
+    ("api_keys", "AWS_SECRET_ACCESS_KEY: hunter2hunter2", "AWS_SECRET_ACCESS_KEY: [api key]"),
+    ("api_keys", "Authorization: Token hunter2hunter2", "Authorization: Token [api key]"),
+    ("passwords", "export DB_PASSWORD=hunter2", "export DB_PASSWORD=[password]"),
+    ("passwords", "MYSQL_PWD='hunter2'", "MYSQL_PWD='[password]'"),
+    ("passwords", "password => hunter2", "password => [password]"),
     ("jwt", "t=eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJSMe;", "t=[jwt];"),
     ("passwords", "postgres://anna:hunter2@db.example/x", "postgres://[password]@db.example/x"),
     ("passwords", "password = hunter2, x", "password = [password], x"),
@@ -82,10 +88,20 @@ def test_every_mask_leaves_its_own_marker(name: str) -> None:
         assert NAMED[name]("inputs.input", once) == once
 
 
-@pytest.mark.parametrize("path", ["inputs.api_key", "metadata.http.request.header.authorization.0"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "inputs.api_key",
+        "inputs.OPENAI_API_KEY",
+        "inputs.token",
+        "inputs.api_key.value",
+        "metadata.http.request.header.authorization.0",
+    ],
+)
 def test_what_is_named_as_a_key_is_one_whatever_it_looks_like(path: str) -> None:
     assert NAMED["api_keys"](path, "hunter2") == "[api key]"
     assert NAMED["passwords"]("inputs.db_password", "hunter2") == "[password]"
+    assert NAMED["passwords"]("inputs.userPassword.value", "hunter2") == "[password]"
     assert NAMED["api_keys"]("inputs.max_tokens", "hunter2") == "hunter2"
 
 
@@ -98,6 +114,8 @@ def test_what_is_named_as_a_key_is_one_whatever_it_looks_like(path: str) -> None
         "1 ",
         "4 ",
         "eyJa.",
+        "eyJ",
+        "eyJaaaaaa",
         "0 ",
         "A1",
         "AA00",
@@ -199,6 +217,19 @@ def test_a_mask_that_raises_costs_that_value_alone() -> None:
     assert shown == {"a": FAILED, "b": "b"}
     assert (told, repairs) == ([ValueError], {Repair.MASK})
     assert Masking((picky,)).value("inputs", {"canary": 1}, repairs) == {FAILED: 1}
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_a_mask_that_would_end_the_process_costs_that_value_alone(
+    error: type[BaseException],
+) -> None:
+    def ending(path: str, text: str) -> object:
+        raise error(text)
+
+    told: list[type[BaseException]] = []
+    shown = Masking((ending,), told.append).value("inputs", ["x", 1, "y"], set())
+    assert shown == [FAILED, 1, FAILED]
+    assert told == [error, error]
 
 
 def test_nothing_nests_so_deep_that_it_passes() -> None:

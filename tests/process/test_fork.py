@@ -52,6 +52,30 @@ def test_four_forked_children_and_their_parent_deliver_each_span_once(
     assert counts == [20, 25, 25, 25, 25]
 
 
+AFTER_SHUTDOWN = """
+import os
+import threading
+import prefactor_otel
+
+provider = prefactor_otel.TracerProvider(span_processors=[prefactor_otel.PrefactorSpanProcessor()])
+provider.get_tracer("agent").start_span("parent").end()
+provider.shutdown()
+pid = os.fork()
+if pid == 0:
+    with prefactor_otel.run("later"):
+        prefactor_otel.raise_if_terminated()
+        provider.get_tracer("agent").start_span("later").end()
+    os._exit(len(threading.enumerate()) - 1)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+"""
+
+
+def test_what_was_shut_down_before_the_fork_stays_so_in_the_child(api: DevServer) -> None:
+    ended = run_script(AFTER_SHUTDOWN, localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert [run["status"] for run in api.instances()] == ["complete"]
+
+
 SCOPED = FORK.replace("DOOR", "PrefactorSpanProcessor(run_scope='trace')").replace(
     "for number in range(25)", "for number in range(5)"
 )
