@@ -56,13 +56,12 @@ class CallCounter:
         return key in self._below
 
     def counted_before(
-        self, view: SpanView, span: AgentSpan, ancestors: Iterable[SpanKey]
+        self, view: SpanView, call: Call | None, ancestors: Iterable[SpanKey]
     ) -> tuple[SpanKey, ...]:
         """The counted calls that have told what this span tells again: under it, above it (if
         that came first), or of the same response."""
-        if span.payload["token_usage"] is None:
+        if call is None:
             return ()
-        call = _call_of(view, span)
         below = self._below.get(view.key, ())
         same = tuple(key for key in below if _is_same(call, self._counted.get(key)))
         if same:
@@ -86,16 +85,15 @@ class CallCounter:
         """Another span counts in place of this one."""
         self._counted.pop(other, None)
 
-    def ended(self, view: SpanView, key: SpanKey, span: AgentSpan) -> None:
-        """A span has ended, and counts if it still has ``token_usage``."""
+    def ended(self, view: SpanView, key: SpanKey, kind: SpanType, call: Call | None) -> None:
+        """A span has ended, and counts if it is a call that nothing before it has told of."""
         below = self._below.pop(view.key, ())
-        if span.payload["token_usage"] is not None:
-            call = _call_of(view, span)
+        if call is not None:
             remember(self._counted, key, call, MAX_REMEMBERED)
             if call.response and call.response not in self._told:
                 remember(self._told, call.response, (view.scope_name, key), MAX_REMEMBERED)
             below = (key,)
-        if span.kind in OTHERS:
+        if kind in OTHERS:
             remember(self._others, view.key, None, MAX_REMEMBERED)
         else:
             self._pass_up(view, below)
@@ -110,7 +108,10 @@ class CallCounter:
             remember(self._below, parent, both, MAX_REMEMBERED)
 
 
-def _call_of(view: SpanView, span: AgentSpan) -> Call:
+def call_of(view: SpanView, span: AgentSpan) -> Call | None:
+    """What a span with ``token_usage`` tells of; None for any other."""
+    if span.payload["token_usage"] is None:
+        return None
     return Call(span.kind, view.scope_name, _response_of(view), _has_content(span))
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
-from prefactor_otel.counting import CallCounter, uncounted, uncounted_item
+from prefactor_otel.counting import CallCounter, call_of, uncounted, uncounted_item
 from prefactor_otel.discretion import discreet
 from prefactor_otel.encoding import create_item, finish_item, span_ref, with_otel_parent
 from prefactor_otel.items import Item, SpanRef
@@ -295,15 +295,16 @@ class SpanTree:
 
     def _counted(self, view: SpanView, key: SpanKey, span: AgentSpan) -> AgentSpan:
         """The span with its tokens if they count; one that waits here may give up its own."""
-        before = self._calls.counted_before(view, span, self._lineage.ancestors(view))
+        call = call_of(view, span)
+        before = self._calls.counted_before(view, call, self._lineage.ancestors(view))
         if before:
             waits = len(before) == 1 and before[0] in self._parked
             if waits and self._calls.tells_more(span, before[0]):
                 self._calls.take_over(before[0])
                 self._give_up_tokens(self._parked[before[0]])
             else:
-                span = uncounted(span)
-        self._calls.ended(view, key, span)
+                span, call = uncounted(span), None
+        self._calls.ended(view, key, span.kind, call)
         return span
 
     def _give_up_tokens(self, parked: Parked) -> None:
@@ -358,9 +359,16 @@ class SpanTree:
         while self._to_show and self._to_show[0][0] <= now:
             items += self._show(self._to_show.popleft()[1])
         for parked in [p for p in self._parked.values() if p.deadline <= now]:
-            if parked.key in self._parked:  # else one before it has taken it along
+            # Else one before it has taken it along, or what its parent is lets it wait longer.
+            if parked.key in self._parked and self._is_due(parked, now):
                 items += self._free(parked.key)
         return items
+
+    def _is_due(self, parked: Parked, now: float) -> bool:
+        entry = self._open.get(parked.parent)
+        if entry is not None:
+            parked.deadline = max(parked.deadline, parked.since + _grace(entry.span))
+        return parked.deadline <= now
 
     def flush(self) -> list[Item]:
         """Everything that can go without tearing the tree: finished children go after their
@@ -429,8 +437,8 @@ class SpanTree:
             return self._emit(key, item.under(record))
         if parent == key or not self._is_worth_waiting_for(parent):
             return self._orphan(key, parent, item, only_between)
-        deadline = since + self._grace(parent)
-        return self._park(Parked(key, parent, item, since, deadline, only_between))
+        grace = STEP_GRACE if parent in self._open else self.parent_timeout  # at least
+        return self._park(Parked(key, parent, item, since, since + grace, only_between))
 
     def _not_between(self, key: SpanKey, parent: SpanKey | None, item: Item) -> list[Item]:
         """Nothing is sent that such a span would hang on: it is left out after all."""
@@ -446,14 +454,6 @@ class SpanTree:
     def _is_worth_waiting_for(self, parent: SpanKey) -> bool:
         # With starts known, a parent that never started here will never end here.
         return parent in self._open or parent in self._parked or not self.starts_known
-
-    def _grace(self, parent: SpanKey) -> float:
-        entry = self._open.get(parent)
-        if entry is None:
-            return self.parent_timeout
-        attributes = entry.span.attributes or {}
-        is_silent = speaks_late(attributes, _scope_of(entry.span))
-        return CALL_GRACE if is_silent or span_type(attributes) in CALLS else STEP_GRACE
 
     def _park(self, parked: Parked) -> list[Item]:
         self._parked[parked.key] = parked
@@ -591,6 +591,13 @@ def _is_worth_showing(view: SpanView) -> bool:
         return view.is_local_root and expected_type(view.name) is SpanType.AGENT
     kind = span_type(view.attributes)
     return kind is SpanType.AGENT or (view.is_local_root and kind not in CALLS)
+
+
+def _grace(parent: ReadableSpan) -> float:
+    """How long finished children wait for an open parent."""
+    attributes = parent.attributes or {}
+    is_silent = speaks_late(attributes, _scope_of(parent))
+    return CALL_GRACE if is_silent or span_type(attributes) in CALLS else STEP_GRACE
 
 
 def _scope_of(span: ReadableSpan) -> str:
