@@ -11,9 +11,10 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
+from prefactor_otel.pace import breathe
 from prefactor_otel.receipt import Receipt
 from prefactor_otel.run import About
-from prefactor_otel.span import SpanKey
+from prefactor_otel.span import SpanKey, snapshot
 from prefactor_otel.termination import Task
 
 
@@ -99,6 +100,9 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_EVENTS: Final = 65_536
 """Events beyond which span starts are not noted: such spans become visible when they end."""
 
+_IN_A_ROW: Final = 8
+"""Events that are taken without a pause: about half a millisecond."""
+
 _FEW: Final = 16
 """Spans that are not worth weighing, on the application's thread."""
 
@@ -143,10 +147,16 @@ class Inbox:
             self._count(len(event.spans), event.size)
         self._events.append(event)
 
-    def take(self, handle: Callable[[Event], None], seconds: float) -> None:
-        """Hand events over, as many as fit into the time."""
+    def take(
+        self, handle: Callable[[Event], None], seconds: float, *, hurries: bool = False
+    ) -> None:
+        """Hand events over, as many as fit into the time, without pauses if it hurries."""
         until = time.monotonic() + seconds
+        taken = 0
         while self._events and time.monotonic() < until:
+            taken += 1
+            if taken % _IN_A_ROW == 0 and not hurries:
+                breathe()
             self._is_taking = True
             try:
                 handle(self._events[0])
@@ -189,6 +199,6 @@ class Inbox:
 
 def _text_in(span: ReadableSpan) -> int:
     try:
-        return sum(len(v) for v in (span.attributes or {}).values() if type(v) is str)
+        return sum([len(v) for v in snapshot(span.attributes or {}).values() if type(v) is str])
     except Exception:  # made by hand; whoever reads it says what is wrong
         return 0

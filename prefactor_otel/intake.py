@@ -313,7 +313,9 @@ class Intake:
             return
         key = key_of(context)
         above = key_of(parent) if parent is not None and not parent.is_remote else None
-        session = event.session or session_in(span.attributes or {})
+        session = event.session
+        if session is None and self._router.knows_sessions:
+            session = session_in(span.attributes or {})
         run = self._router.started(key, above, session, event.handle)
         self._touch(run, event.at)
         if run.terminated is not None:
@@ -338,6 +340,8 @@ class Intake:
 
     def _note_filtered(self, run: OpenRun, items: list[Item]) -> None:
         """Count what was left out of a run, and register it with the first span that was not."""
+        if self._sieve is None:
+            return
         filtered = run.tree.counts.filtered
         self._ledger.drop(DropReason.FILTERED, filtered - run.filtered)
         run.filtered = filtered

@@ -4,6 +4,7 @@ An item does not hold the instance's id or the account's partition: neither is k
 run is registered. The sender writes them in front of the body when it builds a request.
 """
 
+import zlib
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -12,6 +13,8 @@ from prefactor_http import pfid
 
 OVERHEAD: Final = 320
 """Bytes that an item takes in a request besides its body, at most."""
+PACKED_FROM: Final = 512
+"""Bytes of a body that are worth packing."""
 
 
 class Operation(StrEnum):
@@ -42,6 +45,12 @@ def _pfid(ref: SpanRef, partition: int) -> str:
     return pfid.encode(number >> 80, partition, number & pfid.MAX_RANDOM)
 
 
+class Packed(bytes):
+    """A body that is not to be sent soon: deflated, because of JSON half or less is left."""
+
+    __slots__ = ()
+
+
 class Item(NamedTuple):
     """One operation. ``body`` holds the members of a JSON object, without its braces.
 
@@ -66,6 +75,19 @@ class Item(NamedTuple):
         """Bytes of memory that it takes while it waits, with what is kept beside it."""
         # The body that registers a run is one and the same for all runs.
         return 560 + (len(self.body) if self.span is not None else 0)
+
+    def packed(self) -> "Item":
+        """The span's item for a long wait, with a packed body where that is smaller."""
+        if self.span is None or len(self.body) < PACKED_FROM:
+            return self
+        body = Packed(zlib.compress(self.body, 1))
+        return self._replace(body=body) if len(body) < len(self.body) else self
+
+    def unpacked(self) -> "Item":
+        """The same as it is sent."""
+        if type(self.body) is not Packed:
+            return self
+        return self._replace(body=zlib.decompress(self.body))
 
     def under(self, parent: SpanRef | None) -> "Item":
         """The same, with this parent."""

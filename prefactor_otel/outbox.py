@@ -1,9 +1,11 @@
 """What waits for the API: a queue bounded in items and bytes, owned by the worker's thread.
 
 With a spool every item is on disk before anybody is told that it is accepted. Memory then holds
-the front of the line only, and disk the whole of it.
+the front of the line only, and disk the whole of it. Without one, what comes while the API does not
+answer is packed: twice as much and more fits in.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -45,6 +47,10 @@ class Outbox:
         self._bytes = 0
         self.more: Callable[[], None] = lambda: None
         """Called when there is room for what others have left."""
+        self._may_hold_run_items = False
+        """Whether it makes sense to look for operations of runs in the line."""
+        self.packs = False
+        """Whether what comes now will wait for long."""
         self._line = DiskLine()
         self.adopted = 0
         """Items that memory holds of an adopted file."""
@@ -99,7 +105,7 @@ class Outbox:
     def adopt(self, file: "SpoolFile", rows: Iterable[Stored], *, not_before: float) -> None:
         """Add what a process that has died left in its file, as far as it is not too old; one
         such file at a time."""
-        self._adopted = file
+        self._adopted, self._may_hold_run_items = file, True
         for seq, at, item in rows:
             self._ledger.adopt(int(item.ends_span))
             entry = Entry(item, at, file, seq)
@@ -119,43 +125,63 @@ class Outbox:
         self._adopted, self.adopted = None, 0
 
     def lease(self, max_items: int, max_bytes: int) -> list[Entry]:
-        """Take the oldest entries that can be sent now: span operations for one request, or one
-        operation of a run. They still count as waiting. Whatever needs something that is in
-        flight, or that needs such a thing, stays in the line."""
-        if self._line.items and len(self._queue) < max_items:
+        """Take the oldest span operations that can be sent now, for one request. They still
+        count as waiting. Whatever needs something that is in flight, or that needs such a thing,
+        stays in the line."""
+        self._read_on(max_items)
+        return self._take(max_items, max_bytes, about_runs=False)
+
+    def lease_about_runs(self, most: int) -> list[Entry]:
+        """The same for the operations of runs, each of which is a request of its own."""
+        self._read_on(most)
+        if not self._may_hold_run_items:
+            return []
+        batch = self._take(most, math.inf, about_runs=True)
+        self._may_hold_run_items = bool(batch) or any(
+            entry.item.operation not in SPAN_OPERATIONS for entry in self._queue
+        )
+        return batch
+
+    def _read_on(self, wanted: int) -> None:
+        """Let memory hold what is to be sent next."""
+        if self._line.items and len(self._queue) < wanted:
             self._refill()
-        elif len(self._queue) < max_items:
+        elif len(self._queue) < wanted:
             self.more()
         self._expire()
-        batch, passed = self._chosen(max_items, max_bytes)
+
+    def _take(self, most: int, max_bytes: float, *, about_runs: bool) -> list[Entry]:
+        """Lease operations of one of the two kinds, past what has to wait."""
+        batch: list[Entry] = []
+        passed: list[Entry] = []
+        waiting, size, now = Ahead(), 0, time.monotonic()
+        while self._queue and len(batch) < most and len(passed) < MAX_PASSED:
+            entry = self._queue[0]
+            item = entry.item
+            is_other = (item.operation in SPAN_OPERATIONS) is about_runs
+            is_held_up = self._flying.holds_up(item) or waiting.holds_up(item)
+            if is_other or is_held_up or entry.not_before > now:
+                waiting.add(item)
+                passed.append(self._queue.popleft())
+                continue
+            size += self._unpacked(entry).size
+            if batch and size > max_bytes:
+                break
+            batch.append(self._queue.popleft())
+            if about_runs:  # one by one
+                waiting.add(item)
         self._queue.extendleft(reversed(passed))
         for entry in batch:
             self._leased[entry] = None
             self._flying.add(entry.item)
         return batch
 
-    def _chosen(self, max_items: int, max_bytes: int) -> tuple[list[Entry], list[Entry]]:
-        """The entries to send, and those before them in the line that have to wait."""
-        batch: list[Entry] = []
-        passed: list[Entry] = []
-        waiting, size, now = Ahead(), 0, time.monotonic()
-        while self._queue and len(batch) < max_items and len(passed) < MAX_PASSED:
-            item, due = self._queue[0].item, self._queue[0].not_before
-            if due > now or self._flying.holds_up(item) or waiting.holds_up(item):
-                waiting.add(item)
-                passed.append(self._queue.popleft())
-            elif item.operation in SPAN_OPERATIONS:
-                size += item.size
-                if batch and size > max_bytes:
-                    break
-                batch.append(self._queue.popleft())
-            elif batch:  # a run's operation goes alone, and after the spans before it
-                waiting.add(item)
-                passed.append(self._queue.popleft())
-            else:
-                batch.append(self._queue.popleft())
-                break
-        return batch, passed
+    def _unpacked(self, entry: Entry) -> Item:
+        """The item as it is sent."""
+        item = entry.item.unpacked()
+        if item is not entry.item:
+            self.replace(entry, item)
+        return item
 
     def settle(self, entry: Entry) -> None:
         """A leased entry is done with, delivered or not."""
@@ -180,6 +206,7 @@ class Outbox:
     def release(self, batch: Iterable[Entry] | None = None) -> None:
         """Put what is still leased (of a batch, or at all) back at the front, in its order."""
         left = [e for e in (self._leased if batch is None else batch) if e in self._leased]
+        self._may_hold_run_items = self._may_hold_run_items or bool(left)
         for entry in left:
             del self._leased[entry]
             self._flying.remove(entry.item)
@@ -282,6 +309,7 @@ class Outbox:
 
     def _take_back(self, missed: Sequence[Entry]) -> None:
         """Memory takes over what had left it and has not arrived on disk."""
+        self._may_hold_run_items = True
         if self._line.items:
             self._line.tail.extend(missed)
         else:
@@ -296,12 +324,16 @@ class Outbox:
     # -- the line ---------------------------------------------------------------------------
 
     def _append(self, entry: Entry) -> None:
+        if entry.item.operation not in SPAN_OPERATIONS:
+            self._may_hold_run_items = True
         if self.is_durable and (self._line.items or self._is_full):
             self._line.append(entry)
         elif self._line.items:  # the disk has failed; what is on it goes first
             self._line.tail.append(entry)
             self._bytes += entry.item.footprint
         else:
+            if self.packs and self._line.file is None:
+                entry.item = entry.item.packed()
             self._queue.append(entry)
             self._bytes += entry.item.footprint
             self._reach([entry])
@@ -312,6 +344,7 @@ class Outbox:
 
     def _refill(self) -> None:
         """Read on in the line on disk."""
+        self._may_hold_run_items = True
         if self._line.is_uncommitted:
             self._commit_line()
         entries: list[Entry] = []

@@ -213,7 +213,7 @@ class Pipeline:
         if before:
             most = min(most, self._config.shutdown_timeout * _PART_IN_ROW - before)
         begun = time.monotonic()
-        outcome = worker.outcome(receipt.future, most)
+        outcome = worker.outcome(receipt.future, most, lambda: self._not_waiting)
         if not self._not_waiting:  # else somebody waits for the whole, and counts it
             now = time.monotonic()
             self._waited = _Waited(before + now - begun, now)
@@ -229,12 +229,10 @@ class Pipeline:
 
     @contextmanager
     def nobody_waits(self) -> Iterator[None]:
-        """While inside, ``deliver`` only hands over: somebody else waits for the whole."""
+        """While inside, ``deliver`` only hands over, and who waits in it soon goes on: somebody
+        else waits for the whole."""
         with self._lock():
             self._not_waiting += 1
-        worker = self._current()
-        if worker is not None:
-            worker.hurry_waiters()
         try:
             yield
         finally:

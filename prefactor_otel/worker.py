@@ -234,23 +234,22 @@ class Worker:
             return receipt.stored.done() and receipt.stored.result()
         return outcome
 
-    def outcome(self, future: "Future[bool | None] | Future[bool]", timeout: float) -> bool | None:
+    def outcome(
+        self,
+        future: "Future[bool | None] | Future[bool]",
+        timeout: float,
+        is_moot: Callable[[], object] = lambda: False,
+    ) -> bool | None:
         """What became of what a receipt stands for; None when that is open after ``timeout``
-        seconds, or the waiting was called off."""
+        seconds, or the waiting was called off, or is moot."""
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0 or future.done():
             try:
                 return future.result(min(max(0.0, left), _PULSE))
             except TimeoutError:
-                if not self._revive():
+                if is_moot() or not self._revive():
                     return None
         return None
-
-    def hurry_waiters(self) -> None:
-        """Let everybody who waits for an acknowledgement go; what was accepted stays so."""
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            _call(loop, self._outbox.call_off)
 
     def close(self, deadline: float) -> bool:
         """End the run and deliver what waits until ``deadline`` (monotonic seconds). Returns
@@ -501,7 +500,9 @@ class Worker:
                 sending.result()  # raises what ended it
                 return
             seconds = _CLOSING_SLICE if self.is_closing else _DRAIN_SLICE
-            self._inbox.take(self._intake.take, seconds)
+            is_calm = self._inbox.spans <= self._config.max_batch_size
+            self._outbox.packs = self._sender.failing and is_calm  # spans in a crowd are larger
+            self._inbox.take(self._intake.take, seconds, hurries=self.is_closing)
             self._failures = 0
             self._intake.take_due()
             self._intake.store()

@@ -97,7 +97,9 @@ def _through(spans: Sequence[ReadableSpan], *, live: bool) -> None:
     intake.take(Ended(spans, Receipt()))
     record = RunRecord("an instance", 7)
     while outbox.queued:
-        for entry in outbox.lease(config.max_batch_size, config.max_request_bytes):
+        batch = outbox.lease_about_runs(1)
+        batch += outbox.lease(config.max_batch_size, config.max_request_bytes)
+        for entry in batch:
             if entry.item.span is not None:
                 bulk_item(record, entry.item, outbox.lost.nearest(entry.item.parent))
                 judge_output(entry.item.operation, _SUCCESS)

@@ -205,6 +205,23 @@ def test_past_its_bound_the_outbox_drops_the_oldest_and_counts_them(
     assert "queue_full" in caplog.text
 
 
+def test_while_the_api_is_away_more_waits_than_its_json_would_let_in(api: DevServer) -> None:
+    api.faults.add(path="/register", status=503, times=None)
+    live = Live(api, max_queue_bytes=150_000)
+    live.emit("first")
+    while live.processor.stats().last_error is None:
+        live.provider.force_flush(50)
+    texts = [f"{n} is not {n + 1}. " * 300 for n in range(100)]  # 500 KB of them
+    for text in texts:
+        live.tracer.start_span(text[:3], attributes={"text": text}).end()
+    assert not live.provider.force_flush(20)
+    api.faults.clear()
+    live.provider.shutdown()
+    arrived = [row["payload"]["metadata"].get("text") for row in api.spans()]
+    assert sorted(filter(None, arrived)) == sorted(texts)
+    assert live.processor.stats().dropped == {}
+
+
 def test_ids_made_by_the_server_are_lived_with() -> None:
     with DevServer(client_ids=False) as api:
         live = Live(api)

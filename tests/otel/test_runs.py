@@ -172,6 +172,18 @@ def test_a_thousand_traces_at_once_keep_their_spans_apart(
         )
 
 
+def test_runs_whose_registration_hangs_do_not_hold_up_the_others(api: DevServer) -> None:
+    api.faults.add(path="/register", hang=True, times=8)
+    service = Service(api, "trace")
+    for number in range(12):
+        service.tracer.start_span(f"request {number}").end()
+    assert service.ends(4)
+    api.faults.clear()
+    service.provider.shutdown()
+    assert len(finished(api)) == 12
+    assert service.processor.stats().acknowledged == 12
+
+
 def test_spans_of_one_session_share_a_run_over_traces(api: DevServer) -> None:
     service = Service(api, "session")
     for turn in range(2):
@@ -297,6 +309,22 @@ def test_a_run_can_be_judged_and_told_how_it_ends(api: DevServer) -> None:
     [judged] = [run for run in api.instances() if run["quality_payloads"]]
     assert judged["quality_payloads"] == {"helpful": {"score": 4}}
     assert judged["status"] == "failed"
+
+
+def test_a_judgement_that_the_api_refuses_is_told_and_costs_nothing_else(
+    api: DevServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = {"name": "helpful", "schema": {"type": "object"}, "template": "{{ score }}"}
+    service = Service(api, quality_schemas=[schema])
+    api.faults.add(path="/record_quality", status=422, code="validation_errors")
+    with prefactor_otel.run() as run:
+        service.tracer.start_span("step").end()
+        run.record_quality("helpful", {"score": 1})
+    service.provider.shutdown()
+    [told] = [r.getMessage() for r in caplog.records if "refused a quality item" in r.getMessage()]
+    assert told.endswith("it is dropped")
+    assert service.processor.stats().dropped == {}
+    assert service.processor.stats().acknowledged == 1
 
 
 def test_without_an_exporter_a_run_is_just_a_block() -> None:
