@@ -1,0 +1,199 @@
+"""The bulk requests: spans created and finished, many at a time."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from prefactor_http import PrefactorHttpClient
+from prefactor_otel.answers import Answer, Verdict, judge_output, judge_request
+from prefactor_otel.items import Operation
+from prefactor_otel.ledger import DropReason
+from prefactor_otel.line import SPAN_OPERATIONS
+from prefactor_otel.outbox import Outbox
+from prefactor_otel.pace import paced
+from prefactor_otel.receipt import Entry
+from prefactor_otel.settlement import Settlement, own_fault
+from prefactor_otel.wire import bulk_item, shrunk
+
+SMALLEST_REQUEST: Final = 4096
+SUSPECT_AFTER: Final = 2
+"""Faults of the server after which each item of a request is tried on its own."""
+GIVE_UP_AFTER: Final = 8
+"""Faults over one item alone, while others get through, after which it is given up."""
+_IN_A_ROW: Final = 64
+"""Items that are encoded or accounted for without a pause: less than half a millisecond."""
+
+
+class BulkRequests:
+    """Delivers the operations of spans, in requests of at most ``max_bytes``, or less where the
+    API has shown that it takes less. Runs on the worker's loop."""
+
+    def __init__(self, settlement: Settlement, outbox: Outbox, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self._settlement = settlement
+        self._outbox = outbox
+
+    async def deliver(self, client: PrefactorHttpClient, batch: Sequence[Entry]) -> Answer:
+        """Send the spans of a batch; what it has not settled stays leased."""
+        spans = self._sendable(batch)
+        return await self._send(client, spans) if spans else Answer(Verdict.DONE)
+
+    def _sendable(self, batch: Sequence[Entry]) -> list[Entry]:
+        """The span entries that can go in the next request; those of refused runs are dropped."""
+        spans = [entry for entry in batch if entry.item.operation in SPAN_OPERATIONS]
+        created = {e.item.span for e in spans if e.item.operation is Operation.CREATE}
+        sendable: list[Entry] = []
+        for entry in spans:
+            item = entry.item
+            if self._settlement.runs.get(item.run) is None:
+                self._settlement.settle(entry, DropReason.RUN_REFUSED)
+            elif item.operation is Operation.FINISH_SPAN and item.span in self._outbox.lost:
+                self._settlement.settle(entry, DropReason.REFUSED)
+            elif self._is_ready(entry):
+                sendable.append(entry)
+            elif item.parent is not None and item.parent not in created:
+                # Nothing in here will ever give it an id.
+                self._outbox.lose(entry, item.parent, None)
+                sendable.append(entry)
+        return sendable
+
+    def _is_ready(self, entry: Entry) -> bool:
+        parent = self._outbox.lost.nearest(entry.item.parent)
+        return self._settlement.record(entry).is_ready(entry.item, parent)
+
+    async def _send(self, client: PrefactorHttpClient, entries: Sequence[Entry]) -> Answer:
+        """One bulk request; where it is refused as a whole, its halves."""
+        entries = [entry for entry in entries if self._is_ready(entry)]
+        if not entries:
+            return Answer(Verdict.DONE)
+        try:
+            answer, size = await self._exchange(client, entries)
+        except Exception as error:
+            answer, size = own_fault(error), 0
+        if answer.verdict is Verdict.SMALLER:
+            half = max(SMALLEST_REQUEST, size // 2)
+            self.max_bytes = min(self.max_bytes, half)
+            return await self._send_smaller(client, entries, answer)
+        if answer.verdict is Verdict.APART and len(entries) > 1:
+            return await self._send_halves(client, entries)
+        if answer.verdict in (Verdict.APART, Verdict.NEVER):
+            for entry in entries:
+                self._settlement.refuse(entry, answer)
+            return Answer(Verdict.DONE)
+        return await self._isolate(client, entries, answer) if answer.is_fault else answer
+
+    async def _exchange(
+        self, client: PrefactorHttpClient, entries: Sequence[Entry]
+    ) -> tuple[Answer, int]:
+        """One request: what is to become of it as a whole, and its size in bytes."""
+        items = [self._encoded(entry) for entry in paced(entries, _IN_A_ROW)]
+        size = sum(map(len, items))
+        if len(items) > 1 and size > self.max_bytes:  # learnt meanwhile
+            return await self._send_halves(client, entries), size
+        try:
+            with self._settlement.calling(entries):
+                outputs = await client.bulk.execute_raw(items)
+        except Exception as error:
+            return judge_request(error), size
+        return self._account(entries, outputs), size
+
+    async def _isolate(
+        self, client: PrefactorHttpClient, entries: Sequence[Entry], answer: Answer
+    ) -> Answer:
+        """The server fails over these, and does so again: let none of them hold up the others."""
+        left = [entry for entry in entries if self._outbox.is_leased(entry)]
+        if len(left) == 1:
+            return Answer(Verdict.DONE) if self._put_off(left[0], answer) else answer
+        for entry in left:
+            entry.faults += 1
+        if left and max(entry.faults for entry in left) >= SUSPECT_AFTER:
+            return await self._send_halves(client, left)
+        return answer
+
+    def _put_off(self, entry: Entry, answer: Answer) -> bool:
+        """Try an entry again later, and others before it. True when it is given up instead."""
+        if answer.is_fault and self._settlement.got_through_at > entry.failed_at:
+            entry.blamed += 1
+        if entry.blamed >= (1 if self._settlement.closing else GIVE_UP_AFTER):
+            self._settlement.refuse(entry, answer)
+            return True
+        self._settlement.delay(entry)
+        return False
+
+    def _encoded(self, entry: Entry) -> bytes:
+        parent = self._outbox.lost.nearest(entry.item.parent)
+        return bulk_item(self._settlement.record(entry), entry.item, parent)
+
+    async def _send_halves(self, client: PrefactorHttpClient, entries: Sequence[Entry]) -> Answer:
+        middle = len(entries) // 2
+        answer = await self._send(client, entries[:middle])
+        if answer.verdict is not Verdict.DONE:
+            return answer
+        return await self._send(client, entries[middle:])
+
+    async def _send_smaller(
+        self, client: PrefactorHttpClient, entries: Sequence[Entry], answer: Answer
+    ) -> Answer:
+        if len(entries) > 1:
+            return await self._send_halves(client, entries)
+        entry = entries[0]
+        smaller = shrunk(entry.item, len(entry.item.body) // 2)
+        if len(smaller.body) >= len(entry.item.body):
+            self._settlement.refuse(entry, answer, DropReason.TOO_LARGE)
+            return Answer(Verdict.DONE)
+        self._outbox.replace(entry, smaller)
+        return await self._send(client, entries)
+
+    def _account(self, entries: Sequence[Entry], outputs: dict[str, object]) -> Answer:
+        """Settle each entry by its own output. Whatever stays is sent again: at once when the
+        request achieved anything, else after a wait."""
+        progress, left = False, Answer(Verdict.LATER, "no output for any key")
+        failed: list[tuple[Entry, Answer]] = []
+        for entry in paced(entries, _IN_A_ROW):
+            output = outputs.get(entry.item.key)
+            if isinstance(output, dict):
+                self._settlement.heed(entry, output)
+            answer = judge_output(entry.item.operation, output)
+            if answer.verdict is Verdict.DONE:
+                self._learn(entry, output)
+                self._settlement.settle(entry, None)
+                progress = True
+            elif answer.verdict is Verdict.NEVER and not self._gave_up_ids(entry, output):
+                self._settlement.refuse(entry, answer)
+                progress = True
+            elif answer.verdict is Verdict.NEVER:
+                progress = True
+            elif output is not None:
+                left = answer
+                failed.append((entry, answer))
+        if progress:
+            self._settlement.got_through_at = time.monotonic()
+        for entry, answer in failed:
+            self._put_off(entry, answer)
+        return Answer(Verdict.DONE) if progress else Answer(left.verdict, left.reason)
+
+    def _learn(self, entry: Entry, output: object) -> None:
+        record, ref = self._settlement.record(entry), entry.item.span
+        if not record.ids_accepted:
+            record.ids_accepted = True
+            self._settlement.note_record(entry)
+        if record.partition is not None or ref is None or not isinstance(output, dict):
+            return
+        details = output.get("details")
+        server_id = details.get("id") if isinstance(details, dict) else None
+        if isinstance(server_id, str):
+            record.server_ids[ref] = server_id
+            self._outbox.note(entry, lambda file: file.learnt(entry.item.run, ref, server_id))
+
+    def _gave_up_ids(self, entry: Entry, output: object) -> bool:
+        """Whether the API refused the id itself: then it makes the ids from here on."""
+        record = self._settlement.record(entry)
+        errors = output.get("errors") if isinstance(output, dict) else None
+        refused_id = isinstance(errors, dict) and set(errors) == {"id"}
+        if not refused_id or record.partition is None or entry.item.operation != Operation.CREATE:
+            return False
+        if record.ids_accepted:
+            return False
+        record.partition = None
+        self._settlement.note_record(entry)
+        return True

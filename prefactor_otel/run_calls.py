@@ -1,0 +1,144 @@
+"""The calls about runs: registered, started, judged, finished; each a request of its own."""
+
+from dataclasses import replace
+
+import orjson
+
+from prefactor_http import PrefactorHttpClient
+from prefactor_http.pfid import is_pfid, partition_of
+from prefactor_otel.answers import Answer, Verdict, judge_request
+from prefactor_otel.items import Operation
+from prefactor_otel.ledger import DropReason, Ledger, QuietLog
+from prefactor_otel.outbox import Outbox
+from prefactor_otel.receipt import Entry
+from prefactor_otel.settlement import Settlement, own_fault
+from prefactor_otel.wire import RunRecord, plainer
+
+
+class RunCalls:
+    """Delivers the operations of runs. Runs on the worker's loop."""
+
+    def __init__(
+        self, settlement: Settlement, outbox: Outbox, ledger: Ledger, log: QuietLog
+    ) -> None:
+        self._settlement = settlement
+        self._outbox = outbox
+        self._ledger = ledger
+        self._log = log
+
+    async def deliver(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
+        """Make the call for one entry; what it has not settled stays leased."""
+        act = {
+            Operation.REGISTER: self._open_run,
+            Operation.START: self._open_run,
+            Operation.QUALITY: self._judge_run,
+            Operation.FINISH_RUN: self._finish_run,
+        }[entry.item.operation]
+        try:
+            answer = await act(client, entry)
+        except Exception as error:
+            answer = own_fault(error)
+        if answer.is_fault:
+            self._settlement.delay(entry)  # other runs need not wait for it
+        return answer
+
+    async def _open_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
+        item = entry.item
+        if self._settlement.has_refused(item.run):
+            self._settlement.settle(entry, DropReason.RUN_REFUSED)
+            return Answer(Verdict.DONE)
+        path = "register" if item.operation is Operation.REGISTER else "start"
+        answer, details = await self._call(client, entry, path)
+        if answer.verdict is Verdict.NEVER and item.operation is Operation.REGISTER:
+            plain = plainer(item, answer.fields)
+            if plain is not None:
+                self._warn_plainer(answer)
+                self._outbox.replace(entry, plain)
+                return await self._open_run(client, entry)
+            self._refuse_run(entry, answer)
+            return Answer(Verdict.DONE)
+        if answer.verdict is Verdict.DONE and item.operation is Operation.REGISTER:
+            instance_id = details.get("id")
+            if not isinstance(instance_id, str):
+                return Answer(Verdict.LATER, "a registration without an id")
+            partition = partition_of(instance_id) if is_pfid(instance_id) else None
+            self._settlement.runs[item.run] = RunRecord(instance_id, partition)
+            self._settlement.note_record(entry)
+            agent_id = details.get("agent_id")
+            if isinstance(agent_id, str):
+                self._outbox.note(entry, lambda file: file.serves(agent_id))
+        return self._concluded(entry, answer)
+
+    async def _finish_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
+        if self._settlement.runs.get(entry.item.run) is None:
+            self._settlement.settle(entry, DropReason.RUN_REFUSED)
+            return Answer(Verdict.DONE)
+        answer, _ = await self._call(client, entry, "finish")
+        if answer.verdict in (Verdict.DONE, Verdict.NEVER):
+            self._outbox.note(entry, lambda file: file.run_over(entry.item.run))
+        return self._concluded(entry, answer)
+
+    async def _judge_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
+        if self._settlement.runs.get(entry.item.run) is None:
+            self._settlement.settle(entry, DropReason.RUN_REFUSED)
+            return Answer(Verdict.DONE)
+        answer, _ = await self._call(client, entry, "record_quality")
+        return self._concluded(entry, answer)
+
+    def _concluded(self, entry: Entry, answer: Answer) -> Answer:
+        """Settle a call about a run that is over, well or not."""
+        if answer.verdict is Verdict.DONE:
+            self._settlement.settle(entry, None)
+        elif answer.verdict is Verdict.NEVER:
+            self._settlement.warn_refused(entry, answer)
+            self._settlement.settle(entry, DropReason.REFUSED)
+            return Answer(Verdict.DONE)
+        return answer
+
+    async def _call(
+        self, client: PrefactorHttpClient, entry: Entry, action: str
+    ) -> tuple[Answer, dict[str, object]]:
+        """One REST call about a run: register, start or finish."""
+        content = orjson.loads(b"{" + entry.item.body + b"}")
+        body = {name: value for name, value in content.items() if value is not None}
+        body["idempotency_key"] = entry.item.key
+        path = "/api/v1/agent_instance/register"
+        if action != "register":
+            record = self._settlement.runs[entry.item.run]
+            assert record is not None
+            path = f"/api/v1/agent_instance/{record.instance_id}/{action}"
+        try:
+            with self._settlement.calling([entry]):
+                reply = await client.request("POST", path, json_data=body)
+        except Exception as error:
+            answer = judge_request(error)
+            if getattr(error, "status_code", None) == 409 and action != "register":
+                return Answer(Verdict.DONE), {}  # it has that state already
+            if answer.verdict in (Verdict.APART, Verdict.SMALLER):
+                is_prefactors = getattr(error, "code", None) is not None
+                verdict = Verdict.NEVER if is_prefactors else Verdict.LATER
+                answer = replace(answer, verdict=verdict)
+            return answer, {}
+        self._settlement.heed(entry, reply)
+        details = reply.get("details")
+        return Answer(Verdict.DONE), details if isinstance(details, dict) else {}
+
+    def _warn_plainer(self, answer: Answer) -> None:
+        self._ledger.trouble(f"span types refused: {answer.reason}")
+        self._log.warn(
+            "span_types",
+            f"Prefactor refused what span types of this run declare ({answer.reason}); they are "
+            "registered without their schemas, titles and templates, and spans are sent. Correct "
+            "span_types and tool_span_types; `prefactor-otel doctor` checks them",
+        )
+
+    def _refuse_run(self, entry: Entry, answer: Answer) -> None:
+        self._settlement.runs[entry.item.run] = None
+        self._ledger.trouble(f"registration refused: {answer.reason}")
+        self._log.warn(
+            "run",
+            f"Prefactor refused to register this run ({answer.reason}); nothing will be sent. "
+            "Run `prefactor-otel doctor`; an account token needs PREFACTOR_AGENT_ID and "
+            "PREFACTOR_ENVIRONMENT_ID",
+        )
+        self._settlement.settle(entry, DropReason.RUN_REFUSED)

@@ -1,0 +1,129 @@
+"""What becomes of what was leased, and what the API has said of each run."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from prefactor_otel.answers import Answer, Verdict
+from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
+from prefactor_otel.outbox import Outbox
+from prefactor_otel.receipt import Entry
+from prefactor_otel.termination import terminate_of
+from prefactor_otel.wire import RunRecord
+
+INITIAL_BACKOFF: Final = 0.5
+MAX_BACKOFF: Final = 30.0
+CLOSING_BACKOFF: Final = 0.5
+"""Seconds between two tries, at most, while the process wants to end."""
+
+
+class Settlement:
+    """The accounts of one sender. ``terminated`` is told which run was stopped, and why."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        ledger: Ledger,
+        log: QuietLog,
+        terminated: Callable[[str, str | None], None],
+    ) -> None:
+        self.closing = False
+        self.runs: dict[str, RunRecord | None] = {}
+        """What the API has said of the runs that it has answered for; None of those refused."""
+        self.got_through_at = 0.0
+        """When the API last took a span (monotonic seconds)."""
+        self._outbox = outbox
+        self._ledger = ledger
+        self._log = log
+        self._terminated = terminated
+        self._calls: dict[object, float] = {}
+
+    def has_refused(self, run: str) -> bool:
+        """Whether the API has refused to register a run."""
+        return run in self.runs and self.runs[run] is None
+
+    def record(self, entry: Entry) -> RunRecord:
+        """What is known of the run of an entry, which is registered."""
+        record = self.runs[entry.item.run]
+        assert record is not None
+        return record
+
+    @property
+    def sending_since(self) -> float | None:
+        """When the oldest request that is not answered yet was made (monotonic seconds)."""
+        return min(self._calls.values(), default=None)
+
+    @contextmanager
+    def calling(self, entries: Sequence[Entry]) -> Iterator[None]:
+        """A request is made for these."""
+        self._ledger.request(sum(entry.attempts > 0 for entry in entries))
+        for entry in entries:
+            entry.attempts += 1
+        with self.waiting():
+            yield
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Somebody else is to answer."""
+        call = object()
+        self._calls[call] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._calls[call]
+
+    def settle(self, entry: Entry, reason: DropReason | None) -> None:
+        """An entry is delivered, or lost for this reason."""
+        self._outbox.settle(entry)
+        if entry.item.ends_span:
+            if reason is None:
+                self._ledger.acknowledge(1)
+            else:
+                self._ledger.drop(reason, 1)
+        entry.resolve(lost=reason is not None)
+
+    def refuse(self, entry: Entry, answer: Answer, reason: DropReason = DropReason.REFUSED) -> None:
+        """The API will never take an entry: it is lost, and what hangs on it hangs higher."""
+        self._outbox.give_up(entry)
+        self.warn_refused(entry, answer)
+        self.settle(entry, reason)
+
+    def warn_refused(self, entry: Entry, answer: Answer) -> None:
+        """Say that something was refused, which its sender gives up."""
+        operation = entry.item.operation.value
+        counted = " and counted" if entry.item.ends_span else ""
+        self._ledger.trouble(f"{operation} refused: {answer.reason}")
+        self._log.warn(
+            "refused",
+            f"Prefactor refused a {operation} item: {answer.reason}; it is dropped{counted}",
+        )
+
+    def delay(self, entry: Entry) -> None:
+        """The server failed over an entry: try it again later, and others before it."""
+        entry.faults += 1
+        entry.failed_at = time.monotonic()
+        wait = min(MAX_BACKOFF, INITIAL_BACKOFF * 2.0 ** min(entry.faults, 16))
+        entry.not_before = entry.failed_at + (CLOSING_BACKOFF if self.closing else wait)
+
+    def heed(self, entry: Entry, answer: Mapping[str, object]) -> None:
+        """Whatever became of the item: its run may be told to stop."""
+        stops, reason = terminate_of(answer)
+        if stops:
+            self._terminated(entry.item.run, reason)
+
+    def note_record(self, entry: Entry) -> None:
+        """Let what the API has said of a run outlive the process."""
+        run, record = entry.item.run, self.record(entry)
+        self._outbox.note(
+            entry,
+            lambda file: file.registered(
+                run, record.instance_id, record.partition, ids_accepted=record.ids_accepted
+            ),
+        )
+
+
+def own_fault(error: Exception) -> Answer:
+    """Something in here failed over what was to be sent, or over its answer."""
+    logger.debug("A request could not be made or accounted for: %s", place_of(error))
+    return Answer(Verdict.LATER, type(error).__name__, is_fault=True)
