@@ -203,14 +203,23 @@ class Outbox:
         self._bytes += item.footprint - entry.item.footprint
         entry.item = item
 
-    def release(self, batch: Iterable[Entry] | None = None) -> None:
-        """Put what is still leased (of a batch, or at all) back at the front, in its order."""
-        left = [e for e in (self._leased if batch is None else batch) if e in self._leased]
+    def release(self, batch: Iterable[Entry]) -> None:
+        """Put what is still leased of a batch back at the front, in its order."""
+        left = [entry for entry in batch if entry in self._leased]
         self._may_hold_run_items = self._may_hold_run_items or bool(left)
         for entry in left:
             del self._leased[entry]
             self._flying.remove(entry.item)
         self._queue.extendleft(reversed(left))
+
+    def recover(self) -> None:
+        """Put everything back that is leased, because whoever sent it is gone: wherever that was
+        struck, nothing is missing and nothing there twice."""
+        queued = set(self._queue)
+        self._queue.extendleft(reversed([e for e in self._leased if e not in queued]))
+        self._leased.clear()
+        self._flying = Ahead()
+        self._may_hold_run_items = True
 
     def watch(self, receipt: Receipt) -> None:
         """Let a receipt wait for everything of this process that is in the outbox now."""

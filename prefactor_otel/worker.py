@@ -318,7 +318,7 @@ class Worker:
         where the machine has none left; the last may change."""
         if time.monotonic() < self._no_thread_before and not self.is_closing:
             return False
-        self._outbox.release()
+        self._outbox.recover()
         self._loop, self._awake = None, True
         thread = self._new_thread()
         try:
@@ -396,7 +396,7 @@ class Worker:
         except BaseException as error:
             logger.debug("The worker failed: %s", place_of(error))
             self._log.warn("worker", f"The worker failed ({type(error).__name__}); it goes on")
-            self._outbox.release()
+            self._outbox.recover()
             self._pause_after_failure()
             return self._deadline is not None and time.monotonic() >= self._deadline
         finally:

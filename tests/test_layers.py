@@ -214,4 +214,4 @@ def test_the_api_is_called_from_one_place() -> None:
         for name, path in modules("prefactor_otel")
         if "PrefactorHttpClient" in path.read_text()
     }
-    assert users == {"client", "sender", "poller", "cli.doctor", "cli.probe"}
+    assert users == {"client", "sender", "bulk", "run_calls", "poller", "cli.doctor", "cli.probe"}

@@ -28,6 +28,7 @@ class Sizes:
     steady_seconds: float = 60.0
     stress_rate: int = 5_000
     waiting: int = 10_000
+    waiting_rate: int = 1_000
     settle: float = 1.5
     """Seconds longer than any exporter waits before it sends what it has."""
     load_rate: int = 500

@@ -29,7 +29,7 @@ def measure(lab: Lab) -> None:
             "memory",
             f"{sizes.waiting} waiting spans",
             "memory:waiting",
-            {"spans": sizes.waiting, "settle": sizes.settle},
+            {"spans": sizes.waiting, "rate": sizes.waiting_rate, "settle": sizes.settle},
             status=503,
             lossless=False,
         ),
@@ -42,13 +42,16 @@ def measure(lab: Lab) -> None:
     lab.compare(Case("memory", name, "memory:steady", what), peers, rounds=1)
 
 
-def waiting(peer: Peer, url: str, *, spans: int, settle: float) -> Found:
-    """RAM for spans that nobody takes; their texts are made one by one, as in an agent."""
+def waiting(peer: Peer, url: str, *, spans: int, rate: int, settle: float) -> Found:
+    """RAM for spans that nobody takes; their texts are made one by one, as in an agent, and at a
+    rate that every exporter follows: what a burst leaves in the allocator is not what waits."""
     processor = peer.processor(url, queue=2 * spans)
     provider = provider_with(processor)
     make(tracer_of(provider), runs("GenAI", "1 KB", 4)[0])
     before = _settled_mb(settle)
+    begun = time.perf_counter()
     for seed in range(spans // 4):
+        time.sleep(max(0.0, begun + 4 * seed / rate - time.perf_counter()))
         make(tracer_of(provider), runs("GenAI", "1 KB", 4, seed)[0])
     after = _settled_mb(settle)
     return spans + 4, {"MB for 10,000 spans": (after - before) / spans * 10_000}
