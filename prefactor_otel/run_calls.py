@@ -72,9 +72,11 @@ class RunCalls:
     async def _finish_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
         if self._settlement.runs.get(entry.item.run) is None:
             self._settlement.settle(entry, DropReason.RUN_REFUSED)
+            self._settlement.run_over(entry.item.run)
             return Answer(Verdict.DONE)
         answer, _ = await self._call(client, entry, "finish")
         if answer.verdict in (Verdict.DONE, Verdict.NEVER):
+            self._settlement.run_over(entry.item.run)
             self._outbox.note(entry, lambda file: file.run_over(entry.item.run))
         return self._concluded(entry, answer)
 

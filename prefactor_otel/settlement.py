@@ -1,6 +1,7 @@
 """What becomes of what was leased, and what the API has said of each run."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -16,6 +17,8 @@ INITIAL_BACKOFF: Final = 0.5
 MAX_BACKOFF: Final = 30.0
 CLOSING_BACKOFF: Final = 0.5
 """Seconds between two tries, at most, while the process wants to end."""
+MAX_OVER: Final = 256
+"""Runs that are over and still known."""
 
 
 class Settlement:
@@ -38,10 +41,17 @@ class Settlement:
         self._log = log
         self._terminated = terminated
         self._calls: dict[object, float] = {}
+        self._over: deque[str] = deque()
 
     def has_refused(self, run: str) -> bool:
         """Whether the API has refused to register a run."""
         return run in self.runs and self.runs[run] is None
+
+    def run_over(self, run: str) -> None:
+        """Nothing more comes of a run: it is soon forgotten, because services have millions."""
+        self._over.append(run)
+        if len(self._over) > MAX_OVER:
+            self.runs.pop(self._over.popleft(), None)
 
     def record(self, entry: Entry) -> RunRecord:
         """What is known of the run of an entry, which is registered."""

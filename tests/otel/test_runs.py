@@ -1,8 +1,10 @@
 """Each task of a long-lived service is a run of its own, where the application wants that."""
 
 import asyncio
+import gc
 import threading
 import time
+import tracemalloc
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -17,6 +19,7 @@ from opentelemetry.trace import Status, StatusCode, Tracer
 import prefactor_otel
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
+from tests.benchmarks.sink import Sink
 
 Row = dict[str, Any]
 
@@ -182,6 +185,34 @@ def test_runs_whose_registration_hangs_do_not_hold_up_the_others(api: DevServer)
     service.provider.shutdown()
     assert len(finished(api)) == 12
     assert service.processor.stats().acknowledged == 12
+
+
+@pytest.mark.slow
+def test_runs_that_are_over_leave_nothing_in_memory() -> None:
+    with Sink() as backend:
+        processor = PrefactorSpanProcessor(
+            backend.url, "pf_token", run_scope="trace", schedule_delay=0.01
+        )
+        provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+
+        def serve(requests: int) -> int:
+            for number in range(requests):
+                provider.get_tracer("service").start_span("request").end()
+                if number % 50 == 0:
+                    assert provider.force_flush()
+            while processor.stats().runs or processor.stats().waiting_items:
+                provider.force_flush()
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            before = serve(1_500)  # fills what is bounded
+            after = serve(1_000)
+        finally:
+            tracemalloc.stop()
+            provider.shutdown()
+    assert after - before < 1_000 * 200
 
 
 def test_spans_of_one_session_share_a_run_over_traces(api: DevServer) -> None:
