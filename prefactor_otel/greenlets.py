@@ -19,13 +19,13 @@ _warned = False
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     """What makes the worker's loop in this process."""
-    return _polite_loop if _is_patched() else asyncio.new_event_loop
+    return _polite_loop if are_threads() else asyncio.new_event_loop
 
 
 def warn_once() -> None:
     """Say what does not work under gevent, and what to do about it."""
     global _warned
-    if _is_patched() and not _warned:
+    if are_threads() and not _warned:
         _warned = True
         logger.warning(
             "gevent has patched this process: spans are delivered, but asyncio.run() elsewhere in "
@@ -34,7 +34,8 @@ def warn_once() -> None:
         )
 
 
-def _is_patched() -> bool:
+def are_threads() -> bool:
+    """Whether gevent has made greenlets of all threads."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 

@@ -28,6 +28,7 @@ from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
 from prefactor_otel.lineage import remember
 from prefactor_otel.mapping import Capture
 from prefactor_otel.outbox import Outbox
+from prefactor_otel.pace import breathe
 from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.receipt import Receipt
 from prefactor_otel.run import About, Run, registered_as
@@ -194,7 +195,7 @@ class Intake:
         for receipt in self._to_store:
             receipt.keep(on_disk=on_disk)
         if self._to_store and on_disk:
-            time.sleep(0)  # hand the interpreter to whoever was waiting for this
+            breathe()  # for whoever was waiting for this
         self._to_store.clear()
 
     def take_due(self) -> None:

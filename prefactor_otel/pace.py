@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
+from prefactor_otel import greenlets
+
 T = TypeVar("T")
 
 _PAUSE: Final = 20e-6
@@ -15,8 +17,9 @@ _PAUSE: Final = 20e-6
 
 
 def breathe() -> None:
-    """Let other threads run now."""
-    time.sleep(_PAUSE)
+    """Let other threads run now; but no greenlets, which would meet a running event loop."""
+    if not greenlets.are_threads():
+        time.sleep(_PAUSE)
 
 
 def paced(values: Iterable[T], every: int) -> Iterator[T]:

@@ -10,7 +10,6 @@ ROOT = Path(__file__).parent.parent
 ORDER = [
     "version",
     "errors",
-    "pace",
     "hygiene.repairs",
     "hygiene.values",
     "hygiene.media",
@@ -61,6 +60,7 @@ ORDER = [
     "metrics",
     "guard",
     "greenlets",
+    "pace",
     "exits",
     "answers",
     "wire",
