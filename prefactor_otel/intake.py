@@ -308,7 +308,8 @@ class Intake:
 
     def _take_started(self, event: Started) -> None:
         span = event.span
-        self.resource = self.resource or span.resource.attributes
+        if self.resource is None:
+            self.resource = span.resource.attributes
         context, parent = span.get_span_context(), span.parent
         if context is None or not context.trace_flags.sampled:
             return
@@ -367,7 +368,8 @@ class Intake:
 
     def _items_of(self, span: ReadableSpan, now: float, receipt: Receipt | None) -> list[Item]:
         try:
-            self.resource = self.resource or span.resource.attributes
+            if self.resource is None:
+                self.resource = span.resource.attributes
             view = ended(view_of(span))
             if view.key in self._cut_off:  # its run has ended, and it has a record there
                 self._ledger.drop(DropReason.DUPLICATE, 1)

@@ -51,6 +51,8 @@ class Sender:
     ) -> None:
         self.paused = False
         self.failing = False
+        self.patient = False
+        """Whether more spans are on their way, so that only full requests are worth making."""
         self._settlement = Settlement(outbox, ledger, log, terminated)
         self.runs = self._settlement.runs
         self._run_calls = RunCalls(self._settlement, outbox, ledger, log)
@@ -138,6 +140,8 @@ class Sender:
         batches = [[entry] for entry in self._outbox.lease_about_runs(calls)] if calls else []
         self._about_runs += len(batches)
         if (batches and self.failing) or self._with_spans >= MAX_FLIGHTS:
+            return batches
+        if self.patient and self._outbox.queued < self._max_items:
             return batches
         spans = self._outbox.lease(self._max_items, self._bulk.max_bytes)
         self._with_spans += bool(spans)

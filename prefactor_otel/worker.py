@@ -500,9 +500,10 @@ class Worker:
                 sending.result()  # raises what ended it
                 return
             seconds = _CLOSING_SLICE if self.is_closing else _DRAIN_SLICE
-            is_calm = self._inbox.spans <= self._config.max_batch_size
-            self._outbox.packs = self._sender.failing and is_calm  # spans in a crowd are larger
-            self._inbox.take(self._intake.take, seconds, hurries=self.is_closing)
+            is_crowded = self._inbox.spans > self._config.max_batch_size
+            # Spans that wait to be taken in are larger than what packing saves.
+            self._outbox.packs = self._sender.failing and not is_crowded
+            self._inbox.take(self._intake.take, seconds, hurries=is_crowded or self.is_closing)
             self._failures = 0
             self._intake.take_due()
             self._intake.store()
@@ -510,6 +511,7 @@ class Worker:
                 self._outbox.call_off()
             elif self._spool is not None and self._intake.is_open:
                 self._spool.look_around()
+            self._sender.patient = bool(self._inbox) and not self.is_closing
             if self._outbox.queued and self._may_send():
                 self._sender.wake()
             if self._inbox:
