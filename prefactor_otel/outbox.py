@@ -153,27 +153,30 @@ class Outbox:
     def _take(self, most: int, max_bytes: float, *, about_runs: bool) -> list[Entry]:
         """Lease operations of one of the two kinds, past what has to wait."""
         batch: list[Entry] = []
-        passed: list[Entry] = []
+        places: list[int] = []
         waiting, size, now = Ahead(), 0, time.monotonic()
-        while self._queue and len(batch) < most and len(passed) < MAX_PASSED:
-            entry = self._queue[0]
+        for place, entry in enumerate(self._queue):
+            if len(batch) == most or place - len(batch) == MAX_PASSED:
+                break
             item = entry.item
             is_other = (item.operation in SPAN_OPERATIONS) is about_runs
             is_held_up = self._flying.holds_up(item) or waiting.holds_up(item)
             if is_other or is_held_up or entry.not_before > now:
                 waiting.add(item)
-                passed.append(self._queue.popleft())
                 continue
             size += self._unpacked(entry).size
             if batch and size > max_bytes:
                 break
-            batch.append(self._queue.popleft())
+            batch.append(entry)
+            places.append(place)
             if about_runs:  # one by one
                 waiting.add(item)
-        self._queue.extendleft(reversed(passed))
+        # Leased before they leave the line: see ``recover``.
         for entry in batch:
             self._leased[entry] = None
             self._flying.add(entry.item)
+        for place in reversed(places):
+            del self._queue[place]
         return batch
 
     def _unpacked(self, entry: Entry) -> Item:
