@@ -8,7 +8,6 @@ from prefactor_http import PrefactorHttpClient
 from prefactor_otel.answers import Answer, Verdict, judge_output, judge_request
 from prefactor_otel.items import Operation
 from prefactor_otel.ledger import DropReason
-from prefactor_otel.line import SPAN_OPERATIONS
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.pace import paced
 from prefactor_otel.receipt import Entry
@@ -40,10 +39,9 @@ class BulkRequests:
 
     def _sendable(self, batch: Sequence[Entry]) -> list[Entry]:
         """The span entries that can go in the next request; those of refused runs are dropped."""
-        spans = [entry for entry in batch if entry.item.operation in SPAN_OPERATIONS]
-        created = {e.item.span for e in spans if e.item.operation is Operation.CREATE}
+        created = {e.item.span for e in batch if e.item.operation is Operation.CREATE}
         sendable: list[Entry] = []
-        for entry in spans:
+        for entry in batch:
             item = entry.item
             if self._settlement.runs.get(item.run) is None:
                 self._settlement.settle(entry, DropReason.RUN_REFUSED)

@@ -106,8 +106,7 @@ class RunCalls:
         body["idempotency_key"] = entry.item.key
         path = "/api/v1/agent_instance/register"
         if action != "register":
-            record = self._settlement.runs[entry.item.run]
-            assert record is not None
+            record = self._settlement.record(entry)
             path = f"/api/v1/agent_instance/{record.instance_id}/{action}"
         try:
             with self._settlement.calling([entry]):

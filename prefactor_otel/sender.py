@@ -18,12 +18,7 @@ from prefactor_otel.line import SPAN_OPERATIONS
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.receipt import Entry
 from prefactor_otel.run_calls import RunCalls
-from prefactor_otel.settlement import (
-    CLOSING_BACKOFF,
-    INITIAL_BACKOFF,
-    MAX_BACKOFF,
-    Settlement,
-)
+from prefactor_otel.settlement import CLOSING_BACKOFF, Settlement, backoff
 
 MAX_FLIGHTS: Final = 4
 """Requests with spans at a time: at a round trip of 200 ms, one alone carries 2,500 a second."""
@@ -200,8 +195,8 @@ class Sender:
             "delivery", f"Prefactor cannot be reached ({answer.reason}); spans wait in memory"
         )
         self._failures += 1
-        backoff = min(MAX_BACKOFF, INITIAL_BACKOFF * 2.0 ** min(self._failures - 1, 16))
-        wait = max(answer.retry_after or 0.0, backoff * random.uniform(0.75, 1.25))
+        pause = backoff(self._failures - 1) * random.uniform(0.75, 1.25)
+        wait = max(answer.retry_after or 0.0, pause)
         return min(wait, CLOSING_BACKOFF) if self._settlement.closing else wait
 
     def _recovered(self) -> None:

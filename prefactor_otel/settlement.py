@@ -113,8 +113,8 @@ class Settlement:
         """The server failed over an entry: try it again later, and others before it."""
         entry.faults += 1
         entry.failed_at = time.monotonic()
-        wait = min(MAX_BACKOFF, INITIAL_BACKOFF * 2.0 ** min(entry.faults, 16))
-        entry.not_before = entry.failed_at + (CLOSING_BACKOFF if self.closing else wait)
+        wait = CLOSING_BACKOFF if self.closing else backoff(entry.faults)
+        entry.not_before = entry.failed_at + wait
 
     def heed(self, entry: Entry, answer: Mapping[str, object]) -> None:
         """Whatever became of the item: its run may be told to stop."""
@@ -131,6 +131,11 @@ class Settlement:
                 run, record.instance_id, record.partition, ids_accepted=record.ids_accepted
             ),
         )
+
+
+def backoff(times: int) -> float:
+    """Seconds to wait after so many doublings of the first wait."""
+    return min(MAX_BACKOFF, INITIAL_BACKOFF * 2.0 ** min(times, 16))
 
 
 def own_fault(error: Exception) -> Answer:
