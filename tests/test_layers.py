@@ -19,6 +19,7 @@ ORDER = [
     "quiet",
     "credential",
     "privacy",
+    "privacy.content",
     "privacy.patterns",
     "privacy.masking",
     "privacy.switches",

@@ -41,9 +41,10 @@ from prefactor_otel.mapping.kind import (
     tool_in,
 )
 from prefactor_otel.mapping.layout import inputs_of, outputs_of
+from prefactor_otel.privacy.content import NOT_CAPTURED, Side, side_in_event, side_of
 from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.privacy.sensitivity import Rule
-from prefactor_otel.semconv import content, logfire
+from prefactor_otel.semconv import logfire
 from prefactor_otel.semconv.genai import GenAI
 from prefactor_otel.span import LAST_NS, Event, SpanView, snapshot
 
@@ -114,11 +115,15 @@ class Capture:
     sensitive: tuple[Rule, ...] = ()
     leaves_fields: bool = field(init=False, repr=False, compare=False)
     """Whether inputs and outputs leave as they are: known once, because every span asks."""
+    hidden: Side = field(init=False, repr=False, compare=False)
+    """The content that is not to leave."""
 
     def __post_init__(self) -> None:
         wanted = self.inputs and self.outputs and self.mask is None
         is_limited = self.max_input_length or self.max_output_length
         object.__setattr__(self, "leaves_fields", wanted and not is_limited)
+        hidden = Side.NONE if self.inputs else Side.INPUT
+        object.__setattr__(self, "hidden", hidden if self.outputs else hidden | Side.OUTPUT)
 
 
 class AgentSpan(NamedTuple):
@@ -148,9 +153,9 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     if not capture.leaves_fields:
         inputs = _captured("inputs", inputs, capture, repairs)
         outputs = _captured("outputs", outputs, capture, repairs)
-    name = single.name or _readable(view, kind, single)
+    name = single.name or _readable(view, kind, single, capture)
     status = status_of(view)
-    error = error_of(view) if view.status == "error" else None
+    error = _error(view, capture) if view.status == "error" else None
     payload: dict[str, object] = {
         "span_id": view.key.span_hex,
         "trace_id": view.key.trace_hex,
@@ -188,7 +193,15 @@ def _spoken(keys: tuple[str, ...], has_events: bool) -> tuple[Dialect, ...]:
     return tuple(d for d in DIALECTS if any(name.startswith(d.VOCABULARY) for name in names))
 
 
-def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars) -> str:
+def _error(view: SpanView, capture: Capture) -> dict[str, object] | None:
+    """How it failed; its text may quote what was asked or answered."""
+    error = error_of(view)
+    if error is not None and capture.hidden:
+        return error | {"message": NOT_CAPTURED, "stacktrace": None}
+    return error
+
+
+def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars, capture: Capture) -> str:
     """The span's name where a person can read it; a model call is named by its model."""
     if kind is SpanType.AGENT:
         return agent_in(view.name)
@@ -196,7 +209,7 @@ def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars) -> str:
         return tool_in(view.name)
     model = single.model
     if model is None or kind is SpanType.RERANKER:
-        if "{" in view.name and kind is not SpanType.SPAN:
+        if "{" in view.name and kind is not SpanType.SPAN and not capture.hidden:
             return str(view.attributes.get(logfire.MESSAGE, view.name))
         return scalars.without_identity(view.name, view.attributes)
     if "{" in view.name:  # a template (Logfire)
@@ -216,13 +229,17 @@ def _captured(
     is_input = part == "inputs"
     wanted = capture.inputs if is_input else capture.outputs
     if not wanted:
-        fields = {name: fields[name] for name in ("model", "stop_reason") if name in fields}
+        fields = {name: fields[name] for name in _NO_CONTENT if name in fields}
     if capture.mask is not None:
         fields = capture.mask.fields(part, fields, repairs)
     if not wanted:
         return fields
     length = capture.max_input_length if is_input else capture.max_output_length
     return hygiene.limited(fields, length, repairs)
+
+
+_NO_CONTENT: Final = ("model", "stop_reason", "count", "dimensions")
+"""The fields of inputs and outputs that nobody has said."""
 
 
 def bare_span(view: SpanView) -> AgentSpan:
@@ -274,7 +291,7 @@ def _metadata(
         metadata.pop(key, None)
     if content.left:
         metadata |= {key: dict(rest) for key, rest in content.left.items()}
-    if not (capture.inputs and capture.outputs):
+    if capture.hidden:
         metadata = _without_content(metadata, capture)
     if capture.max_input_length or capture.max_output_length:
         metadata = _cut_content(metadata, capture, repairs)
@@ -303,7 +320,11 @@ def _metadata(
         ]
     if view.links:
         metadata["links"] = [
-            {"trace_id": key.trace_hex, "span_id": key.span_hex, "attributes": dict(attributes)}
+            {
+                "trace_id": key.trace_hex,
+                "span_id": key.span_hex,
+                "attributes": _without_content(dict(attributes), capture),
+            }
             for key, attributes in view.links
         ]
     if view.is_local_root:
@@ -335,44 +356,30 @@ def _finished_at(view: SpanView) -> str | None:
 
 
 def _event(event: Event, capture: Capture) -> dict[str, object]:
-    attributes = dict(event.attributes)
-    if not capture.inputs or not capture.outputs:
-        attributes = {} if _is_hidden(event, capture) else _without_content(attributes, capture)
+    attributes = {
+        name: value
+        for name, value in event.attributes.items()
+        if not capture.hidden or not side_in_event(event.name, name) & capture.hidden
+    }
     return {"name": event.name, "time": timestamp(event.time_ns), "attributes": attributes}
-
-
-def _is_hidden(event: Event, capture: Capture) -> bool:
-    return (not capture.inputs and event.name in content.INPUT_EVENTS) or (
-        not capture.outputs and event.name in content.OUTPUT_EVENTS
-    )
 
 
 def _cut_content(
     attributes: dict[str, object], capture: Capture, repairs: Repairs
 ) -> dict[str, object]:
     """The attributes, with content that no reader has taken up as long as it may be there."""
-    limits = (
-        (capture.max_input_length, content.INPUT_KEYS, content.INPUT_WORDS),
-        (capture.max_output_length, content.OUTPUT_KEYS, content.OUTPUT_WORDS),
-    )
-    for length, begins, words in limits:
+    for length, side in (
+        (capture.max_input_length, Side.INPUT),
+        (capture.max_output_length, Side.OUTPUT),
+    ):
         if length:
-            found = {k: v for k, v in attributes.items() if k.startswith(begins) or k in words}
+            found = {name: value for name, value in attributes.items() if side_of(name) & side}
             attributes = attributes | hygiene.limited(found, length, repairs)
     return attributes
 
 
 def _without_content(attributes: dict[str, object], capture: Capture) -> dict[str, object]:
-    begins = (() if capture.inputs else content.INPUT_KEYS) + (
-        () if capture.outputs else content.OUTPUT_KEYS
-    )
-    if not begins:
+    hidden = capture.hidden
+    if not hidden:
         return attributes
-    words = (() if capture.inputs else content.INPUT_WORDS) + (
-        () if capture.outputs else content.OUTPUT_WORDS
-    )
-    return {
-        key: value
-        for key, value in attributes.items()
-        if not key.startswith(begins) and key not in words
-    }
+    return {name: value for name, value in attributes.items() if not side_of(name) & hidden}

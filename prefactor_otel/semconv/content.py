@@ -1,7 +1,4 @@
-"""Keys of every known vocabulary whose values are content: what users, models and tools said.
-
-Used only to keep content out when its capture is switched off.
-"""
+"""Keys of every known vocabulary whose values are content: what users, models and tools said."""
 
 from typing import Final
 
@@ -97,23 +94,4 @@ OUTPUT_KEYS: Final = (
     "ai.toolCall.result",
     "ai.toolCall.output",
     "ai.embedding",
-)
-INPUT_WORDS: Final = ("input", "inputs", "raw_input", "events")
-OUTPUT_WORDS: Final = ("output", "response", "embeddings", "events")
-"""Whole names that hold content, where others that begin so hold none (Logfire, pydantic-ai)."""
-INPUT_EVENTS: Final = (
-    "gen_ai.system.message",
-    "gen_ai.system.instruction",
-    "gen_ai.input.messages",
-    "gen_ai.user.message",
-    "gen_ai.tool.message",
-    "gen_ai.content.prompt",
-    "gen_ai.client.inference.operation.details",
-)
-OUTPUT_EVENTS: Final = (
-    "gen_ai.output.messages",
-    "gen_ai.choice",
-    "gen_ai.assistant.message",
-    "gen_ai.content.completion",
-    "gen_ai.client.inference.operation.details",
 )

@@ -1,0 +1,143 @@
+"""Whether a name says that its value is content: what users, models and tools said.
+
+With capture off, content leaves only if it is known to be none. In the vocabularies of AI and in
+events everything is content but for what is allowed here; elsewhere the words of a name decide.
+"""
+
+import re
+from enum import Flag
+from functools import lru_cache
+from typing import Final
+
+
+class Side(Flag):
+    """Whose content it is: what somebody was asked or given, what came back, or either."""
+
+    NONE = 0
+    INPUT = 1
+    OUTPUT = 2
+    BOTH = 3
+
+
+NOT_CAPTURED: Final = "[not captured]"
+"""Stands for the text of an error, which may quote anything."""
+
+
+def _set(*words: str) -> frozenset[str]:
+    return frozenset(" ".join(words).split())
+
+
+def _words_of(sides: dict[Side, str]) -> dict[str, Side]:
+    return {word: side for side, words in sides.items() for word in words.split()}
+
+
+_WHOLE: Final = _words_of(
+    {
+        Side.INPUT: "input parameter param variable",
+        Side.OUTPUT: "output result",
+        Side.BOTH: (
+            "argument arg kwarg content body record payload row vector stacktrace traceback event"
+        ),
+    }
+)
+"""Words of content that often has names of its own below: whatever these are, it is content."""
+_LOOSE: Final = _words_of(
+    {
+        Side.INPUT: "prompt question query instruction request expected",
+        Side.OUTPUT: "response answer completion explanation reply choice",
+        Side.BOTH: (
+            "message msg text transcript transcription document embedding statement summary "
+            "reasoning thought thinking template history utterance speech refusal stack error "
+            "chunk snippet passage"
+        ),
+    }
+)
+"""Words of content that has properties, too, which are none: the id of a request."""
+_PROPERTIES: Final = _set(
+    "id name type kind version reason status code method model provider role index format",
+    "language time timestamp date address port host level effort label escaped truncated",
+)
+"""What the last word of a name may be, where a property is no content."""
+_COUNTED: Final = _set("usage count cost")
+"""Words of what is counted, wherever they stand."""
+_MEASURED: Final = _set(
+    "token size length byte price duration latency ms mime dimension score temperature"
+)
+"""Words of what is measured, if no word of content comes last."""
+
+_AI: Final = re.compile(
+    r"(gen_ai|llm|ai|openinference|input|output|retrieval|embedding|reranker|prompt|tool"
+    r"|traceloop|crewai|smolagents)\.|crew_|metadata$"
+)
+"""The vocabularies of AI: GenAI's, OpenLLMetry's, Vercel's, OpenInference's, Traceloop's, CrewAI's
+and smolagents'."""
+_ALLOWED: Final = _PROPERTIES | _set(
+    "system operation vendor tag path p k seed penalty stream streaming tier fingerprint",
+    "step iteration base location region enabled sequences",
+)
+"""Last words of what is allowed in these vocabularies and in events."""
+_EVENTS: Final = {
+    "gen_ai.system.message": Side.INPUT,
+    "gen_ai.system.instruction": Side.INPUT,
+    "gen_ai.input.messages": Side.INPUT,
+    "gen_ai.user.message": Side.INPUT,
+    "gen_ai.tool.message": Side.INPUT,
+    "gen_ai.content.prompt": Side.INPUT,
+    "gen_ai.output.messages": Side.OUTPUT,
+    "gen_ai.choice": Side.OUTPUT,
+    "gen_ai.assistant.message": Side.OUTPUT,
+    "gen_ai.content.completion": Side.OUTPUT,
+}
+"""Events that belong to one side as a whole."""
+
+
+@lru_cache(maxsize=4096)
+def side_of(name: str) -> Side:
+    """Whose content the value of an attribute of this name is."""
+    words = _words(name)
+    last = words[-1] if words else ""
+    is_content = last in _WHOLE or last in _LOOSE
+    if not _COUNTED.isdisjoint(words) or (not is_content and not _MEASURED.isdisjoint(words)):
+        return Side.NONE
+    is_ai = _AI.match(name) is not None
+    if not _WHOLE.keys().isdisjoint(words):
+        return _together(words)
+    if last in (_ALLOWED if is_ai else _PROPERTIES):
+        return Side.NONE
+    return _together(words) or (Side.BOTH if is_ai else Side.NONE)
+
+
+@lru_cache(maxsize=4096)
+def side_in_event(event: str, name: str) -> Side:
+    """The same of an event's attribute: there, too, only what is known to be none is none."""
+    side = side_of(name)
+    words = _words(name)
+    if not side and words and not _KNOWN.isdisjoint((words[-1], *words[-2:-1])):
+        return Side.NONE
+    return _EVENTS.get(event) or side or Side.BOTH
+
+
+_KNOWN: Final = _ALLOWED | _COUNTED | _MEASURED
+
+
+def _together(words: tuple[str, ...]) -> Side:
+    """The side that some of the words name; of both where none does, and content is named."""
+    sides = [side for word in words if (side := _WHOLE.get(word) or _LOOSE.get(word))]
+    told = Side.NONE
+    for side in sides:
+        told |= side if side is not Side.BOTH else Side.NONE
+    return told or (Side.BOTH if sides else Side.NONE)
+
+
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """The words of a dotted, dashed or camel-cased name, in lower case and the singular."""
+    return tuple(_singular(word.lower()) for word in _WORD.findall(name))
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies"):
+        return f"{word[:-3]}y"
+    return word[:-1] if len(word) > 2 and word[-1] == "s" and word[-2] not in "su" else word
