@@ -11,6 +11,8 @@ T = TypeVar("T")
 def in_daemon(work: Callable[[], T], name: str) -> Future[T]:
     """Do ``work`` on a daemon thread of its own. Threads of executors will not do: the interpreter
     waits for them at its end. Raises ``RuntimeError`` where no thread can be had, as at exit."""
+    if not threading.main_thread().is_alive():  # newer Pythons refuse, and older ones in part
+        raise RuntimeError("the interpreter ends")
     outcome: Future[T] = Future()
     threading.Thread(target=_settle, args=(outcome, work), name=name, daemon=True).start()
     return outcome

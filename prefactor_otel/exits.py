@@ -21,6 +21,11 @@ from prefactor_otel.ledger import logger
 SIGTERM_EXIT_CODE: Final = 128 + signal.SIGTERM
 
 
+def is_ending() -> bool:
+    """Whether the interpreter is on its way out: then no thread is to be asked for any more."""
+    return not threading.main_thread().is_alive()
+
+
 class Closable(Protocol):
     """What wants to be closed before its process is gone."""
 

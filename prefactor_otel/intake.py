@@ -7,7 +7,6 @@ import time
 from collections import OrderedDict
 from typing import Final
 
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_http.models.types import FinishStatus
@@ -31,6 +30,7 @@ from prefactor_otel.outbox import Outbox
 from prefactor_otel.pace import breathe
 from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.receipt import Receipt
+from prefactor_otel.resource import process_resource
 from prefactor_otel.run import About, Run, registered_as
 from prefactor_otel.scope import OpenRun, Router, session_in
 from prefactor_otel.sieve import sieve_of
@@ -258,7 +258,7 @@ class Intake:
         if run.is_registered:
             return
         if run.about not in self._registrations:
-            resource = self.resource if self.resource is not None else Resource.create().attributes
+            resource = self.resource if self.resource is not None else process_resource()
             if len(self._registrations) > MAX_REGISTRATIONS:
                 self._registrations.clear()
             self._registrations[run.about] = registered_as(

@@ -307,7 +307,7 @@ class Pipeline:
         return (
             worker.is_answering
             and not self._not_waiting
-            and threading.main_thread().is_alive()  # else the interpreter is on its way out
+            and not exits.is_ending()
             and not _runs_event_loop()
             and not is_own_thread()
         )

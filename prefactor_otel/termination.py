@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from weakref import ReferenceType, WeakValueDictionary, ref
 
+from prefactor_http.daemon import in_daemon
 from prefactor_otel.errors import PrefactorTerminatedError
 
 _events: Final[WeakValueDictionary[str, threading.Event]] = WeakValueDictionary()
@@ -95,11 +96,8 @@ def announce(
     if reaction == "cancel":
         cancel(tasks)
     elif callable(reaction):
-        call = threading.Thread(
-            target=_call, args=(reaction, run, warn), name="prefactor-on-terminate", daemon=True
-        )
         try:
-            call.start()
+            in_daemon(lambda: _call(reaction, run, warn), "prefactor-on-terminate")
         except RuntimeError:  # the interpreter ends, and takes the agent along
             return
 

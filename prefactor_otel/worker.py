@@ -18,6 +18,7 @@ from prefactor_http.models.types import FinishStatus
 from prefactor_otel import greenlets, guard, quiet
 from prefactor_otel.client import new_client
 from prefactor_otel.config import Config
+from prefactor_otel.exits import is_ending
 from prefactor_otel.inbox import (
     Dropped,
     Ended,
@@ -317,6 +318,8 @@ class Worker:
         """Start a thread. That is refused when the interpreter ends, to a subinterpreter, and
         where the machine has none left; the last may change."""
         if time.monotonic() < self._no_thread_before and not self.is_closing:
+            return False
+        if is_ending():
             return False
         self._outbox.recover()
         self._loop, self._awake = None, True

@@ -30,6 +30,7 @@ ORDER = [
     "semconv.logfire",
     "semconv.content",
     "span",
+    "resource",
     "mapping.kind",
     "mapping.content",
     "mapping.messages",

@@ -1,5 +1,7 @@
 """However a process ends, its spans are delivered or counted, and it ends in time."""
 
+from pathlib import Path
+
 import pytest
 
 from prefactor_otel.devserver import DevServer
@@ -118,3 +120,89 @@ def test_a_name_that_is_never_found_delays_the_exit_no_longer(script: str) -> No
     ended = ended_within(0.5, timed, url, shutdown_timeout=1)
     assert ended.code == 0
     assert "10 spans were not delivered" in ended.stderr
+
+
+HEARS_THREADS = """
+import atexit, sys, threading
+
+def ask(event, arguments):  # from Python 3.12 on, the interpreter tells of refused ones as well
+    if event.startswith("_thread.start") and not threading.main_thread().is_alive():
+        print("asked for a thread at exit:", arguments[0])
+
+def begin(*_):
+    sys.setprofile(None)
+    print("a thread began at exit:", threading.current_thread().name)
+
+sys.addaudithook(ask)
+atexit.register(threading.setprofile, begin)  # called last, so done first
+"""
+QUIET = """
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor
+
+provider = TracerProvider()
+provider.add_span_processor({processor})
+"""
+QUIET_SCRIPTS = {
+    "exporter": QUIET.format(processor="BatchSpanProcessor(PrefactorExporter())"),
+    "processor": QUIET.format(processor="PrefactorSpanProcessor()"),
+}
+
+
+@pytest.mark.parametrize("spools", [False, True])
+@pytest.mark.parametrize(("last_line", "code"), [("", 0), ("sys.exit()", 0), ("sys.exit(3)", 3)])
+@pytest.mark.parametrize("script", QUIET_SCRIPTS)
+def test_a_process_that_ends_at_once_without_a_span_has_a_run_and_asks_for_no_thread(
+    api: DevServer, tmp_path: Path, script: str, last_line: str, code: int, spools: bool
+) -> None:
+    source = QUIET_SCRIPTS[script] + HEARS_THREADS + last_line
+    spool = str(tmp_path / "spool") if spools else ""
+    variables = {"OTEL_SERVICE_NAME": "brief", "PREFACTOR_SPOOL_DIR": spool}
+    ended = run_script(source, localhost(api), api.token, timeout=30.0, **variables)
+    assert (ended.code, ended.stdout, ended.stderr) == (code, "", "")
+    assert [instance["status"] for instance in api.instances()] == ["complete"]
+    [registration] = [r.body for r in api.requests if "/register" in r.path]
+    assert registration["agent_version"]["name"] == "brief"
+
+
+ASKS_FOR_ITS_TOKEN = """
+import os
+from opentelemetry.sdk.trace import TracerProvider
+from prefactor_otel import PrefactorSpanProcessor
+
+provider = TracerProvider()
+provider.add_span_processor(PrefactorSpanProcessor(api_token=lambda: os.environ["TOKEN_OF_TODAY"]))
+provider.get_tracer("agent").start_span("root").end()
+"""
+
+
+@pytest.mark.parametrize("script", [*SCRIPTS.values(), ASKS_FOR_ITS_TOKEN])
+def test_whoever_connects_anew_at_exit_asks_for_no_thread(api: DevServer, script: str) -> None:
+    api.faults.add(path="/register", drop="before", times=2)
+    api.faults.add(path="/bulk", drop="after", times=1)
+    source = script + HEARS_THREADS
+    ended = run_script(source, localhost(api), api.token, TOKEN_OF_TODAY=api.token)
+    assert ended.code == 0
+    assert ended.stdout == ""
+    assert "worker failed" not in ended.stderr
+    assert [instance["status"] for instance in api.instances()] == ["complete"]
+
+
+NAMED = """
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from prefactor_otel import PrefactorSpanProcessor
+
+provider = TracerProvider(resource=Resource({"service.name": "billing"}))
+provider.add_span_processor(PrefactorSpanProcessor())
+trace.set_tracer_provider(provider)
+"""
+
+
+def test_a_run_without_spans_is_named_as_the_global_provider_is(api: DevServer) -> None:
+    ended = run_script(NAMED, localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
+    [registration] = [r.body for r in api.requests if "/register" in r.path]
+    assert registration["agent_version"]["name"] == "billing"
