@@ -119,6 +119,7 @@ ORDER = [
     "devserver.app",
     "devserver.server",
     "devserver",
+    "cli.terminal",
     "cli.tree",
     "cli.spanfile",
     "cli.why",
@@ -132,6 +133,7 @@ ORDER = [
     "cli.options",
     "cli.commands",
     "cli",
+    "__main__",
 ]
 SPANS = {"span", "tree", "intake"} | {name for name in ORDER if name.split(".")[0] == "mapping"}
 DELIVERY = {"sender", "answers", "wire", "outbox", "line", "receipt"}

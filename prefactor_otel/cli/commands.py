@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -10,7 +11,24 @@ from prefactor_otel.errors import SpoolError
 from prefactor_otel.version import __version__
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Group(click.Group):
+    """Lists its commands with whole sentences, which click cuts at the edge of the terminal."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list."""
+        sentences = {
+            name: command.get_short_help_str(limit=_WHOLE)
+            for name, command in self.commands.items()
+        }
+        with formatter.section("Commands"):
+            formatter.write_dl([*sentences.items()])
+
+
+_WHOLE: Final = 1000
+"""Characters of a help text's first sentence that are shown in a list: all."""
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def commands() -> None:
     """OpenTelemetry agents as governed runs on Prefactor."""
@@ -75,7 +93,7 @@ def inspect(source: str, as_json: bool, payloads: bool, why: bool) -> None:
 _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 
 
-@commands.group()
+@commands.group(cls=_Group)
 def spool() -> None:
     """What waits on disk (option spool_dir): look at it, send it, delete it.
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from prefactor_otel import PrefactorSpanProcessor, Stats, TracerProvider
 from prefactor_otel.cli.agent import QUESTION, TravelAgent
+from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.cli.tree import digest, run_tree
 from prefactor_otel.config import DEFAULT_API_URL
 from prefactor_otel.devserver import DevServer
@@ -27,7 +28,7 @@ def run_demo(*, as_json: bool) -> int:
     """Run it; the exit code is 0 when everything was delivered."""
     _forget_surroundings()
     path = Path(tempfile.mkdtemp(prefix="prefactor-demo-")) / "prefactor.db"
-    console = Console(quiet=as_json)
+    console = new_console(quiet=as_json)
     with DevServer(db=str(path)) as server:
         processor = PrefactorSpanProcessor(server.url, server.token, schedule_delay=0.1)
         provider = TracerProvider(
@@ -60,8 +61,10 @@ def _watch(
     console: Console, server: DevServer, provider: TracerProvider, agent: TravelAgent
 ) -> None:
     """Let the agent work and show the run as the API has it, until that is finished."""
-    console.print(f"A local Prefactor API listens on {server.url}. The agent is asked:")
-    console.print(Text(f"  {QUESTION}\n", "italic"))
+    console.print(
+        f"A local Prefactor API listens on {server.url}. The agent is asked:", soft_wrap=True
+    )
+    console.print(Text(f"  {QUESTION}\n", "italic"), soft_wrap=True)
     work = threading.Thread(target=agent.run, args=(QUESTION,), daemon=True)
     work.start()
     with Live(console=console, refresh_per_second=10, transient=False) as live:

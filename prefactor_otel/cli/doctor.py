@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Final, Literal
 
-from rich.console import Console
 from rich.text import Text
 
 from prefactor_http import HttpClientConfig, PrefactorAuthError, PrefactorHttpClient
@@ -18,18 +18,23 @@ from prefactor_http.exceptions import (
     PrefactorValidationError,
 )
 from prefactor_otel.cli.probe import NAME, VERSION, Stored, differences, probe
+from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.cli.tree import digest, run_tree
-from prefactor_otel.config import Config, load_config, variable_of
+from prefactor_otel.config import Config, load_config, option_rows, variable_of
 from prefactor_otel.credential import read_token
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.run import schema_of
 from prefactor_otel.version import PACKAGE, __version__
 
-Outcome = Literal["ok", "failed"]
+Outcome = Literal["ok", "warning", "failed"]
+"""A warning is no failure: all may be well."""
+
+_SIGNS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
 
 PIECE: Final = 6
 """So many characters of a token in a row tell something about it."""
 
+_OURS: Final = "PREFACTOR_"
 TROUBLE: Final = "The API has trouble of its own; try again in a minute."
 _IDS: Final = (
     "With an account token set PREFACTOR_AGENT_ID and PREFACTOR_ENVIRONMENT_ID; "
@@ -43,7 +48,7 @@ _SCHEMAS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: what was found, and what to do when it failed."""
+    """One check: what was found, and what to do where it is not as it should be."""
 
     name: str
     outcome: Outcome
@@ -56,7 +61,7 @@ class Check:
 def run_doctor(*, as_json: bool, with_probe: bool) -> int:
     """Run every check that makes sense; the exit code is 0 when all are well."""
     checks = asyncio.run(_collect(with_probe))
-    healthy = all(check.outcome == "ok" for check in checks)
+    healthy = all(check.outcome != "failed" for check in checks)
     stored = next((check.stored for check in checks if check.stored is not None), None)
     if as_json:
         print(json.dumps(_as_json(checks, stored, healthy=healthy), indent=2))
@@ -86,6 +91,8 @@ def without(secret: str, text: str) -> str:
 
 
 async def _examine(with_probe: bool) -> AsyncIterator[Check]:
+    if unread := _unread_variables():
+        yield unread
     try:
         config = load_config()
     except PrefactorConfigError as error:
@@ -96,7 +103,9 @@ async def _examine(with_probe: bool) -> AsyncIterator[Check]:
             "settings",
             "failed",
             "PREFACTOR_API_TOKEN is not set",
-            "Create an API token on the platform and set PREFACTOR_API_TOKEN to it.",
+            "Create an API token on the platform and set PREFACTOR_API_TOKEN to it. Without an "
+            "account: prefactor-otel devserver serves the API on this machine, and says what to "
+            "set.",
         )
         return
     yield Check("settings", "ok", f"API at {config.api_url}; a token is set")
@@ -115,6 +124,34 @@ async def _examine(with_probe: bool) -> AsyncIterator[Check]:
             yield await _register(client, config)
             if with_probe:
                 yield await _probe(client)
+
+
+def _unread_variables() -> Check | None:
+    """The variables that look like settings and are none, with those that may be meant."""
+    known = {f"PREFACTOR_{name.upper()}": variable for name, variable, *_ in option_rows()}
+    known |= {variable: variable for variable in known.values()}
+    unread = [
+        name
+        for name in sorted(os.environ)
+        if name.upper().startswith(_OURS) and name.upper() not in {*known.values()}
+    ]
+    if not unread:
+        return None
+    meant = {name: known[near] for name in unread for near in _nearest(name, [*known])}
+    remedy = "".join(f"Did you mean {near} in place of {name}? " for name, near in meant.items())
+    return Check(
+        "variables",
+        "warning",
+        f"nothing here reads {', '.join(unread)}",
+        f"{remedy}Another tool of Prefactor may read what this package does not.",
+    )
+
+
+def _nearest(name: str, known: list[str]) -> list[str]:
+    """The known name that is most like this one, if any is; what all begin with tells nothing."""
+    ends = [each.removeprefix(_OURS) for each in known]
+    found = get_close_matches(name.upper().removeprefix(_OURS), ends, n=1)
+    return [_OURS + end for end in found]
 
 
 async def _ping(client: PrefactorHttpClient, config: Config) -> list[Check]:
@@ -227,11 +264,11 @@ def _as_json(checks: list[Check], stored: Stored | None, *, healthy: bool) -> di
 
 
 def _show(checks: list[Check], stored: Stored | None) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = new_console()
     for check in checks:
-        sign = ("✓", "green") if check.outcome == "ok" else ("✗", "bold red")
-        console.print(Text.assemble(sign, f" {check.name}: {check.found}"))
+        line = Text.assemble(_SIGNS[check.outcome], f" {check.name}: {check.found}")
+        console.print(line, soft_wrap=True)
         if check.remedy:
-            console.print(Text(f"  {check.remedy}", "yellow"))
+            console.print(Text(f"  {check.remedy}", "yellow"), soft_wrap=True)
     if stored is not None and stored.run:
-        console.print(run_tree(stored.run, stored.spans))
+        console.print(run_tree(stored.run, stored.spans), soft_wrap=True)

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from rich.console import Console
 from rich.text import Text
-from rich.tree import Tree
 
 from prefactor_otel.cli.spanfile import FORMATS, read_spans
-from prefactor_otel.cli.tree import Row, add_spans
+from prefactor_otel.cli.terminal import new_console
+from prefactor_otel.cli.tree import Row, Tree, grouped
 from prefactor_otel.cli.why import uses_of
 from prefactor_otel.config import load_config, types_of
 from prefactor_otel.errors import PrefactorConfigError
@@ -98,9 +97,9 @@ def _explained(rows: list[Row], views: list[SpanView]) -> list[Row]:
 def _show(rows: list[Row], spans: int, *, payloads: bool) -> None:
     become = "becomes" if spans == 1 else "become"
     head = Text.assemble((_counted(spans, "span"), "bold"), f" {become} ")
-    tree = Tree(head.append(_counted(len(rows), "agent span")))
-    add_spans(tree, rows, partial(_details, payloads=payloads))
-    Console().print(tree)
+    head.append(_counted(len(rows), "agent span"))
+    tree = Tree(head, grouped(rows), partial(_details, payloads=payloads))
+    new_console().print(tree, soft_wrap=True)
 
 
 def _counted(count: int, noun: str) -> str:

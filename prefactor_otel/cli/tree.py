@@ -1,15 +1,25 @@
-"""A run and its spans as a tree for the terminal."""
+"""A run and its spans as a tree for the terminal, a line at a time."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from itertools import chain, repeat
+from typing import Any, Final, NamedTuple, TypeVar
 
+from rich.console import Console, ConsoleOptions
 from rich.text import Text
-from rich.tree import Tree
 
 Row = dict[str, Any]
 Details = Callable[[Row], Iterable[Text]]
+Below = Callable[[str | None], Iterable[Row]]
+"""The spans under the one with this id, in the order in which they are shown; of None, roots."""
+T = TypeVar("T")
+
+_NARROWEST: Final = 20
+"""Columns that a label has at least, however deep it stands."""
+_UNPRINTABLE: Final = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\n")}, "\ufffd")
+"""Names come from anywhere, and these would move the terminal's cursor, or worse."""
 
 _STYLES: Final = {
     "active": "yellow",
@@ -21,22 +31,79 @@ _STYLES: Final = {
 }
 
 
+class _Branch(NamedTuple):
+    label: Text
+    below: Iterable["_Branch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A head, and spans under their parents; below each, its details."""
+
+    head: Text
+    below: Below
+    details: Details = lambda _: ()
+
+    def lines(self, console: Console) -> Iterator[Text]:
+        """Its lines, folded at the console's edge unless they stand too deep for that. Holds
+        no more than the way from the root to the line."""
+        yield from self.head.wrap(console, console.width)
+        open_levels = [_with_last(self._branches(None))]
+        ends: list[bool] = []
+        while open_levels:
+            branch, is_last = next(open_levels[-1], (None, True))
+            if branch is None:
+                open_levels.pop()
+                del ends[-1:]
+                continue
+            yield from _folded(branch.label, [*ends, is_last], console)
+            open_levels.append(_with_last(branch.below))
+            ends.append(is_last)
+
+    def _branches(self, parent: str | None) -> Iterator[_Branch]:
+        for span in self.below(parent):
+            details = (_Branch(text, ()) for text in self.details(span))
+            yield _Branch(_label(span), chain(details, self._branches(span["id"])))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        return self.lines(console)
+
+
+def _folded(label: Text, ends: list[bool], console: Console) -> Iterator[Text]:
+    """The lines of a label behind its guides; ``ends`` says of each level whether it is the last
+    there."""
+    label.plain = label.plain.translate(_UNPRINTABLE)
+    lead = "".join("    " if is_last else "│   " for is_last in ends)
+    first = lead[:-4] + ("└── " if ends[-1] else "├── ")
+    lines = label.wrap(console, max(console.width - len(lead), _NARROWEST))
+    for guides, line in zip(chain([first], repeat(lead)), lines, strict=False):
+        yield Text(guides).append_text(line)
+
+
+def _with_last(values: Iterable[T]) -> Iterator[tuple[T, bool]]:
+    """Each value, and whether it is the last."""
+    iterator = iter(values)
+    for value in iterator:
+        for following in iterator:
+            yield value, False
+            value = following
+        yield value, True
+
+
 def run_tree(instance: Row, spans: list[Row]) -> Tree:
     """The run as the root, spans under their parents, in order of their start."""
     head = Text.assemble(
         ("run ", "bold"), instance["id"], "  ", _status(instance["status"]), _tokens_of(spans)
     )
-    tree = Tree(head)
-    add_spans(tree, spans)
-    return tree
+    return Tree(head, grouped(spans))
 
 
-def add_spans(tree: Tree, spans: list[Row], details: Details | None = None) -> None:
-    """Spans under their parents, in order of their start; below each, its details if any."""
+def grouped(spans: list[Row]) -> Below:
+    """These spans by their parents, in order of their start."""
     children: defaultdict[str | None, list[Row]] = defaultdict(list)
     for span in sorted(spans, key=lambda row: str(row["started_at"])):
         children[span["parent_span_id"]].append(span)
-    _grow(tree, None, children, details or (lambda _: ()))
+    return lambda parent: children[parent]
 
 
 def seconds(row: Row) -> float | None:
@@ -61,19 +128,6 @@ def digest(span: Row) -> Row:
         "error": payload.get("error"),
         "summary": span.get("summary"),
     }
-
-
-def _grow(
-    tree: Tree,
-    parent: str | None,
-    children: defaultdict[str | None, list[Row]],
-    details: Details,
-) -> None:
-    for span in children[parent]:
-        branch = tree.add(_label(span))
-        for text in details(span):
-            branch.add(text)
-        _grow(branch, span["id"], children, details)
 
 
 def _label(span: Row) -> Text:

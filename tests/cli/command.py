@@ -1,11 +1,17 @@
 """The command line as a process of its own, without the settings of this machine."""
 
+import fcntl
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
-COMMAND: Final = [sys.executable, "-c", "from prefactor_otel.cli import main; main()"]
+COMMAND: Final = [sys.executable, "-m", "prefactor_otel"]
 
 
 def clean(**variables: str) -> dict[str, str]:
@@ -33,3 +39,27 @@ def run_command(
         timeout=40,
         check=False,
     )
+
+
+def run_in_terminal(*words: str, columns: int, **variables: str) -> tuple[int, str]:
+    """Run it in a terminal of this width. Returns the exit code, and all that it has written there,
+    colours and movements included."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen(
+        [*COMMAND, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env=clean(TERM="xterm", **variables),
+    ) as process:
+        os.close(theirs)
+        written = b"".join(_read(ours))
+    os.close(ours)
+    return process.returncode, written.decode()
+
+
+def _read(terminal: int) -> Iterator[bytes]:
+    with suppress(OSError):  # EIO: the last who could write to it is gone
+        while piece := os.read(terminal, 65_536):
+            yield piece

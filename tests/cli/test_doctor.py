@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from prefactor_otel.devserver import DevServer
-from tests.cli.command import run_command
+from tests.cli.command import run_command, run_in_terminal
 
 
 def of(api: DevServer) -> dict[str, str]:
@@ -143,3 +143,69 @@ def test_a_probe_that_cannot_be_read_says_that_sending_may_work(api: DevServer) 
     assert done.returncode == 1
     assert "✗ probe: a run was sent and cannot be read back" in done.stdout
     assert "not be allowed to read" in done.stdout
+
+
+def test_without_a_token_it_names_the_way_that_needs_no_account() -> None:
+    done = run_command("doctor")
+    assert done.returncode == 1
+    assert "set PREFACTOR_API_TOKEN" in done.stdout
+    assert "prefactor-otel devserver" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("PREFACTOR_API_TOKE", "PREFACTOR_API_TOKEN"),
+        ("PREFACTOR_TOKEN", "PREFACTOR_API_TOKEN"),
+        ("PREFACTOR_URL", "PREFACTOR_API_URL"),
+        ("prefactor_spooldir", "PREFACTOR_SPOOL_DIR"),
+        ("PREFACTOR_AGENT_VERSION", "PREFACTOR_AGENT_IDENTIFIER"),
+        ("PREFACTOR_PROFILE", None),
+        ("PREFACTOR_LOG_LEVEL", None),
+        ("PREFACTOR_RETRY_ON_STATUS_CODES", None),
+    ],
+)
+def test_a_variable_that_nothing_reads_is_named_with_the_nearest_that_something_does(
+    api: DevServer, name: str, nearest: str | None
+) -> None:
+    done = run_command("doctor", "--json", **of(api) | {name: "geheimnis"})
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["healthy"]) == (0, True)
+    [told] = [check for check in report["checks"] if check["outcome"] == "warning"]
+    assert name in told["found"]
+    assert (f"{nearest} in place of {name}" in told["remedy"]) is (nearest is not None)
+    assert "geheimnis" not in done.stdout
+    shown = run_command("doctor", **of(api) | {name: "geheimnis"}).stdout
+    assert shown.startswith("! variables: ")
+
+
+def test_a_misspelt_variable_is_named_where_its_lack_is_found(api: DevServer) -> None:
+    done = run_command("doctor", PREFACTOR_API_TOKE=api.token)
+    assert done.returncode == 1
+    assert "PREFACTOR_API_TOKEN in place of PREFACTOR_API_TOKE" in done.stdout
+    assert "✗ settings: PREFACTOR_API_TOKEN is not set" in done.stdout
+    assert_hidden(api.token, done.stdout)
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_a_probe_is_folded_at_the_edge_of_a_terminal_and_whole_in_a_pipe(
+    api: DevServer, columns: int
+) -> None:
+    code, written = run_in_terminal("doctor", "--probe", columns=columns, NO_COLOR="1", **of(api))
+    assert code == 0
+    words = [word for line in written.splitlines() for word in line.strip("│├└─ ").split()]
+    assert "LookupError: no weather station in Atlantis" in " ".join(words)
+    piped = run_command("doctor", "--probe", **of(api)).stdout
+    assert "failed  LookupError: no weather station in Atlantis\n" in piped
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_is_well_and_what_is_not_look_different_on_any_terminal(
+    api: DevServer, encoding: str
+) -> None:
+    variables = of(api) | {"PREFACTOR_AGENT_ID": "nobody", "PYTHONIOENCODING": encoding}
+    done = run_command("doctor", **variables)
+    assert [line.split(" ")[0] for line in done.stdout.splitlines() if line[0] != " "] == [
+        *("ok", "ok", "ok"),
+        "x",
+    ]
