@@ -12,28 +12,10 @@ from prefactor_otel.ledger import Stats
 from prefactor_otel.pipeline import Pipeline
 
 
-class Door:
-    """Base of the exporter and the processor.
+class Handle:
+    """What an application can ask of the run of its process, and say of it."""
 
-    The run is registered and started in the background at construction and finished at shutdown.
-    Arguments win over environment variables, which win over defaults; the README lists them all.
-    Construction does no network I/O and raises only ``PrefactorConfigError``: for an argument
-    that cannot be used, and with ``strict=True`` for missing or unusable settings. With a
-    ``meter_provider`` the counters of ``stats`` are metrics of that, too.
-    """
-
-    def __init__(
-        self,
-        api_url: str | None = None,
-        api_token: str | TokenSource | None = None,
-        *,
-        meter_provider: MeterProvider | None = None,
-        **options: Unpack[Options],
-    ) -> None:
-        self._pipeline = Pipeline(api_url, api_token, meter_provider=meter_provider, **options)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} run_id={self.run_id}>"
+    _pipeline: Pipeline
 
     @property
     def run_id(self) -> str | None:
@@ -58,3 +40,27 @@ class Door:
     def pipeline(self) -> Pipeline:
         """For the provider of this package."""
         return self._pipeline
+
+
+class Door(Handle):
+    """Base of the exporter and the processor.
+
+    The run is registered and started in the background at construction and finished at shutdown.
+    Arguments win over environment variables, which win over defaults; the README lists them all.
+    Construction does no network I/O and raises only ``PrefactorConfigError``: for an argument
+    that cannot be used, and with ``strict=True`` for missing or unusable settings. With a
+    ``meter_provider`` the counters of ``stats`` are metrics of that, too.
+    """
+
+    def __init__(
+        self,
+        api_url: str | None = None,
+        api_token: str | TokenSource | None = None,
+        *,
+        meter_provider: MeterProvider | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self._pipeline = Pipeline(api_url, api_token, meter_provider=meter_provider, **options)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} run_id={self.run_id}>"

@@ -1,24 +1,33 @@
-"""Ends of a process that ``atexit`` does not see, or not in time.
+"""The end of everything of ours in a process, for whoever asks for it, and for the ends that
+``atexit`` does not see, or not in time.
 
 Children of ``multiprocessing`` (and of its relative, billiard) end by ``os._exit`` after they have
 run their finalizers, pool workers of Celery after one signal of its own, and a process that gets
 ``SIGTERM`` at once. Each hook is made only where the library in question is loaded already.
 """
 
+import asyncio
 import os
 import signal
 import sys
 import threading
+import time
+from contextlib import AbstractContextManager, ExitStack
 from types import FrameType
 from typing import Final, Protocol
 from weakref import WeakSet
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter
 
 from prefactor_otel.ledger import logger
+from prefactor_otel.nesting import inside, processors_of
 
 SIGTERM_EXIT_CODE: Final = 128 + signal.SIGTERM
+
+FLUSH_TIMEOUT: Final = 30_000
+"""Milliseconds; that of the SDK."""
 
 
 def is_ending() -> bool:
@@ -29,8 +38,21 @@ def is_ending() -> bool:
 class Closable(Protocol):
     """What wants to be closed before its process is gone."""
 
-    def close_at_exit(self) -> None:
-        """Deliver what waits, and end."""
+    @property
+    def owner(self) -> TracerProvider | None:
+        """The provider that hands it spans, if that is known."""
+        ...
+
+    def nobody_waits(self) -> AbstractContextManager[None]:
+        """While inside, whoever hands over spans does not wait for their delivery."""
+        ...
+
+    def flush(self, timeout_millis: float) -> bool:
+        """Deliver what waits. Whether everything was delivered."""
+        ...
+
+    def shutdown(self, timeout_millis: float | None = None) -> bool:
+        """Deliver what waits, and end. Whether everything was delivered."""
         ...
 
 
@@ -49,12 +71,70 @@ def watch(closable: Closable) -> None:
         _hook_finalizers()
 
 
+def flush(timeout_millis: float = FLUSH_TIMEOUT) -> bool:
+    """Deliver the spans of this process that have ended, however Prefactor was set up in it.
+
+    True when all of them are acknowledged within the timeout, or on disk while the API does not
+    answer; also where nothing was set up. Other exporters of the same provider are left alone.
+    """
+    deadline = time.monotonic() + timeout_millis / 1000
+    _hand_over(deadline)
+    flushed = [each.flush(milliseconds_to(deadline)) for each in list(_open)]
+    return all(flushed)
+
+
+async def aflush(timeout_millis: float = FLUSH_TIMEOUT) -> bool:
+    """``flush`` for coroutines: the event loop goes on meanwhile."""
+    try:
+        async with asyncio.timeout(timeout_millis / 1000):
+            return await asyncio.to_thread(flush, timeout_millis)
+    except TimeoutError:
+        return False
+
+
+def shutdown(timeout_millis: float | None = None) -> bool:
+    """Deliver the spans of this process and finish its runs, however Prefactor was set up in it.
+
+    Takes at most the timeout, by default the option ``shutdown_timeout``. Whether everything was
+    delivered; True also where nothing was set up. What ends later is dropped and counted.
+    """
+    if timeout_millis is None:
+        _hand_over(time.monotonic() + FLUSH_TIMEOUT / 1000)
+        ended = [each.shutdown() for each in list(_open)]
+    else:
+        deadline = time.monotonic() + timeout_millis / 1000
+        _hand_over(deadline)
+        ended = [each.shutdown(milliseconds_to(deadline)) for each in list(_open)]
+    return all(ended)
+
+
+def _hand_over(deadline: float) -> None:
+    """Have the processors before ours part with the spans that we have not seen."""
+    providers = [trace.get_tracer_provider(), *(each.owner for each in list(_open))]
+    processors = {id(each): each for provider in providers for each in processors_of(provider)}
+    with ExitStack() as stack:
+        for each in list(_open):
+            stack.enter_context(each.nobody_waits())
+        for processor in filter(_leads_to_us, processors.values()):
+            try:
+                processor.force_flush(milliseconds_to(deadline))
+            except Exception as error:
+                logger.warning("A processor could not be flushed: %s", type(error).__name__)
+
+
+def _leads_to_us(processor: SpanProcessor) -> bool:
+    """Whether an exporter of ours is behind it. Our own processor keeps nothing back."""
+    exporters = (each for each in inside(processor) if isinstance(each, SpanExporter))
+    return any(getattr(each, "pipeline", None) in _open for each in exporters)
+
+
+def milliseconds_to(deadline: float) -> int:
+    """Milliseconds until a time of the monotonic clock."""
+    return max(0, round((deadline - time.monotonic()) * 1000))
+
+
 def _close_all(*_: object, **__: object) -> None:
-    provider = trace.get_tracer_provider()
-    if isinstance(provider, TracerProvider):
-        provider.force_flush()  # a processor before us may hold spans that we have not seen
-    for closable in list(_open):
-        closable.close_at_exit()
+    shutdown()
 
 
 def _hook_finalizers(*_: object) -> None:

@@ -177,6 +177,12 @@ class Ledger:
             return sum(self._dropped.values())
 
     @property
+    def missed(self) -> int:
+        """Spans dropped that somebody may miss: not those that were not to be sent."""
+        with self._lock:
+            return sum(n for reason, n in self._dropped.items() if reason not in INTENDED)
+
+    @property
     def settled(self) -> int:
         """Spans acknowledged or dropped."""
         with self._lock:

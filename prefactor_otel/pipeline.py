@@ -4,16 +4,17 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
-from weakref import WeakMethod
+from weakref import ref
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from prefactor_http.models.types import FinishStatus
 from prefactor_otel import exits, greenlets, metrics, runs
@@ -80,9 +81,9 @@ class Pipeline:
         self._resource: Attributes | None = None
         self._status: FinishStatus | None = None
         self._forks = _forks
-        self._not_waiting = 0
+        self._not_waiting: Counter[int] = Counter()
         self._waited = _Waited()
-        self._owner: WeakMethod[Callable[[], None]] | None = None
+        self._owner: ref[TracerProvider] | None = None
         self._worker = Worker(self._config) if self._config is not None else None
         runs.listeners.add(self)
         if meter_provider is not None:
@@ -106,16 +107,14 @@ class Pipeline:
         if worker is not None:
             worker.bind(resource)
 
-    def ends_with(self, shutdown: Callable[[], None]) -> None:
-        """The bound method that shuts down everything that hands spans to this, and this."""
-        self._owner = WeakMethod(shutdown)
+    def owned_by(self, provider: TracerProvider) -> None:
+        """Tell the pipeline which provider hands it spans."""
+        self._owner = ref(provider)
 
-    def close_at_exit(self) -> None:
-        """Shut down, by way of the provider if that is known."""
-        owner = self._owner() if self._owner is not None else None
-        if owner is not None:
-            owner()
-        self.shutdown()
+    @property
+    def owner(self) -> TracerProvider | None:
+        """The provider that hands spans to this, if that is known and alive."""
+        return self._owner() if self._owner is not None else None
 
     def started(self, span: ReadableSpan, where: Context | None) -> None:
         """A span has started in this context. Returns at once. Raises ``PrefactorTerminatedError``
@@ -213,16 +212,16 @@ class Pipeline:
         if before:
             most = min(most, self._config.shutdown_timeout * _PART_IN_ROW - before)
         begun = time.monotonic()
-        outcome = worker.outcome(receipt.future, most, lambda: self._not_waiting)
-        if not self._not_waiting:  # else somebody waits for the whole, and counts it
+        outcome = worker.outcome(receipt.future, most, lambda: self._not_waiting[_forks])
+        if not self._not_waiting[_forks]:  # else somebody waits for the whole, and counts it
             now = time.monotonic()
             self._waited = _Waited(before + now - begun, now)
         return outcome is not False
 
     def flush(self, timeout_millis: float) -> bool:
         """True when everything that ended before is acknowledged within the timeout, or on disk
-        while the API does not answer."""
-        worker = self._current()
+        while the API does not answer. To be flushed is no use: a forked child begins no run."""
+        worker = self._current(revive=False)
         if worker is None:
             return self._off.lost == 0
         return worker.flush(max(0.0, timeout_millis) / 1000)
@@ -232,12 +231,12 @@ class Pipeline:
         """While inside, ``deliver`` only hands over, and who waits in it soon goes on: somebody
         else waits for the whole."""
         with self._lock():
-            self._not_waiting += 1
+            self._not_waiting[_forks] += 1
         try:
             yield
         finally:
             with self._lock():
-                self._not_waiting -= 1
+                self._not_waiting[_forks] -= 1
 
     def shutdown(self, timeout_millis: float | None = None) -> bool:
         """Deliver what waits, finish the run, end the thread; at most ``timeout_millis``, by
@@ -287,7 +286,6 @@ class Pipeline:
         return self._worker
 
     def _begin_anew(self, config: Config) -> None:
-        self._not_waiting = 0
         self._waited = _Waited()
         if self._worker is not None and self._worker.is_closing:
             self._worker, self._off, self._off_as = None, Ledger(), "closed"
@@ -306,7 +304,7 @@ class Pipeline:
     def _may_wait(self, worker: Worker) -> bool:
         return (
             worker.is_answering
-            and not self._not_waiting
+            and not self._not_waiting[_forks]
             and not exits.is_ending()
             and not _runs_event_loop()
             and not is_own_thread()

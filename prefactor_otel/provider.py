@@ -1,7 +1,7 @@
 """The SDK's provider with span starts and an honest flush, and the one-line set-up."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Unpack
 
@@ -15,18 +15,17 @@ from opentelemetry.sdk.trace import (
     SynchronousMultiSpanProcessor,
 )
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from prefactor_otel.config import Options
 from prefactor_otel.credential import TokenSource
+from prefactor_otel.door import Handle
+from prefactor_otel.exits import milliseconds_to
 from prefactor_otel.exporter import PrefactorExporter, SpanStartHook
 from prefactor_otel.ledger import logger
+from prefactor_otel.nesting import inside
 from prefactor_otel.processor import PrefactorSpanProcessor
-
-_WRAPPERS_DEEP = 4
-"""Processors and exporters inside each other that are searched for ours."""
 
 
 class TracerProvider(SdkTracerProvider):
@@ -73,11 +72,11 @@ class TracerProvider(SdkTracerProvider):
             if exporter not in self._exporters:
                 self._exporters.append(exporter)
                 exporter.pipeline.bind(self.resource.attributes)
-                exporter.pipeline.ends_with(self.shutdown)
+                exporter.pipeline.owned_by(self)
                 super().add_span_processor(SpanStartHook(exporter))
         if isinstance(span_processor, PrefactorSpanProcessor):
             span_processor.pipeline.bind(self.resource.attributes)
-            span_processor.pipeline.ends_with(self.shutdown)
+            span_processor.pipeline.owned_by(self)
         self._added.append(span_processor)
         super().add_span_processor(span_processor)
 
@@ -90,15 +89,15 @@ class TracerProvider(SdkTracerProvider):
                 stack.enter_context(exporter.pipeline.nobody_waits())
             flushed = self._flush_processors(deadline)
         for exporter in self._exporters:
-            flushed = exporter.force_flush(_left(deadline)) and flushed
+            flushed = exporter.force_flush(milliseconds_to(deadline)) and flushed
         return flushed
 
     def _flush_processors(self, deadline: float) -> bool:
         if self._flushes_itself:
-            return super().force_flush(_left(deadline))
+            return super().force_flush(milliseconds_to(deadline))
         # Not the SDK's own loop: it stops at the first processor whose answer is not true, and
         # in SDKs up to at least 1.41 the batch processor answers None when all is well.
-        answers = [each.force_flush(_left(deadline)) for each in self._added]
+        answers = [each.force_flush(milliseconds_to(deadline)) for each in self._added]
         return all(answer is not False for answer in answers)
 
     def shutdown(self) -> None:
@@ -109,6 +108,16 @@ class TracerProvider(SdkTracerProvider):
             super().shutdown()
 
 
+class ConfiguredProvider(SdkTracerProvider, Handle):
+    """What ``configure`` returns: the global provider, and a handle on the run of the process.
+
+    It is whatever provider it was before, with ``stats``, ``run_id``, ``terminated`` and
+    ``set_run_status`` beside the provider's own ``force_flush`` and ``shutdown``.
+    """
+
+    # The provider comes first: an object takes the class only if that has its layout.
+
+
 def configure(
     api_url: str | None = None,
     api_token: str | TokenSource | None = None,
@@ -116,24 +125,26 @@ def configure(
     resource: Resource | None = None,
     meter_provider: MeterProvider | None = None,
     **options: Unpack[Options],
-) -> SdkTracerProvider:
+) -> ConfiguredProvider:
     """Send every span of this process to Prefactor, live.
 
     Adds a ``PrefactorSpanProcessor`` to the global provider, or sets a provider where there is
-    none. Called again, it changes nothing, says so once, and returns the same provider. Raises
-    only ``PrefactorConfigError``, as the processor does.
+    none, and returns that provider, with a handle on the run. Called again, it changes nothing,
+    says so once, and returns the same. Raises only ``PrefactorConfigError``, as the processor
+    does.
     """
     current = trace.get_tracer_provider()
     if isinstance(current, SdkTracerProvider):
-        if _is_configured(current):
+        found = _found_in(current)
+        if found is not None:
             logger.warning("configure() was called twice; the first call stays in force")
-            return current
+            return _with_handle(current, found)
         processor = PrefactorSpanProcessor(
             api_url, api_token, meter_provider=meter_provider, **options
         )
         processor.pipeline.bind(current.resource.attributes)
         current.add_span_processor(processor)
-        return current
+        return _with_handle(current, processor)
     processor = PrefactorSpanProcessor(api_url, api_token, meter_provider=meter_provider, **options)
     provider = TracerProvider(resource=resource, span_processors=[processor])
     trace.set_tracer_provider(provider)
@@ -142,38 +153,25 @@ def configure(
             "Another library has set a tracer provider of its own; spans made with that one "
             "do not reach Prefactor"
         )
+    return _with_handle(provider, processor)
+
+
+def _found_in(provider: SdkTracerProvider) -> PrefactorSpanProcessor | None:
+    found = (inner for inner in inside(provider) if isinstance(inner, PrefactorSpanProcessor))
+    return next(found, None)
+
+
+def _with_handle(
+    provider: SdkTracerProvider, processor: PrefactorSpanProcessor
+) -> ConfiguredProvider:
+    """The same object, with a handle on the run of this processor."""
+    if not isinstance(provider, ConfiguredProvider):
+        base = type(provider)  # the application may have a class of its own for it
+        provider.__class__ = type("ConfiguredProvider", (ConfiguredProvider, base), {})
+    assert isinstance(provider, ConfiguredProvider)
+    provider._pipeline = processor.pipeline
     return provider
 
 
-def _left(deadline: float) -> int:
-    """Milliseconds until a time of the monotonic clock."""
-    return max(0, round((deadline - time.monotonic()) * 1000))
-
-
-def _is_configured(provider: SdkTracerProvider) -> bool:
-    return any(isinstance(inner, PrefactorSpanProcessor) for inner in _inside(provider))
-
-
 def _exporters_behind(processor: SpanProcessor) -> Iterator[PrefactorExporter]:
-    return (inner for inner in _inside(processor) if isinstance(inner, PrefactorExporter))
-
-
-def _inside(outer: object) -> Iterator[object]:
-    """The processors and exporters that an object holds, itself included. There is no public
-    way to ask a processor for its exporter, and users wrap both, so attributes are searched."""
-    layer, seen = [outer], {id(outer)}
-    for _ in range(_WRAPPERS_DEEP):
-        yield from layer
-        held = [value for holder in layer for value in _held_by(holder) if id(value) not in seen]
-        seen.update(map(id, held))
-        layer = held
-
-
-def _held_by(holder: object) -> Iterable[object]:
-    for value in vars(holder).values() if hasattr(holder, "__dict__") else ():
-        for single in value if isinstance(value, (list, tuple)) else (value,):
-            if (
-                isinstance(single, (SpanProcessor, SpanExporter))
-                or type(single).__name__ == "BatchProcessor"
-            ):
-                yield single
+    return (inner for inner in inside(processor) if isinstance(inner, PrefactorExporter))

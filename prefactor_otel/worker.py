@@ -119,6 +119,7 @@ class Worker:
         self._hurry = asyncio.Event()
         self._send_at = 0.0
         self._deadline: float | None = None
+        self._missed_before_end = 0
         self._ending = threading.Event()
         self._closed = threading.Event()
         self._failures = 0
@@ -225,7 +226,7 @@ class Worker:
         seconds, or, while the API does not answer, on disk; False at the deadline, or when
         something was lost or waits in memory for its parent."""
         if self.is_closing:
-            return self._await_close(timeout) and self._ledger.waiting == 0
+            return self._await_close(timeout) and self._has_left_nothing
         receipt = Receipt(patient=not self._outbox.is_durable)
         self._inbox.put(Flush(receipt))
         self._revive()
@@ -256,6 +257,7 @@ class Worker:
         """End the run and deliver what waits until ``deadline`` (monotonic seconds). Returns
         whether everything was delivered."""
         if self._deadline is None:
+            self._missed_before_end = self._ledger.missed
             self._deadline = deadline
             self._ending.set()
             self._revive()
@@ -263,7 +265,12 @@ class Worker:
         closed = self._await_close(max(0.0, deadline - time.monotonic()) + _GRACE)
         if not closed:
             self._give_up()
-        return closed and self._ledger.waiting == 0
+        return closed and self._has_left_nothing
+
+    @property
+    def _has_left_nothing(self) -> bool:
+        """Whether everything that waited when shutdown began was delivered."""
+        return self._ledger.waiting == 0 and self._ledger.missed == self._missed_before_end
 
     def stats(self) -> Stats:
         """A snapshot of all counters."""

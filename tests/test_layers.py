@@ -63,6 +63,7 @@ ORDER = [
     "guard",
     "greenlets",
     "pace",
+    "nesting",
     "exits",
     "answers",
     "wire",

@@ -9,6 +9,7 @@ import prefactor_otel
 def test_the_public_names_are_these() -> None:
     assert prefactor_otel.__all__ == [
         "AgentRun",
+        "ConfiguredProvider",
         "PrefactorConfigError",
         "PrefactorError",
         "PrefactorExporter",
@@ -18,11 +19,14 @@ def test_the_public_names_are_these() -> None:
         "TerminatedRun",
         "TracerProvider",
         "__version__",
+        "aflush",
         "configure",
         "current_run",
         "end_session",
+        "flush",
         "raise_if_terminated",
         "run",
+        "shutdown",
     ]
     assert sorted(prefactor_http.__all__) == prefactor_http.__all__
     assert len(prefactor_http.__all__) == 30

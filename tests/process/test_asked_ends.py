@@ -1,0 +1,213 @@
+"""``flush``, ``aflush`` and ``shutdown`` for the whole process, and the handle of ``configure``."""
+
+import asyncio
+
+import pytest
+
+import prefactor_otel
+from prefactor_otel import PrefactorSpanProcessor, TracerProvider
+from prefactor_otel.devserver import DevServer
+from tests.process.dead import never_answering
+from tests.process.scripts import localhost, run_script
+
+NO_PROVIDER = ""
+STOCK = """
+from opentelemetry.sdk.trace import TracerProvider
+trace.set_tracer_provider(TracerProvider())
+"""
+THEIR_OWN = """
+from opentelemetry.sdk.trace import TracerProvider
+class Theirs(TracerProvider):
+    def get_tracer(self, *args, **kwargs):
+        return super().get_tracer(*args, **kwargs)
+trace.set_tracer_provider(Theirs())
+"""
+HANDLE = """
+import prefactor_otel
+from opentelemetry import trace
+from opentelemetry.sdk import trace as sdk
+BEFORE
+before = trace.get_tracer_provider()
+provider = prefactor_otel.configure()
+assert isinstance(provider, prefactor_otel.ConfiguredProvider)
+assert isinstance(provider, sdk.TracerProvider)
+assert isinstance(provider, type(before)) or not isinstance(before, sdk.TracerProvider)
+assert trace.get_tracer_provider() is provider
+assert provider.run_id is None or provider.stats().state == "running"
+for number in range(3):
+    trace.get_tracer("agent").start_span(f"span {number}").end()
+assert provider.force_flush()
+stats = provider.stats()
+assert (stats.acknowledged, stats.state, stats.run_id) == (3, "running", provider.run_id)
+assert not provider.terminated.is_set()
+provider.set_run_status("failed")
+provider.shutdown()
+assert provider.stats().state == "closed"
+print(provider.run_id)
+"""
+
+
+@pytest.mark.parametrize("before", [NO_PROVIDER, STOCK, THEIR_OWN])
+def test_configure_returns_the_global_provider_with_a_handle_on_the_run(
+    api: DevServer, before: str
+) -> None:
+    ended = run_script(HANDLE.replace("BEFORE", before), localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
+    [instance] = api.instances()
+    assert (instance["id"], instance["status"]) == (ended.stdout.strip(), "failed")
+
+
+AGAIN = """
+import prefactor_otel
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+FIRST
+provider = prefactor_otel.configure()
+assert provider is trace.get_tracer_provider() and provider.pipeline is first.pipeline
+trace.get_tracer("agent").start_span("span").end()
+"""
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "first = prefactor_otel.configure()",
+        "first = prefactor_otel.PrefactorSpanProcessor()\n"
+        "trace.set_tracer_provider(TracerProvider())\n"
+        "trace.get_tracer_provider().add_span_processor(first)",
+    ],
+)
+def test_configure_gives_a_handle_on_what_was_set_up_before(api: DevServer, first: str) -> None:
+    ended = run_script(AGAIN.replace("FIRST", first), localhost(api), api.token)
+    assert ended.code == 0, ended.stderr
+    assert ended.stderr.count("the first call stays in force") == 1
+    assert len(api.instances()) == 1
+
+
+SET_UPS = {
+    "configure": "prefactor_otel.configure()",
+    "stock": "trace.set_tracer_provider(Stock())\n"
+    "trace.get_tracer_provider().add_span_processor(BatchSpanProcessor(PrefactorExporter()))",
+    "not global": "provider = TracerProvider("
+    "span_processors=[BatchSpanProcessor(PrefactorExporter())])",
+}
+SPANS = """
+import asyncio, logging
+import prefactor_otel
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider as Stock
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from prefactor_otel import PrefactorExporter, TracerProvider
+provider = None
+SET_UP
+tracer = (provider or trace.get_tracer_provider()).get_tracer("agent")
+with tracer.start_as_current_span("root"):
+    for number in range(9):
+        tracer.start_span(f"span {number}").end()
+"""
+
+
+@pytest.mark.parametrize("set_up", SET_UPS)
+@pytest.mark.parametrize(
+    "flush", ["prefactor_otel.flush()", "asyncio.run(prefactor_otel.aflush())"]
+)
+def test_a_flush_delivers_however_prefactor_was_set_up(
+    api: DevServer, set_up: str, flush: str
+) -> None:
+    script = SPANS.replace("SET_UP", SET_UPS[set_up])
+    script += f"assert {flush} is True\nimport os; os._exit(0)"
+    ended = run_script(script, localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert api.instances()[0]["span_counts"]["complete"] == 10
+
+
+@pytest.mark.parametrize("set_up", SET_UPS)
+def test_a_shutdown_finishes_the_run_however_prefactor_was_set_up(
+    api: DevServer, set_up: str
+) -> None:
+    script = SPANS.replace("SET_UP", SET_UPS[set_up])
+    script += "assert prefactor_otel.shutdown() is True\nimport os; os._exit(0)"
+    ended = run_script(script, localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
+    [instance] = api.instances()
+    assert (instance["status"], instance["span_counts"]["complete"]) == ("complete", 10)
+
+
+def test_where_nothing_was_set_up_there_is_nothing_to_wait_for() -> None:
+    script = "import asyncio, prefactor_otel as p\n"
+    script += "print(p.flush(), asyncio.run(p.aflush()), p.shutdown(), p.shutdown(10), p.flush())"
+    ended = run_script(script, "http://localhost:1")
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "True True True True True\n", "")
+
+
+@pytest.mark.parametrize("set_up", SET_UPS)
+@pytest.mark.parametrize(
+    "call", ["flush(300)", "shutdown(300)", "flush(0)", "shutdown(0)", "aflush(300)"]
+)
+def test_what_is_not_delivered_in_time_is_said(set_up: str, call: str) -> None:
+    script = SPANS.replace("SET_UP", SET_UPS[set_up])
+    call = f"asyncio.run(prefactor_otel.{call})" if "aflush" in call else f"prefactor_otel.{call}"
+    script += (
+        "logging.disable()\nimport faulthandler\nfaulthandler.dump_traceback_later(15, exit=True)\n"
+    )
+    script += f"print({call})\nimport os, sys; sys.stdout.flush(); os._exit(0)"
+    with never_answering() as url:
+        ended = run_script(script, url)
+    assert (ended.code, ended.stdout) == (0, "False\n"), ended.stderr
+
+
+BESIDE = """
+import threading
+class Never(BatchSpanProcessor):
+    def force_flush(self, timeout_millis=30_000):
+        threading.Event().wait()
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+trace.get_tracer_provider().add_span_processor(Never(ConsoleSpanExporter(open("/dev/null", "w"))))
+assert prefactor_otel.flush() and prefactor_otel.shutdown()
+import os; os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("set_up", ["configure", "stock"])
+def test_other_exporters_of_the_provider_are_not_waited_for(api: DevServer, set_up: str) -> None:
+    script = SPANS.replace("SET_UP", SET_UPS[set_up]) + BESIDE
+    ended = run_script(script, localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
+
+
+async def test_aflush_leaves_the_event_loop_free(api_environment: DevServer) -> None:
+    api_environment.faults.add(path="/bulk", delay=1.0)
+    provider = TracerProvider(span_processors=[PrefactorSpanProcessor()])
+    provider.get_tracer("agent").start_span("span").end()
+    flushing = asyncio.create_task(prefactor_otel.aflush())
+    turns = 0
+    while not flushing.done():
+        await asyncio.sleep(0.01)
+        turns += 1
+    assert await flushing is True
+    assert turns > 1
+    assert len(api_environment.spans()) == 1
+    provider.shutdown()
+
+
+IN_CHILD = """
+import warnings
+warnings.filterwarnings("ignore", "This process", DeprecationWarning)
+import os, threading
+assert prefactor_otel.flush()
+pid = os.fork()
+if pid == 0:
+    assert prefactor_otel.flush() and prefactor_otel.shutdown()
+    os._exit("prefactor-otel" in [each.name for each in threading.enumerate()])
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+"""
+
+
+@pytest.mark.parametrize("set_up", SET_UPS)
+def test_a_forked_child_that_has_done_nothing_begins_no_run_for_a_flush(
+    api: DevServer, set_up: str
+) -> None:
+    script = SPANS.replace("SET_UP", SET_UPS[set_up]) + IN_CHILD
+    ended = run_script(script, localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert len(api.instances()) == 1
