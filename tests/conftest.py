@@ -1,11 +1,39 @@
-"""A clean environment, and the API on a real socket."""
+"""A clean environment, the API on a real socket, and how the tests share the machine."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from prefactor_otel.devserver import DevServer
+
+WORKERS_A_CORE = 1.5
+"""More than one: many tests only wait, for a process or for a timeout that they are about."""
+
+settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy machine")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many processes run the tests; none but this one for single files and tests, which would
+    be over before others are up, and for writing snapshots."""
+    places = [config.invocation_params.dir / each.partition("::")[0] for each in config.args]
+    if all(place.is_file() for place in places) or config.getoption("update_snapshots"):
+        return 0
+    return round(WORKERS_A_CORE * (os.cpu_count() or 1))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_reach_children() -> None:
+    """A shell has its background jobs ignore signals, and children inherit that. A handler that
+    does nothing is as good here, and is not inherited."""
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(autouse=True)

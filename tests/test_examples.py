@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from prefactor_otel.devserver import DevServer
+from tests.patience import PATIENCE
 from tests.process.scripts import localhost
 
 ROOT = Path(__file__).parent.parent
@@ -27,7 +28,7 @@ def run_example(api: DevServer, *command: str, **variables: str) -> str:
         env=environment | variables,
         capture_output=True,
         text=True,
-        timeout=40,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -113,7 +114,7 @@ def test_kill_switch(api: DevServer) -> None:
         [sys.executable, str(EXAMPLES / "kill_switch.py")],
         capture_output=True,
         text=True,
-        timeout=40,
+        timeout=PATIENCE,
         check=True,
     )
     assert said.stdout == "stopped: it only turns the wheel\nthe run is terminated\n"

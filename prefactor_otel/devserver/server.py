@@ -113,7 +113,7 @@ class DevServer:
         operation = BY_NAME["agent_instances/terminate"]
         perform(self._account, operation, instance_id, {"reason": reason}, None)
 
-    def wait_until(self, predicate: Callable[["DevServer"], object], timeout: float = 5.0) -> bool:
+    def wait_until(self, predicate: Callable[["DevServer"], object], timeout: float = 60.0) -> bool:
         """Block until the predicate holds, looked at now, after each request and when a fault
         strikes; False when the time runs out first."""
         deadline = time.monotonic() + timeout

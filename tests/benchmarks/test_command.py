@@ -50,7 +50,6 @@ def report_of(folder: Path, *arguments: str) -> Mapping[str, Any]:
     return content
 
 
-@pytest.mark.timeout(180)
 def test_every_benchmark_reports_both_exporters_and_loses_nothing(tmp_path: Path) -> None:
     chart = tmp_path / "chart.png"
     written = report_of(tmp_path, "--peer", "prefactor", "--peer", "otlp", "--chart", str(chart))
@@ -87,7 +86,6 @@ def test_spans_that_do_not_arrive_are_said_loudly() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_the_peers_with_environments_of_their_own_deliver_their_spans(tmp_path: Path) -> None:
     written = report_of(tmp_path, "cpu")
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
+from tests.patience import PATIENCE
+
 COMMAND: Final = [sys.executable, "-m", "prefactor_otel"]
 
 
@@ -36,7 +38,7 @@ def run_command(
         capture_output=True,
         encoding="utf-8",
         errors="surrogateescape",
-        timeout=40,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -38,7 +38,7 @@ def replay(api: DevServer, path: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_no_accepted_span_is_lost_or_doubled_by_kills_at_random_moments(
     api: DevServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ from prefactor_otel.spool import folder
 from tests.cli.command import clean
 from tests.faults.agents import Accepted
 from tests.faults.test_kills import replay
+from tests.patience import PATIENCE
 
 SECONDS = float(os.environ.get("PREFACTOR_TEST_SOAK", "60"))
 AGENTS = 4
@@ -97,15 +98,15 @@ class Agent:
 
     def _gone(self) -> None:
         assert self._process is not None
-        self._process.wait(30)
-        self._listener.join(30)
+        self._process.wait(PATIENCE)
+        self._listener.join(PATIENCE)
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
             stream.close()
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(SECONDS + 400)
+@pytest.mark.timeout(SECONDS + 1200)
 def test_whatever_happens_for_a_while_every_accepted_span_is_there_once_and_every_run_finished(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ from prefactor_otel.devserver import DevServer
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.identity import Identity
+from tests.patience import comes_true
 from tests.process.scripts import run_script
 
 NOWHERE = "http://127.0.0.1:9"
@@ -44,7 +45,7 @@ def die(spool: Path, body: str, door: str = DOORS[1], url: str = NOWHERE, **more
     source = AGENT.replace("DOOR", door) + body
     variables = {"PREFACTOR_SPOOL_DIR": str(spool), "PREFACTOR_SHUTDOWN_TIMEOUT": "0.5"} | more
     token = variables.pop("PREFACTOR_API_TOKEN", "pf_some_token")
-    return run_script(source, url, token, timeout=30.0, **variables).stderr
+    return run_script(source, url, token, **variables).stderr
 
 
 def die_while_away(
@@ -119,7 +120,7 @@ def test_an_orderly_exit_without_an_api_leaves_everything_to_the_next_process(
         assert api.wait_until(lambda api: names(api) == ["leaf", "root"])
         rows = {row["payload"]["name"]: row for row in api.spans()}
         assert rows["leaf"]["parent_span_id"] == rows["root"]["id"]
-        assert api.wait_until(lambda _: emptied(spool))
+        assert comes_true(lambda: emptied(spool))
         assert processor.stats().adopted == 2
         run = rows["root"]["agent_instance_id"]
         assert {i["id"]: i["status"] for i in api.instances()}[run] == "complete"
@@ -169,7 +170,7 @@ sys.stdin.readline()
         assert root["status"] == "cancelled"
         assert root["result_payload"]["error_type"] == "ProcessDied"
         assert api.instances()[0]["finished_at"] == root["finished_at"]
-        assert api.wait_until(lambda _: emptied(spool))
+        assert comes_true(lambda: emptied(spool))
 
 
 def test_the_same_request_is_made_again_when_only_its_answer_was_lost(
@@ -185,7 +186,7 @@ def test_the_same_request_is_made_again_when_only_its_answer_was_lost(
     }
     api.faults.clear()
     with heir(api, spool):
-        assert api.wait_until(lambda _: emptied(spool))
+        assert comes_true(lambda: emptied(spool))
     again = [
         item["idempotency_key"]
         for r in api.requests
@@ -263,7 +264,7 @@ def test_without_the_option_nothing_is_written(api: DevServer, tmp_path: Path) -
 def test_what_is_too_old_is_dropped_and_counted(api: DevServer, spool: Path) -> None:
     die_while_away(api, spool, "tracer.start_span('a').end()")
     with heir(api, spool, spool_max_age=1e-6) as processor:
-        assert api.wait_until(lambda _: processor.stats().dropped == {"expired": 1})
+        assert comes_true(lambda: processor.stats().dropped == {"expired": 1})
     assert names(api) == []
 
 
@@ -298,7 +299,7 @@ def test_the_spool_holds_more_than_memory_does_and_all_of_it_arrives_in_order(
         assert processor.force_flush(5000)
     assert processor.stats().waiting == 2000
     api.start()
-    assert api.wait_until(lambda _: processor.stats().waiting == 0, timeout=30)
+    assert comes_true(lambda: processor.stats().waiting == 0)
     assert processor.force_flush(5000)
     provider.shutdown()
     assert len(api.spans()) == processor.stats().acknowledged == 2000
@@ -312,7 +313,7 @@ def test_a_file_that_is_no_database_is_set_aside_and_said_once(
     spool.mkdir(mode=0o700)
     (spool / "1-rubbish.spool").write_bytes(b"not a database, surely not" * 100)
     with heir(api, spool) as processor:
-        assert api.wait_until(lambda _: not (spool / "1-rubbish.spool").exists())
+        assert comes_true(lambda: not (spool / "1-rubbish.spool").exists())
         provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
         tracer_of(provider).start_span("a").end()
         assert processor.force_flush(5000)
@@ -335,7 +336,7 @@ def test_a_file_whose_rows_are_damaged_costs_no_more_than_itself(
     data[middle : middle + 200_000] = os.urandom(200_000)
     path.write_bytes(bytes(data))
     with heir(api, spool) as processor:
-        assert api.wait_until(lambda _: not path.exists(), timeout=20)
+        assert comes_true(lambda: not path.exists())
         provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
         tracer_of(provider).start_span("own").end()
         assert processor.force_flush(10_000)
@@ -371,7 +372,7 @@ def test_a_full_disk_costs_one_line_and_no_span(
                 processor.force_flush(1000)
         assert not processor.stats().spooling
         api.start()
-        assert api.wait_until(lambda _: processor.stats().waiting == 0, timeout=20)
+        assert comes_true(lambda: processor.stats().waiting == 0)
         provider.shutdown()
         stats = processor.stats()
         assert stats.accepted == stats.acknowledged + sum(stats.dropped.values()) == 80

@@ -33,6 +33,7 @@ from tests.faults.test_spool import (
     spool,
     tracer_of,
 )
+from tests.patience import PATIENCE, comes_true
 from tests.process.scripts import environment_of, run_script
 
 __all__ = ["spool"]
@@ -53,12 +54,12 @@ def lines(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
 
 def settled(processor: PrefactorSpanProcessor, adopted: int) -> bool:
     """Whether so many spans of the dead, or more, are adopted and nothing waits any more."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
+
+    def is_settled() -> bool:
         processor.force_flush(100)
-        if processor.stats().adopted >= adopted and not processor.stats().waiting:
-            return True
-    return False
+        return processor.stats().adopted >= adopted and not processor.stats().waiting
+
+    return comes_true(is_settled)
 
 
 # -- too much -----------------------------------------------------------------------------------
@@ -194,7 +195,7 @@ def test_a_file_that_was_set_aside_is_listed_and_cleared(api: DevServer, spool: 
     spool.mkdir(mode=0o700)
     (spool / "1-rubbish.spool").write_bytes(b"not a database, surely not" * 100)
     with heir(api, spool):
-        assert api.wait_until(lambda _: (spool / "1-rubbish.unreadable").exists())
+        assert comes_true(lambda: (spool / "1-rubbish.unreadable").exists())
     [listed] = json.loads(run_command("spool", "list", str(spool), "--json").stdout)
     assert (listed["file"], listed["owner"]) == ("1-rubbish.unreadable", "set aside")
     assert run_command("spool", "clear", str(spool), "--yes").returncode == 0
@@ -324,7 +325,7 @@ def test_what_a_full_disk_did_not_take_is_counted_or_written_when_there_is_room(
         assert not processor.stats().spooling
         if room_again:
             filler.unlink()
-            assert api.wait_until(lambda _: not lags(processor), timeout=10)
+            assert comes_true(lambda: not lags(processor))
         processor.shutdown()
         stats = processor.stats()
         assert stats.waiting + stats.dropped.get("shutdown_timeout", 0) == 150
@@ -421,7 +422,7 @@ def test_spans_of_another_account_are_left_to_it(
     api.start()
     [path] = folder.files(spool)
     with heir(api, spool) as processor:
-        assert api.wait_until(lambda _: lines(caplog, "of another account or token"))
+        assert comes_true(lambda: lines(caplog, "of another account or token"))
         assert processor.stats().adopted == 0
     assert path.exists()
     assert b"another_account" not in path.read_bytes()
@@ -477,10 +478,10 @@ def test_a_renewed_token_sends_what_the_same_agent_has_left(tmp_path: Path, spoo
         )
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
-    process.communicate("go on\n", timeout=20)
+    process.communicate("go on\n", timeout=PATIENCE)
     with DevServer(db=tmp_path / "api.db", port=port, token="pf_second_token") as api:
         with heir(api, spool):
-            assert api.wait_until(lambda api: names(api) == ["after", "before"], timeout=10)
+            assert api.wait_until(lambda api: names(api) == ["after", "before"])
         assert emptied(spool, own=0)
 
 

@@ -209,7 +209,6 @@ def test_a_batch_processor_that_drains_into_a_slow_api_ends_in_time(
     assert stats.acknowledged >= 512
 
 
-@pytest.mark.timeout(120)
 def test_each_span_that_ends_amid_a_shutdown_has_its_account(api: DevServer) -> None:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)

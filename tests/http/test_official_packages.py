@@ -13,7 +13,6 @@ OURS = ("aiohttp>=3.10", "tenacity>=9.0", "pydantic>=2.7", "orjson>=3.10")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_core_and_langchain_deliver_finished_runs_and_spans(tmp_path: Path) -> None:
     python = environments.make(
         tmp_path / "official",

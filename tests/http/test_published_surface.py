@@ -23,7 +23,6 @@ def differences(published: Any, ours: Any, where: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_nothing_of_the_published_surface_is_missing_or_different(tmp_path: Path) -> None:
     python = environments.make(tmp_path / "published", "prefactor-http==0.4.3")
     published = json.loads(environments.run(python, str(SCRIPT)))

@@ -11,6 +11,7 @@ from prefactor_otel.devserver import DevServer
 from tests.devserver.calls import Caller
 from tests.live.frameworks import Framework
 from tests.live.model import FakeModel
+from tests.patience import PATIENCE
 from tests.process.scripts import localhost
 
 Json = dict[str, Any]
@@ -77,7 +78,7 @@ def tell(framework: Framework, python: Path, way: str, question: str) -> Story:
     long enough for the open agent to be seen, where it can be."""
 
     def think() -> None:
-        assert not framework.seen_open or server.wait_until(DevServer.spans, timeout=30)
+        assert not framework.seen_open or server.wait_until(DevServer.spans)
 
     with DevServer() as server, FakeModel(think) as model:
         done = subprocess.run(
@@ -85,7 +86,7 @@ def tell(framework: Framework, python: Path, way: str, question: str) -> Story:
             env=environment(server, model) | without_code(framework),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         runs, spans = read_back(server)

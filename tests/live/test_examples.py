@@ -13,7 +13,7 @@ from tests.live.frameworks import LANGGRAPH, OPENAI, PYDANTIC_AI, Framework
 from tests.live.model import ANSWER, FakeModel
 from tests.live.stories import environment, read_back
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 EXAMPLES: Final = {
     PYDANTIC_AI: "pydantic_ai_agent.py",
     LANGGRAPH: "langgraph_agent.py",

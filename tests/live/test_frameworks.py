@@ -19,7 +19,7 @@ from tests.live.frameworks import (
 )
 from tests.live.model import ANSWER
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 everywhere = pytest.mark.parametrize("framework", FRAMEWORKS, ids=str)
 both_ways = pytest.mark.parametrize("way", ["chat", "stream"])
 

@@ -22,7 +22,7 @@ from tests.live.frameworks import (
 from tests.live.model import ANSWER, FakeModel
 from tests.live.stories import environment, launch, read_back, without_code
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @dataclass(frozen=True)

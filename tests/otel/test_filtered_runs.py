@@ -161,9 +161,9 @@ def test_what_was_left_out_after_all_is_not_in_the_spool(api: DevServer, tmp_pat
     spool = tmp_path / "spool"
     variables = {"PREFACTOR_SPOOL_DIR": str(spool)}
     api.stop()
-    run_script(LEFT_OVER, api.url, api.token, timeout=30.0, **variables)
+    run_script(LEFT_OVER, api.url, api.token, **variables)
     api.start()
     heir = PrefactorSpanProcessor(api.url, api.token, spool_dir=spool)
-    assert api.wait_until(lambda api: len(api.spans()) == 1, timeout=20)
+    assert api.wait_until(lambda api: len(api.spans()) == 1)
     heir.shutdown()
     assert names_and_parents(api) == {"m": None}

@@ -20,6 +20,7 @@ import prefactor_otel
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
 from tests.benchmarks.sink import Sink
+from tests.patience import comes_true
 
 Row = dict[str, Any]
 
@@ -47,7 +48,7 @@ class Service:
 
     def ends(self, count: int) -> bool:
         """Whether so many runs have been finished, without a shutdown."""
-        return self.api.wait_until(lambda api: len(finished(api)) == count, timeout=20)
+        return self.api.wait_until(lambda api: len(finished(api)) == count)
 
 
 def finished(api: DevServer) -> list[Row]:
@@ -330,7 +331,7 @@ def test_a_run_can_be_judged_and_told_how_it_ends(api: DevServer) -> None:
     schema = {"name": "helpful", "schema": {"type": "object"}, "template": "{{ score }}"}
     service = Service(api, quality_schemas=[schema])
     with prefactor_otel.run() as run:
-        assert api.wait_until(lambda _: run.id is not None)
+        assert comes_true(lambda: run.id is not None)
         assert run.id in {instance["id"] for instance in api.instances()}
         run.record_quality("helpful", {"score": 4})
         run.set_status("failed")

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from prefactor_otel.devserver import DevServer
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,7 @@ def started_script(source: str, url: str, token: str) -> "subprocess.Popen[str]"
     )
 
 
-def run_script(
-    source: str, url: str, token: str = "pf_some_token", timeout: float = 30.0, **variables: str
-) -> Ended:
+def run_script(source: str, url: str, token: str = "pf_some_token", **variables: str) -> Ended:
     """Run Python source with the two variables that users set, warnings shown as in ``-X dev``."""
     environment = environment_of(url, token) | variables
     done = subprocess.run(
@@ -52,7 +51,7 @@ def run_script(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=PATIENCE,
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr, time.time())

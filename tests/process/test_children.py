@@ -52,7 +52,7 @@ def test_four_children_and_their_parent_deliver_each_span_once(
             "import subprocess, sys; sys.exit(subprocess.run([sys.executable, "
             f"{str(script)!r}]).returncode)"
         )
-    ended = run_script(start, localhost(api), api.token, timeout=50)
+    ended = run_script(start, localhost(api), api.token)
     assert (ended.code, ended.stderr) == (0, "")
     names = sorted(row["payload"]["name"] for row in api.spans())
     expected = [f"parent {n}" for n in range(20)]

@@ -159,7 +159,7 @@ def test_a_process_that_ends_at_once_without_a_span_has_a_run_and_asks_for_no_th
     source = QUIET_SCRIPTS[script] + HEARS_THREADS + last_line
     spool = str(tmp_path / "spool") if spools else ""
     variables = {"OTEL_SERVICE_NAME": "brief", "PREFACTOR_SPOOL_DIR": spool}
-    ended = run_script(source, localhost(api), api.token, timeout=30.0, **variables)
+    ended = run_script(source, localhost(api), api.token, **variables)
     assert (ended.code, ended.stdout, ended.stderr) == (code, "", "")
     assert [instance["status"] for instance in api.instances()] == ["complete"]
     [registration] = [r.body for r in api.requests if "/register" in r.path]

@@ -12,9 +12,10 @@ import pytest
 
 from prefactor_otel.devserver import DevServer
 from tests.http import environments
+from tests.patience import PATIENCE, comes_true
 from tests.process.scripts import environment_of, localhost
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 OURS = ("opentelemetry-sdk>=1.36", "aiohttp>=3.12", "tenacity>=9.0", "orjson>=3.10")
 SETTINGS = ("pydantic>=2.9", "pydantic-settings>=2.10")
@@ -53,7 +54,7 @@ def running(api: DevServer, folder: Path, *command: str) -> Iterator["subprocess
         try:
             yield process
             process.terminate()
-            assert process.wait(30) == 0, (folder / "log").read_text()
+            assert process.wait(PATIENCE) == 0, (folder / "log").read_text()
         finally:
             process.kill()
             process.wait()
@@ -104,7 +105,7 @@ def test_celery_tasks_are_delivered_by_children_that_are_recycled(
             PREFACTOR_API_URL="",
         )
         done = [(100, "complete")] * 4
-        arrived = api.wait_until(lambda api: runs_of_work(api) == done, timeout=60)
+        arrived = api.wait_until(lambda api: runs_of_work(api) == done)
         assert arrived, (runs_of_work(api), (tmp_path / "log").read_text())
     assert names(api) == sorted(f"task {t} {n}" for t in range(4) for n in range(100))
 
@@ -135,7 +136,7 @@ def test_gunicorn_workers_deliver_what_they_have_served(
     address = f"127.0.0.1:{free_port()}"
     command = ("-m", "gunicorn", "app:application", "--bind", address, "--workers", "2")
     with running(api, tmp_path, str(python), *command, *preload):
-        assert api.wait_until(lambda _: answers(address, "/first"), timeout=30)
+        assert comes_true(lambda: answers(address, "/first"))
         for number in range(3):
             assert answers(address, f"/{number}")
     served = ["/first", "/0", "/1", "/2"]
@@ -145,7 +146,7 @@ def test_gunicorn_workers_deliver_what_they_have_served(
 
 def answers(address: str, path: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as response:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=PATIENCE) as response:
             return bool(response.status == 200)
     except OSError:
         return False

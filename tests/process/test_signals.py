@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from prefactor_otel.devserver import DevServer
+from tests.patience import PATIENCE
 from tests.process.dead import never_answering, refusing, unavailable
 from tests.process.scripts import localhost, run_script, started_script
 
@@ -42,7 +43,7 @@ def interrupted(script: str, number: signal.Signals, url: str, token: str) -> tu
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     try:
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         raise

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from prefactor_otel.devserver import DevServer
+from tests.patience import PATIENCE
 from tests.process.scripts import localhost
 
 APPLICATION = """
@@ -45,9 +46,9 @@ def test_a_running_application_is_visible_and_then_complete_without_any_code(
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        assert api.wait_until(lambda api: api.spans(), timeout=3.0)
+        assert api.wait_until(lambda api: api.spans())
         assert api.spans()[0]["status"] == "active"
-        _, errors = process.communicate("go on\n", timeout=20)
+        _, errors = process.communicate("go on\n", timeout=PATIENCE)
     assert (process.returncode, errors) == (0, "")
     [instance] = api.instances()
     assert instance["status"] == "complete"
