@@ -1,14 +1,13 @@
 """The client: one session, one retry policy, and an endpoint client for each resource."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from prefactor_http import _json
 from prefactor_http._version import PACKAGE_NAME, PACKAGE_VERSION
 from prefactor_http.config import HttpClientConfig
 from prefactor_http.endpoints.base import check_key
 from prefactor_http.endpoints.bulk import BulkClient
-from prefactor_http.environment import Proxy, proxy_for
 from prefactor_http.exceptions import (
     PrefactorApiError,
     PrefactorResponseContractError,
@@ -17,7 +16,8 @@ from prefactor_http.exceptions import (
 )
 from prefactor_http.replies import parse
 from prefactor_http.retry import RetryHandler, retries_status
-from prefactor_http.transport import Session, open_session, send
+from prefactor_otel_transport.environment import Proxy, proxy_for
+from prefactor_otel_transport.session import Session, exchange, open_session
 
 if TYPE_CHECKING:
     from prefactor_http.endpoints.agent import AgentClient
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from prefactor_http.endpoints.agent_span import AgentSpanClient
 
 DEFAULT_SDK_HEADER = f"{PACKAGE_NAME}@{PACKAGE_VERSION}"
-
-Attempt = Callable[..., Awaitable[dict[str, Any]]]
 
 
 class PrefactorHttpClient:
@@ -118,25 +116,15 @@ class PrefactorHttpClient:
         ``TimeoutError``; ``ValueError`` for a key longer than the API's 64 characters.
         """
         check_key(idempotency_key)
-        return await self._retried(
-            self._make_request,
-            method,
-            path,
-            params=params,
-            json_data=json_data,
-            idempotency_key=idempotency_key,
-        )
-
-    async def request_raw(self, method: str, path: str, body: bytes) -> dict[str, Any]:
-        """Like ``request``, with a body that is JSON already."""
-        return await self._retried(self._exchange, method, path, body=body)
-
-    async def _retried(
-        self, attempt: Attempt, method: str, path: str, **request: Any
-    ) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = await self._retry_handler.execute(
-                attempt, self._is_retryable_error, method, path, **request
+                self._make_request,
+                self._is_retryable_error,
+                method,
+                path,
+                params=params,
+                json_data=json_data,
+                idempotency_key=idempotency_key,
             )
         except PrefactorRetryExhaustedError as error:
             attempts = self.config.max_retries + 1
@@ -153,36 +141,21 @@ class PrefactorHttpClient:
         json_data: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> dict[str, Any]:
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        return await self._exchange(method, path, params=params, body=json_data, headers=headers)
-
-    async def _exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: dict[str, Any] | None = None,
-        body: dict[str, Any] | bytes | None = None,
-        headers: Mapping[str, str] = MappingProxyType({}),
-    ) -> dict[str, Any]:
         """One attempt."""
         await self._ensure_session()
         assert self._session is not None
         token = self.config.api_token
-        reply = await send(
-            self._session,
-            method,
-            f"{self.config.api_url.rstrip('/')}{path}",
-            {
-                "Authorization": f"Bearer {token}",
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "X-Prefactor-SDK": self._sdk_header,
-                **headers,
-            },
-            params=params,
-            body=body,
-            proxy=self._proxy,
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "X-Prefactor-SDK": self._sdk_header,
+        }
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
+        url = f"{self.config.api_url.rstrip('/')}{path}"
+        reply = await exchange(
+            self._session, method, url, headers, proxy=self._proxy, params=params, json=json_data
         )
         return parse(reply, path, token)
 
@@ -195,4 +168,9 @@ class PrefactorHttpClient:
     async def _ensure_session(self) -> None:
         if self._session is None or self._session.closed:
             self._proxy = proxy_for(self.config.api_url)
-            self._session = open_session(self.config)
+            self._session = open_session(
+                self.config.api_url,
+                request_timeout=self.config.request_timeout,
+                connect_timeout=self.config.connect_timeout,
+                json_serialize=_json.dumps,
+            )

@@ -2,7 +2,8 @@
 
 import math
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+
+from prefactor_otel_transport.addresses import check_url
 
 DEFAULT_RETRY_STATUS_CODES = (429, 500, 502, 503, 504)
 
@@ -58,19 +59,7 @@ def _check_positive(name: str, seconds: float) -> None:
 
 
 def _check_url(url: str) -> None:
-    """The URL is never quoted in a message: it may hold credentials."""
-    if any(character.isspace() or not character.isprintable() for character in url):
-        raise ValueError("api_url must not hold spaces or control characters")
     try:
-        parts = urlsplit(url)
-        _ = parts.port  # is parsed, and refused, on access
-    except ValueError:
-        raise ValueError("api_url is not a valid URL") from None
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("api_url must start with http:// or https://")
-    if "@" in parts.netloc:
-        raise ValueError("api_url must not hold credentials; use api_token")
-    if not parts.hostname:
-        raise ValueError("api_url must name a host")
-    if parts.query or parts.fragment:
-        raise ValueError("api_url must not hold a query or a fragment: paths are appended to it")
+        check_url(url)
+    except ValueError as problem:
+        raise ValueError(f"api_url {problem}") from None

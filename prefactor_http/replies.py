@@ -1,9 +1,5 @@
 """What an HTTP answer means: a JSON object, or one of this client's errors. No I/O."""
 
-import math
-import time
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from prefactor_http import _json
@@ -15,27 +11,22 @@ from prefactor_http.exceptions import (
     PrefactorResponseContractError,
     PrefactorValidationError,
 )
+from prefactor_otel_transport.session import Reply
 
 SNIPPET_LENGTH = 200
 SHORTEST_SECRET = 8
 """Replacing a shorter token would garble messages and hide nothing worth hiding."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An HTTP answer, read whole; ``retry_after`` is the header as it came."""
-
-    status: int
-    text: str
-    retry_after: str | None = None
-
-
 def parse(reply: Reply, path: str, token: str) -> dict[str, Any]:
     """The JSON object of an answer, whatever its content type.
 
-    Raises the error that its status means, or ``PrefactorResponseContractError`` when the body
-    is no JSON object. No error repeats the token, should the answer do so.
+    Raises the error that its status means, or ``PrefactorResponseContractError`` for a body that
+    is no JSON object, and for a redirect, because none is followed. No error repeats the token,
+    should the answer do so.
     """
+    if reply.is_redirect:
+        raise _redirect(reply, path)
     data, fault = _decoded(reply.text)
     if fault is not None:
         raise _told_to_wait(_not_json(reply, path, token, fault), reply)
@@ -72,25 +63,6 @@ def api_error(status: int, data: dict[str, Any]) -> PrefactorApiError:
     return PrefactorApiError(message, code, status)
 
 
-def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds to wait, from a ``Retry-After`` header (RFC 9110, 10.2.3: seconds or an HTTP date);
-    None when there is none or it makes no sense. ``now`` in seconds since the epoch."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        return _until(value, now)
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def _until(date: str, now: float) -> float | None:
-    try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - now)
-    except (ValueError, OverflowError):
-        return None
-
-
 def snippet(text: str) -> str | None:
     """The beginning of a body, on one line; None when there is nothing to show."""
     text = " ".join(text.split())
@@ -111,8 +83,16 @@ def _not_json(
     )
 
 
+def _redirect(reply: Reply, path: str) -> PrefactorResponseContractError:
+    return PrefactorResponseContractError(
+        f"Expected JSON response from {path}, received HTTP {reply.status}, a redirect to "
+        f"{reply.redirect or 'nowhere'} that is not followed",
+        status_code=reply.status,
+    )
+
+
 def _told_to_wait(error: PrefactorHttpError, reply: Reply) -> PrefactorHttpError:
-    error.retry_after = retry_after(reply.retry_after, time.time())
+    error.retry_after = reply.retry_after
     return error
 
 

@@ -5,13 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from prefactor_http.exceptions import (
-    PrefactorApiError,
-    PrefactorAuthError,
-    PrefactorHttpError,
-    PrefactorResponseContractError,
-    PrefactorRetryExhaustedError,
-)
+from prefactor_otel.api import ApiError
 from prefactor_otel.items import Operation
 
 
@@ -78,35 +72,33 @@ DONE: Final = Answer(Verdict.DONE)
 
 def judge_request(error: BaseException) -> Answer:
     """The verdict over a whole request that raised ``error``."""
-    if isinstance(error, PrefactorRetryExhaustedError) and error.last_error is not None:
-        return judge_request(error.last_error)
-    status = getattr(error, "status_code", None)
-    if isinstance(error, PrefactorAuthError):
-        return Answer(Verdict.UNAUTHORIZED, f"HTTP {status}")
-    if isinstance(error, (PrefactorApiError, PrefactorResponseContractError)):
-        return _judge_status(status, error)
+    if isinstance(error, ApiError):
+        return _judge_status(error)
     # A connection that could not be made, was cut, or timed out; or a fault of our own.
     return Answer(Verdict.LATER, type(error).__name__)
 
 
-def _judge_status(status: int | None, error: PrefactorHttpError) -> Answer:
-    if status is None:
-        return Answer(Verdict.LATER, "an answer that is not what the API promises")
-    code, errors = getattr(error, "code", None), getattr(error, "errors", None)
-    reason = f"HTTP {status}" if code is None else f"HTTP {status} {_refusal(code, errors)}"
+def _judge_status(error: ApiError) -> Answer:
+    status = error.status
+    if status in (401, 403):
+        return Answer(Verdict.UNAUTHORIZED, f"HTTP {status}")
+    if error.redirect is not None:  # what was sent has arrived nowhere, and must not
+        reason = f"HTTP {status}, a redirect to {error.redirect} that is not followed"
+        return Answer(Verdict.LATER, reason)
+    if status < 400:  # a success whose body is not JSON says nothing about any item
+        return Answer(Verdict.LATER, f"HTTP {status} without a readable answer")
+    reason = f"HTTP {status}"
+    if error.answer is not None:
+        reason += f" {_refusal(error.code, error.errors)}"
     if status >= 500 or status in _TRANSIENT_STATUS:
         wait = error.retry_after
         wait = min(wait, _LONGEST_WAIT) if wait is not None else None
         return Answer(Verdict.LATER, reason, wait, status in _FAULT_STATUS)
-    if status in (401, 403):
-        return Answer(Verdict.UNAUTHORIZED, reason)
     if status == 413:
         return Answer(Verdict.SMALLER, reason)
-    if status < 400:  # a success whose body is not JSON says nothing about any item
-        return Answer(Verdict.LATER, f"HTTP {status} without a readable answer")
     if status in (400, 422):
-        return Answer(Verdict.APART, reason, fields=_fields(errors))
-    if code is None:  # of a proxy, or of another server: it knows nothing of what was sent
+        return Answer(Verdict.APART, reason, fields=_fields(error.errors))
+    if error.answer is None:  # of a proxy, or of another server: it knows nothing of what was sent
         return Answer(Verdict.LATER, f"{reason}, which is no answer of the Prefactor API")
     return Answer(Verdict.NEVER, reason)
 

@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from prefactor_http import PrefactorHttpClient
 from prefactor_otel.answers import Answer, Verdict, judge_output, judge_request
+from prefactor_otel.api import ApiClient
 from prefactor_otel.items import Operation
 from prefactor_otel.ledger import DropReason
 from prefactor_otel.outbox import Outbox
@@ -32,7 +32,7 @@ class BulkRequests:
         self._settlement = settlement
         self._outbox = outbox
 
-    async def deliver(self, client: PrefactorHttpClient, batch: Sequence[Entry]) -> Answer:
+    async def deliver(self, client: ApiClient, batch: Sequence[Entry]) -> Answer:
         """Send the spans of a batch; what it has not settled stays leased."""
         spans = self._sendable(batch)
         return await self._send(client, spans) if spans else Answer(Verdict.DONE)
@@ -59,7 +59,7 @@ class BulkRequests:
         parent = self._outbox.lost.nearest(entry.item.parent)
         return self._settlement.record(entry).is_ready(entry.item, parent)
 
-    async def _send(self, client: PrefactorHttpClient, entries: Sequence[Entry]) -> Answer:
+    async def _send(self, client: ApiClient, entries: Sequence[Entry]) -> Answer:
         """One bulk request; where it is refused as a whole, its halves."""
         entries = [entry for entry in entries if self._is_ready(entry)]
         if not entries:
@@ -80,9 +80,7 @@ class BulkRequests:
             return Answer(Verdict.DONE)
         return await self._isolate(client, entries, answer) if answer.is_fault else answer
 
-    async def _exchange(
-        self, client: PrefactorHttpClient, entries: Sequence[Entry]
-    ) -> tuple[Answer, int]:
+    async def _exchange(self, client: ApiClient, entries: Sequence[Entry]) -> tuple[Answer, int]:
         """One request: what is to become of it as a whole, and its size in bytes."""
         items = [self._encoded(entry) for entry in paced(entries, _IN_A_ROW)]
         size = sum(map(len, items))
@@ -90,14 +88,15 @@ class BulkRequests:
             return await self._send_halves(client, entries), size
         try:
             with self._settlement.calling(entries):
-                outputs = await client.bulk.execute_raw(items)
+                answer = await client.post("/bulk", b'{"items":[' + b",".join(items) + b"]}")
         except Exception as error:
             return judge_request(error), size
+        outputs = answer.get("outputs")
+        if not isinstance(outputs, dict):
+            return Answer(Verdict.LATER, "an answer without outputs"), size
         return self._account(entries, outputs), size
 
-    async def _isolate(
-        self, client: PrefactorHttpClient, entries: Sequence[Entry], answer: Answer
-    ) -> Answer:
+    async def _isolate(self, client: ApiClient, entries: Sequence[Entry], answer: Answer) -> Answer:
         """The server fails over these, and does so again: let none of them hold up the others."""
         left = [entry for entry in entries if self._outbox.is_leased(entry)]
         if len(left) == 1:
@@ -122,7 +121,7 @@ class BulkRequests:
         parent = self._outbox.lost.nearest(entry.item.parent)
         return bulk_item(self._settlement.record(entry), entry.item, parent)
 
-    async def _send_halves(self, client: PrefactorHttpClient, entries: Sequence[Entry]) -> Answer:
+    async def _send_halves(self, client: ApiClient, entries: Sequence[Entry]) -> Answer:
         middle = len(entries) // 2
         answer = await self._send(client, entries[:middle])
         if answer.verdict is not Verdict.DONE:
@@ -130,7 +129,7 @@ class BulkRequests:
         return await self._send(client, entries[middle:])
 
     async def _send_smaller(
-        self, client: PrefactorHttpClient, entries: Sequence[Entry], answer: Answer
+        self, client: ApiClient, entries: Sequence[Entry], answer: Answer
     ) -> Answer:
         if len(entries) > 1:
             return await self._send_halves(client, entries)

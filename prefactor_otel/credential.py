@@ -7,8 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from prefactor_http.daemon import in_daemon
 from prefactor_otel.quiet import own_thread
+from prefactor_otel_transport.daemon import in_daemon
 
 TokenSource = Callable[[], str]
 

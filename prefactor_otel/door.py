@@ -5,9 +5,9 @@ from typing import Unpack
 
 from opentelemetry.metrics import MeterProvider
 
-from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import Options
 from prefactor_otel.credential import TokenSource
+from prefactor_otel.items import FinishStatus
 from prefactor_otel.ledger import Stats
 from prefactor_otel.pipeline import Pipeline
 

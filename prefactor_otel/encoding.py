@@ -4,11 +4,11 @@ import hashlib
 
 import orjson
 
-from prefactor_http import pfid
 from prefactor_otel import hygiene
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.mapping import AgentSpan
 from prefactor_otel.span import SpanKey
+from prefactor_otel_transport import pfid
 
 
 def span_ref(run: str, key: SpanKey, start_ns: int) -> SpanRef:

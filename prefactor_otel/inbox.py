@@ -10,7 +10,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from prefactor_http.models.types import FinishStatus
+from prefactor_otel.items import FinishStatus
 from prefactor_otel.pace import breathe
 from prefactor_otel.receipt import Receipt
 from prefactor_otel.run import About

@@ -9,7 +9,6 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import Config, types_of
 from prefactor_otel.inbox import (
     Dropped,
@@ -22,7 +21,7 @@ from prefactor_otel.inbox import (
     SessionEnded,
     Started,
 )
-from prefactor_otel.items import Item
+from prefactor_otel.items import FinishStatus, Item
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
 from prefactor_otel.lineage import remember
 from prefactor_otel.mapping import Capture

@@ -7,14 +7,18 @@ run is registered. The sender writes them in front of the body when it builds a 
 import zlib
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from prefactor_http import pfid
+from prefactor_otel_transport import pfid
 
 OVERHEAD: Final = 320
 """Bytes that an item takes in a request besides its body, at most."""
 PACKED_FROM: Final = 512
 """Bytes of a body that are worth packing."""
+
+
+FinishStatus = Literal["complete", "failed", "cancelled"]
+"""How a run or a span of the API may be finished."""
 
 
 class Operation(StrEnum):

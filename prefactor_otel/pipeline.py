@@ -16,12 +16,12 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
-from prefactor_http.models.types import FinishStatus
 from prefactor_otel import exits, greenlets, metrics, runs
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.credential import TokenSource
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.inbox import Judged, RunClosed, RunOpened, SessionEnded
+from prefactor_otel.items import FinishStatus
 from prefactor_otel.ledger import DropReason, Ledger, Stats, logger
 from prefactor_otel.quiet import is_own_thread
 from prefactor_otel.receipt import Receipt

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from prefactor_http import PrefactorHttpClient
+from prefactor_otel.api import ApiClient
 from prefactor_otel.ledger import logger
 from prefactor_otel.termination import terminated_instance
+from prefactor_otel_transport.addresses import segment
 
 LOOKS: Final = 4
 """Looks for runs that are due within one interval."""
@@ -26,7 +27,7 @@ class Watched:
 
 
 async def watch(
-    client: PrefactorHttpClient,
+    client: ApiClient,
     interval: float,
     runs: Callable[[], Sequence[Watched]],
     terminated: Callable[[str, str | None], None],
@@ -50,9 +51,9 @@ async def watch(
                 terminated(run.key, reason)
 
 
-async def _ask(client: PrefactorHttpClient, instance_id: str) -> tuple[bool, str | None]:
+async def _ask(client: ApiClient, instance_id: str) -> tuple[bool, str | None]:
     try:
-        answer = await client.request("GET", f"/api/v1/agent_instance/{instance_id}")
+        answer = await client.get(f"/agent_instance/{segment(instance_id)}")
     except Exception as error:  # the sender tells of an API that fails
         logger.debug("A run could not be asked for: %s", type(error).__name__)
         return False, None

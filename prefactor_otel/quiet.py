@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-HELPERS: Final = ("asyncio", "aiohttp.client", "aiohttp.internal", "prefactor_http")
+HELPERS: Final = ("asyncio", "aiohttp.client", "aiohttp.internal", "prefactor_otel.transport")
 """Loggers of the libraries that do our work."""
 
 _own = threading.local()

@@ -7,10 +7,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-from prefactor_http.models.types import FinishStatus
 from prefactor_otel import hygiene
 from prefactor_otel.config import Config, types_of
-from prefactor_otel.items import Item, Operation
+from prefactor_otel.items import FinishStatus, Item, Operation
 from prefactor_otel.mapping import timestamp
 from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.schemas import schema_version

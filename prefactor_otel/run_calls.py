@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import orjson
 
-from prefactor_http import PrefactorHttpClient
-from prefactor_http.pfid import is_pfid, partition_of
 from prefactor_otel.answers import Answer, Verdict, judge_request
+from prefactor_otel.api import ApiClient, ApiError
 from prefactor_otel.items import Operation
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.receipt import Entry
 from prefactor_otel.settlement import Settlement, own_fault
 from prefactor_otel.wire import RunRecord, plainer
+from prefactor_otel_transport.addresses import is_segment, segment
+from prefactor_otel_transport.pfid import is_pfid, partition_of
 
 
 class RunCalls:
@@ -26,7 +27,7 @@ class RunCalls:
         self._ledger = ledger
         self._log = log
 
-    async def deliver(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
+    async def deliver(self, client: ApiClient, entry: Entry) -> Answer:
         """Make the call for one entry; what it has not settled stays leased."""
         act = {
             Operation.REGISTER: self._open_run,
@@ -42,7 +43,7 @@ class RunCalls:
             self._settlement.delay(entry)  # other runs need not wait for it
         return answer
 
-    async def _open_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
+    async def _open_run(self, client: ApiClient, entry: Entry) -> Answer:
         item = entry.item
         if self._settlement.has_refused(item.run):
             self._settlement.settle(entry, DropReason.RUN_REFUSED)
@@ -59,7 +60,7 @@ class RunCalls:
             return Answer(Verdict.DONE)
         if answer.verdict is Verdict.DONE and item.operation is Operation.REGISTER:
             instance_id = details.get("id")
-            if not isinstance(instance_id, str):
+            if not is_segment(instance_id):
                 return Answer(Verdict.LATER, "a registration without an id")
             partition = partition_of(instance_id) if is_pfid(instance_id) else None
             self._settlement.runs[item.run] = RunRecord(instance_id, partition)
@@ -69,7 +70,7 @@ class RunCalls:
                 self._outbox.note(entry, lambda file: file.serves(agent_id))
         return self._concluded(entry, answer)
 
-    async def _finish_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
+    async def _finish_run(self, client: ApiClient, entry: Entry) -> Answer:
         if self._settlement.runs.get(entry.item.run) is None:
             self._settlement.settle(entry, DropReason.RUN_REFUSED)
             self._settlement.run_over(entry.item.run)
@@ -80,7 +81,7 @@ class RunCalls:
             self._outbox.note(entry, lambda file: file.run_over(entry.item.run))
         return self._concluded(entry, answer)
 
-    async def _judge_run(self, client: PrefactorHttpClient, entry: Entry) -> Answer:
+    async def _judge_run(self, client: ApiClient, entry: Entry) -> Answer:
         if self._settlement.runs.get(entry.item.run) is None:
             self._settlement.settle(entry, DropReason.RUN_REFUSED)
             return Answer(Verdict.DONE)
@@ -98,28 +99,29 @@ class RunCalls:
         return answer
 
     async def _call(
-        self, client: PrefactorHttpClient, entry: Entry, action: str
+        self, client: ApiClient, entry: Entry, action: str
     ) -> tuple[Answer, dict[str, object]]:
         """One REST call about a run: register, start or finish."""
         content = orjson.loads(b"{" + entry.item.body + b"}")
         body = {name: value for name, value in content.items() if value is not None}
         body["idempotency_key"] = entry.item.key
-        path = "/api/v1/agent_instance/register"
+        path = "/agent_instance/register"
         if action != "register":
             record = self._settlement.record(entry)
-            path = f"/api/v1/agent_instance/{record.instance_id}/{action}"
+            path = f"/agent_instance/{segment(record.instance_id)}/{action}"
         try:
             with self._settlement.calling([entry]):
-                reply = await client.request("POST", path, json_data=body)
-        except Exception as error:
-            answer = judge_request(error)
-            if getattr(error, "status_code", None) == 409 and action != "register":
+                reply = await client.post(path, orjson.dumps(body))
+        except ApiError as error:
+            if error.status == 409 and action != "register":
                 return Answer(Verdict.DONE), {}  # it has that state already
-            if answer.verdict in (Verdict.APART, Verdict.SMALLER):
-                is_prefactors = getattr(error, "code", None) is not None
-                verdict = Verdict.NEVER if is_prefactors else Verdict.LATER
+            answer = judge_request(error)
+            if answer.verdict in (Verdict.APART, Verdict.SMALLER):  # it is one, and small
+                verdict = Verdict.NEVER if error.answer is not None else Verdict.LATER
                 answer = replace(answer, verdict=verdict)
             return answer, {}
+        except Exception as error:
+            return judge_request(error), {}
         self._settlement.heed(entry, reply)
         details = reply.get("details")
         return Answer(Verdict.DONE), details if isinstance(details, dict) else {}

@@ -17,11 +17,11 @@ from weakref import WeakSet
 from opentelemetry import baggage, context
 from opentelemetry.context import Context
 
-from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import Purpose
 from prefactor_otel.errors import PrefactorTerminatedError
 from prefactor_otel.generators import within, within_async
 from prefactor_otel.inbox import Judged, RunClosed, RunOpened, SessionEnded
+from prefactor_otel.items import FinishStatus
 from prefactor_otel.run import About
 from prefactor_otel.scope import SESSION_KEYS
 from prefactor_otel.termination import TerminatedRun, current_task, event_of

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from prefactor_http.models.types import FinishStatus
 from prefactor_otel.config import RunScope
+from prefactor_otel.items import FinishStatus
 from prefactor_otel.run import About, Run
 from prefactor_otel.span import SpanKey
 from prefactor_otel.termination import Task, TerminatedRun

@@ -1,6 +1,6 @@
 """Delivers what is in the outbox, on the worker's event loop. Knows items, never spans.
 
-One retry layer: the client is told not to retry, every wait is here, and shutdown ends it.
+One retry layer: the client retries nothing, every wait is here, and shutdown ends it.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from prefactor_http import PrefactorHttpClient
 from prefactor_otel.answers import Answer, Verdict
+from prefactor_otel.api import ApiClient
 from prefactor_otel.bulk import BulkRequests
 from prefactor_otel.credential import UNREAD, TokenReader, TokenSource
 from prefactor_otel.ledger import Ledger, QuietLog
@@ -84,10 +84,10 @@ class Sender:
         self._outbox.hurry()
         self.wake()
 
-    async def run(self, client: PrefactorHttpClient) -> None:
+    async def run(self, client: ApiClient) -> None:
         """Deliver until closed and empty."""
         self._wakeup = asyncio.Event()  # an event belongs to the loop that first waits for it
-        client.config.api_token = UNREAD
+        client.token = UNREAD
         self._about_runs = self._with_spans = 0
         flights: set[asyncio.Task[Answer]] = set()
         try:
@@ -114,9 +114,7 @@ class Sender:
         elif answers and not trouble:
             self._recovered()
 
-    async def _launch(
-        self, client: PrefactorHttpClient, flights: "set[asyncio.Task[Answer]]"
-    ) -> None:
+    async def _launch(self, client: ApiClient, flights: "set[asyncio.Task[Answer]]") -> None:
         """Make as many requests as there is something for; while the API fails, one."""
         while time.monotonic() >= self._resume_at and not (self.failing and flights):
             if not self._outbox.queued or not await self._has_token(client):
@@ -142,13 +140,13 @@ class Sender:
         self._with_spans += bool(spans)
         return [*batches, spans] if spans else batches
 
-    async def _has_token(self, client: PrefactorHttpClient) -> bool:
+    async def _has_token(self, client: ApiClient) -> bool:
         """Read the token at the start, and anew for every try after a refusal."""
-        if not self.paused and client.config.api_token != UNREAD:
+        if not self.paused and client.token != UNREAD:
             return True
         try:
             with self._settlement.waiting():
-                client.config.api_token = await self._token.read()
+                client.token = await self._token.read()
         except ValueError as error:  # it counts as refused
             answer = Answer(Verdict.UNAUTHORIZED, str(error))
             self._resume_at = time.monotonic() + self._react(answer)
@@ -165,7 +163,7 @@ class Sender:
         except TimeoutError:
             return
 
-    async def _deliver(self, client: PrefactorHttpClient, batch: Sequence[Entry]) -> Answer:
+    async def _deliver(self, client: ApiClient, batch: Sequence[Entry]) -> Answer:
         """Make the request for one batch, and put back what it has not settled."""
         is_about_run = batch[0].item.operation not in SPAN_OPERATIONS
         try:

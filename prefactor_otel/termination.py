@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from weakref import ReferenceType, WeakValueDictionary, ref
 
-from prefactor_http.daemon import in_daemon
 from prefactor_otel.errors import PrefactorTerminatedError
+from prefactor_otel_transport.daemon import in_daemon
 
 _events: Final[WeakValueDictionary[str, threading.Event]] = WeakValueDictionary()
 

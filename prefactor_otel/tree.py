@@ -13,11 +13,10 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from prefactor_http.models.types import FinishStatus
 from prefactor_otel.counting import CallCounter, call_of, uncounted, uncounted_item
 from prefactor_otel.discretion import discreet
 from prefactor_otel.encoding import create_item, finish_item, span_ref, with_otel_parent
-from prefactor_otel.items import Item, SpanRef
+from prefactor_otel.items import FinishStatus, Item, SpanRef
 from prefactor_otel.lineage import MAX_HEIGHT, Lineage, remember
 from prefactor_otel.mapping import (
     NOTHING,

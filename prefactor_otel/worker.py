@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from prefactor_http.models.types import FinishStatus
 from prefactor_otel import greenlets, guard, quiet
 from prefactor_otel.client import new_client
 from prefactor_otel.config import Config
@@ -31,6 +30,7 @@ from prefactor_otel.inbox import (
     Started,
 )
 from prefactor_otel.intake import Intake
+from prefactor_otel.items import FinishStatus
 from prefactor_otel.ledger import (
     INTENDED,
     DropReason,

@@ -65,6 +65,7 @@ ORDER = [
     "pace",
     "nesting",
     "exits",
+    "api",
     "answers",
     "wire",
     "spool",
@@ -137,7 +138,7 @@ ORDER = [
     "__main__",
 ]
 SPANS = {"span", "tree", "intake"} | {name for name in ORDER if name.split(".")[0] == "mapping"}
-DELIVERY = {"sender", "answers", "wire", "outbox", "line", "receipt"}
+DELIVERY = {"api", "sender", "answers", "wire", "outbox", "line", "receipt"}
 
 
 def modules(package: str) -> Iterator[tuple[str, Path]]:
@@ -208,15 +209,29 @@ def test_spans_never_see_the_delivery() -> None:
 
 def test_the_client_knows_neither_opentelemetry_nor_us() -> None:
     for name, path in modules("prefactor_http"):
-        threads = () if name == "daemon" else ("threading",)
         for other in imported(path):
-            assert not other.startswith(("opentelemetry", "prefactor_otel", *threads)), name
+            assert not is_of(other, "opentelemetry", "prefactor_otel", "threading"), name
+
+
+def test_the_transport_knows_nobody_who_uses_it() -> None:
+    for name, path in modules("prefactor_otel_transport"):
+        for other in imported(path):
+            assert not is_of(other, "opentelemetry", "prefactor_otel", "prefactor_http"), name
+            assert name == "daemon" or not is_of(other, "threading"), name
+
+
+def test_the_exporter_does_not_need_the_client() -> None:
+    """Another distribution may bring its own ``prefactor_http``, or take ours away with it."""
+    for name, path in modules("prefactor_otel"):
+        assert not any(is_of(other, "prefactor_http") for other in imported(path)), name
+
+
+def is_of(module: str, *packages: str) -> bool:
+    return module.split(".")[0] in packages
 
 
 def test_the_api_is_called_from_one_place() -> None:
     users = {
-        name
-        for name, path in modules("prefactor_otel")
-        if "PrefactorHttpClient" in path.read_text()
-    }
+        name for name, path in modules("prefactor_otel") if "ApiClient" in path.read_text()
+    } - {"api"}
     assert users == {"client", "sender", "bulk", "run_calls", "poller", "cli.doctor", "cli.probe"}

@@ -7,11 +7,11 @@ from prefactor_http.endpoints.base import (
     check_key,
     given,
     parsed,
-    segment,
     with_key,
 )
 from prefactor_http.models.agent import Agent, AgentForCreate, AgentForUpdate, AgentSummary
 from prefactor_http.models.base import ListResponse
+from prefactor_otel_transport.addresses import segment
 
 __all__ = ["AgentClient"]
 

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from prefactor_http.endpoints.base import EndpointClient, given, segment, with_key
+from prefactor_http.endpoints.base import EndpointClient, given, with_key
 from prefactor_http.models.agent_instance import AgentInstance
 from prefactor_http.models.types import FinishStatus, InstancePurpose
+from prefactor_otel_transport.addresses import segment
 
 
 class AgentInstanceClient(EndpointClient):

@@ -7,10 +7,10 @@ from prefactor_http.endpoints.base import (
     ControlCallback,
     EndpointClient,
     check_key,
-    segment,
 )
 from prefactor_http.models.agent_span import AgentSpan, CreateAgentSpanRequest, FinishSpanRequest
 from prefactor_http.models.types import AgentStatus, FinishStatus
+from prefactor_otel_transport.addresses import segment
 
 
 class AgentSpanClient(EndpointClient):

@@ -1,11 +1,9 @@
 """What every endpoint client does: check the key, send, and read the answer as a model."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from prefactor_http.exceptions import PrefactorResponseContractError
-from prefactor_http.transport import Requester
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -16,6 +14,22 @@ MAX_KEY_LENGTH = 64
 """The API's limit on idempotency keys."""
 
 ControlCallback = Callable[[str | None], None]
+
+
+class Requester(Protocol):
+    """What the endpoint clients need of the client that holds them."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, Any] | None = None,
+        json_data: dict[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> dict[str, Any]:
+        """One API call, retried as configured; the JSON object of its answer."""
+        ...
 
 
 class EndpointClient:
@@ -74,11 +88,6 @@ def check_key(idempotency_key: str | None) -> None:
 def given(**values: Any) -> dict[str, Any]:
     """Those that are not None."""
     return {name: value for name, value in values.items() if value is not None}
-
-
-def segment(id: str) -> str:
-    """An id as a part of a path; what would change the path is escaped."""
-    return quote(str(id), safe="")  # callers also pass UUIDs and the like
 
 
 def _signal(answer: dict[str, Any], on_control: ControlCallback) -> None:

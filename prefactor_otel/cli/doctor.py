@@ -4,19 +4,15 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final, Literal
 
 from rich.text import Text
 
-from prefactor_http import HttpClientConfig, PrefactorAuthError, PrefactorHttpClient
-from prefactor_http.exceptions import (
-    PrefactorApiError,
-    PrefactorHttpError,
-    PrefactorValidationError,
-)
+from prefactor_otel import hygiene
+from prefactor_otel.api import ApiClient, ApiError
 from prefactor_otel.cli.probe import NAME, VERSION, Stored, differences, probe
 from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.cli.tree import digest, run_tree
@@ -24,13 +20,15 @@ from prefactor_otel.config import Config, load_config, option_rows, variable_of
 from prefactor_otel.credential import read_token
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.run import schema_of
-from prefactor_otel.version import PACKAGE, __version__
+from prefactor_otel_transport.addresses import segment
 
 Outcome = Literal["ok", "warning", "failed"]
 """A warning is no failure: all may be well."""
 
 _SIGNS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
 
+_PATIENCE: Final = 10.0
+"""Seconds that one request may take."""
 PIECE: Final = 6
 """So many characters of a token in a row tell something about it."""
 
@@ -109,14 +107,8 @@ async def _examine(with_probe: bool) -> AsyncIterator[Check]:
         )
         return
     yield Check("settings", "ok", f"API at {config.api_url}; a token is set")
-    http = HttpClientConfig(
-        config.api_url,
-        read_token(config.api_token),
-        request_timeout=10.0,
-        connect_timeout=5.0,
-        max_retries=0,
-    )
-    async with PrefactorHttpClient(http, f"{PACKAGE}@{__version__}") as client:
+    token = read_token(config.api_token)
+    async with ApiClient(config.api_url, request_timeout=_PATIENCE, token=token) as client:
         ping = await _ping(client, config)
         for check in ping:
             yield check
@@ -154,30 +146,21 @@ def _nearest(name: str, known: list[str]) -> list[str]:
     return [_OURS + end for end in found]
 
 
-async def _ping(client: PrefactorHttpClient, config: Config) -> list[Check]:
+async def _ping(client: ApiClient, config: Config) -> list[Check]:
     reached = Check("reachability", "ok", "the API answers")
     try:
-        await client.validate_token()
-    except PrefactorAuthError as error:
+        await client.get("/ping")
+    except ApiError as error:
+        if error.status not in (401, 403):
+            return [_stranger(error, config)]
         return [
             reached,
             Check(
                 "token",
                 "failed",
-                f"the API refuses the token (HTTP {error.status_code})",
+                f"the API refuses the token (HTTP {error.status})",
                 "Check that PREFACTOR_API_TOKEN holds a whole, unexpired token of this platform.",
             ),
-        ]
-    except PrefactorHttpError as error:
-        found = f"{config.api_url} does not answer like the Prefactor API"
-        remedy = "Check PREFACTOR_API_URL; it is the address without a path."
-        return [
-            Check(
-                "reachability",
-                "failed",
-                f"{found} (HTTP {error.status_code})",
-                TROUBLE if error.retryable else remedy,
-            )
         ]
     except Exception as error:
         return [
@@ -191,27 +174,40 @@ async def _ping(client: PrefactorHttpClient, config: Config) -> list[Check]:
     return [reached, Check("token", "ok", "the API accepts the token")]
 
 
-async def _register(client: PrefactorHttpClient, config: Config) -> Check:
+def _stranger(error: ApiError, config: Config) -> Check:
+    """Somebody answers, and not as the API does."""
+    found = f"{config.api_url} does not answer like the Prefactor API (HTTP {error.status})"
+    remedy = "Check PREFACTOR_API_URL; it is the address without a path."
+    if error.redirect is not None:
+        found = f"{config.api_url} redirects to {error.redirect} (HTTP {error.status})"
+        remedy = (
+            "Nothing is sent to where a redirect points. If that is the API, let "
+            "PREFACTOR_API_URL name it, with https:// where it has that."
+        )
+    return Check("reachability", "failed", found, TROUBLE if _passes(error) else remedy)
+
+
+def _passes(error: ApiError) -> bool:
+    return error.status == 429 or error.status >= 500
+
+
+async def _register(client: ApiClient, config: Config) -> Check:
     """Register a run as the exporter would, marked as a smoke test, and cancel it."""
     try:
-        instance = await client.agent_instances.register(
-            agent_version={"name": NAME, "external_identifier": VERSION},
-            agent_schema_version=schema_of(config),
-            agent_id=config.agent_id,
-            environment_id=config.environment_id,
-            update_current_version=False,
-            purpose="smoke_test",
-        )
-        await client.agent_instances.start(instance.id)
-        await client.agent_instances.finish(instance.id, "cancelled")
-    except PrefactorApiError as error:
-        fields = ", ".join(error.errors) if isinstance(error, PrefactorValidationError) else ""
+        answer = await client.post("/agent_instance/register", _registration(config))
+        run_id = _id_in(answer)
+        await client.post(f"/agent_instance/{segment(run_id)}/start", b"{}")
+        await client.post(f"/agent_instance/{segment(run_id)}/finish", b'{"status":"cancelled"}')
+    except ApiError as error:
+        if error.redirect is not None:
+            return _stranger(error, config)
+        fields = ", ".join(error.errors)
         return Check(
             "registration",
             "failed",
-            f"a run cannot be registered (HTTP {error.status_code} {error.code}"
+            f"a run cannot be registered (HTTP {error.status} {error.code}"
             + (f": {fields})" if fields else ")"),
-            TROUBLE if error.retryable else _SCHEMAS if "agent_schema_version" in fields else _IDS,
+            TROUBLE if _passes(error) else _SCHEMAS if "agent_schema_version" in fields else _IDS,
         )
     except Exception as error:
         return Check(
@@ -220,17 +216,36 @@ async def _register(client: PrefactorHttpClient, config: Config) -> Check:
             f"registering a run failed ({type(error).__name__})",
             "Try again; if it stays, the API does not answer as documented.",
         )
-    return Check(
-        "registration", "ok", f"a smoke-test run was registered and cancelled: {instance.id}"
+    return Check("registration", "ok", f"a smoke-test run was registered and cancelled: {run_id}")
+
+
+def _registration(config: Config) -> bytes:
+    account = {"agent_id": config.agent_id, "environment_id": config.environment_id}
+    return hygiene.encode(
+        {name: id for name, id in account.items() if id is not None}
+        | {
+            "agent_version": {"name": NAME, "external_identifier": VERSION},
+            "agent_schema_version": schema_of(config),
+            "update_current_version": False,
+            "purpose": "smoke_test",
+        }
     )
 
 
-async def _probe(client: PrefactorHttpClient) -> Check:
+def _id_in(answer: Mapping[str, object]) -> object:
+    """The id of the run that an answer is about. Raises ``LookupError`` where it has none."""
+    details = answer.get("details")
+    if not isinstance(details, dict):
+        raise LookupError("an answer without details")
+    return details["id"]
+
+
+async def _probe(client: ApiClient) -> Check:
     """Send a small run as an agent would, and compare what the platform has of it."""
     try:
         stored = await probe(client)
     except Exception as error:
-        code = getattr(error, "status_code", None)
+        code = getattr(error, "status", None)
         return Check(
             "probe",
             "failed",

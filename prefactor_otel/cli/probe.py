@@ -7,11 +7,12 @@ from typing import Final
 
 from opentelemetry.sdk.resources import Resource
 
-from prefactor_http import PrefactorHttpClient
 from prefactor_otel import PrefactorSpanProcessor, Stats, TracerProvider
+from prefactor_otel.api import ApiClient
 from prefactor_otel.cli.agent import QUESTION, TravelAgent
 from prefactor_otel.cli.tree import Row
 from prefactor_otel.config import variable_of
+from prefactor_otel_transport.addresses import segment
 
 LOOKS: Final = 5
 """How often the platform is asked for the run, with a second between: it may need a moment."""
@@ -29,7 +30,7 @@ class Stored:
     spans: list[Row]
 
 
-async def probe(client: PrefactorHttpClient) -> Stored:
+async def probe(client: ApiClient) -> Stored:
     """Send the run and read it back. Raises what the client raises."""
     stats = await asyncio.to_thread(send)
     if stats.run_id is None:
@@ -59,11 +60,16 @@ def send() -> Stats:
     return processor.stats()
 
 
-async def _read(client: PrefactorHttpClient, run_id: str) -> tuple[Row, list[Row]]:
-    run = await client.request("GET", f"/api/v1/agent_instance/{run_id}")
-    where = {"agent_instance_id": run_id, "pagination[page_size]": 100, "include_summaries": "true"}
-    spans = await client.request("GET", "/api/v1/agent_spans", params=where)
-    return run.get("details") or {}, spans.get("summaries") or []
+async def _read(client: ApiClient, run_id: str) -> tuple[Row, list[Row]]:
+    run = await client.get(f"/agent_instance/{segment(run_id)}")
+    where: dict[str, str | int] = {
+        "agent_instance_id": run_id,
+        "pagination[page_size]": 100,
+        "include_summaries": "true",
+    }
+    spans = await client.get("/agent_spans", where)
+    details, rows = run.get("details"), spans.get("summaries")
+    return details if isinstance(details, dict) else {}, rows if isinstance(rows, list) else []
 
 
 def differences(stored: Stored) -> list[str]:

@@ -5,10 +5,10 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from prefactor_http import pfid
 from prefactor_otel.devserver.declared import SpanType
 from prefactor_otel.devserver.form import timestamp
 from prefactor_otel.devserver.store import Row, Store
+from prefactor_otel_transport import pfid
 
 
 class Ids:

@@ -202,6 +202,8 @@ def _scripted(fault: Fault) -> web.Response | None:
         response = _json(ApiError(status or 500, fault.code, fault.message).envelope(), status)
     if fault.retry_after is not None:
         response.headers["Retry-After"] = str(fault.retry_after)
+    if fault.location is not None:
+        response.headers["Location"] = fault.location
     return response
 
 

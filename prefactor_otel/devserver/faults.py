@@ -24,7 +24,8 @@ class Fault:
     the item's JSON.
 
     What: ``delay`` waits so many seconds first. Then ``status`` answers with an error envelope
-    of this ``code`` and with ``Retry-After``, or with the text ``body``; ``drop`` cuts the
+    of this ``code`` and with ``Retry-After`` and ``Location``, or with the text ``body``; ``drop``
+    cuts the
     connection before or after the work is done; ``hang`` holds it without an answer until the
     faults are cleared or the server stops; ``bulk_error`` refuses the item with this code.
 
@@ -39,6 +40,7 @@ class Fault:
     code: str = "scripted_fault"
     message: str = "a scripted fault"
     retry_after: str | float | None = None
+    location: str | None = None
     body: str | None = None
     delay: float = 0.0
     drop: Drop | None = None
@@ -128,10 +130,11 @@ class Faults:
 
 
 _NULLABLE = frozenset({"method", "times", "status", "retry_after", "body", "drop"}) | frozenset(
-    {"max_body", "bulk_error", "nth"}
+    {"max_body", "bulk_error", "nth", "location"}
 )
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("path", "method", "code", "message", "body", "bulk_error", "item"), (str,)),
+    "location": (str,),
     **dict.fromkeys(("times", "status", "max_body", "nth"), (int,)),
     "retry_after": (str, int, float),
     "chance": (int, float),

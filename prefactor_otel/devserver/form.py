@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from prefactor_http import pfid
 from prefactor_otel.devserver.errors import invalid
+from prefactor_otel_transport import pfid
 
 Json = dict[str, Any]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from prefactor_http import pfid
 from prefactor_otel.devserver import DevServer
+from prefactor_otel_transport import pfid
 
 Json = dict[str, Any]
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from prefactor_http import pfid
 from prefactor_otel.devserver import DevServer
+from prefactor_otel_transport import pfid
 from tests.devserver.calls import Caller, foreign_id
 
 

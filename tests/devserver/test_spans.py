@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from prefactor_http import pfid
 from prefactor_otel.devserver import DevServer
+from prefactor_otel_transport import pfid
 from tests.devserver.calls import TOOL, Caller, Json, foreign_id, span
 
 

@@ -271,11 +271,4 @@ CASES = {
         {"items": [{"_type": "agents/list", "idempotency_key": "12345678", "team_id": None}]},
         answer=Answer(200, {"status": "success", "outputs": {}}),
     ),
-    "bulk.execute_raw": Case(
-        lambda c: c.bulk.execute_raw([b'{"_type":"a"}', b'{"_type":"b"}']),
-        "POST",
-        "/bulk",
-        {"items": [{"_type": "a"}, {"_type": "b"}]},
-        answer=Answer(200, {"status": "success", "outputs": {}}),
-    ),
 }

@@ -8,7 +8,7 @@ from shutil import which
 import pytest
 
 from prefactor_http import PrefactorHttpClient
-from prefactor_http.environment import CA_VARIABLES
+from prefactor_otel_transport.environment import CA_VARIABLES
 from tests.http.api import RecordingApi, serving
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prefactor_http import PrefactorHttpClient, PrefactorRetryExhaustedError
-from prefactor_http.environment import CA_VARIABLES, Proxy, proxy_for
+from prefactor_otel_transport.environment import CA_VARIABLES, Proxy, proxy_for
 from tests.http.api import TOKEN, RecordingApi, serving
 
 
@@ -179,7 +179,7 @@ async def test_a_bundle_that_cannot_be_used_is_told_and_left_out(
     other = "CURL_CA_BUNDLE" if variable != "CURL_CA_BUNDLE" else "REQUESTS_CA_BUNDLE"
     monkeypatch.setenv(variable, str(path))
     monkeypatch.setenv(other, str(certificate[0]))
-    with caplog.at_level(logging.WARNING, "prefactor_http"):
+    with caplog.at_level(logging.WARNING, "prefactor_otel.transport"):
         await ping(secure)
     assert f"{variable} names {path}" in caplog.text
 

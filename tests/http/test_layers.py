@@ -9,10 +9,9 @@ import prefactor_http
 
 ROOT = Path(prefactor_http.__file__).parent
 LAYERS = (
-    {"_lazy", "daemon"},
-    {"exceptions", "pfid", "config", "models", "_json", "_version", "environment"},
-    {"replies", "retry", "resolver"},
-    {"transport"},
+    {"_lazy"},
+    {"exceptions", "pfid", "config", "models", "_json", "_version"},
+    {"replies", "retry"},
     {"endpoints"},
     {"client"},
     {"__init__"},
@@ -20,12 +19,12 @@ LAYERS = (
 """From the leaves up; a module imports from lower layers, or from its own package."""
 
 FOREIGN = {
-    "aiohttp": {"transport.py", "resolver.py", "exceptions.py"},
+    "aiohttp": {"exceptions.py"},
     "tenacity": {"retry.py"},
     "orjson": {"_json.py"},
     "prefactor_otel": set(),
     "opentelemetry": set(),
-    "threading": {"daemon.py"},
+    "threading": set(),
 }
 
 

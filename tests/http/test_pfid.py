@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefactor_http import pfid
+from prefactor_otel_transport import pfid
 
 timestamps = st.integers(0, pfid.MAX_TIMESTAMP_MS)
 partitions = st.integers(0, pfid.MAX_PARTITION)

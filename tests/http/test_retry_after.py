@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prefactor_http import PrefactorHttpClient, PrefactorHttpError, PrefactorRetryExhaustedError
-from prefactor_http.replies import retry_after
+from prefactor_otel_transport.waits import retry_after
 from tests.http.api import Answer, RecordingApi
 
 NOW = 1_800_000_000.0

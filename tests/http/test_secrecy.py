@@ -56,7 +56,6 @@ async def test_an_answer_that_repeats_it_leaves_no_trace_in_errors_and_logs(
         Answer(dropped=True),
         Answer(truncated=True),
         Answer(hanging=True),
-        Answer(307, "", {"Location": "/again"}),
         Answer(200, "not gzip", {"Content-Encoding": "gzip"}),
     ],
 )

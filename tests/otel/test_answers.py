@@ -5,16 +5,21 @@ import asyncio
 import aiohttp
 import pytest
 
-from prefactor_http import (
-    PrefactorApiError,
-    PrefactorAuthError,
-    PrefactorNotFoundError,
-    PrefactorResponseContractError,
-    PrefactorRetryExhaustedError,
-    PrefactorValidationError,
-)
 from prefactor_otel.answers import Verdict, judge_output, judge_request
+from prefactor_otel.api import ApiError
 from prefactor_otel.items import Operation
+from prefactor_otel_transport.session import Reply
+
+
+def told(status: int, code: str = "some_code", *, retry_after: float | None = None) -> ApiError:
+    """An answer with the API's error envelope."""
+    envelope = {"status": "error", "code": code, "message": "m"}
+    return ApiError(Reply(status, b"", retry_after=retry_after), envelope)
+
+
+def unreadable(status: int) -> ApiError:
+    """An answer that holds no JSON object."""
+    return ApiError(Reply(status, b"<html>"))
 
 
 @pytest.mark.parametrize(
@@ -25,49 +30,46 @@ from prefactor_otel.items import Operation
         (TimeoutError(), Verdict.LATER),
         (asyncio.IncompleteReadError(b"", 1), Verdict.LATER),
         (OSError(), Verdict.LATER),
-        (PrefactorAuthError("m", "bad_authtoken", 401), Verdict.UNAUTHORIZED),
-        (PrefactorAuthError("m", "forbidden", 403), Verdict.UNAUTHORIZED),
-        (PrefactorNotFoundError("m", "not_found", 404), Verdict.NEVER),
-        (PrefactorValidationError("m", "validation_errors", 422, {}), Verdict.APART),
-        (PrefactorValidationError("m", "validation_errors", 400, {}), Verdict.APART),
-        *[(PrefactorApiError("m", "c", s), Verdict.NEVER) for s in (402, 405, 409, 410, 418)],
-        *[(PrefactorApiError("m", "c", s), Verdict.LATER) for s in (408, 425, 429)],
-        *[(PrefactorApiError("m", "c", s), Verdict.LATER) for s in (500, 501, 502, 503, 504, 599)],
-        (PrefactorApiError("m", "c", 413), Verdict.SMALLER),
+        (told(401), Verdict.UNAUTHORIZED),
+        (told(403), Verdict.UNAUTHORIZED),
+        (told(400), Verdict.APART),
+        (told(422), Verdict.APART),
+        *[(told(status), Verdict.NEVER) for status in (402, 404, 405, 409, 410, 418)],
+        *[(told(status), Verdict.LATER) for status in (408, 425, 429)],
+        *[(told(status), Verdict.LATER) for status in (500, 501, 502, 503, 504, 599)],
+        (told(413), Verdict.SMALLER),
         *[
-            (PrefactorResponseContractError("m", status_code=s), verdict)
-            for s, verdict in (
-                (None, Verdict.LATER),
-                (200, Verdict.LATER),
-                (302, Verdict.LATER),
-                (400, Verdict.APART),
-                (401, Verdict.UNAUTHORIZED),
-                (403, Verdict.UNAUTHORIZED),
-                *((of_a_proxy, Verdict.LATER) for of_a_proxy in (402, 404, 405, 410, 423, 499)),
-                (413, Verdict.SMALLER),
-                (429, Verdict.LATER),
-                (502, Verdict.LATER),
-            )
+            (redirect(status), Verdict.LATER)
+            for redirect in (told, unreadable)
+            for status in (300, 301, 302, 303, 304, 307, 308)
         ],
-        (PrefactorRetryExhaustedError("m", TimeoutError()), Verdict.LATER),
-        (PrefactorRetryExhaustedError("m", PrefactorApiError("m", "c", 413)), Verdict.SMALLER),
+        (unreadable(200), Verdict.LATER),
+        (unreadable(400), Verdict.APART),
+        (unreadable(401), Verdict.UNAUTHORIZED),
+        (unreadable(403), Verdict.UNAUTHORIZED),
+        *[(unreadable(status), Verdict.LATER) for status in (402, 404, 405, 410, 423, 499)],
+        (unreadable(413), Verdict.SMALLER),
+        (unreadable(429), Verdict.LATER),
+        (unreadable(502), Verdict.LATER),
     ],
-    ids=lambda value: f"{value!r} {getattr(value, 'status_code', '')}",
+    ids=repr,
 )
 def test_every_failure_of_a_request_has_its_verdict(error: Exception, verdict: Verdict) -> None:
     assert judge_request(error).verdict is verdict
 
 
-def test_a_wait_that_the_server_asked_for_is_passed_on() -> None:
-    error = PrefactorApiError("m", "c", 429)
-    error.retry_after = 7.0
-    assert judge_request(error).retry_after == 7.0
+@pytest.mark.parametrize(("asked", "believed"), [(7.0, 7.0), (315_360_000.0, 300.0)])
+def test_a_wait_that_the_server_asked_for_is_passed_on_within_reason(
+    asked: float, believed: float
+) -> None:
+    assert judge_request(told(429, retry_after=asked)).retry_after == believed
 
 
-def test_a_wait_of_years_is_not_believed() -> None:
-    error = PrefactorApiError("m", "c", 429)
-    error.retry_after = 315_360_000.0
-    assert judge_request(error).retry_after == 300.0
+def test_a_redirect_is_told_by_status_and_host() -> None:
+    reply = Reply(307, b"", redirect="https://elsewhere.example")
+    assert judge_request(ApiError(reply)).reason == (
+        "HTTP 307, a redirect to https://elsewhere.example that is not followed"
+    )
 
 
 @pytest.mark.parametrize(

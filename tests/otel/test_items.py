@@ -6,11 +6,11 @@ import pfid as reference  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefactor_http import pfid
 from prefactor_otel.encoding import span_idempotency_key, span_ref
 from prefactor_otel.items import Operation
 from prefactor_otel.run import Run
 from prefactor_otel.span import SpanKey
+from prefactor_otel_transport import pfid
 from tests.otel.spans import one_view
 
 VIEW = one_view()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from prefactor_http import pfid
+from prefactor_otel_transport import pfid
 
 PARTITION: Final = 7
 _TIME: Final = "2026-01-01T00:00:00.000000Z"

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from prefactor_http.daemon import in_daemon
+from prefactor_otel_transport.daemon import in_daemon
 
 NUMERIC: Final = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 

@@ -17,7 +17,7 @@ from urllib.request import getproxies_environment, proxy_bypass
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Variables that may name certificate authorities, as files or directories."""
 
-logger = logging.getLogger("prefactor_http")
+logger = logging.getLogger("prefactor_otel.transport")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,23 @@
+"""How long a server asks to be left alone."""
+
+import math
+from email.utils import parsedate_to_datetime
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds to wait, from a ``Retry-After`` header (RFC 9110, 10.2.3: seconds or an HTTP date);
+    None when there is none or it makes no sense. ``now`` in seconds since the epoch."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        return _until(value, now)
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _until(date: str, now: float) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
