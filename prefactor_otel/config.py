@@ -17,7 +17,7 @@ import orjson
 
 # What checks pydantic's models, without the models: to import those takes longer than all of this
 # package, in every process that is traced.
-from pydantic_core import CoreSchema, PydanticCustomError, SchemaValidator, ValidationError
+from pydantic_core import CoreSchema, ErrorDetails, SchemaValidator, ValidationError
 from pydantic_core import core_schema as check
 
 from prefactor_otel.credential import TokenSource, usable_source
@@ -56,10 +56,14 @@ T = TypeVar("T")
 
 
 def _usable_url(url: str) -> str:
-    parts = urlsplit(url)
-    _ = parts.port  # raises ValueError where it is none
+    no_url = ValueError("must be a URL such as https://app.prefactorai.com")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is none
+    except ValueError:
+        raise no_url from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be a URL such as https://app.prefactorai.com")
+        raise no_url
     if parts.username or parts.password:
         raise ValueError("must not hold credentials; the token goes into api_token")
     if parts.query or parts.fragment:
@@ -75,7 +79,7 @@ def _finite(seconds: float) -> float:
 
 def _path(value: object) -> Path:
     if not isinstance(value, (str, os.PathLike)):
-        raise PydanticCustomError("path_type", "Input is not a valid path")
+        raise ValueError("must be a path")
     try:  # now: an application may change its directory later
         return Path(value).expanduser().absolute()
     except (OSError, RuntimeError):
@@ -444,10 +448,10 @@ def load_config(
         return Config(**_VALUES.validate_python(values))
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
-    located = [(str(problem["loc"][0]), problem["msg"]) for problem in problems]
+    located = [(str(problem["loc"][0]), _reason(problem)) for problem in problems]
     # Raised outside the handler: pydantic's error, the context otherwise, may hold a token.
     raise PrefactorConfigError(
-        "; ".join(_explain_one(option, message, values[option]) for option, message in located),
+        "; ".join(_explain_one(option, reason, values[option]) for option, reason in located),
         from_arguments=any(option in arguments for option, _ in located),
     )
 
@@ -460,27 +464,44 @@ def _from_variables() -> dict[str, object]:
     return {**captured_by(texts), **own}
 
 
-def _explain_one(option: str, message: str, value: object) -> str:
+_WORDS: Final = {
+    "string_type": "must be text",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("finite_number", "int_parsing_size"), "must be a whole number"),
+    "greater_than": "must be more than {gt:.0f}",
+    "greater_than_equal": "must be {ge:.0f} or more",
+    "less_than_equal": "must be {le:.0f} or less",
+    "literal_error": "must be {expected}",
+}
+"""Pydantic's errors by type, in the words of the others."""
+
+
+def _reason(problem: ErrorDetails) -> str:
+    words = _WORDS.get(problem["type"])
+    if words is None:
+        return problem["msg"].removeprefix("Value error, ")
+    return words.format_map(problem.get("ctx", {}))
+
+
+def _explain_one(option: str, reason: str, value: object) -> str:
     if option not in _OPTIONS:
         return f"unknown option {option!r}; see prefactor_otel.config.Config for all of them"
-    message = message.removeprefix("Value error, ")
-    return (
-        f"option {option} (variable {variable_of(option)}) cannot be"
-        f"{_shown(option, value)}: {message}"
-    )
+    variable = variable_of(option)
+    return f"option {option} (variable {variable}) cannot be {_shown(option, value)}: {reason}"
 
 
 def _shown(option: str, value: object) -> str:
     """A value as a message may quote it: without what could be a secret in the wrong place."""
     if option == "api_token":
-        return ""
+        return "used"
     if option != "api_url" or not isinstance(value, str):
         text = repr(value)
-        return f" {text[:_LONGEST_SHOWN]}{'…' if len(text) > _LONGEST_SHOWN else ''}"
-    if "." not in value and ":" not in value:
-        return " this text (not shown, for it looks like a token)"
-    shown = _QUERY.sub("?[query]", _CREDENTIALS.sub("//[credentials]@", value))
-    return f" {shown!r}"
+        return f"{text[:_LONGEST_SHOWN]}{'…' if len(text) > _LONGEST_SHOWN else ''}"
+    if value and "." not in value and ":" not in value:
+        return "this text (not shown, for it looks like a token)"
+    return repr(_QUERY.sub("?[query]", _CREDENTIALS.sub("//[credentials]@", value)))
 
 
 def option_rows() -> list[tuple[str, str, str, str, str]]:

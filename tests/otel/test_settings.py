@@ -1,6 +1,7 @@
 """Settings: where they come from, and what is said when they cannot be used."""
 
 import logging
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import get_type_hints
@@ -62,11 +63,72 @@ def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(PrefactorConfigError) as caught:
         load_config("https://host", TOKEN, max_queue_size=0, strict="perhaps", spool_dir=5)
     assert str(caught.value) == (
-        "option max_queue_size (variable PREFACTOR_MAX_QUEUE_SIZE) cannot be 0: "
-        "Input should be greater than or equal to 1; "
-        "option spool_dir (variable PREFACTOR_SPOOL_DIR) cannot be 5: Input is not a valid path; "
-        "option strict (variable PREFACTOR_STRICT) cannot be 'perhaps': "
-        "Input should be a valid boolean, unable to interpret input"
+        "option max_queue_size (variable PREFACTOR_MAX_QUEUE_SIZE) cannot be 0: must be 1 or more; "
+        "option spool_dir (variable PREFACTOR_SPOOL_DIR) cannot be 5: must be a path; "
+        "option strict (variable PREFACTOR_STRICT) cannot be 'perhaps': must be true or false"
+    )
+
+
+_URL = "must be a URL such as https://app.prefactorai.com"
+_WRONG: tuple[object, ...] = (
+    *("", " ", "x", "-1", "0", "1.5", "nan", "inf", "99999999999", "9" * 5000, "{", "[]", "{}"),
+    *('{"a": 1}', '{"a": {"titel": 1}}', '{"tool": {"action_profile": {"x": 1}}}', "-", ",", "a:b"),
+    *("a,,b", "all,x", "http://", "//[::1", "http://h:x", "two\nlines", "~nobody/x", "x" * 500),
+    *(5, -1, 1.5, float("nan"), True, [], [1], {}, {"a": 1}, {"a": {"inputs": 1}}, b"x", object()),
+)
+_REFUSAL = re.compile(
+    r"option (?P<option>\w+) \(variable (?P<variable>PREFACTOR_\w+)\) cannot be "
+    r"(?P<value>\S.*?): (?P<reason>(must|has no) .*|.* (must|is not) .*)"
+)
+
+
+def refusal(option: str, value: object) -> str | None:
+    """What is said of an option's value; None where it can be used."""
+    try:
+        load_config(**{"api_token": TOKEN} | {option: value})  # type: ignore[arg-type]
+    except PrefactorConfigError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("option", [option.name for option in fields(Config)])
+def test_every_refusal_of_every_option_is_one_sentence_in_our_own_words(option: str) -> None:
+    refused = [said for value in _WRONG if (said := refusal(option, value)) is not None]
+    assert refused or Config.__annotations__[option] == str | None
+    for said in refused:
+        parts = _REFUSAL.fullmatch(said)
+        assert parts is not None, said
+        assert (parts["option"], parts["variable"]) == (option, variable_of(option))
+        assert len(parts["value"]) < 250
+        assert "Input" not in said
+        assert "error" not in parts["reason"].replace("inputs, outputs, error, metadata", "")
+        assert not parts["reason"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("api_token", " ", "used: must not be blank"),
+        ("api_token", 5, "used: must be text"),
+        ("api_url", "", f"'': {_URL}"),
+        ("api_url", "secret", f"this text (not shown, for it looks like a token): {_URL}"),
+        ("agent_name", 5, "5: must be text"),
+        ("run_scope", "all", "'all': must be 'provider', 'trace' or 'session'"),
+        ("shutdown_timeout", "soon", "'soon': must be a number"),
+        ("shutdown_timeout", "0", "'0': must be more than 0"),
+        ("shutdown_timeout", "inf", "'inf': must be a finite number"),
+        ("poll_interval", -1, "-1: must be 0 or more"),
+        ("max_batch_size", "7.5", "'7.5': must be a whole number"),
+        ("max_batch_size", 7.5, "7.5: must be a whole number"),
+        ("max_batch_size", 20_000, "20000: must be 10000 or less"),
+        ("max_request_bytes", "1", "'1': must be 4096 or more"),
+        ("capture_inputs", "perhaps", "'perhaps': must be true or false"),
+        ("spool_dir", 5, "5: must be a path"),
+    ],
+)
+def test_a_refusal_says_what_would_do(option: str, value: object, said: str) -> None:
+    assert refusal(option, value) == (
+        f"option {option} (variable {variable_of(option)}) cannot be {said}"
     )
 
 
