@@ -1,7 +1,7 @@
 """What an answer of the API means for an item: done, never, or later. One table, no I/O."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -24,6 +24,9 @@ class Verdict(StrEnum):
     """The request is too large as a whole."""
     APART = "apart"
     """Refused as a whole because of something in it; its parts may pass."""
+    AS_FAILED = "as_failed"
+    """Refused as cancelled, which the API may allow only of what never began; as failed it may
+    pass."""
 
 
 TRANSIENT_CODES: Final = frozenset(
@@ -51,7 +54,10 @@ _FIELD: Final = re.compile(r"(?=.{1,96}$)[a-z_]+(\.([a-z_]+|\d{1,5}))*")
 _MANY_FIELDS: Final = 8
 
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429})
-_CLOSING: Final = (Operation.FINISH_SPAN, Operation.FINISH_RUN, Operation.START)
+_CONFLICT: Final = 409
+_INVALID_ACTION: Final = "invalid_action"
+_ABOUT_STATE: Final = (_INVALID_ACTION, "conflict", "bad_request")
+"""Error codes that may speak of the state that something is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,11 @@ class Answer:
     """Whether the server failed over what was sent, which it may do each time."""
     fields: tuple[str, ...] = ()
     """The fields that were refused, by their paths; only those that look like one."""
+    code: object = None
+    """The error code, as it came."""
+    about_state: bool = False
+    """Whether it may have been refused for the state that its run is in, which only that can
+    tell."""
 
 
 DONE: Final = Answer(Verdict.DONE)
@@ -95,12 +106,14 @@ def _judge_status(error: ApiError) -> Answer:
         wait = min(wait, _LONGEST_WAIT) if wait is not None else None
         return Answer(Verdict.LATER, reason, wait, status in _FAULT_STATUS)
     if status == 413:
-        return Answer(Verdict.SMALLER, reason)
+        return Answer(Verdict.SMALLER, reason, code=error.code)
     if status in (400, 422):
-        return Answer(Verdict.APART, reason, fields=_fields(error.errors))
+        return Answer(Verdict.APART, reason, fields=_fields(error.errors), code=error.code)
+    about_state = status == _CONFLICT
     if error.answer is None:  # of a proxy, or of another server: it knows nothing of what was sent
-        return Answer(Verdict.LATER, f"{reason}, which is no answer of the Prefactor API")
-    return Answer(Verdict.NEVER, reason)
+        reason += ", which is no answer of the Prefactor API"
+        return Answer(Verdict.LATER, reason, about_state=about_state)
+    return Answer(Verdict.NEVER, reason, code=error.code, about_state=about_state)
 
 
 def judge_output(operation: Operation, output: object) -> Answer:
@@ -111,12 +124,27 @@ def judge_output(operation: Operation, output: object) -> Answer:
         return Answer(Verdict.LATER, "an output that is no object")
     if output.get("status") == "success":
         return DONE
-    code = output.get("code")
-    if code == "invalid_action" and operation in _CLOSING:
-        return Answer(Verdict.DONE, "already finished")
+    code, errors = output.get("code"), output.get("errors")
     if isinstance(code, str) and code in TRANSIENT_CODES:
         return Answer(Verdict.LATER, code, is_fault=code in _FAULT_CODES)
-    return Answer(Verdict.NEVER, _refusal(code, output.get("errors")))
+    refusal = Answer(Verdict.NEVER, _refusal(code, errors), fields=_fields(errors), code=code)
+    return judge_refusal(operation, refusal)
+
+
+def judge_refusal(operation: Operation, refusal: Answer) -> Answer:
+    """The verdict over one item of a span that is refused, alone or among others."""
+    if refusal.code == _INVALID_ACTION and operation is Operation.FINISH_SPAN:
+        return replace(refusal, verdict=Verdict.DONE, about_state=True)  # it is finished already
+    about_state = refusal.code in _ABOUT_STATE or "agent_instance_id" in refusal.fields
+    return replace(refusal, verdict=Verdict.NEVER, about_state=about_state)
+
+
+def judge_cancelled(refusal: Answer) -> Answer:
+    """The verdict over an item that is refused and was to end its span as cancelled. No code
+    proves that the span has ended; only that there is none is the last word."""
+    if refusal.code in (None, "not_found"):
+        return refusal
+    return replace(refusal, verdict=Verdict.AS_FAILED, about_state=False)
 
 
 def _refusal(code: object, errors: object) -> str:

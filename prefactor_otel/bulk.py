@@ -4,15 +4,24 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from prefactor_otel.answers import Answer, Verdict, judge_output, judge_request
+from prefactor_otel.answers import (
+    DONE,
+    Answer,
+    Verdict,
+    judge_cancelled,
+    judge_output,
+    judge_refusal,
+    judge_request,
+)
 from prefactor_otel.api import ApiClient
+from prefactor_otel.asking import ended, shown, status_in
 from prefactor_otel.items import Operation
 from prefactor_otel.ledger import DropReason
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.pace import paced
 from prefactor_otel.receipt import Entry
 from prefactor_otel.settlement import Settlement, own_fault
-from prefactor_otel.wire import bulk_item, shrunk
+from prefactor_otel.wire import bulk_item, is_cancelled, shrunk
 
 SMALLEST_REQUEST: Final = 4096
 SUSPECT_AFTER: Final = 2
@@ -35,7 +44,7 @@ class BulkRequests:
     async def deliver(self, client: ApiClient, batch: Sequence[Entry]) -> Answer:
         """Send the spans of a batch; what it has not settled stays leased."""
         spans = self._sendable(batch)
-        return await self._send(client, spans) if spans else Answer(Verdict.DONE)
+        return await self._send(client, spans) if spans else DONE
 
     def _sendable(self, batch: Sequence[Entry]) -> list[Entry]:
         """The span entries that can go in the next request; those of refused runs are dropped."""
@@ -43,10 +52,13 @@ class BulkRequests:
         sendable: list[Entry] = []
         for entry in batch:
             item = entry.item
-            if self._settlement.runs.get(item.run) is None:
+            record = self._settlement.runs.get(item.run)
+            if record is None:
                 self._settlement.settle(entry, DropReason.RUN_REFUSED)
             elif item.operation is Operation.FINISH_SPAN and item.span in self._outbox.lost:
-                self._settlement.settle(entry, DropReason.REFUSED)
+                self._settlement.settle(entry, record.over or DropReason.REFUSED)
+            elif item.operation is Operation.CREATE and record.over is not None:
+                self._settlement.too_late(entry, record.over)
             elif self._is_ready(entry):
                 sendable.append(entry)
             elif item.parent is not None and item.parent not in created:
@@ -63,7 +75,7 @@ class BulkRequests:
         """One bulk request; where it is refused as a whole, its halves."""
         entries = [entry for entry in entries if self._is_ready(entry)]
         if not entries:
-            return Answer(Verdict.DONE)
+            return DONE
         try:
             answer, size = await self._exchange(client, entries)
         except Exception as error:
@@ -72,12 +84,13 @@ class BulkRequests:
             half = max(SMALLEST_REQUEST, size // 2)
             self.max_bytes = min(self.max_bytes, half)
             return await self._send_smaller(client, entries, answer)
-        if answer.verdict is Verdict.APART and len(entries) > 1:
+        is_conflict = answer.verdict is Verdict.NEVER and answer.about_state
+        if len(entries) > 1 and (answer.verdict is Verdict.APART or is_conflict):
             return await self._send_halves(client, entries)
         if answer.verdict in (Verdict.APART, Verdict.NEVER):
             for entry in entries:
-                self._settlement.refuse(entry, answer)
-            return Answer(Verdict.DONE)
+                await self._refused(client, entry, judge_refusal(entry.item.operation, answer))
+            return DONE
         return await self._isolate(client, entries, answer) if answer.is_fault else answer
 
     async def _exchange(self, client: ApiClient, entries: Sequence[Entry]) -> tuple[Answer, int]:
@@ -94,13 +107,13 @@ class BulkRequests:
         outputs = answer.get("outputs")
         if not isinstance(outputs, dict):
             return Answer(Verdict.LATER, "an answer without outputs"), size
-        return self._account(entries, outputs), size
+        return await self._account(client, entries, outputs), size
 
     async def _isolate(self, client: ApiClient, entries: Sequence[Entry], answer: Answer) -> Answer:
         """The server fails over these, and does so again: let none of them hold up the others."""
         left = [entry for entry in entries if self._outbox.is_leased(entry)]
         if len(left) == 1:
-            return Answer(Verdict.DONE) if self._put_off(left[0], answer) else answer
+            return DONE if self._put_off(left[0], answer) else answer
         for entry in left:
             entry.faults += 1
         if left and max(entry.faults for entry in left) >= SUSPECT_AFTER:
@@ -118,6 +131,7 @@ class BulkRequests:
         return False
 
     def _encoded(self, entry: Entry) -> bytes:
+        self._settlement.as_it_is_taken(entry)
         parent = self._outbox.lost.nearest(entry.item.parent)
         return bulk_item(self._settlement.record(entry), entry.item, parent)
 
@@ -137,39 +151,69 @@ class BulkRequests:
         smaller = shrunk(entry.item, len(entry.item.body) // 2)
         if len(smaller.body) >= len(entry.item.body):
             self._settlement.refuse(entry, answer, DropReason.TOO_LARGE)
-            return Answer(Verdict.DONE)
+            return DONE
         self._outbox.replace(entry, smaller)
         return await self._send(client, entries)
 
-    def _account(self, entries: Sequence[Entry], outputs: dict[str, object]) -> Answer:
+    async def _account(
+        self, client: ApiClient, entries: Sequence[Entry], outputs: dict[str, object]
+    ) -> Answer:
         """Settle each entry by its own output. Whatever stays is sent again: at once when the
         request achieved anything, else after a wait."""
         progress, left = False, Answer(Verdict.LATER, "no output for any key")
         failed: list[tuple[Entry, Answer]] = []
+        refused: list[tuple[Entry, Answer]] = []
         for entry in paced(entries, _IN_A_ROW):
             output = outputs.get(entry.item.key)
             if isinstance(output, dict):
                 self._settlement.heed(entry, output)
             answer = judge_output(entry.item.operation, output)
-            if answer.verdict is Verdict.DONE:
+            if answer is DONE:
                 self._learn(entry, output)
                 self._settlement.settle(entry, None)
-                progress = True
-            elif answer.verdict is Verdict.NEVER and not self._gave_up_ids(entry, output):
-                self._settlement.refuse(entry, answer)
-                progress = True
-            elif answer.verdict is Verdict.NEVER:
-                progress = True
+            elif answer.verdict is not Verdict.LATER:
+                refused.append((entry, answer))
             elif output is not None:
                 left = answer
                 failed.append((entry, answer))
+            progress = progress or answer.verdict is not Verdict.LATER
         if progress:
             self._settlement.got_through_at = time.monotonic()
+        for entry, answer in refused:
+            await self._refused(client, entry, answer)
         for entry, answer in failed:
             self._put_off(entry, answer)
-        return Answer(Verdict.DONE) if progress else Answer(left.verdict, left.reason)
+        return DONE if progress else Answer(left.verdict, left.reason)
+
+    async def _refused(self, client: ApiClient, entry: Entry, answer: Answer) -> None:
+        """What becomes of an entry that the API has refused by itself: it may be taken in another
+        form, may have been done before, or come too late."""
+        if self._gave_up_ids(entry, answer):
+            return
+        if is_cancelled(entry.item):
+            answer = judge_cancelled(answer)
+        over = await self._over(client, entry) if answer.about_state else None
+        if over is not None:
+            self._settlement.too_late(entry, over)
+        elif answer.verdict is Verdict.AS_FAILED:
+            self._settlement.try_as_failed(entry)
+        elif answer.verdict is Verdict.DONE:
+            self._settlement.settle(entry, None)
+        else:
+            self._settlement.refuse(entry, answer)
+
+    async def _over(self, client: ApiClient, entry: Entry) -> DropReason | None:
+        """Why the run of an entry takes no more spans; None where it does, or does not say."""
+        record = self._settlement.record(entry)
+        if record.over is None:
+            with self._settlement.waiting():
+                answer = await shown(client, record.instance_id)
+            self._settlement.heed_run(entry, answer)
+            record.over = ended(status_in(answer))
+        return record.over
 
     def _learn(self, entry: Entry, output: object) -> None:
+        self._settlement.took(entry)
         record, ref = self._settlement.record(entry), entry.item.span
         if not record.ids_accepted:
             record.ids_accepted = True
@@ -182,12 +226,14 @@ class BulkRequests:
             record.server_ids[ref] = server_id
             self._outbox.note(entry, lambda file: file.learnt(entry.item.run, ref, server_id))
 
-    def _gave_up_ids(self, entry: Entry, output: object) -> bool:
+    def _gave_up_ids(self, entry: Entry, answer: Answer) -> bool:
         """Whether the API refused the id itself: then it makes the ids from here on."""
         record = self._settlement.record(entry)
-        errors = output.get("errors") if isinstance(output, dict) else None
-        refused_id = isinstance(errors, dict) and set(errors) == {"id"}
-        if not refused_id or record.partition is None or entry.item.operation != Operation.CREATE:
+        if (
+            answer.fields != ("id",)
+            or record.partition is None
+            or entry.item.operation != Operation.CREATE
+        ):
             return False
         if record.ids_accepted:
             return False

@@ -28,6 +28,7 @@ class DropReason(StrEnum):
     DUPLICATE = "duplicate"
     FILTERED = "filtered"
     RUN_TERMINATED = "run_terminated"
+    RUN_OVER = "run_over"
     UNREADABLE = "unreadable"
     NOT_CONFIGURED = "not_configured"
     AFTER_SHUTDOWN = "after_shutdown"

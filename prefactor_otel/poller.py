@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from prefactor_otel.api import ApiClient
-from prefactor_otel.ledger import logger
+from prefactor_otel.asking import shown
 from prefactor_otel.termination import terminated_instance
-from prefactor_otel_transport.addresses import segment
 
 LOOKS: Final = 4
 """Looks for runs that are due within one interval."""
@@ -46,15 +45,6 @@ async def watch(
             if time.monotonic() - asked.get(run.key, run.since) < interval:
                 continue
             asked[run.key] = time.monotonic()
-            stopped, reason = await _ask(client, run.instance_id)
+            stopped, reason = terminated_instance(await shown(client, run.instance_id))
             if stopped:
                 terminated(run.key, reason)
-
-
-async def _ask(client: ApiClient, instance_id: str) -> tuple[bool, str | None]:
-    try:
-        answer = await client.get(f"/agent_instance/{segment(instance_id)}")
-    except Exception as error:  # the sender tells of an API that fails
-        logger.debug("A run could not be asked for: %s", type(error).__name__)
-        return False, None
-    return terminated_instance(answer)

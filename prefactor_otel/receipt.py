@@ -79,6 +79,8 @@ class Entry:
     blamed: int = 0
     """How often it did so over this alone, while others got through."""
     failed_at: float = 0.0
+    was_cancelled: bool = False
+    """Whether it has been refused as cancelled, and is tried as failed."""
     not_before: float = 0.0
     """When it may be sent again (monotonic seconds)."""
 

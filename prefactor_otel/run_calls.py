@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import orjson
 
-from prefactor_otel.answers import Answer, Verdict, judge_request
+from prefactor_otel.answers import DONE, Answer, Verdict, judge_request
 from prefactor_otel.api import ApiClient, ApiError
+from prefactor_otel.asking import ended, shown, status_in
 from prefactor_otel.items import Operation
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.receipt import Entry
 from prefactor_otel.settlement import Settlement, own_fault
-from prefactor_otel.wire import RunRecord, plainer
+from prefactor_otel.wire import RunRecord, ended_as, is_cancelled, plainer
 from prefactor_otel_transport.addresses import is_segment, segment
 from prefactor_otel_transport.pfid import is_pfid, partition_of
 
@@ -47,9 +48,11 @@ class RunCalls:
         item = entry.item
         if self._settlement.has_refused(item.run):
             self._settlement.settle(entry, DropReason.RUN_REFUSED)
-            return Answer(Verdict.DONE)
+            return DONE
         path = "register" if item.operation is Operation.REGISTER else "start"
         answer, details = await self._call(client, entry, path)
+        if answer.about_state and item.operation is Operation.START:
+            answer = DONE  # it has begun
         if answer.verdict is Verdict.NEVER and item.operation is Operation.REGISTER:
             plain = plainer(item, answer.fields)
             if plain is not None:
@@ -57,7 +60,7 @@ class RunCalls:
                 self._outbox.replace(entry, plain)
                 return await self._open_run(client, entry)
             self._refuse_run(entry, answer)
-            return Answer(Verdict.DONE)
+            return DONE
         if answer.verdict is Verdict.DONE and item.operation is Operation.REGISTER:
             instance_id = details.get("id")
             if not is_segment(instance_id):
@@ -74,17 +77,42 @@ class RunCalls:
         if self._settlement.runs.get(entry.item.run) is None:
             self._settlement.settle(entry, DropReason.RUN_REFUSED)
             self._settlement.run_over(entry.item.run)
-            return Answer(Verdict.DONE)
-        answer, _ = await self._call(client, entry, "finish")
+            return DONE
+        self._settlement.as_it_is_taken(entry)
+        answer = await self._end_run(client, entry)
         if answer.verdict in (Verdict.DONE, Verdict.NEVER):
             self._settlement.run_over(entry.item.run)
             self._outbox.note(entry, lambda file: file.run_over(entry.item.run))
         return self._concluded(entry, answer)
 
+    async def _end_run(self, client: ApiClient, entry: Entry) -> Answer:
+        """Finish the run with the status that it is to have or, where the API refuses that and
+        the run is not over, with one that it can have. A run may be over before it is finished:
+        the platform itself completes one that is silent for long."""
+        answer, _ = await self._call(client, entry, "finish")
+        if answer.verdict is Verdict.DONE:
+            self._settlement.took(entry)
+        if answer.verdict is not Verdict.NEVER:
+            return answer
+        record = self._settlement.record(entry)
+        if record.is_terminated:
+            return DONE
+        with self._settlement.waiting():
+            run = await shown(client, record.instance_id)
+        status = status_in(run)
+        if ended(status) is not None:
+            return DONE
+        other = ended_as(entry.item, "cancelled" if status == "pending" else "failed")
+        if other is None:  # where the run cannot be read, the conflict is all that tells of it
+            return DONE if answer.about_state and status is None else answer
+        entry.was_cancelled = is_cancelled(entry.item)
+        self._outbox.replace(entry, other)
+        return await self._end_run(client, entry)
+
     async def _judge_run(self, client: ApiClient, entry: Entry) -> Answer:
         if self._settlement.runs.get(entry.item.run) is None:
             self._settlement.settle(entry, DropReason.RUN_REFUSED)
-            return Answer(Verdict.DONE)
+            return DONE
         answer, _ = await self._call(client, entry, "record_quality")
         return self._concluded(entry, answer)
 
@@ -95,7 +123,7 @@ class RunCalls:
         elif answer.verdict is Verdict.NEVER:
             self._settlement.warn_refused(entry, answer)
             self._settlement.settle(entry, DropReason.REFUSED)
-            return Answer(Verdict.DONE)
+            return DONE
         return answer
 
     async def _call(
@@ -113,18 +141,18 @@ class RunCalls:
             with self._settlement.calling([entry]):
                 reply = await client.post(path, orjson.dumps(body))
         except ApiError as error:
-            if error.status == 409 and action != "register":
-                return Answer(Verdict.DONE), {}  # it has that state already
             answer = judge_request(error)
             if answer.verdict in (Verdict.APART, Verdict.SMALLER):  # it is one, and small
                 verdict = Verdict.NEVER if error.answer is not None else Verdict.LATER
                 answer = replace(answer, verdict=verdict)
+            elif answer.about_state and action != "register":
+                answer = replace(answer, verdict=Verdict.NEVER)  # also without an error code
             return answer, {}
         except Exception as error:
             return judge_request(error), {}
         self._settlement.heed(entry, reply)
         details = reply.get("details")
-        return Answer(Verdict.DONE), details if isinstance(details, dict) else {}
+        return DONE, details if isinstance(details, dict) else {}
 
     def _warn_plainer(self, answer: Answer) -> None:
         self._ledger.trouble(f"span types refused: {answer.reason}")

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import Final
 
 from prefactor_otel.answers import Answer, Verdict
+from prefactor_otel.items import Operation
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.receipt import Entry
-from prefactor_otel.termination import terminate_of
-from prefactor_otel.wire import RunRecord
+from prefactor_otel.termination import terminate_of, terminated_instance
+from prefactor_otel.wire import RunRecord, as_failed, is_cancelled
 
 INITIAL_BACKOFF: Final = 0.5
 MAX_BACKOFF: Final = 30.0
@@ -42,6 +43,8 @@ class Settlement:
         self._terminated = terminated
         self._calls: dict[object, float] = {}
         self._over: deque[str] = deque()
+        self._not_cancelled: set[Operation] = set()
+        """Operations that the API has refused with the status cancelled, and taken as failed."""
 
     def has_refused(self, run: str) -> bool:
         """Whether the API has refused to register a run."""
@@ -109,6 +112,33 @@ class Settlement:
             f"Prefactor refused a {operation} item: {answer.reason}; it is dropped{counted}",
         )
 
+    def too_late(self, entry: Entry, reason: DropReason) -> None:
+        """The platform has ended the run of an entry, and takes nothing more of it."""
+        self._outbox.give_up(entry)
+        self._ledger.trouble(f"spans refused: {reason.value}")
+        self._log.warn(
+            reason.value,
+            f"Prefactor has ended the run before its agent did ({reason.value}); spans that come "
+            "after are dropped and counted",
+        )
+        self.settle(entry, reason)
+
+    def as_it_is_taken(self, entry: Entry) -> None:
+        """Let a leased entry that is to end something as cancelled end it as failed, where the
+        API is known to refuse the other."""
+        if entry.item.operation in self._not_cancelled and is_cancelled(entry.item):
+            self._outbox.replace(entry, as_failed(entry.item))
+
+    def try_as_failed(self, entry: Entry) -> None:
+        """The API refuses a leased entry as cancelled; it may take it as failed."""
+        entry.was_cancelled = True
+        self._outbox.replace(entry, as_failed(entry.item))
+
+    def took(self, entry: Entry) -> None:
+        """The API has taken an entry, as it is now."""
+        if entry.was_cancelled:  # and refused it as it was: once is enough
+            self._not_cancelled.add(entry.item.operation)
+
     def delay(self, entry: Entry) -> None:
         """The server failed over an entry: try it again later, and others before it."""
         entry.faults += 1
@@ -120,7 +150,19 @@ class Settlement:
         """Whatever became of the item: its run may be told to stop."""
         stops, reason = terminate_of(answer)
         if stops:
-            self._terminated(entry.item.run, reason)
+            self._stop(entry.item.run, reason)
+
+    def heed_run(self, entry: Entry, answer: Mapping[str, object]) -> None:
+        """The same of an answer that shows the run itself."""
+        stops, reason = terminated_instance(answer)
+        if stops:
+            self._stop(entry.item.run, reason)
+
+    def _stop(self, run: str, reason: str | None) -> None:
+        record = self.runs.get(run)
+        if record is not None:
+            record.is_terminated = True
+        self._terminated(run, reason)
 
     def note_record(self, entry: Entry) -> None:
         """Let what the API has said of a run outlive the process."""

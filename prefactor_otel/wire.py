@@ -4,12 +4,13 @@ that are refused."""
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from prefactor_otel import hygiene
-from prefactor_otel.items import Item, Operation, SpanRef
+from prefactor_otel.items import FinishStatus, Item, Operation, SpanRef
+from prefactor_otel.ledger import DropReason
 
 
 @dataclass(slots=True)
@@ -24,6 +25,10 @@ class RunRecord:
     partition: int | None
     ids_accepted: bool = False
     server_ids: dict[SpanRef, str] = field(default_factory=dict)
+    over: DropReason | None = None
+    """Why no span of it is taken any more, where that is known: the platform has ended it."""
+    is_terminated: bool = False
+    """Whether the platform has said that it was terminated; then spans are still taken."""
 
     def id_of(self, ref: SpanRef) -> str | None:
         """The agent span's id; None while only the server could know it."""
@@ -58,7 +63,7 @@ def plainer(item: Item, refused: Sequence[str]) -> Item | None:
     found = [match for match in map(_TYPES.fullmatch, refused) if match is not None]
     if item.key.endswith(_PLAIN) or not (found or _DECLARATION in refused):
         return None
-    content = orjson.loads(b"{" + item.body + b"}")
+    content = _content(item)
     version = content[_DECLARATION]
     types = version["span_type_schemas"]
     numbers = {int(match["number"]) for match in found if match["number"]}
@@ -68,6 +73,75 @@ def plainer(item: Item, refused: Sequence[str]) -> Item | None:
             types[number] = kept | {"params_schema": {"type": "object"}}
     version["external_identifier"] += _PLAIN  # other content is another version
     return item._replace(key=item.key + _PLAIN, body=orjson.dumps(content)[1:-1])
+
+
+_CANCELLED: Final = b'"status":"cancelled"'
+_ENDING: Final = (Operation.CREATE, Operation.FINISH_SPAN, Operation.FINISH_RUN)
+
+
+def is_cancelled(item: Item) -> bool:
+    """Whether the item is to end its span or run as cancelled."""
+    if item.operation not in _ENDING or _CANCELLED not in item.body:
+        return False  # almost all: a large body is read once at most
+    return bool(_content(item).get("status") == "cancelled")
+
+
+def as_failed(item: Item) -> Item:
+    """The same for an API that takes ``cancelled`` only of what never began: ends the span as
+    failed, with the error type ``Cancelled``, and still says in the payload that it was
+    cancelled. Another body needs another key; the same item always gets the same."""
+    content = _content(item)
+    if item.operation is not Operation.FINISH_RUN:
+        _tell(content)
+    return _ending_as(item, content, "failed")
+
+
+def ended_as(item: Item, status: FinishStatus) -> Item | None:
+    """The item that finishes a run, with another status; None where it has that already, or has
+    been changed before."""
+    content = _content(item)
+    if content.get("status") == status or item.key.endswith(_MARKS):
+        return None
+    return _ending_as(item, content, status)
+
+
+_MARKS: Final = ("-f", "-c")
+"""What is added to a key where the item ends as failed or cancelled instead. Keys of spans have 61
+characters, and may have 64."""
+
+
+def _ending_as(item: Item, content: dict[str, Any], status: FinishStatus) -> Item:
+    body = orjson.dumps(content | {"status": status})[1:-1]
+    return item._replace(key=f"{item.key}-{status[0]}", body=body)
+
+
+def _tell(content: dict[str, Any]) -> None:
+    """Say of a span that ends as failed that it was cancelled."""
+    payload, result = content.get("payload"), content.get("result_payload") or {}
+    known = payload.get("error") if isinstance(payload, dict) else result
+    error = _cancellation(known if isinstance(known, dict) else {})
+    if isinstance(payload, dict):
+        payload["error"] = error
+        content["result_payload"] = result | error
+    else:  # what was created early says in its result what its payload could not say yet
+        content["result_payload"] = result | error | {"status": "cancelled"}
+
+
+def _cancellation(known: dict[str, Any]) -> dict[str, Any]:
+    """The error of what was cancelled, with what is known of its reason."""
+    kind, message = known.get("error_type"), known.get("message")
+    if isinstance(kind, str):
+        message = f"{kind}: {message}" if message else kind
+    return {
+        "error_type": "Cancelled",
+        "message": message or "It was cancelled before it had ended.",
+        "stacktrace": known.get("stacktrace"),
+    }
+
+
+def _content(item: Item) -> dict[str, Any]:
+    content: dict[str, Any] = orjson.loads(b"{" + item.body + b"}")
+    return content
 
 
 def bulk_item(record: RunRecord, item: Item, parent: SpanRef | None) -> bytes:

@@ -47,10 +47,23 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def api() -> Iterator[DevServer]:
+def lenient_cancel() -> bool:
+    """Whether the API lets what has begun be cancelled. The stricter reading is the default, and
+    ``under_either_reading`` runs a test under both."""
+    return False
+
+
+@pytest.fixture
+def api(lenient_cancel: bool) -> Iterator[DevServer]:
     """A strict local API with scripted faults."""
-    with DevServer() as server:
+    with DevServer(lenient_cancel=lenient_cancel) as server:
         yield server
+
+
+@pytest.fixture
+def cancelled(lenient_cancel: bool) -> str:
+    """The status that the API has of what was cancelled after it had begun."""
+    return "cancelled" if lenient_cancel else "failed"
 
 
 @pytest.fixture

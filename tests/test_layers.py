@@ -80,6 +80,7 @@ ORDER = [
     "line",
     "outbox",
     "client",
+    "asking",
     "settlement",
     "run_calls",
     "bulk",
@@ -234,4 +235,13 @@ def test_the_api_is_called_from_one_place() -> None:
     users = {
         name for name, path in modules("prefactor_otel") if "ApiClient" in path.read_text()
     } - {"api"}
-    assert users == {"client", "sender", "bulk", "run_calls", "poller", "cli.doctor", "cli.probe"}
+    assert users == {
+        "client",
+        "sender",
+        "bulk",
+        "run_calls",
+        "asking",
+        "poller",
+        "cli.doctor",
+        "cli.probe",
+    }

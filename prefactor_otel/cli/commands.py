@@ -67,11 +67,16 @@ def doctor(as_json: bool, probe: bool) -> None:
 @click.option("--db", default=":memory:", show_default=True, help="Database file, or :memory:.")
 @click.option("--token", default=None, help="API token to accept; without one, one is made.")
 @click.option("--faults", is_flag=True, help="Allow scripted faults at /__faults.")
-def devserver(host: str, port: int, db: str, token: str | None, faults: bool) -> None:
+@click.option(
+    "--lenient-cancel", is_flag=True, help="Let runs and spans that have begun be cancelled."
+)
+def devserver(
+    host: str, port: int, db: str, token: str | None, faults: bool, lenient_cancel: bool
+) -> None:
     """Serve a local Prefactor API until interrupted."""
     from prefactor_otel.cli.devserver import run_devserver
 
-    run_devserver(host, port, db, token, faults=faults)
+    run_devserver(host, port, db, token, faults=faults, lenient_cancel=lenient_cancel)
 
 
 @commands.command()

@@ -8,7 +8,9 @@ import click
 from prefactor_otel.devserver import serve
 
 
-def run_devserver(host: str, port: int, db: str, token: str | None, *, faults: bool) -> None:
+def run_devserver(
+    host: str, port: int, db: str, token: str | None, *, faults: bool, lenient_cancel: bool
+) -> None:
     """Serve until interrupted. Raises ``click.ClickException`` when that cannot be begun."""
     if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
         raise click.BadParameter("must be printable ASCII", param_hint="--token")
@@ -19,7 +21,15 @@ def run_devserver(host: str, port: int, db: str, token: str | None, *, faults: b
         click.echo(f"export PREFACTOR_API_TOKEN={shlex.quote(token)}")
 
     try:
-        serve(host, port, db, token, allow_faults=faults, on_ready=ready)
+        serve(
+            host,
+            port,
+            db,
+            token,
+            allow_faults=faults,
+            on_ready=ready,
+            lenient_cancel=lenient_cancel,
+        )
     except sqlite3.Error as error:
         raise click.ClickException(f"{db} cannot be used: {error}") from None
     except (OSError, ValueError) as error:

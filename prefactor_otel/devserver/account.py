@@ -36,11 +36,14 @@ def now() -> str:
 
 class Account:
     """The store, and what its first start put there. ``client_ids`` says whether spans may
-    bring their own ids."""
+    bring their own ids, ``lenient_cancel`` whether what has begun may be cancelled."""
 
-    def __init__(self, store: Store, *, client_ids: bool = True) -> None:
+    def __init__(
+        self, store: Store, *, client_ids: bool = True, lenient_cancel: bool = False
+    ) -> None:
         self.store = store
         self.client_ids = client_ids
+        self.lenient_cancel = lenient_cancel
         self.span_types: dict[str, Mapping[str, SpanType]] = {}
         """The declared types by schema version, which never changes once made."""
         with store.transaction():

@@ -58,8 +58,12 @@ def finish(account: Account, target: str, fields: Json) -> Json:
     status = form.choice("status", rules.FINISHED) or "complete"
     finished_at = form.moment("timestamp") or now()
     form.check()
-    rules.may_finish("agent instance", row["status"], status)
-    return _changed(account, target, {"status": status, "finished_at": finished_at})
+    lenient = account.lenient_cancel
+    rules.may_finish("agent instance", row["status"], status, lenient_cancel=lenient)
+    changes = {"status": status, "finished_at": finished_at}
+    if status == "cancelled" and not lenient:
+        changes["started_at"] = finished_at  # it has never begun (API contract)
+    return _changed(account, target, changes)
 
 
 def terminate(account: Account, target: str, fields: Json) -> Json:

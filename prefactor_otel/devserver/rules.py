@@ -19,12 +19,22 @@ def may_terminate(status: str) -> None:
         raise invalid_action(f"only an active instance is terminated; this one is {status}")
 
 
-def may_finish(record: str, status: str, becomes: str) -> None:
-    """Open ends anyhow; pending (never begun) can only be cancelled. The same for instances
+def may_finish(record: str, status: str, becomes: str, *, lenient_cancel: bool) -> None:
+    """What is pending, and so has never begun, can only be cancelled; what is active ends as
+    complete or failed, and as cancelled only under the lenient reading. The same for instances
     and spans."""
-    if status == "active" or (status == "pending" and becomes == "cancelled"):
-        return
-    raise invalid_action(f"a {status} {record} does not become {becomes}")
+    if becomes == "cancelled":
+        allowed = status == "pending" or (status == "active" and lenient_cancel)
+    else:
+        allowed = status == "active"
+    if not allowed:
+        raise invalid_action(f"a {status} {record} does not become {becomes}")
+
+
+def never_begun(started_at: str | None, finished_at: str | None) -> bool:
+    """Whether the times given with a creation are those of a span that was cancelled before it
+    began: equal ones, or none."""
+    return started_at == finished_at
 
 
 def may_take_spans(status: str) -> None:

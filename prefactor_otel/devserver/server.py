@@ -34,6 +34,8 @@ class DevServer:
     ``db`` is a file that survives restarts, or ``:memory:``. ``port`` 0 takes a free one, kept
     over ``stop`` and ``start``. Without a ``token`` one is made; it is never stored.
     ``allow_faults`` opens ``/__faults``. ``client_ids=False`` refuses span ids made by clients.
+    ``lenient_cancel`` lets runs and spans that have begun be cancelled; else only what is pending
+    can be, which is the stricter reading of the API.
     Raises ``ValueError`` for a host beyond loopback without a token.
     """
 
@@ -45,6 +47,7 @@ class DevServer:
         token: str | None = None,
         allow_faults: bool = True,
         client_ids: bool = True,
+        lenient_cancel: bool = False,
     ) -> None:
         if not token and not _is_loopback(host):
             raise ValueError(
@@ -57,7 +60,7 @@ class DevServer:
         self._recorder = Recorder(_RECORDED, _RECORDED_BYTES)
         self._running: tuple[threading.Thread, Callable[[], None]] | None = None
         self._store = Store(db)
-        self._account = Account(self._store, client_ids=client_ids)
+        self._account = Account(self._store, client_ids=client_ids, lenient_cancel=lenient_cancel)
 
     def __enter__(self) -> Self:
         self.start()
@@ -187,6 +190,8 @@ def serve(
     token: str | None = None,
     allow_faults: bool = False,
     on_ready: Callable[[str, str], None] = lambda url, token: None,
+    *,
+    lenient_cancel: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM, from the main thread. ``on_ready`` gets the URL and the
     token as soon as requests are taken. Raises as ``DevServer`` does."""
@@ -196,7 +201,9 @@ def serve(
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        with DevServer(db, host, port, token, allow_faults) as server:
+        with DevServer(
+            db, host, port, token, allow_faults, lenient_cancel=lenient_cancel
+        ) as server:
             on_ready(server.url, server.token)
             ended.wait()
     finally:

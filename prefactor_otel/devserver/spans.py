@@ -45,7 +45,10 @@ def create(account: Account, target: str, fields: Json) -> Json:
 def _read_create(account: Account, form: Form, fields: Json) -> Row:
     partition, moment = account.partition, now()
     status = form.choice("status", rules.SPAN_STATUSES, required=True)
-    finished_at = form.moment("finished_at")
+    started_at, finished_at = form.moment("started_at"), form.moment("finished_at")
+    never_begun = account.lenient_cancel or rules.never_begun(started_at, finished_at)
+    if status == "cancelled" and not never_begun:
+        form.refuse("finished_at", "must be started_at: only what never began is cancelled")
     if finished_at and status not in rules.FINISHED:
         form.refuse("finished_at", "belongs to a finished span only")
     if fields.get("id") is not None and not account.client_ids:
@@ -59,7 +62,7 @@ def _read_create(account: Account, form: Form, fields: Json) -> Row:
         "payload": form.mapping("payload") or {},
         "result_payload": form.mapping("result_payload"),
         "sensitive_encoding": bool(form.flag("sensitive_encoding")),
-        "started_at": form.moment("started_at") or moment,
+        "started_at": started_at or moment,
         "finished_at": finished_at or (moment if status in rules.FINISHED else None),
         "inserted_at": moment,
         "updated_at": moment,
@@ -108,7 +111,10 @@ def finish(account: Account, target: str, fields: Json) -> Json:
     if form.flag("sensitive_encoding"):
         changes["sensitive_encoding"] = True
     form.check()
-    rules.may_finish("span", row["status"], status)
+    lenient = account.lenient_cancel
+    rules.may_finish("span", row["status"], status, lenient_cancel=lenient)
+    if status == "cancelled" and not lenient:
+        changes["started_at"] = changes["finished_at"]  # it has never begun (API contract)
     if result is not None:
         changes |= {"result_payload": result, "mismatches": _with_result(account, row, result)}
     account.store.update("agent_span", target, changes)

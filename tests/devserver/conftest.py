@@ -9,8 +9,8 @@ from tests.devserver.calls import Caller
 
 
 @pytest.fixture
-def server() -> Iterator[DevServer]:
-    with DevServer() as running:
+def server(lenient_cancel: bool) -> Iterator[DevServer]:
+    with DevServer(lenient_cancel=lenient_cancel) as running:
         yield running
 
 

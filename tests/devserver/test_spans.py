@@ -7,6 +7,9 @@ import pytest
 from prefactor_otel.devserver import DevServer
 from prefactor_otel_transport import pfid
 from tests.devserver.calls import TOOL, Caller, Json, foreign_id, span
+from tests.readings import under_either_reading
+
+EARLIER, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
 
 def test_an_open_span_is_active_without_an_end(call: Caller, server: DevServer) -> None:
@@ -44,7 +47,7 @@ def test_a_pending_run_takes_spans(call: Caller) -> None:
 
 @pytest.mark.parametrize("status", ["complete", "failed", "cancelled"])
 def test_a_finished_run_takes_no_new_spans_but_open_ones_end(call: Caller, status: str) -> None:
-    instance_id = call.active()
+    instance_id = call.pending() if status == "cancelled" else call.active()
     open_span = call.span(instance_id).details["id"]
     call.finish(instance_id, status=status)
     assert call.span(instance_id).refused(409, "invalid_action", "agent_instance_id")
@@ -203,19 +206,23 @@ def test_a_bare_finish_is_complete_now_and_keeps_the_result(call: Caller) -> Non
 
 ALLOWED = {
     "pending": {"cancelled"},
-    "active": {"complete", "failed", "cancelled"},
+    "active": {"complete", "failed"},
     "complete": set[str](),
     "failed": set[str](),
     "cancelled": set[str](),
 }
 
 
+@under_either_reading
 @pytest.mark.parametrize("becomes", ["complete", "failed", "cancelled"])
 @pytest.mark.parametrize("status", ALLOWED)
-def test_the_state_machine_of_a_span(call: Caller, status: str, becomes: str) -> None:
+def test_the_state_machine_of_a_span(
+    call: Caller, lenient_cancel: bool, status: str, becomes: str
+) -> None:
     span_id = call.span(call.active(), status=status).details["id"]
     answer = call.finish_span(span_id, status=becomes)
-    if becomes in ALLOWED[status]:
+    cancels = lenient_cancel and (status, becomes) == ("active", "cancelled")
+    if becomes in ALLOWED[status] or cancels:
         assert answer.details["status"] == becomes
     else:
         assert answer.refused(409, "invalid_action", "status")
@@ -235,6 +242,34 @@ def test_what_is_wrong_with_a_finish_is_named(
     call: Caller, fields: dict[str, Any], at_fault: str
 ) -> None:
     assert call.finish_span(call.span(call.active()).details["id"], **fields).invalid(at_fault)
+
+
+def test_a_span_that_is_cancelled_before_it_began_has_one_time(call: Caller) -> None:
+    span_id = call.span(call.active(), status="pending").details["id"]
+    row = call.finish_span(span_id, status="cancelled", timestamp=LATER).details
+    assert row["started_at"] == row["finished_at"] == f"{LATER[:-1]}.000000Z"
+
+
+@under_either_reading
+@pytest.mark.parametrize(
+    ("times", "never_begun"),
+    [
+        ({}, True),
+        ({"started_at": LATER, "finished_at": LATER}, True),
+        ({"started_at": LATER, "finished_at": "2026-01-02T02:00:00+02:00"}, True),
+        ({"started_at": EARLIER, "finished_at": LATER}, False),
+        ({"started_at": EARLIER}, False),
+        ({"finished_at": LATER}, False),
+    ],
+)
+def test_only_what_never_began_is_created_as_cancelled(
+    call: Caller, lenient_cancel: bool, times: dict[str, str], never_begun: bool
+) -> None:
+    answer = call.span(call.active(), status="cancelled", **times)
+    if never_begun or lenient_cancel:
+        assert answer.details["status"] == "cancelled"
+    else:
+        assert answer.invalid("finished_at")
 
 
 def test_an_unknown_span_is_not_found(call: Caller) -> None:
