@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict, TypeVar, get_args
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -38,6 +37,7 @@ from prefactor_otel.span_types import (
     usable_types,
 )
 from prefactor_otel.termination import OnTerminate, usable_reaction
+from prefactor_otel_transport.addresses import check_url
 
 DEFAULT_API_URL = "https://app.prefactorai.com"
 
@@ -56,18 +56,7 @@ T = TypeVar("T")
 
 
 def _usable_url(url: str) -> str:
-    no_url = ValueError("must be a URL such as https://app.prefactorai.com")
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises where it is none
-    except ValueError:
-        raise no_url from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise no_url
-    if parts.username or parts.password:
-        raise ValueError("must not hold credentials; the token goes into api_token")
-    if parts.query or parts.fragment:
-        raise ValueError("must not hold a query or a fragment: paths are appended to it")
+    check_url(url)
     return url.rstrip("/").removesuffix("/api/v1")  # other clients want it with the prefix
 
 

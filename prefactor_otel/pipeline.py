@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
+from urllib.parse import urlsplit
 from weakref import ref
 
 from opentelemetry import trace
@@ -29,6 +30,7 @@ from prefactor_otel.scope import session_in
 from prefactor_otel.span import Attributes, key_of
 from prefactor_otel.termination import TerminatedRun, current_task, stop_here
 from prefactor_otel.worker import Worker
+from prefactor_otel_transport.addresses import is_exposed
 
 _RECENT: Final = 0.25
 """Seconds within which a wait in ``export`` belongs to the export or shutdown that follows it."""
@@ -42,6 +44,9 @@ _DISK_WAIT: Final = 1.0
 
 _TRUE: Final = ("1", "true", "t", "yes", "y", "on")
 """What pydantic takes for true."""
+
+_exposed: Final[set[str]] = set()
+"""Hosts beyond this machine that are reached by http://, and have been named in the log."""
 
 _forks = 0
 """How often this process has been forked off since the import. Only a count is touched in the
@@ -90,6 +95,7 @@ class Pipeline:
             metrics.observe(meter_provider, self)
         if self._config is not None:
             greenlets.warn_once()
+            _warn_if_exposed(self._config.api_url)
             exits.watch(self)
             if self._config.handle_sigterm:
                 exits.exit_on_sigterm()
@@ -345,6 +351,18 @@ def _settings(
         logger.warning("The Prefactor exporter stays off: %s", error)
         return None
     return config
+
+
+def _warn_if_exposed(url: str) -> None:
+    host = urlsplit(url).hostname or ""
+    if is_exposed(url) and host not in _exposed:
+        _exposed.add(host)
+        logger.warning(
+            "The API token and all spans go to %s unencrypted, for everybody on the way to read: "
+            "let %s begin with https://",
+            host,
+            variable_of("api_url"),
+        )
 
 
 def _strict_by_environment() -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 _LABEL: Final = r"[a-z0-9_-]{1,63}"
 _HOST: Final = re.compile(rf"(?=.{{1,254}}$){_LABEL}(?:\.{_LABEL})*\.?", re.ASCII | re.IGNORECASE)
 _PATH: Final = re.compile(r"(?:/(?!\.\.?(?:/|$))(?:[\w\-.~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})*)*")
-_PORTS: Final = range(1, 65536)
+_NO_URL: Final = "must be a URL such as https://app.prefactorai.com"
 
 
 def check_url(url: str) -> None:
@@ -17,29 +17,32 @@ def check_url(url: str) -> None:
     if any(character.isspace() or not character.isprintable() for character in url):
         raise ValueError("must not hold spaces or control characters")
     parts = _split(url)
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("must start with http:// or https://")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(_NO_URL)
     if "@" in parts.netloc:
-        raise ValueError("must not hold credentials; use api_token")
-    if not parts.hostname:
-        raise ValueError("must name a host")
+        raise ValueError("must not hold credentials; the token goes into api_token")
     if not is_host(parts.hostname):
         raise ValueError("must name a host that can be looked up")
-    if parts.query or parts.fragment or url.endswith(("?", "#")):
+    if not _has_usable_port(parts):
+        raise ValueError("must have a port from 1 to 65535, or none")
+    if "?" in url or "#" in url:
         raise ValueError("must not hold a query or a fragment: paths are appended to it")
     if not _PATH.fullmatch(parts.path):
-        raise ValueError("must have no path, or one that can be requested")
+        raise ValueError("must have a path that can be requested, or none")
 
 
 def _split(url: str) -> SplitResult:
     try:
-        parts = urlsplit(url)
-        port = parts.port  # is parsed, and refused, on access
+        return urlsplit(url)
     except ValueError:
-        raise ValueError("is not a valid URL") from None
-    if port is not None and port not in _PORTS:
-        raise ValueError("must have a port from 1 to 65535")
-    return parts
+        raise ValueError(_NO_URL) from None
+
+
+def _has_usable_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0  # is parsed, and refused, on access
+    except ValueError:
+        return False
 
 
 def is_host(host: str) -> bool:
@@ -58,22 +61,27 @@ def _ascii(host: str) -> str:
         return ""
 
 
-def is_loopback(host: str) -> bool:
-    """Whether what is sent to this host stays on this machine."""
+def is_exposed(url: str) -> bool:
+    """Whether what is sent there leaves this machine unencrypted."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host.rstrip(".").lower() == "localhost" or host.lower().endswith(".localhost")
+        return host.rstrip(".").split(".")[-1] == "localhost"  # RFC 6761, 6.3
 
 
 def origin(location: str, base: str) -> str | None:
     """Scheme, host and port of an address that may be relative to another, without anything else
     that it may hold; None where it has no host."""
     try:
-        parts = _split(urljoin(base, location))
+        parts = urlsplit(urljoin(base, location))
     except ValueError:
         return None
-    if not parts.hostname or not is_host(parts.hostname):
+    if not parts.hostname or not is_host(parts.hostname) or not _has_usable_port(parts):
         return None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = f":{parts.port}" if parts.port is not None else ""

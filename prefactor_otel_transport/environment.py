@@ -14,6 +14,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
+from prefactor_otel_transport.addresses import is_host
+
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Variables that may name certificate authorities, as files or directories."""
 
@@ -43,7 +45,8 @@ def proxy_for(url: str) -> Proxy | None:
 def _parse(address: str) -> Proxy | None:
     try:
         parts = urlsplit(address if "://" in address else f"http://{address}")
-        is_usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        is_web = parts.scheme in ("http", "https")
+        is_usable = is_web and is_host(parts.hostname or "") and parts.port != 0
     except ValueError:  # it would quote the address, and with that perhaps a password
         is_usable = False
     if not is_usable:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from rich.text import Text
 
@@ -20,7 +21,7 @@ from prefactor_otel.config import Config, load_config, option_rows, variable_of
 from prefactor_otel.credential import read_token
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.run import schema_of
-from prefactor_otel_transport.addresses import segment
+from prefactor_otel_transport.addresses import is_exposed, segment
 
 Outcome = Literal["ok", "warning", "failed"]
 """A warning is no failure: all may be well."""
@@ -107,6 +108,13 @@ async def _examine(with_probe: bool) -> AsyncIterator[Check]:
         )
         return
     yield Check("settings", "ok", f"API at {config.api_url}; a token is set")
+    if is_exposed(config.api_url):
+        yield Check(
+            "encryption",
+            "warning",
+            f"the token and all spans go to {urlsplit(config.api_url).hostname} unencrypted",
+            "Everybody on the way can read them: let PREFACTOR_API_URL begin with https://.",
+        )
     token = read_token(config.api_token)
     async with ApiClient(config.api_url, request_timeout=_PATIENCE, token=token) as client:
         ping = await _ping(client, config)

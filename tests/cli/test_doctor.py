@@ -83,6 +83,15 @@ def test_it_tells_a_refusal_from_trouble_that_passes(
     assert advice in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("url", "is_told"), [("http://x.invalid", True), ("https://x.invalid", False)]
+)
+def test_it_warns_of_a_token_on_an_open_line(url: str, is_told: bool) -> None:
+    done = run_command("doctor", PREFACTOR_API_URL=url, PREFACTOR_API_TOKEN="geheimnis")
+    assert ("! encryption: the token and all spans go to x.invalid" in done.stdout) is is_told
+    assert ("let PREFACTOR_API_URL begin with https://" in done.stdout) is is_told
+
+
 def test_it_knows_an_api_from_a_web_page(api: DevServer) -> None:
     api.faults.add(status=404, body="<html>", times=None)
     done = run_command("doctor", **of(api))

@@ -146,6 +146,12 @@ def test_capture_can_be_switched_off_by_variable(
         ("api_url", "app.prefactorai.com"),
         ("api_url", "ftp://host"),
         ("api_url", "https://host:99999"),
+        ("api_url", "http://exa mple"),
+        ("api_url", " https://host"),
+        ("api_url", "https://host "),
+        ("api_url", "https://host/a path"),
+        ("api_url", "https://host/a/../b"),
+        ("api_url", "https://a..b"),
         ("shutdown_timeout", "soon"),
         ("shutdown_timeout", "-1"),
         ("export_timeout", "inf"),
@@ -171,6 +177,40 @@ def test_a_wrong_token_is_never_quoted() -> None:
     assert TOKEN not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+def test_an_address_that_no_request_can_be_made_to_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(PrefactorConfigError, match=r"^option api_url .*PREFACTOR_API_URL"):
+        PrefactorExporter("http://exa mple", TOKEN)
+    monkeypatch.setenv("PREFACTOR_API_URL", "http://exa mple")
+    exporter = PrefactorExporter(api_token=TOKEN)
+    assert exporter.stats().state == "off"
+    assert [record.getMessage() for record in caplog.records] == [
+        "The Prefactor exporter stays off: option api_url (variable PREFACTOR_API_URL) cannot be "
+        "'http://exa mple': must not hold spaces or control characters"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "exposed"),
+    [
+        ("http://plain.example:8080", True),
+        ("http://based.example/base", True),
+        ("http://other.example", True),
+        ("https://plain.example", False),
+        ("http://127.0.0.1:1", False),
+        ("http://localhost:1", False),
+    ],
+)
+def test_a_token_on_an_open_line_is_told_once_for_each_host(
+    url: str, exposed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        PrefactorExporter(url, TOKEN, shutdown_timeout=0.01).shutdown()
+    assert caplog.text.count("unencrypted") == (1 if exposed else 0)
+    assert TOKEN not in caplog.text
 
 
 def test_an_unknown_option_is_an_error() -> None:
