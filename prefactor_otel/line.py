@@ -102,6 +102,7 @@ class DiskLine:
         """What came after the disk had failed, while there was still something on it."""
         self.spans = 0
         """Finished spans among the items."""
+        self._begun = time.monotonic()
         self._pause = FIRST_PAUSE
         self._failed_at = 0.0
         self._uncommitted: list[Entry] = []
@@ -119,6 +120,11 @@ class DiskLine:
         self.items += by
         self.bytes += by * entry.item.size
         self.spans += by * entry.item.ends_span
+
+    @property
+    def is_younger_than_its_limit(self) -> bool:
+        """Whether nothing of this process can be too old yet, whatever the wall clock says."""
+        return time.monotonic() - self._begun <= self.max_age
 
     @property
     def is_due(self) -> bool:

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from prefactor_otel import clock
+from prefactor_otel.clock import Period
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog
@@ -89,7 +91,7 @@ class Outbox:
         items: those are few, and nothing arrives without them."""
         if not items:
             return
-        now = time.time()
+        now = clock.now()
         file = self._line.file
         places = file.write(items, now) if file is not None else ()
         for number, item in enumerate(items):
@@ -102,7 +104,7 @@ class Outbox:
         if any(item.operation in SPAN_OPERATIONS for item in items):
             self._overflow()
 
-    def adopt(self, file: "SpoolFile", rows: Iterable[Stored], *, not_before: float) -> None:
+    def adopt(self, file: "SpoolFile", rows: Iterable[Stored], *, too_old: Period) -> None:
         """Add what a process that has died left in its file, as far as it is not too old; one
         such file at a time."""
         self._adopted, self._may_hold_run_items = file, True
@@ -111,7 +113,7 @@ class Outbox:
             entry = Entry(item, at, file, seq)
             self._bytes += item.footprint
             self.adopted += 1
-            if at < not_before and item.operation in SPAN_OPERATIONS:
+            if at in too_old and item.operation in SPAN_OPERATIONS:
                 self._drop(entry, DropReason.EXPIRED)
             else:
                 self._queue.append(entry)
@@ -253,7 +255,7 @@ class Outbox:
     def park(self, rows: Sequence[ParkedRow]) -> None:
         """Keep on disk what waits in memory for its parents, outside of the line."""
         if rows and self._line.file is not None:
-            self._line.file.park(rows, time.time())
+            self._line.file.park(rows, clock.now())
 
     def unpark(self, keys: Sequence[str]) -> None:
         """The items of these keys are not to be sent: forget what the disk has of them."""
@@ -390,24 +392,30 @@ class Outbox:
     def _expire(self) -> None:
         if self._line.file is None:
             return
-        oldest = time.time() - self._line.max_age
-        while self._drop_oldest(DropReason.EXPIRED, before=oldest):
+        too_old = clock.longer_ago_than(self._line.max_age)
+        while self._drop_oldest(DropReason.EXPIRED, written=too_old):
             if not self._queue and self._line.items:
                 self._refill()
 
-    def _drop_oldest(self, reason: DropReason, before: float | None = None) -> bool:
-        """Give up the oldest span item that is not in flight (and older than a time)."""
+    def _drop_oldest(self, reason: DropReason, written: Period | None = None) -> bool:
+        """Give up the oldest span item that is not in flight (if it was written in a period)."""
         if self._line.items and not self._queue:
             self._refill()
         queue = self._queue or self._line.tail
         for index, entry in enumerate(queue):
-            if before is not None and entry.at >= before:
+            if written is not None and not self._was_written(entry, written):
                 return False
             if entry.item.operation in SPAN_OPERATIONS:
                 del queue[index]
                 self._drop(entry, reason)
                 return True
         return False
+
+    def _was_written(self, entry: Entry, period: Period) -> bool:
+        """Whether that was in a period, as far as it can have been: a clock that is set while the
+        process runs does not make its spans older than the process."""
+        own = entry.file is None or entry.file is not self._adopted
+        return entry.at in period and not (own and self._line.is_younger_than_its_limit)
 
     def _drop(self, entry: Entry, reason: DropReason) -> None:
         self.give_up(entry)

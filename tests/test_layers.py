@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = [
     "version",
     "errors",
+    "clock",
     "hygiene.repairs",
     "hygiene.values",
     "hygiene.media",

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from prefactor_otel import clock
 from prefactor_otel.client import new_client
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.errors import PrefactorConfigError, SpoolError
@@ -248,4 +249,9 @@ def _shown(file: SpoolFile, at: float, item: Item, state: str, *, payloads: bool
 
 
 def _age(at: float | None) -> str:
-    return str(timedelta(seconds=round(time.time() - at))) if at is not None else ""
+    if at is None:
+        return ""
+    try:
+        return str(timedelta(seconds=round(clock.now() - at)))
+    except OverflowError:  # a clock that was never set
+        return "unknown"

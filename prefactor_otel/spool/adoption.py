@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from prefactor_otel import clock
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.items import Operation
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
@@ -158,7 +159,7 @@ class Adoption:
     def _is_passed_over(self, path: Path) -> bool:
         """Whether a file is known to belong to another account, and to hold nothing too old."""
         learnt, until = self._others.get(path, (-1, 0.0))
-        return learnt == self._identity.changes and time.time() < until
+        return learnt == self._identity.changes and clock.now() < until
 
     def _take_up(self, file: SpoolFile) -> bool:
         """Take this file over, if it is one of ours."""
@@ -171,14 +172,14 @@ class Adoption:
 
     def _pass_over(self, file: SpoolFile) -> None:
         """Leave a file to processes of its own account, but not for ever."""
-        limit = time.time() - self._max_age
-        if (file.oldest() or 0.0) < limit:
-            self._lose(file.drop_older(limit), DropReason.EXPIRED, file)
+        too_old = clock.longer_ago_than(self._max_age)
+        if file.oldest() in too_old:
+            self._lose(file.drop_from(too_old), DropReason.EXPIRED, file)
         oldest, is_empty = file.oldest(), not file.spans()
         file.close(delete=is_empty)
         self._others.pop(file.path, None)
         if not is_empty:
-            until = oldest + self._max_age if oldest is not None else time.time()
+            until = oldest + self._max_age if oldest is not None else clock.now()
             self._others[file.path] = (self._identity.changes, until)
 
     def _tell_of_others(self) -> None:
@@ -194,7 +195,7 @@ class Adoption:
     # -- one file -------------------------------------------------------------------------------
 
     def _take_over(self, file: SpoolFile) -> None:
-        damaged = recover(file, time.time())
+        damaged = recover(file, clock.now())
         rows = file.runs()
         ids = {row.run: file.server_ids(row.run) for row in rows}
         lost = file.lost_spans()
@@ -225,7 +226,7 @@ class Adoption:
             file.forget(each.seq)
         self._lose(sum(each.spans for each in damaged), DropReason.SPOOL_FAILED, file)
         if rows:
-            self._outbox.adopt(file, rows, not_before=time.time() - self._max_age)
+            self._outbox.adopt(file, rows, too_old=clock.longer_ago_than(self._max_age))
         return True
 
     def _is_of_known_run(self, row: Stored) -> bool:

@@ -9,12 +9,13 @@ import ctypes
 import os
 import secrets
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
+from prefactor_otel import clock
+from prefactor_otel.clock import Period
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.items import OVERHEAD, Item, Operation, SpanRef
 from prefactor_otel.spool.changes import Changes
@@ -215,7 +216,7 @@ class SpoolFile:
     def _note(self, items: Iterable[Item]) -> None:
         """What follows from items: spans no longer parked, spans open, runs begun and closed."""
         changes = self._changes
-        now = time.time_ns()
+        now = clock.now_ns()
         for item in items:
             if item.key in self._parked:
                 self._parked.discard(item.key)
@@ -389,9 +390,10 @@ class SpoolFile:
         parked, more = self._first("rowid", "parked", size - freed)
         return self._drop(f"seq<={items}", f"rowid<={parked}"), freed + more
 
-    def drop_older(self, before: float) -> int:
-        """Delete the spans that were written before this moment. Returns how many that are."""
-        return self._drop(f"at<{before!r}", f"at<{before!r}")
+    def drop_from(self, period: Period) -> int:
+        """Delete the spans that were written in this period. Returns how many that are."""
+        within = f"at>={period.begin!r} AND at<{period.end!r}"
+        return self._drop(within, within)
 
     def _first(self, place: str, table: str, size: int) -> tuple[int, int]:
         """The place up to which rows take so many bytes, and what they take."""
@@ -479,9 +481,11 @@ class SpoolFile:
             try:
                 yield database
                 database.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if database.in_transaction:  # else SQLite has done it
                     database.execute("ROLLBACK")
+                if isinstance(error, (OverflowError, ValueError)):  # what no column can hold
+                    raise SpoolError(f"{self.path}: {error}") from error
                 raise
 
     @contextmanager
@@ -542,7 +546,7 @@ def _run_row(row: tuple[Any, ...]) -> RunRow:
         partition if isinstance(partition, int) and 0 <= partition < 2**30 else None,
         bool(ids_accepted),
         bool(closed),
-        last_ns if isinstance(last_ns, int) and last_ns > 0 else time.time_ns(),
+        last_ns if isinstance(last_ns, int) and last_ns >= 0 else clock.now_ns(),
     )
 
 
