@@ -94,7 +94,7 @@ def test_a_server_that_fails_over_everything_loses_nothing() -> None:
     left = [FAILURE] * 6
     with odd(lambda _: left.pop() if left else None) as api:
         processor = emit(api.url, [f"step {n}" for n in range(30)])
-        assert processor.force_flush(60_000)
+        assert processor.force_flush()
         processor.shutdown()
         assert len(api.delivered) == 30
     assert processor.stats().dropped == {}
@@ -154,7 +154,7 @@ def test_an_api_that_fails_every_other_time_is_told_of_once(
         tracer = TracerProvider(span_processors=[processor], shutdown_on_exit=False).get_tracer("a")
         for number in range(6):
             tracer.start_span(f"step {number}").end()
-            assert processor.force_flush(10_000)
+            assert processor.force_flush()
         processor.shutdown()
     assert next(count) > 8
     lines = [record.getMessage().split(" (")[0] for record in caplog.records]
@@ -175,6 +175,6 @@ def test_what_a_proxy_answers_in_between_refuses_nothing(
     processor = PrefactorSpanProcessor(api.url, api.token, schedule_delay=0.0)
     tracer = TracerProvider(span_processors=[processor], shutdown_on_exit=False).get_tracer("a")
     tracer.start_span("one").end()
-    assert processor.force_flush(10_000)
+    assert processor.force_flush()
     processor.shutdown()
     assert processor.stats().acknowledged == 1

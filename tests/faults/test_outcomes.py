@@ -98,7 +98,7 @@ def test_every_span_is_acknowledged_or_refused_and_never_both(
             with tracer.start_as_current_span("root"):
                 for number in range(4):
                     tracer.start_span(f"step {number}").end()
-        processor.force_flush(20_000)
+        processor.force_flush()
         stats = processor.stats()
         provider.shutdown()
     assert stats.accepted == 15

@@ -1,7 +1,6 @@
 """A token that the application renews is taken up without a restart, and never shown."""
 
 import logging
-import time
 
 import pytest
 
@@ -25,8 +24,7 @@ def emit(processor: PrefactorSpanProcessor, *names: str) -> None:
 
 
 def until_paused(processor: PrefactorSpanProcessor) -> None:
-    give_up = time.monotonic() + 10
-    while processor.stats().state != "paused" and time.monotonic() < give_up:
+    while processor.stats().state != "paused":
         assert processor.force_flush(50) is False
 
 
@@ -47,7 +45,7 @@ def test_a_renewed_token_drains_what_waits(
     until_paused(processor)
     assert processor.stats().waiting == 2
     tokens.append(api.token)
-    assert processor.force_flush(5_000)
+    assert processor.force_flush()
     assert processor.stats().acknowledged == 2
     processor.shutdown()
     assert [r.getMessage().split(";")[0] for r in caplog.records] == [
@@ -113,6 +111,6 @@ def test_a_function_is_asked_again_only_after_a_refusal(api: DevServer) -> None:
     assert len(asked) == 1
     api.faults.add(path="/bulk", status=403)
     emit(processor, "three")
-    assert processor.force_flush(5_000)
+    assert processor.force_flush()
     processor.shutdown()
     assert len(asked) == 2

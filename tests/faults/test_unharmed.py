@@ -3,7 +3,6 @@
 import json
 import sys
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
+from tests.patience import comes_true, plain_process
 from tests.process.scripts import run_script
 
 
@@ -30,7 +30,7 @@ def test_a_signal_handler_may_end_spans_amid_the_end_of_another(api: DevServer) 
 import faulthandler, json, signal, time
 from dataclasses import asdict
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider
-faulthandler.dump_traceback_later(60, exit=True)
+faulthandler.dump_traceback_later(100, exit=True)
 processor = PrefactorSpanProcessor(schedule_delay=0.0)
 provider = TracerProvider(span_processors=[processor])
 tracer = provider.get_tracer("agent")
@@ -41,7 +41,7 @@ def handler(*_):
     tracer.start_span("in the handler").end()
 signal.signal(signal.SIGALRM, handler)
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
-while ended < 1000:
+while ended < 300:
     tracer.start_span("in the main thread").end()
     processor.stats()
     ended += processor.stats().waiting < 0
@@ -50,7 +50,7 @@ provider.shutdown()
 print(json.dumps(asdict(processor.stats())))
 """,
     )
-    assert found["accepted"] == found["acknowledged"] + sum(found["dropped"].values()) > 1000
+    assert found["accepted"] == found["acknowledged"] + sum(found["dropped"].values()) > 300
 
 
 def test_a_closed_stderr_hurts_nobody(api: DevServer) -> None:
@@ -158,15 +158,13 @@ def test_a_token_function_that_hangs_keeps_nobody_waiting(api: DevServer) -> Non
     provider = SdkTracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("agent")
-    begun = time.monotonic()
-    for _ in range(3):
-        tracer.start_span("step").end()
-    ended = time.monotonic()
-    provider.shutdown()
-    over = time.monotonic()
+    with plain_process(3.0) as three_seconds, plain_process(4.5) as four_and_a_half:
+        for _ in range(3):
+            tracer.start_span("step").end()
+        assert three_seconds()
+        provider.shutdown()
+        assert four_and_a_half()
     answer.set()
-    assert ended - begun < 3.0
-    assert over - begun < 4.5
     assert exporter.stats().dropped == {"shutdown_timeout": 3}
 
 
@@ -178,35 +176,35 @@ def test_an_api_that_hangs_after_the_registration_keeps_nobody_waiting(api: DevS
     tracer.start_span("first").end()
     assert exporter.stats().acknowledged == 1
     api.faults.add(path="/bulk", hang=True, times=None)
-    begun = time.monotonic()
-    for _ in range(3):
-        tracer.start_span("step").end()
-    ended = time.monotonic()
-    provider.shutdown()
-    assert ended - begun < 3.0
-    assert time.monotonic() - begun < 4.5
+    with plain_process(3.0) as three_seconds, plain_process(4.5) as four_and_a_half:
+        for _ in range(3):
+            tracer.start_span("step").end()
+        assert three_seconds()
+        provider.shutdown()
+        assert four_and_a_half()
 
 
 @pytest.mark.parametrize("provider_class", [SdkTracerProvider, TracerProvider])
 def test_a_batch_processor_that_drains_into_a_slow_api_ends_in_time(
     api: DevServer, provider_class: type[SdkTracerProvider]
 ) -> None:
-    api.faults.add(path="/bulk", delay=0.6, times=None)
-    exporter = PrefactorExporter(api.url, api.token, shutdown_timeout=2.0)
+    api.faults.add(path="/bulk", delay=1.0, times=None)
+    exporter = PrefactorExporter(api.url, api.token, shutdown_timeout=3.0, max_batch_size=10)
     provider = provider_class(shutdown_on_exit=False)
     provider.add_span_processor(
-        BatchSpanProcessor(exporter, max_queue_size=8192, schedule_delay_millis=60_000)
+        BatchSpanProcessor(exporter, max_export_batch_size=10, schedule_delay_millis=600_000)
     )
     tracer = provider.get_tracer("agent")
-    for _ in range(5_000):
+    for _ in range(100):
         tracer.start_span("step").end()
-    begun = time.monotonic()
-    provider.shutdown()
-    assert time.monotonic() - begun < 2.6
+    assert comes_true(lambda: exporter.run_id)
+    with plain_process(3.5) as still_runs:
+        provider.shutdown()
+        assert still_runs()
     stats = exporter.stats()
-    assert stats.accepted == 5_000
+    assert stats.accepted == 100
     assert stats.accepted == stats.acknowledged + sum(stats.dropped.values())
-    assert stats.acknowledged >= 512
+    assert stats.acknowledged >= 10
 
 
 def test_each_span_that_ends_amid_a_shutdown_has_its_account(api: DevServer) -> None:
@@ -230,13 +228,12 @@ def _end_spans_amid_the_shutdown(processor: PrefactorSpanProcessor) -> None:
     def work() -> None:
         while not stop.is_set():
             tracer.start_span("step").end()
-            stop.wait(0.0002)
+            stop.wait(0.002)
 
     threads = [threading.Thread(target=work) for _ in range(3)]
     for thread in threads:
         thread.start()
-    api_has_some = time.monotonic() + 10
-    while not processor.stats().acknowledged and time.monotonic() < api_has_some:
+    while not processor.stats().acknowledged:
         stop.wait(0.005)
     processor.shutdown()
     stop.set()
@@ -245,19 +242,19 @@ def _end_spans_amid_the_shutdown(processor: PrefactorSpanProcessor) -> None:
 
 
 MEMORY = """
-import json, resource, time
+import json, resource
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
 processor = PrefactorSpanProcessor(api_url="http://127.0.0.1:9", shutdown_timeout=0.1)
 tracer = TracerProvider(span_processors=[processor]).get_tracer("agent")
-before, most, until = resident(), 0, time.monotonic() + 4
-while time.monotonic() < until:
+before, most = resident(), 0
+while processor.stats().accepted < 500:  # as many megabytes
     for number in range(20):
         tracer.start_span("step", attributes={"input.value": f"{number}" + "x" * 1_000_000}).end()
     most = max(most, resident())
-print(json.dumps({"grown": most - before, "accepted": processor.stats().accepted}))
+print(json.dumps({"grown": most - before}))
 """
 
 
@@ -266,5 +263,4 @@ def test_large_spans_at_full_speed_are_given_up_before_they_fill_the_memory(
     api: DevServer,
 ) -> None:
     found = printed(api, MEMORY)
-    assert found["accepted"] > 400  # as many megabytes
     assert found["grown"] < 200_000_000
