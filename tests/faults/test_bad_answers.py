@@ -94,7 +94,7 @@ def test_a_server_that_fails_over_everything_loses_nothing() -> None:
     left = [FAILURE] * 6
     with odd(lambda _: left.pop() if left else None) as api:
         processor = emit(api.url, [f"step {n}" for n in range(30)])
-        assert processor.force_flush()
+        assert processor.force_flush(60_000)
         processor.shutdown()
         assert len(api.delivered) == 30
     assert processor.stats().dropped == {}

@@ -4,10 +4,27 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from prefactor_otel.devserver import DevServer
 from tests.patience import PATIENCE
+
+LAST_WORDS: Final = "import time; print(time.time(), flush=True)\n"
+"""Tells when the script itself was through, so that what follows is the exit."""
+
+_PLAIN: Final = """
+import atexit, threading
+import aiohttp, opentelemetry.sdk.trace.export  # as much to clear away
+atexit.register(threading.Event().wait, {seconds})
+"""
+_ATTEMPTS: Final = 6
+_MORE: Final = 0.5
+"""Seconds that a promised duration may be exceeded by where nothing else is to be done."""
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -18,6 +35,11 @@ class Ended:
     stdout: str
     stderr: str
     at: float
+
+    @property
+    def exit_took(self) -> float:
+        """Seconds from its last words to its end."""
+        return self.at - float(self.stdout)
 
 
 def localhost(api: DevServer) -> str:
@@ -55,3 +77,17 @@ def run_script(source: str, url: str, token: str = "pf_some_token", **variables:
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr, time.time())
+
+
+def kept(promised: float, attempt: Callable[[], tuple[float, R]]) -> R:
+    """What an attempt brings that took no longer than promised, or was late by as little as the
+    exit of a plain process is that waits so long beside it; of several, for that varies."""
+    plain = _PLAIN.format(seconds=promised) + LAST_WORDS
+    for _ in range(_ATTEMPTS):
+        with ThreadPoolExecutor(1) as pool:
+            beside = pool.submit(run_script, plain, "")
+            taken, found = attempt()
+        late = beside.result().exit_took - promised
+        if taken <= promised + _MORE + 2 * late:
+            return found
+    raise AssertionError(f"it took {taken:.2f} s; a plain process was late by {late:.2f} s")
