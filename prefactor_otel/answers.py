@@ -142,7 +142,7 @@ def judge_refusal(operation: Operation, refusal: Answer) -> Answer:
 def judge_cancelled(refusal: Answer) -> Answer:
     """The verdict over an item that is refused and was to end its span as cancelled. No code
     proves that the span has ended; only that there is none is the last word."""
-    if refusal.code in (None, "not_found"):
+    if refusal.code == "not_found":
         return refusal
     return replace(refusal, verdict=Verdict.AS_FAILED, about_state=False)
 

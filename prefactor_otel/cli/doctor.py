@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+import orjson
 from rich.text import Text
 
 from prefactor_otel import hygiene
@@ -20,6 +21,7 @@ from prefactor_otel.cli.tree import digest, run_tree
 from prefactor_otel.config import Config, load_config, option_rows, variable_of
 from prefactor_otel.credential import read_token
 from prefactor_otel.errors import PrefactorConfigError
+from prefactor_otel.items import FinishStatus
 from prefactor_otel.run import schema_of
 from prefactor_otel_transport.addresses import is_exposed, segment
 
@@ -34,6 +36,9 @@ PIECE: Final = 6
 """So many characters of a token in a row tell something about it."""
 
 _OURS: Final = "PREFACTOR_"
+_REFUSED: Final = (400, 409, 422)
+"""How the API may say that something cannot have a status."""
+
 TROUBLE: Final = "The API has trouble of its own; try again in a minute."
 _IDS: Final = (
     "With an account token set PREFACTOR_AGENT_ID and PREFACTOR_ENVIRONMENT_ID; "
@@ -124,6 +129,7 @@ async def _examine(with_probe: bool) -> AsyncIterator[Check]:
             yield await _register(client, config)
             if with_probe:
                 yield await _probe(client)
+                yield await _cancellation(client, config)
 
 
 def _unread_variables() -> Check | None:
@@ -203,9 +209,8 @@ async def _register(client: ApiClient, config: Config) -> Check:
     """Register a run as the exporter would, marked as a smoke test, and cancel it before it has
     begun, which is what the platform calls cancelled."""
     try:
-        answer = await client.post("/agent_instance/register", _registration(config))
-        run_id = _id_in(answer)
-        await client.post(f"/agent_instance/{segment(run_id)}/finish", b'{"status":"cancelled"}')
+        run_id = await _registered(client, config)
+        await _finish(client, run_id, "cancelled")
     except ApiError as error:
         if error.redirect is not None:
             return _stranger(error, config)
@@ -238,6 +243,37 @@ def _registration(config: Config) -> bytes:
             "purpose": "smoke_test",
         }
     )
+
+
+async def _registered(client: ApiClient, config: Config) -> object:
+    return _id_in(await client.post("/agent_instance/register", _registration(config)))
+
+
+async def _finish(client: ApiClient, run_id: object, status: FinishStatus) -> None:
+    body = orjson.dumps({"status": status})
+    await client.post(f"/agent_instance/{segment(run_id)}/finish", body)
+
+
+async def _cancellation(client: ApiClient, config: Config) -> Check:
+    """Whether the platform lets a run be cancelled that has begun: its documents differ."""
+    try:
+        run_id = await _registered(client, config)
+        await client.post(f"/agent_instance/{segment(run_id)}/start", b"{}")
+        try:
+            await _finish(client, run_id, "cancelled")
+        except ApiError as error:
+            if error.status not in _REFUSED:
+                raise
+            await _finish(client, run_id, "failed")
+            found = "only what never began may be cancelled: cancelled runs and spans arrive as "
+            found += "failed, with the error type Cancelled"
+            return Check("cancellation", "ok", f"{found} (HTTP {error.status} {error.code})")
+    except Exception as error:
+        why = str(error) if isinstance(error, ApiError) else type(error).__name__
+        found = f"a run that has begun cannot be ended ({why})"
+        return Check("cancellation", "failed", found, f"Look for a run of {NAME!r} that is open.")
+    found = "what has begun may be cancelled: cancelled runs and spans arrive as cancelled"
+    return Check("cancellation", "ok", found)
 
 
 def _id_in(answer: Mapping[str, object]) -> object:

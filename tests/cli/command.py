@@ -21,7 +21,9 @@ def clean(**variables: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PREFACTOR_", "OTEL_")) and not name.lower().endswith("_proxy")
+        if not name.startswith(("PREFACTOR_", "OTEL_"))
+        and not name.lower().endswith("_proxy")
+        and name != "COLUMNS"  # of whoever runs the tests
     }
     return kept | {"PYTHONUNBUFFERED": "1"} | variables
 

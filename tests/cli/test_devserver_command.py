@@ -49,3 +49,24 @@ def test_what_it_cannot_serve_it_refuses_in_one_line(words: list[str], said: str
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "reading"),
+    [([], "only what never began may be cancelled"), (["--lenient-cancel"], "what has begun may")],
+)
+def test_it_cancels_what_has_begun_only_if_it_is_told_to(words: list[str], reading: str) -> None:
+    words = ["devserver", "--port", "0", "--token", "mine", *words]
+    with subprocess.Popen(
+        [*COMMAND, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=clean(),
+    ) as process:
+        assert process.stdout is not None
+        [line] = [line for line in (process.stdout.readline() for _ in range(3)) if "_URL=" in line]
+        url = line.strip().partition("=")[2]
+        done = run_command("doctor", "--probe", PREFACTOR_API_URL=url, PREFACTOR_API_TOKEN="mine")
+        process.terminate()
+    assert reading in done.stdout

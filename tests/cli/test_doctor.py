@@ -7,6 +7,7 @@ import pytest
 
 from prefactor_otel.devserver import DevServer
 from tests.cli.command import run_command, run_in_terminal
+from tests.readings import left_open, under_either_reading
 
 
 def of(api: DevServer) -> dict[str, str]:
@@ -137,6 +138,30 @@ def test_a_probe_is_shown_as_the_platform_has_it(api: DevServer) -> None:
     assert "✓ probe: a smoke-test run of 6 spans was sent and read back" in done.stdout
     assert "otel:agent travel agent" in done.stdout
     assert "LookupError: no weather" in done.stdout
+
+
+@under_either_reading
+def test_a_probe_finds_out_what_the_platform_lets_be_cancelled(
+    api: DevServer, lenient_cancel: bool
+) -> None:
+    done = run_command("doctor", "--probe", "--json", **of(api))
+    told = json.loads(done.stdout)["checks"][-1]
+    assert (done.returncode, told["name"], told["outcome"]) == (0, "cancellation", "ok")
+    reading = "what has begun may be" if lenient_cancel else "only what never began may be"
+    assert told["found"].startswith(f"{reading} cancelled: ")
+    assert left_open(api) == []
+
+
+@pytest.mark.parametrize("status", [409, 503])
+def test_a_probe_whose_run_cannot_be_ended_says_that_it_is_open(
+    api: DevServer, status: int
+) -> None:
+    api.faults.add(path="/finish$", delay=0.001, times=2)  # the runs before it end well
+    api.faults.add(path="/finish$", status=status, times=None)
+    done = run_command("doctor", "--probe", **of(api))
+    assert done.returncode == 1
+    assert f"✗ cancellation: a run that has begun cannot be ended (HTTP {status})" in done.stdout
+    assert "that is open" in done.stdout
 
 
 def test_a_probe_that_the_platform_refuses_in_part_fails(api: DevServer) -> None:

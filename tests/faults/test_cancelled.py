@@ -254,6 +254,17 @@ def test_what_hangs_on_a_refused_span_still_hangs_on_it(api: DevServer) -> None:
     assert statuses(api) == {"above": "failed", "below": "complete"}
 
 
+def test_a_cancelled_span_ends_where_the_server_makes_the_ids_too() -> None:
+    with DevServer(client_ids=False) as api:
+        with agent(api) as running:
+            above = running.tracer.start_span("above")
+            cancel(running.tracer.start_span("below", context=set_span_in_context(above)))
+            cancel(above)
+        assert statuses(api) == {"above": "failed", "below": "failed"}
+        assert row(api, "below")["parent_span_id"] == row(api, "above")["id"]
+        assert running.processor.stats().dropped == {}
+
+
 # -- what is remembered -----------------------------------------------------------------------
 
 
@@ -389,6 +400,25 @@ def test_a_run_that_the_platform_has_completed_is_finished_well(
     stats = running.processor.stats()
     assert (stats.acknowledged, stats.dropped, stats.last_error) == (1, {}, None)
     assert caplog.text == ""
+
+
+def test_a_run_that_has_never_begun_is_finished_as_cancelled(api: DevServer) -> None:
+    api.faults.add(path="/start$", status=409, code="invalid_action")
+    with agent(api) as running:
+        running.tracer.start_span("one").end()
+    assert [run["status"] for run in api.instances()] == ["cancelled"]
+    assert statuses(api) == {"one": "complete"}
+
+
+def test_a_judgement_that_conflicts_is_told_to_be_refused(
+    api: DevServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.faults.add(path="/record_quality$", status=409, code="invalid_action", times=None)
+    declared = [{"name": "tone", "schema": {}}]
+    with agent(api, run_scope="trace", quality_schemas=declared), run() as judged:
+        judged.record_quality("tone", {"score": 1})
+    assert "Prefactor refused a quality item: HTTP 409 invalid_action" in caplog.text
+    assert [each["status"] for each in api.instances()] == ["complete"]
 
 
 @pytest.mark.parametrize("readable", [True, False])
