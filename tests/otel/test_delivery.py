@@ -72,7 +72,7 @@ def test_trouble_that_passes_costs_nothing(api: DevServer, status: int) -> None:
     api.faults.add(path="/bulk", status=status, times=2)
     live = Live(api)
     live.emit("a", "b")
-    assert live.provider.force_flush(10_000)
+    assert live.provider.force_flush()
     live.provider.shutdown()
     assert live.arrived() == ["a", "b"]
     assert live.processor.stats().retried >= 2
@@ -100,7 +100,7 @@ def test_a_success_without_a_readable_answer_is_no_acknowledgement(
     api.faults.add(path="/bulk", status=200, body=body)
     live = Live(api)
     live.emit("a")
-    assert live.provider.force_flush(10_000)
+    assert live.provider.force_flush()
     assert live.arrived() == ["a"]
     live.provider.shutdown()
 
@@ -116,7 +116,7 @@ def test_an_outage_of_the_api_is_survived_and_said_once(
     assert live.provider.force_flush(300) is False
     assert live.processor.stats().waiting == 2
     api.start()
-    assert live.provider.force_flush(10_000)
+    assert live.provider.force_flush()
     live.provider.shutdown()
     assert live.arrived() == ["before", "during", "outage"]
     lines = [r.getMessage() for r in caplog.records if r.name == "prefactor_otel"]

@@ -10,11 +10,13 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExportResult
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import Status, StatusCode, use_span
 
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
 from tests.otel.spans import Recorder
+from tests.patience import PATIENCE, plain_process
+from tests.process.dead import never_answering
 from tests.readings import under_either_reading
 
 AnyProvider = SdkTracerProvider
@@ -111,11 +113,13 @@ def test_a_nested_trace_becomes_one_finished_run_with_its_tree(
 def test_a_run_and_its_root_are_visible_within_two_seconds_while_the_root_is_open(
     api_environment: DevServer, door: Callable[[], AnyProvider]
 ) -> None:
-    provider = door()
-    with provider.get_tracer("agent").start_as_current_span("root"):
-        seen = api_environment.wait_until(lambda api: api.spans(), timeout=2.0)
-        [row] = api_environment.spans() or [{}]
-        assert seen
+    with plain_process(2.0) as two_seconds:
+        provider = door()
+        root = provider.get_tracer("agent").start_span("root")
+        assert api_environment.wait_until(lambda api: api.spans())
+        assert two_seconds()
+    with use_span(root, end_on_exit=True):
+        [row] = api_environment.spans()
         assert (row["status"], row["payload"]["name"]) == ("active", "root")
         assert api_environment.instances()[0]["status"] == "active"
     provider.shutdown()
@@ -162,9 +166,11 @@ def test_a_flush_gives_up_at_its_deadline(
     api_environment.faults.add(path="/bulk", hang=True, times=None)
     provider = door()
     provider.get_tracer("agent").start_span("ended").end()
-    begun = time.monotonic()
-    assert provider.force_flush(timeout_millis=500) is False
-    assert 0.4 <= time.monotonic() - begun <= 0.6
+    with plain_process(0.6) as still_runs:
+        begun = time.monotonic()
+        assert provider.force_flush(timeout_millis=500) is False
+        assert time.monotonic() - begun >= 0.4
+        assert still_runs()
     api_environment.faults.clear()
     provider.shutdown()
 
@@ -195,25 +201,25 @@ def test_export_reports_what_the_api_refuses(api_environment: DevServer) -> None
 def test_export_does_not_wait_on_a_thread_that_runs_an_event_loop(
     api_environment: DevServer,
 ) -> None:
-    api_environment.faults.add(delay=1.0, times=None)
-    recorder, exporter = Recorder(), PrefactorExporter()
+    api_environment.faults.add(hang=True, times=None)
+    recorder, exporter = Recorder(), PrefactorExporter(export_timeout=PATIENCE)
     recorder.tracer.start_span("one").end()
 
-    async def on_the_loop() -> float:
-        begun = time.monotonic()
-        assert exporter.export(recorder.spans) is SpanExportResult.SUCCESS
-        return time.monotonic() - begun
+    async def on_the_loop() -> SpanExportResult:
+        return exporter.export(recorder.spans)
 
-    assert asyncio.run(on_the_loop()) < 0.2
+    with plain_process(0.2) as still_runs:
+        assert asyncio.run(on_the_loop()) is SpanExportResult.SUCCESS
+        assert still_runs()
     api_environment.faults.clear()
     exporter.shutdown()
 
 
 def test_construction_does_not_wait_for_the_api() -> None:
-    begun = time.monotonic()
-    exporter = PrefactorExporter("http://127.0.0.1:9", "token-of-nobody", shutdown_timeout=0.2)
-    assert time.monotonic() - begun < 0.05
-    exporter.shutdown()
+    with never_answering() as url, plain_process(0.0) as still_runs:
+        exporter = PrefactorExporter(url, "token-of-nobody", shutdown_timeout=0.2)
+        assert still_runs()
+        exporter.shutdown()
 
 
 def test_the_run_fails_when_every_root_failed(api_environment: DevServer) -> None:
@@ -338,7 +344,7 @@ def test_no_thread_is_left_behind(api_environment: DevServer) -> None:
     provider.shutdown()
     left = {t for t in threading.enumerate() if t.name == "prefactor-otel"} - before
     for thread in left:
-        thread.join(2.0)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 

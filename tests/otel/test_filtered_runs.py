@@ -56,7 +56,7 @@ def test_what_is_left_out_is_counted_and_no_loss(
 ) -> None:
     service = Service(api, span_filter="agent")
     serve(service.provider)
-    assert service.processor.force_flush(10_000)
+    assert service.processor.force_flush()
     service.provider.shutdown()
     stats = service.processor.stats()
     assert (stats.accepted, stats.acknowledged, stats.dropped) == (7, 3, {"filtered": 4})

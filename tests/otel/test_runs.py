@@ -228,7 +228,7 @@ def test_spans_of_one_session_share_a_run_over_traces(api: DevServer) -> None:
             attributes = {"session.id": session}
             with service.tracer.start_as_current_span(f"{session} {turn}", attributes=attributes):
                 service.tracer.start_span(f"step {turn}").end()
-    assert service.provider.force_flush(5000)
+    assert service.provider.force_flush()
     assert sorted(by_run(api).values()) == [
         ["anna 0", "anna 1", "step 0", "step 1"],
         ["ben 0", "ben 1", "step 0", "step 1"],

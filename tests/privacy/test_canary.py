@@ -137,7 +137,7 @@ def run_agent(api: DevServer, door: Door, mask: Mask, **options: object) -> list
     resource = Resource.create({"service.name": CANARY, "team": CANARY, CANARY: "team"})
     provider = TracerProvider(span_processors=[processor], resource=resource)
     work(provider)
-    provider.force_flush(3000)
+    provider.force_flush(1000)
     seen = list(map(repr, (processor, *vars(processor).values(), provider)))
     provider.shutdown()
     return seen
