@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from prefactor_otel.devserver import DevServer
 from tests.cli.command import COMMAND, clean, run_command
+from tests.patience import PATIENCE, plain_process
 
 
 def demo_as_json(**variables: str) -> dict[str, Any]:
@@ -20,10 +20,8 @@ def demo_as_json(**variables: str) -> dict[str, Any]:
     return document
 
 
-def test_the_demo_delivers_a_finished_run_with_its_tree_in_time() -> None:
-    begun = time.monotonic()
+def test_the_demo_delivers_a_finished_run_with_its_tree() -> None:
     demo = demo_as_json()
-    assert time.monotonic() - begun < 15
     assert demo["run"]["status"] == "complete"
     assert demo["run"]["started_at"] < demo["run"]["finished_at"]
     spans = demo["spans"]
@@ -38,7 +36,7 @@ def test_the_demo_delivers_a_finished_run_with_its_tree_in_time() -> None:
         ("otel:tool", "failed"),
         ("otel:llm", "complete"),
     ]
-    assert all(0 < span["seconds"] <= root["seconds"] < 10 for span in steps)
+    assert all(0 < span["seconds"] <= root["seconds"] for span in steps)
     assert demo["stats"]["dropped"] == {}
     assert demo["stats"]["accepted"] == demo["stats"]["acknowledged"] == len(spans)
 
@@ -107,10 +105,10 @@ def test_an_interrupted_demo_closes_its_run_and_ends_soon() -> None:
     ) as process:
         assert process.stdout is not None
         assert "listens on" in process.stdout.readline()
-        begun = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=20)
-    assert time.monotonic() - begun < 3
+        with plain_process(5) as still_runs:
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=PATIENCE)
+            assert still_runs()
     assert process.returncode == 1
     assert "Traceback" not in output + errors
     assert "not delivered" not in output + errors

@@ -9,6 +9,7 @@ import pytest
 
 from prefactor_otel.devserver import DevServer, Fault
 from tests.devserver.calls import Caller, creation, span
+from tests.patience import PATIENCE
 
 GONE = (http.client.RemoteDisconnected, ConnectionResetError)
 
@@ -118,7 +119,7 @@ def test_a_hanging_request_is_cut_without_work_when_faults_are_cleared(
         assert not hung.done()
         assert call.get("/ping").status == 200
         server.faults.clear()
-        assert isinstance(hung.exception(10), GONE)
+        assert isinstance(hung.exception(PATIENCE), GONE)
     assert server.instances() == []
     assert [r.status for r in server.requests] == [None, 200]
 
@@ -129,18 +130,16 @@ def test_a_hanging_request_is_cut_when_the_server_stops(call: Caller, server: De
         hung = pool.submit(call.get, "/ping")
         assert server.wait_until(lambda s: s.requests)
         server.stop()
-        assert isinstance(hung.exception(10), (*GONE, ConnectionError))
+        assert isinstance(hung.exception(PATIENCE), (*GONE, ConnectionError))
 
 
 def test_a_delayed_request_does_not_hold_up_the_stop(call: Caller, server: DevServer) -> None:
-    server.faults.add(delay=30)
+    server.faults.add(delay=3600)
     with ThreadPoolExecutor() as pool:
         delayed = pool.submit(call.register)
         assert server.wait_until(lambda s: not s.faults.pending())
-        before = time.monotonic()
         server.stop()
-        assert time.monotonic() - before < 3
-        assert isinstance(delayed.exception(10), ConnectionError)
+        assert isinstance(delayed.exception(PATIENCE), ConnectionError)
 
 
 @pytest.mark.parametrize("body", ["", "<html>", "[1]", '{"status":"success"}'])

@@ -14,6 +14,7 @@ import pytest
 
 from prefactor_otel.devserver import ApiError, DevServer, serve
 from tests.devserver.calls import Caller, creation
+from tests.patience import PATIENCE
 
 
 def test_a_file_keeps_everything_over_a_restart(tmp_path: Path) -> None:
@@ -145,7 +146,7 @@ def test_wait_until_sees_what_a_later_request_brings(call: Caller, server: DevSe
         waited = pool.submit(server.wait_until, lambda s: len(s.instances()) == 3)
         for _ in range(3):
             call.register()
-        assert waited.result(10) is True
+        assert waited.result(PATIENCE) is True
 
 
 def test_wait_until_gives_up_in_time(server: DevServer) -> None:
@@ -212,7 +213,7 @@ def test_serve_runs_until_a_signal_and_ends_cleanly(tmp_path: Path, number: sign
             idle.sendall(f"{request}\r\n\r\n".encode())
             assert idle.recv(1000).startswith(b"HTTP/1.1 200")
             process.send_signal(number)
-            out, err = process.communicate(timeout=10)
+            out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "ended\n", "")
 
 

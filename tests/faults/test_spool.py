@@ -44,7 +44,7 @@ def spool(tmp_path: Path) -> Path:
 def die(spool: Path, body: str, door: str = DOORS[1], url: str = NOWHERE, **more: str) -> str:
     """Let an agent do something; returns what it said on stderr."""
     source = AGENT.replace("DOOR", door) + body
-    variables = {"PREFACTOR_SPOOL_DIR": str(spool), "PREFACTOR_SHUTDOWN_TIMEOUT": "0.5"} | more
+    variables = {"PREFACTOR_SPOOL_DIR": str(spool), "PREFACTOR_SHUTDOWN_TIMEOUT": "1"} | more
     token = variables.pop("PREFACTOR_API_TOKEN", "pf_some_token")
     return run_script(source, url, token, **variables).stderr
 

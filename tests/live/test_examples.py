@@ -12,6 +12,7 @@ from tests.http.environments import CHECKOUT
 from tests.live.frameworks import LANGGRAPH, OPENAI, PYDANTIC_AI, Framework
 from tests.live.model import ANSWER, FakeModel
 from tests.live.stories import environment, read_back
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 EXAMPLES: Final = {
@@ -28,7 +29,7 @@ def run(python: Path, name: str, *options: str, **variables: str) -> str:
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -21,6 +21,7 @@ from tests.live.frameworks import (
 )
 from tests.live.model import ANSWER, FakeModel
 from tests.live.stories import environment, launch, read_back, without_code
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -47,7 +48,7 @@ def stop(framework: Framework, python: Path) -> Stopped:
             return
         assert server.wait_until(lambda api: [r for r in api.instances() if r["started_at"]], 30)
         server.terminate(server.instances()[0]["id"], "enough")
-        assert heard.wait(30)
+        assert heard.wait(PATIENCE)
 
     with DevServer() as server, FakeModel(think) as model:
         settings = {"PREFACTOR_ON_TERMINATE": "raise", "PREFACTOR_POLL_INTERVAL": "0.1"}
