@@ -2,18 +2,16 @@
 ``atexit`` does not see, or not in time.
 
 Children of ``multiprocessing`` (and of its relative, billiard) end by ``os._exit`` after they have
-run their finalizers, pool workers of Celery after one signal of its own, and a process that gets
-``SIGTERM`` at once. Each hook is made only where the library in question is loaded already.
+run their finalizers, pool workers of Celery after one signal of its own. Each hook is made only
+where the library in question is loaded already. For ``SIGTERM`` see ``sigterm``.
 """
 
 import asyncio
 import os
-import signal
 import sys
 import threading
 import time
 from contextlib import AbstractContextManager, ExitStack
-from types import FrameType
 from typing import Final, Protocol
 from weakref import WeakSet
 
@@ -23,8 +21,6 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from prefactor_otel.ledger import logger
 from prefactor_otel.nesting import inside, processors_of
-
-SIGTERM_EXIT_CODE: Final = 128 + signal.SIGTERM
 
 FLUSH_TIMEOUT: Final = 30_000
 """Milliseconds; that of the SDK."""
@@ -164,26 +160,3 @@ def _await_bootstrap() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_await_bootstrap)
-
-
-def exit_on_sigterm() -> None:
-    """Let ``SIGTERM`` end the main thread by ``SystemExit(143)``, so that ``finally`` blocks and
-    ``atexit`` hooks run. An application's own handler stays in force, and so does ignoring."""
-    if "sigterm" in _hooked:
-        return
-    if threading.current_thread() is not threading.main_thread():
-        if "warned" in _hooked:
-            return
-        _hooked.add("warned")
-        logger.warning(
-            "handle_sigterm has no effect outside of the main thread, where Python sets signals"
-        )
-        return
-    _hooked.add("sigterm")
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _exit)
-
-
-def _exit(_number: int, _frame: FrameType | None) -> None:
-    # Nothing else: the main thread may hold any lock at this moment.
-    raise SystemExit(SIGTERM_EXIT_CODE)

@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
-from prefactor_otel import exits, greenlets, metrics, runs
+from prefactor_otel import exits, greenlets, metrics, runs, sigterm
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.credential import TokenSource
 from prefactor_otel.errors import PrefactorConfigError
@@ -98,7 +98,7 @@ class Pipeline:
             _warn_if_exposed(self._config.api_url)
             exits.watch(self)
             if self._config.handle_sigterm:
-                exits.exit_on_sigterm()
+                sigterm.exit_on_sigterm()
 
     @property
     def run_id(self) -> str | None:

@@ -66,6 +66,7 @@ ORDER = [
     "pace",
     "nesting",
     "exits",
+    "sigterm",
     "api",
     "answers",
     "wire",

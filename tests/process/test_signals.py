@@ -2,6 +2,8 @@
 
 import signal
 import subprocess
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -121,3 +123,127 @@ assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     ended = run_script(script, localhost(api), api.token)
     assert ended.code == 0
     assert ended.stderr.count("handle_sigterm has no effect") == 1
+
+
+RAISED = """
+import signal
+before = signal.BEFORE
+signal.signal(signal.SIGTERM, before)
+TAKE_UP
+theirs = signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+asked = []
+print("ready", flush=True)
+while not asked:
+    time.sleep(0.05)
+signal.signal(signal.SIGTERM, theirs)
+signal.raise_signal(signal.SIGTERM)
+print("alive", flush=True)
+"""
+
+
+def raised(before: str, agent_comes: str) -> str:
+    """An agent in a server that puts back what was there before it, and raises the signal."""
+    script = "import time\n" + RAISED.replace("BEFORE", before)
+    late = "asked = []" if agent_comes == "late" else "TAKE_UP"
+    return script.replace(late, agent() + late).replace("TAKE_UP", "")
+
+
+@pytest.mark.parametrize("agent_comes", ["early", "late"])
+def test_who_raises_the_signal_anew_ends_by_it_and_loses_nothing(
+    api: DevServer, agent_comes: str
+) -> None:
+    script = raised("SIG_DFL", agent_comes)
+    ended, output, errors = interrupted(script, signal.SIGTERM, localhost(api), api.token)
+    assert (ended, output, errors) == (-signal.SIGTERM, "", "")
+    [instance] = api.instances()
+    assert (instance["status"], instance["span_counts"]["complete"]) == ("complete", 100)
+
+
+def test_who_raises_a_signal_that_is_ignored_lives_on(api: DevServer) -> None:
+    script = raised("SIG_IGN", "late") + "assert provider.force_flush()"
+    ended, output, errors = interrupted(script, signal.SIGTERM, localhost(api), api.token)
+    assert (ended, output.split()[0], errors) == (0, "alive", "")
+
+
+THREADS = """
+import threading
+def wait():
+    threading.main_thread().join()
+    print("ready", flush=True)
+    while True:
+        time.sleep(0.05)
+threading.Thread(target=wait).start()
+"""
+
+
+def test_a_process_that_only_waits_for_its_threads_ends_by_the_signal_and_loses_nothing(
+    api: DevServer,
+) -> None:
+    process = started_script(agent() + THREADS, localhost(api), api.token)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    while process.poll() is None:  # Python overhears a signal just before it waits for a lock
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(2)
+    assert (process.returncode, *process.communicate()) == (-signal.SIGTERM, "", "")
+    [instance] = api.instances()
+    assert (instance["status"], instance["span_counts"]["complete"]) == ("complete", 100)
+
+
+AT_EXIT = """
+import os, threading
+def interrupt():
+    threading.main_thread().join()
+    print("ready", flush=True)
+threading.Thread(target=interrupt, daemon=True).start()
+"""
+
+
+def test_a_signal_amid_the_end_does_not_cut_it_short(api: DevServer) -> None:
+    api.faults.add(path="/bulk", delay=2.0)
+    script = agent() + AT_EXIT
+    ended, output, errors = interrupted(script, signal.SIGTERM, localhost(api), api.token)
+    assert (ended, output.split()[0], errors) == (0, "ended", "")
+    [instance] = api.instances()
+    assert (instance["status"], instance["span_counts"]["complete"]) == ("complete", 100)
+
+
+CHILD = """
+import multiprocessing, sys, time
+from multiprocessing.util import Finalize
+from prefactor_otel import PrefactorSpanProcessor, TracerProvider
+
+provider = TracerProvider(span_processors=[PrefactorSpanProcessor(handle_sigterm=True)])
+
+def work(begun):
+    provider.get_tracer("agent").start_span("span").end()
+    LAST
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("METHOD")
+    begun = context.Event()
+    child = context.Process(target=work, args=(begun,))
+    child.start()
+    begun.wait()
+    child.terminate()
+    child.join()
+    print(child.exitcode)
+"""
+AT_WORK = "begun.set(); time.sleep(100)"
+AT_THE_END = "Finalize(None, begun.set, exitpriority=1)"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize(("last", "code"), [(AT_WORK, 143), (AT_THE_END, 0)])
+def test_a_child_that_is_terminated_loses_nothing(
+    api: DevServer, tmp_path: Path, method: str, last: str, code: int
+) -> None:
+    api.faults.add(path="/bulk", delay=1.0)
+    script = tmp_path / "script.py"  # spawned children import it
+    script.write_text(CHILD.replace("METHOD", method).replace("LAST", last))
+    start = f"import subprocess, sys; subprocess.run([sys.executable, {str(script)!r}])"
+    ended = run_script(start, localhost(api), api.token)
+    assert (ended.code, ended.stdout, ended.stderr) == (0, f"{code}\n", "")
+    assert {run["status"] for run in api.instances()} == {"complete"}
+    assert len(api.spans()) == 1
