@@ -1,7 +1,7 @@
 """From events to items: the one funnel between the doors and the outbox. No I/O, no waiting."""
 
 import hashlib
-import itertools
+import math
 import secrets
 import time
 from collections import OrderedDict
@@ -31,6 +31,7 @@ from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.receipt import Receipt
 from prefactor_otel.resource import process_resource
 from prefactor_otel.run import About, Run, registered_as
+from prefactor_otel.schedule import Schedule
 from prefactor_otel.scope import OpenRun, Router, session_in
 from prefactor_otel.sieve import sieve_of
 from prefactor_otel.span import Attributes, SpanKey, ended, key_of, view_of
@@ -95,9 +96,11 @@ class Intake:
         self._cut_off: OrderedDict[SpanKey, None] = OrderedDict()
         self._types = types_of(config)
         self._sieve = sieve_of(config.span_filter, lambda text: log.warn("span_filter", text))
+        self._schedule: Schedule[OpenRun] = Schedule()
+        """When time will have made something due in each run."""
         self._router = Router(config.run_scope, self._new_run)
-        self._waiting: dict[OpenRun, None] = {}
-        """Runs in which time alone will make something due."""
+        self._unstored: dict[OpenRun, None] = {}
+        """Runs of which the disk may not know what waits."""
 
     @property
     def is_open(self) -> bool:
@@ -106,9 +109,11 @@ class Intake:
         return process is None or process.is_registered
 
     @property
-    def is_idle(self) -> bool:
-        """Whether nothing here will become due soon."""
-        return not self._waiting
+    def next_due(self) -> float:
+        """When time will have made something due (monotonic seconds), or earlier; ``math.inf`` if
+        it never will."""
+        registered_by = math.inf if self.is_open else self._born + RESOURCE_WAIT
+        return min(registered_by, self._schedule.next)
 
     @property
     def runs(self) -> int:
@@ -118,12 +123,12 @@ class Intake:
     @property
     def parked(self) -> int:
         """Finished spans that wait for their parents."""
-        return sum(run.tree.parked for run in list(self._waiting))
+        return sum(run.tree.parked for run in list(self._router.runs.values()))
 
     @property
     def parked_bytes(self) -> int:
         """Bytes of their items."""
-        return sum(run.tree.parked_bytes for run in list(self._waiting))
+        return sum(run.tree.parked_bytes for run in list(self._router.runs.values()))
 
     @property
     def orphaned(self) -> int:
@@ -185,10 +190,11 @@ class Intake:
         """Let everything taken so far outlive the process, where there is a spool, and tell
         those who wait for that."""
         if self._config.spool_dir is not None:
-            parked = [each for run in self._waiting for each in run.tree.newly_parked()]
+            parked = [each for run in self._unstored for each in run.tree.newly_parked()]
             self._outbox.park([ParkedRow(str(p.key), str(p.parent), p.item) for p in parked])
-            gone = [key for run in self._waiting for key in run.tree.no_longer_parked()]
+            gone = [key for run in self._unstored for key in run.tree.no_longer_parked()]
             self._outbox.unpark(gone)
+            self._unstored.clear()
         self._outbox.commit()
         on_disk = self._outbox.is_durable
         for receipt in self._to_store:
@@ -202,13 +208,12 @@ class Intake:
         waited long enough, runs that are over."""
         self._open_process()
         now = time.monotonic()
-        for run in list(self._waiting):
+        for run in self._schedule.take_due(now):
             self._put(run, run.tree.due(now))
-            if run.over_since is not None and self._is_over(run, now):
-                self._close(run)
-            elif run.over_since is None and run.tree.is_idle:
-                del self._waiting[run]
-        self._close_idle(now)
+            if self._closes_by(run) <= now:
+                self._close_late(run)
+            else:
+                self._changed(run)
 
     def close_runs(self, status: FinishStatus | None) -> None:
         """Close every run: that of the process with this status, if any, the others by theirs."""
@@ -240,14 +245,16 @@ class Intake:
             types=self._types,
         )
         now = time.monotonic()
-        return OpenRun(run, tree, about, opened=now, touched=now)
+        opened = OpenRun(run, tree, about, opened=now, touched=now)
+        self._schedule.look_by(opened, now + config.run_idle_timeout)
+        return opened
 
     def _open_process(self, *, at_once: bool = False) -> None:
         """Register the run of the process as soon as the agent's name is known, or will not be."""
         process = self._router.process
         config = self._config
         named = config.agent_name is not None and config.agent_version is not None
-        late = at_once or time.monotonic() - self._born > RESOURCE_WAIT
+        late = at_once or time.monotonic() >= self._born + RESOURCE_WAIT
         if process is None or process.is_registered:
             return
         if named or late or self.resource is not None:
@@ -266,23 +273,31 @@ class Intake:
         self._outbox.put(run.run.opening(self._registrations[run.about]))
         run.is_registered = True  # not before: an opening twice is one to the API
 
-    def _is_over(self, run: OpenRun, now: float) -> bool:
-        """Whether nothing more is to be expected of a run whose root has ended."""
-        assert run.over_since is not None
-        if run.handle is not None and now - run.over_since >= MAX_LINGER:
-            return True
-        return not run.tree.open and now - run.touched >= LINGER
+    def _changed(self, run: OpenRun) -> None:
+        """Something has happened in a run: look at it again when time has made something due."""
+        self._unstored[run] = None
+        due = run.tree.next_due
+        if run is not self._router.process:
+            due = min(due, self._closes_by(run))
+        self._schedule.look_by(run, due)
 
-    def _close_idle(self, now: float) -> None:
-        limit = self._config.run_idle_timeout
-        for run in list(itertools.islice(self._router.runs.values(), 64)):
-            if run is self._router.process or run.handle is not None:
-                continue
-            if now - run.touched < limit:
-                return  # the others have been touched later
+    def _closes_by(self, run: OpenRun) -> float:
+        """When a run is closed if nothing more comes of it. One that is over is closed soon; one
+        that is not, or in which something is open, when nothing is to be expected any more."""
+        if run.over_since is not None and not run.tree.open:
+            return run.touched + LINGER
+        if run.handle is not None:
+            return math.inf if run.over_since is None else run.over_since + MAX_LINGER
+        if run is self._router.process:
+            return math.inf
+        return run.touched + self._config.run_idle_timeout
+
+    def _close_late(self, run: OpenRun) -> None:
+        """Close a run whose time has come; one that was not over is idle."""
+        if run.handle is None and (run.over_since is None or run.tree.open):
             self.idle_runs += 1
             run.status = run.status or ("complete" if run.sessions else "cancelled")
-            self._close(run)
+        self._close(run)
 
     def _close(self, run: OpenRun) -> None:
         """Close what is open, then the run itself; without a status, by its root spans."""
@@ -301,7 +316,8 @@ class Intake:
         for key in keys:
             remember(self._cut_off, key, None)
         self._outbox.unpark(run.tree.no_longer_parked())
-        self._waiting.pop(run, None)
+        self._schedule.forget(run)
+        self._unstored.pop(run, None)
 
     # -- spans --------------------------------------------------------------------------------
 
@@ -318,14 +334,14 @@ class Intake:
         if session is None and self._router.knows_sessions:
             session = session_in(span.attributes or {})
         run = self._router.started(key, above, session, event.handle)
-        self._touch(run, event.at)
+        run.touched = event.at
         if run.terminated is not None:
             return  # if it ends, it is counted
         if event.task is not None:
             run.tasks[key] = event.task
         self._register_with_first_span(run)
         run.tree.start(span, event.at)
-        self._waiting[run] = None
+        self._changed(run)
 
     def _register_with_first_span(self, run: OpenRun) -> None:
         if run.is_registered:
@@ -349,14 +365,6 @@ class Intake:
         if (items or run.tree.parked) and run is not self._router.process:
             self._register(run)
 
-    def _touch(self, run: OpenRun, now: float) -> None:
-        run.touched = now
-        if run is self._router.process:
-            return
-        key = run.run.key
-        if key in self._router.runs:
-            self._router.runs[key] = self._router.runs.pop(key)  # the order is that of idleness
-
     def _take_ended(self, event: Ended) -> None:
         now = time.monotonic()
         for span in event.spans:
@@ -375,7 +383,7 @@ class Intake:
                 return []
             session = session_in(view.attributes) if self._router.knows_sessions else None
             run = self._router.ended(view.key, is_root=view.is_local_root, session=session)
-            self._touch(run, now)
+            run.touched = now
             run.tasks.pop(view.key, None)
             if run.terminated is not None and view.start_ns > run.terminated.at_ns:
                 return self._leave_out(receipt)
@@ -390,7 +398,7 @@ class Intake:
             self._ledger.drop(DropReason.DUPLICATE, run.tree.counts.duplicates - duplicates)
         if view.is_local_root and self._router.ends_with_its_root(run):
             run.over_since = now
-        self._waiting[run] = None
+        self._changed(run)
         return items
 
     def _leave_out(self, receipt: Receipt | None) -> list[Item]:
@@ -414,10 +422,16 @@ class Intake:
             if run is not None:
                 self._router.ended(key, is_root=False, session=None)
                 self._put(run, run.tree.drop(key, time.monotonic()))
+                self._changed(run)
 
     def _take_flush(self, receipt: Receipt) -> None:
-        for run in list(self._waiting):
-            self._put(run, run.tree.flush())
+        self.take_due()
+        for run in list(self._router.runs.values()):
+            if run.over_since is not None and not run.tree.open:
+                self._close(run)  # who waits for it knows that nothing more is to come
+            elif run.tree.parked:
+                self._put(run, run.tree.flush())
+                self._changed(run)
         self._outbox.watch(receipt)
         if self.parked and not self._outbox.is_durable:
             receipt.lose()  # these wait for their parents, which nobody can hurry
@@ -444,7 +458,7 @@ class Intake:
             run.over_since = time.monotonic()
             run.tasks.pop(None, None)
             run.status = status or run.status
-            self._waiting[run] = None
+            self._changed(run)
 
     def _judge(self, event: Judged) -> None:
         router = self._router

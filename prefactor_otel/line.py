@@ -1,5 +1,6 @@
 """The line for the API: what has to wait for what, which spans are lost, what is on disk only."""
 
+import math
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
@@ -129,7 +130,12 @@ class DiskLine:
     @property
     def is_due(self) -> bool:
         """Whether the disk is to be written to: where that has failed, not at once again."""
-        return not self.failed or time.monotonic() - self._failed_at >= self._pause
+        return not self.failed or time.monotonic() >= self._failed_at + self._pause
+
+    @property
+    def next_try(self) -> float:
+        """When a disk that has failed is to be written to again; ``math.inf`` without one."""
+        return self._failed_at + self._pause if self.failed and not self.given_up else math.inf
 
     @property
     def is_uncommitted(self) -> bool:

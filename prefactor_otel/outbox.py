@@ -81,6 +81,11 @@ class Outbox:
         """Whether what is put in here is on disk once it is committed."""
         return self._line.file is not None and not self._line.failed
 
+    @property
+    def next_due(self) -> float:
+        """When there is something to be done here (monotonic seconds); ``math.inf`` if never."""
+        return self._line.next_try
+
     def spool_into(self, file: "SpoolFile", max_bytes: int, max_age: float) -> None:
         """From now on everything is on disk as well, up to so many bytes and seconds."""
         self._line = DiskLine(file, max_bytes, max_age)

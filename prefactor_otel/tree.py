@@ -6,6 +6,7 @@ finished child waits, or its open ancestors are created early with status ``acti
 is not to be sent is passed over: its children hang on what it hangs on.
 """
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -123,6 +124,8 @@ class SpanTree:
     _parked: OrderedDict[SpanKey, Parked] = field(default_factory=OrderedDict)
     _waiting_for: dict[SpanKey, list[SpanKey]] = field(default_factory=dict)
     _parked_bytes: int = 0
+    _free_at: float = math.inf
+    """No parked span has to go before."""
     _to_show: deque[tuple[float, SpanKey]] = field(default_factory=deque)
     _newly_parked: dict[SpanKey, None] = field(default_factory=dict)
     _no_longer_parked: list[str] = field(default_factory=list)
@@ -130,9 +133,11 @@ class SpanTree:
     _above_kept: OrderedDict[SpanKey, None] = field(default_factory=OrderedDict)
 
     @property
-    def is_idle(self) -> bool:
-        """Whether nothing here will become due as time passes, or waits to be asked for."""
-        return not self._to_show and not self._parked and not self._no_longer_parked
+    def next_due(self) -> float:
+        """When time will have made something due, or earlier; ``math.inf`` if it never will."""
+        while self._to_show and self._to_show[0][1] not in self._open:
+            self._to_show.popleft()
+        return min(self._to_show[0][0], self._free_at) if self._to_show else self._free_at
 
     @property
     def parked(self) -> int:
@@ -357,10 +362,16 @@ class SpanTree:
         items: list[Item] = []
         while self._to_show and self._to_show[0][0] <= now:
             items += self._show(self._to_show.popleft()[1])
+        return items + self._free_late(now) if self._free_at <= now else items
+
+    def _free_late(self, now: float) -> list[Item]:
+        """Send what has waited for its parent long enough."""
+        items: list[Item] = []
         for parked in [p for p in self._parked.values() if p.deadline <= now]:
             # Else one before it has taken it along, or what its parent is lets it wait longer.
             if parked.key in self._parked and self._is_due(parked, now):
                 items += self._free(parked.key)
+        self._free_at = min((p.deadline for p in self._parked.values()), default=math.inf)
         return items
 
     def _is_due(self, parked: Parked, now: float) -> bool:
@@ -456,6 +467,7 @@ class SpanTree:
 
     def _park(self, parked: Parked) -> list[Item]:
         self._parked[parked.key] = parked
+        self._free_at = min(self._free_at, parked.deadline)
         self._note_parked(parked)
         self._waiting_for.setdefault(parked.parent, []).append(parked.key)
         self._parked_bytes += parked.item.size

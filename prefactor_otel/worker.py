@@ -6,6 +6,7 @@ that drain it run after non-daemon threads have been waited for.
 """
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -58,7 +59,8 @@ STORED_WITHIN: Final = 0.02
 """Seconds that a span's end waits for company before it is written to the spool."""
 
 TICK: Final = 0.2
-"""Seconds between two looks at what time has made due, while there is anything to look at."""
+"""Seconds between two looks at what time has made due, at least: what is due soon is looked at
+together."""
 
 STALLED_AFTER: Final = 2.0
 """Seconds without an answer after which nobody is kept waiting for the API."""
@@ -550,13 +552,20 @@ class Worker:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
     def _longest_rest(self) -> float | None:
+        """Seconds until time will have made something due; None if it never will."""
+        now = time.monotonic()
+        dues = self._intake.next_due, self._outbox.next_due, self._stalls_at(now)
+        by = max(now + TICK, min(dues))
         if self._outbox.queued and self._send_at:
-            return max(0.0, min(TICK, self._send_at - time.monotonic()))
-        if len(self._outbox) or not self._intake.is_idle or not self._intake.is_open:
-            return TICK
-        if self._spool is None:
-            return None
-        return TICK if self._spool.is_busy else SCAN_INTERVAL
+            by = min(by, self._send_at)
+        if self._spool is not None:
+            by = min(by, now + (TICK if self._spool.is_busy else SCAN_INTERVAL))
+        return None if by == math.inf else max(0.0, by - now)
+
+    def _stalls_at(self, now: float) -> float:
+        """When whoever waits for the oldest request need not wait for its answer any more."""
+        since = self._sender.sending_since
+        return since + STALLED_AFTER if since and since + STALLED_AFTER > now else math.inf
 
     def _may_send(self) -> bool:
         """Whether what waits has waited long enough for company. Without a spool it has: then

@@ -65,6 +65,7 @@ ORDER = [
     "greenlets",
     "pace",
     "nesting",
+    "schedule",
     "exits",
     "sigterm",
     "api",

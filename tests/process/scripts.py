@@ -59,6 +59,7 @@ def started_script(source: str, url: str, token: str) -> "subprocess.Popen[str]"
     return subprocess.Popen(
         [sys.executable, "-X", "dev", "-c", source],
         env=environment_of(url, token),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
