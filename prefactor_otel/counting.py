@@ -16,9 +16,6 @@ from prefactor_otel.lineage import remember
 from prefactor_otel.mapping import AgentSpan, SpanType
 from prefactor_otel.span import SpanKey, SpanView
 
-RESPONSE_IDS: Final = ("gen_ai.response.id", "llm.response.id")
-RESPONSE: Final = "output.value"
-"""The whole response (OpenInference); of OpenAI's and Anthropic's the id comes first."""
 OTHERS: Final = frozenset(
     {
         *(SpanType.TOOL, SpanType.AGENT, SpanType.RETRIEVER),
@@ -27,7 +24,6 @@ OTHERS: Final = frozenset(
 )
 """What these call are calls of their own, also below a model's: ADK runs tools inside of them."""
 UNCOUNTED: Final = "uncounted_token_usage"
-_LONGEST_ID: Final = 200
 CONTENT: Final = frozenset({"messages", "input", "content"})
 MAX_REMEMBERED: Final = 20_000
 """Calls, spans above them and responses that are remembered."""
@@ -112,7 +108,7 @@ def call_of(view: SpanView, span: AgentSpan) -> Call | None:
     """What a span with ``token_usage`` tells of; None for any other."""
     if span.payload["token_usage"] is None:
         return None
-    return Call(span.kind, view.scope_name, _response_of(view), _has_content(span))
+    return Call(span.kind, view.scope_name, span.response_id, _has_content(span))
 
 
 def _is_same(call: Call, counted: Call | None) -> bool:
@@ -148,15 +144,3 @@ def _moved(payload: dict[str, object]) -> dict[str, object]:
 def _has_content(span: AgentSpan) -> bool:
     fields = (span.payload["inputs"], span.payload["outputs"])
     return any(isinstance(part, dict) and not CONTENT.isdisjoint(part) for part in fields)
-
-
-def _response_of(view: SpanView) -> str:
-    for key in RESPONSE_IDS:
-        told = view.attributes.get(key)
-        if isinstance(told, str) and told:
-            return told
-    response = view.attributes.get(RESPONSE)
-    if not isinstance(response, str) or not response.startswith('{"id":'):
-        return ""
-    quoted = response[:_LONGEST_ID].split('"', 4)  # {, id, :, the id, the rest
-    return quoted[3] if len(quoted) == 5 and quoted[2].strip() == ":" else ""

@@ -8,7 +8,7 @@ from typing import Final, TypedDict, cast
 import orjson
 
 from prefactor_otel.mapping import TYPE_KEY, AgentSpan, SpanType
-from prefactor_otel.mapping.kind import SCHEMA_PREFIX
+from prefactor_otel.mapping.types import SCHEMA_PREFIX
 from prefactor_otel.risk import Risk, checked_risk
 from prefactor_otel.span import SpanView
 

@@ -33,7 +33,7 @@ from prefactor_otel.mapping import (
     span_type,
     speaks_late,
 )
-from prefactor_otel.mapping.failure import Status, status_of
+from prefactor_otel.mapping.errors import Status, status_of
 from prefactor_otel.sieve import Sieve, Verdict
 from prefactor_otel.span import Attributes, SpanKey, SpanView, view_of
 from prefactor_otel.span_types import DEFAULT, SpanTypes

@@ -1,52 +1,47 @@
 """From an OpenTelemetry span to the agent span that the API records: pure functions.
 
-The steps, in order: which type it is (``kind``), what each vocabulary says (``DIALECTS``, trusted
-most first), single values (``scalars``), where which content is shown (``layout``), how it ended
-(``failure``), what else it carries and what may leave the process (here, ``hygiene``).
+What vocabularies say is data (``dialects``), in rules (``rules``, ``types``) that are compiled once
+for each shape of span (``plan``). Here the parts are put together: what is told, how it ended
+(``errors``), what it is called (``names``), what else it carries and what may leave the process.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, cast
 
 from prefactor_otel import hygiene
 from prefactor_otel.hygiene import Repair, Repairs
-from prefactor_otel.mapping import (
-    events,
-    genai,
-    openai_agents,
-    openinference,
-    openllmetry,
-    pydantic_ai,
-    scalars,
-    sdks,
-    values,
+from prefactor_otel.mapping import usage as counting
+from prefactor_otel.mapping.dialects.events import with_details
+from prefactor_otel.mapping.errors import Status, error_of, status_of
+from prefactor_otel.mapping.layout import shown
+from prefactor_otel.mapping.names import readable, without_identity
+from prefactor_otel.mapping.plan import (
+    Filled,
+    Known,
+    Note,
+    Plan,
+    agent_name,
+    known_of,
+    side_in_rules,
 )
-from prefactor_otel.mapping.content import EVENTS, Content
-from prefactor_otel.mapping.failure import Status, error_of, status_of
-from prefactor_otel.mapping.kind import (
+from prefactor_otel.mapping.rules import EVENTS
+from prefactor_otel.mapping.types import (
+    AGENT,
+    CHAIN,
+    EMBEDDING,
+    LLM,
     NOTHING,
     TYPE_KEY,
     Below,
     SpanType,
-    agent_in,
-    agent_name,
-    expected_type,
-    says_nothing,
-    says_what_it_is,
-    span_type,
-    speaks_late,
-    tool_in,
 )
-from prefactor_otel.mapping.layout import inputs_of, outputs_of
-from prefactor_otel.privacy.content import NOT_CAPTURED, Side, side_in_event, side_of
+from prefactor_otel.privacy.content import NOT_CAPTURED, Side, side_in_event
 from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.privacy.sensitivity import Rule
-from prefactor_otel.semconv import logfire
-from prefactor_otel.semconv.genai import GenAI
-from prefactor_otel.span import LAST_NS, Event, SpanView, snapshot
+from prefactor_otel.span import LAST_NS, Attributes, Event, SpanView, snapshot
 
 __all__ = [
     "NOTHING",
@@ -65,30 +60,6 @@ __all__ = [
     "speaks_late",
     "timestamp",
 ]
-
-
-class Dialect(Protocol):
-    """One vocabulary: how the names of its attributes begin, and what it reads out of a span
-    that has one of them."""
-
-    @property
-    def VOCABULARY(self) -> tuple[str, ...]: ...
-
-    def read(self, content: Content, span_type: SpanType, /) -> None: ...
-
-
-DIALECTS: Final[tuple[Dialect, ...]] = (
-    genai,
-    openinference,
-    events,
-    openllmetry,
-    pydantic_ai,
-    openai_agents,
-    sdks,
-    values,
-)
-"""In the order of trust: the first that has something to say fills a slot. A new dialect is a
-file of its own and a line here."""
 
 RESERVED: Final = frozenset(
     {
@@ -117,6 +88,8 @@ class Capture:
     """Whether inputs and outputs leave as they are: known once, because every span asks."""
     hidden: Side = field(init=False, repr=False, compare=False)
     """The content that is not to leave."""
+    hidden_bits: int = field(init=False, repr=False, compare=False)
+    """The same as a number."""
 
     def __post_init__(self) -> None:
         wanted = self.inputs and self.outputs and self.mask is None
@@ -124,6 +97,7 @@ class Capture:
         object.__setattr__(self, "leaves_fields", wanted and not is_limited)
         hidden = Side.NONE if self.inputs else Side.INPUT
         object.__setattr__(self, "hidden", hidden if self.outputs else hidden | Side.OUTPUT)
+        object.__setattr__(self, "hidden_bits", self.hidden.value)
 
 
 class AgentSpan(NamedTuple):
@@ -137,23 +111,67 @@ class AgentSpan(NamedTuple):
     started_at: str
     finished_at: str | None
     is_sensitive: bool = False
+    response_id: str = ""
+    """The id of the model's answer that the span tells of, where it says one."""
+
+
+class Told(NamedTuple):
+    """A span as the rules tell it, before anything is put together."""
+
+    view: SpanView
+    kind: SpanType
+    plan: Plan
+    attributes: Attributes
+    filled: Filled
+
+
+def told_of(
+    view: SpanView,
+    capture: Capture,
+    below: Below = NOTHING,
+    notes: list[Note] | None = None,
+    kind: SpanType | None = None,
+) -> Told:
+    """What the rules make of a span; of one that turned out to be of this ``kind``, if that is
+    known. ``notes`` gets what was taken from where."""
+    attributes = view.attributes
+    if view.events:
+        view = with_details(view)
+        attributes = view.attributes
+        if any(event.name.startswith("gen_ai.") for event in view.events):
+            attributes = {**attributes, EVENTS: view.events}
+    known = known_of(attributes, view.name)
+    if kind is None:
+        kind = known.type if known.is_certain else _type_of(known, view, below)
+        if view.end_ns is None and speaks_late(view.attributes, view.scope_name):
+            kind = expected_type(view.name)
+    plan = known.plan(kind, capture.hidden_bits)
+    return Told(view, kind, plan, attributes, plan.tell(attributes, notes))
+
+
+def _type_of(known: Known, view: SpanView, below: Below) -> SpanType:
+    serves = view.kind == "server" and view.is_local_root
+    return known.type_of(view.attributes, view.name, serves, below)
 
 
 def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> AgentSpan:
     """The agent span of an OTel span; of an open one, what it carries so far."""
-    if view.events:
-        view = events.with_details(view)
-    kind = _type_of(view, below)
-    content = Content(view)
-    for dialect in content.names[_spoken, bool(view.events)]:
-        dialect.read(content, kind)
-    single = scalars.read(content, kind)
+    told = told_of(view, capture, below)
+    view, kind, plan, attributes, filled = told
+    inputs, outputs = filled.inputs, filled.outputs
+    single = cast("dict[str, str]", filled.single)  # their rules read nothing but texts
+    models = single.get("requested"), single.get("answering")
+    usage, mask = None, filled.mask
+    if kind in COUNTED and plan.counts_tokens:
+        usage, mask = _usage(plan, told)
+    if plan.models:
+        mask |= plan.twins(attributes, *models)
+    inputs, outputs = shown(kind, models[0] or models[1], inputs, outputs)
     repairs: Repairs = set()
-    inputs, outputs = inputs_of(content, kind, single), outputs_of(content, kind, single)
     if not capture.leaves_fields:
         inputs = _captured("inputs", inputs, capture, repairs)
         outputs = _captured("outputs", outputs, capture, repairs)
-    name = single.name or _readable(view, kind, single, capture)
+    name = single.get("name") or readable(view, kind, models, shows_texts=not capture.hidden)
     status = status_of(view)
     error = _error(view, capture) if view.status == "error" else None
     payload: dict[str, object] = {
@@ -163,9 +181,11 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         "status": status,
         "inputs": inputs,
         "outputs": outputs,
-        "token_usage": single.token_usage,
+        "token_usage": usage,
         "error": error,
-        "metadata": _metadata(view, content, single, name, capture, repairs),
+        "metadata": _metadata(
+            view, plan.rest(mask, attributes), filled, models, name, capture, repairs
+        ),
     }
     if view.parent is not None and view.parent_is_remote:
         payload["parent_span_id"] = view.parent.span_hex
@@ -177,20 +197,24 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         error if error is not None else outputs,
         timestamp(view.start_ns),
         _finished_at(view),
+        False,
+        single.get("response_id", ""),
     )
 
 
-def _type_of(view: SpanView, below: Below) -> SpanType:
-    if view.end_ns is None and speaks_late(view.attributes, view.scope_name):
-        return expected_type(view.name)
-    serves = view.kind == "server" and view.is_local_root
-    return span_type(view.attributes, view.name, serves=serves, below=below)
+def _usage(plan: Plan, told: Told) -> tuple[dict[str, int] | None, int]:
+    """What a call counts, and all names that are used up; its details are labels."""
+    counts, mask = plan.usage(told.attributes)
+    if told.kind is EMBEDDING and counts:  # it answers in vectors
+        counts.setdefault("completion_tokens", 0)
+    details = counting.details_of(counts)
+    if details:
+        told.filled.labels["usage_details"] = details
+    return counting.settled(counts) or None, told.filled.mask | mask
 
 
-def _spoken(keys: tuple[str, ...], has_events: bool) -> tuple[Dialect, ...]:
-    """The dialects that these names belong to."""
-    names = (*keys, EVENTS) if has_events else keys
-    return tuple(d for d in DIALECTS if any(name.startswith(d.VOCABULARY) for name in names))
+COUNTED: Final = (LLM, EMBEDDING)
+"""Types whose tokens count; on others frameworks repeat totals."""
 
 
 def _error(view: SpanView, capture: Capture) -> dict[str, object] | None:
@@ -199,23 +223,6 @@ def _error(view: SpanView, capture: Capture) -> dict[str, object] | None:
     if error is not None and capture.hidden:
         return error | {"message": NOT_CAPTURED, "stacktrace": None}
     return error
-
-
-def _readable(view: SpanView, kind: SpanType, single: scalars.Scalars, capture: Capture) -> str:
-    """The span's name where a person can read it; a model call is named by its model."""
-    if kind is SpanType.AGENT:
-        return agent_in(view.name)
-    if kind is SpanType.TOOL:
-        return tool_in(view.name)
-    model = single.model
-    if model is None or kind is SpanType.RERANKER:
-        if "{" in view.name and kind is not SpanType.SPAN and not capture.hidden:
-            return str(view.attributes.get(logfire.MESSAGE, view.name))
-        return scalars.without_identity(view.name, view.attributes)
-    if "{" in view.name:  # a template (Logfire)
-        return f"{view.attributes.get(GenAI.OPERATION_NAME, 'call')} {model}"
-    named = model in view.name or (single.response_model or model) in view.name
-    return view.name if named else model
 
 
 def _captured(
@@ -280,53 +287,41 @@ def _second(seconds: int) -> str:
 
 def _metadata(
     view: SpanView,
-    content: Content,
-    single: scalars.Scalars,
+    metadata: dict[str, object],
+    filled: Filled,
+    models: tuple[object, object],
     name: str,
     capture: Capture,
     repairs: Repairs,
 ) -> dict[str, object]:
-    metadata = dict(view.attributes)
-    for key in content.used:
-        metadata.pop(key, None)
-    if content.left:
-        metadata |= {key: dict(rest) for key, rest in content.left.items()}
-    if capture.hidden:
-        metadata = _without_content(metadata, capture)
+    """What the span carries beside that, and what is said about it."""
+    for key, rest in filled.left.items():
+        if not side_in_rules(key) & capture.hidden:
+            metadata[key] = dict(rest)
     if capture.max_input_length or capture.max_output_length:
         metadata = _cut_content(metadata, capture, repairs)
-    clashing = content.names[_reserved]
-    if clashing and not clashing.isdisjoint(metadata):
-        metadata["attributes"] = {
-            key: metadata.pop(key) for key in sorted(clashing & metadata.keys())
-        }
-    if single.labels:
-        metadata |= single.labels
+    if not RESERVED.isdisjoint(metadata):
+        clashing = sorted(RESERVED & metadata.keys())
+        metadata["attributes"] = {key: metadata.pop(key) for key in clashing}
+    metadata |= filled.labels
     metadata["kind"] = view.kind
-    if single.response_model is not None:
-        metadata["response_model"] = single.response_model
+    if models[0] is not None and models[1] is not None:
+        metadata["response_model"] = models[1]
     original = view.name
     if not capture.inputs:
-        original = scalars.without_identity(original, view.attributes)
+        original = without_identity(original, view.attributes)
     if name != original:
         metadata["otel.name"] = original
     if view.scope_name:
         metadata["scope"] = {"name": view.scope_name, "version": view.scope_version}
-    if len(view.events) > len(content.used_events):
+    if len(view.events) > len(filled.seen):
         metadata["events"] = [
             _event(event, capture)
             for number, event in enumerate(view.events)
-            if number not in content.used_events
+            if number not in filled.seen
         ]
     if view.links:
-        metadata["links"] = [
-            {
-                "trace_id": key.trace_hex,
-                "span_id": key.span_hex,
-                "attributes": _without_content(dict(attributes), capture),
-            }
-            for key, attributes in view.links
-        ]
+        metadata["links"] = _links(view, capture)
     if view.is_local_root:
         metadata["resource"] = snapshot(view.resource)
     if view.dropped_attributes:
@@ -337,8 +332,15 @@ def _metadata(
     return metadata
 
 
-def _reserved(keys: tuple[str, ...]) -> frozenset[str]:
-    return RESERVED.intersection(keys)
+def _links(view: SpanView, capture: Capture) -> list[object]:
+    return [
+        {
+            "trace_id": key.trace_hex,
+            "span_id": key.span_hex,
+            "attributes": _without_content(dict(attributes), capture),
+        }
+        for key, attributes in view.links
+    ]
 
 
 def _repaired(view: SpanView) -> Sequence[str]:
@@ -373,7 +375,9 @@ def _cut_content(
         (capture.max_output_length, Side.OUTPUT),
     ):
         if length:
-            found = {name: value for name, value in attributes.items() if side_of(name) & side}
+            found = {
+                name: value for name, value in attributes.items() if side_in_rules(name) & side
+            }
             attributes = attributes | hygiene.limited(found, length, repairs)
     return attributes
 
@@ -382,4 +386,38 @@ def _without_content(attributes: dict[str, object], capture: Capture) -> dict[st
     hidden = capture.hidden
     if not hidden:
         return attributes
-    return {name: value for name, value in attributes.items() if not side_of(name) & hidden}
+    return {name: value for name, value in attributes.items() if not side_in_rules(name) & hidden}
+
+
+_WRITES_LATE: Final = "openinference.instrumentation."
+
+
+def span_type(
+    attributes: Attributes, name: str = "", *, serves: bool = False, below: Below = NOTHING
+) -> SpanType:
+    """The type of the span of this name, by the first rule that knows; a span that no vocabulary
+    knows is a plain one. ``serves`` says that it is the root of what a server did."""
+    return known_of(attributes, name).type_of(attributes, name, serves, below)
+
+
+def says_what_it_is(attributes: Attributes) -> bool:
+    """Whether a vocabulary of AI names the span's kind, be it one that is no type here."""
+    return known_of(attributes).shape.has_opinion or TYPE_KEY in attributes
+
+
+def says_nothing(attributes: Attributes) -> bool:
+    """Whether an agent tells neither its name nor what it was asked and answered: with agents
+    under it, it is the frame around them."""
+    return known_of(attributes).shape.says_nothing
+
+
+def speaks_late(attributes: Attributes, scope: str) -> bool:
+    """Whether an open span is to say what it is, and has not yet: OpenInference's instrumentation
+    of LangChain sets every attribute at the span's end. (Of an ended span the scope tells nothing.)
+    """
+    return scope.startswith(_WRITES_LATE) and not known_of(attributes).shape.has_opinion
+
+
+def expected_type(name: str) -> SpanType:
+    """The type that such a span will have, as that instrumentation decides it for steps."""
+    return AGENT if "agent" in name.lower() else CHAIN

@@ -1,122 +1,150 @@
-"""Which collected content is shown where, by span type."""
+"""Which slots are shown where, by span type."""
 
-import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
-from prefactor_otel.mapping.content import Content, Slot
-from prefactor_otel.mapping.kind import SpanType
-from prefactor_otel.mapping.messages import last_content, tool_calls
-from prefactor_otel.mapping.scalars import Scalars
+from prefactor_otel.mapping.rules import Reader, Seen, Slot, Told
+from prefactor_otel.mapping.shapes.messages import last_content, tool_calls
+from prefactor_otel.mapping.shapes.reasons import usual_reason
+from prefactor_otel.mapping.shapes.vectors import measured
+from prefactor_otel.mapping.types import (
+    AGENT,
+    EMBEDDING,
+    LLM,
+    RERANKER,
+    RETRIEVER,
+    TOOL,
+    SpanType,
+)
+
+INPUTS, OUTPUTS, SINGLE, LABELS = range(4)
+"""The parts of what is told of a span: its inputs and outputs, single values, and labels for its
+metadata."""
+
+
+class Place(NamedTuple):
+    """One field of a part, or fields of which only one is there: the first slot that anything
+    fills, in this order."""
+
+    part: int
+    fields: Mapping[Slot, str]
+
+
+def _inputs(fields: Mapping[Slot, str]) -> Place:
+    return Place(INPUTS, fields)
+
+
+def _outputs(fields: Mapping[Slot, str]) -> Place:
+    return Place(OUTPUTS, fields)
+
+
+def _single(slot: Slot) -> Place:
+    return Place(SINGLE, {slot: slot})
+
+
+_CALL: Final = (_single("requested"), _single("answering"))
+_ASKED: Final[Mapping[Slot, str]] = {"asked": "messages", "input": "input"}
+_SEARCH: Final = (
+    _inputs({"query": "query"}),
+    _inputs({"candidates": "documents"}),
+    _outputs({"documents": "documents", "output": "documents"}),
+)
+_ANYTHING: Final = (
+    _inputs({"system": "system"}),
+    _inputs(_ASKED),
+    _outputs({"answer": "output", "answered": "output", "output": "output"}),
+)
+_PLACES: Final[Mapping[SpanType, tuple[Place, ...]]] = {
+    LLM: (
+        *_CALL,
+        _inputs(_ASKED),
+        _inputs({"system": "system"}),
+        _inputs({"tools": "tools"}),
+        _inputs({"parameters": "parameters"}),
+        _outputs({"answered": "messages", "output": "content"}),
+        _outputs({"stop_reason": "stop_reason", "stopped": "stop_reason"}),
+    ),
+    TOOL: (
+        _single("name"),
+        _inputs({"arguments": "arguments"}),
+        _outputs({"result": "output"}),
+    ),
+    AGENT: (_single("name"), *_ANYTHING),
+    RETRIEVER: _SEARCH,
+    RERANKER: (*_CALL, *_SEARCH),
+    EMBEDDING: (
+        *_CALL,
+        _inputs({"texts": "input", "input": "input"}),
+        _outputs({"dimensions": "dimensions"}),
+        _outputs({"output": "output"}),
+    ),
+}
+_LABELS: Final = tuple(
+    Place(LABELS, {slot: slot}) for slot in ("provider", "session_id", "user_id", "tags")
+)
+
+
+def places_of(span_type: SpanType) -> tuple[Place, ...]:
+    """The places that spans of this type show, in their order."""
+    return (*_PLACES.get(span_type, _ANYTHING), _single("response_id"), *_LABELS)
+
 
 Fields = dict[str, object]
 
-_ASKED: Final[dict[Slot, str]] = {
-    "asked": "messages",
-    "system": "system",
-    "tools": "tools",
-    "parameters": "parameters",
-}
-_TASK: Final[dict[Slot, str]] = {"system": "system", "asked": "messages"}
-_GIVEN: Final[dict[Slot, str]] = {"input": "input"}
-_TEXTS: Final[dict[Slot, str]] = {"texts": "input", "input": "input"}
-_SEARCHED: Final[dict[Slot, str]] = {"query": "query", "candidates": "documents"}
-_INPUTS: Final = {
-    SpanType.LLM: _ASKED,
-    SpanType.EMBEDDING: _TEXTS,
-    SpanType.RETRIEVER: _SEARCHED,
-    SpanType.RERANKER: _SEARCHED,
-}
-"""What of the slots is shown by spans of these types; others have a task."""
-_ANSWERED: Final[dict[Slot, str]] = {"answered": "messages"}
-_SAID: Final[dict[Slot, str]] = {"output": "content"}
-_RESULT: Final[dict[Slot, str]] = {"result": "output"}
 
-
-def inputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Fields:
-    """The payload's inputs."""
-    if span_type is SpanType.TOOL:
-        return _arguments(content)
-    fields: Fields = {}
-    if scalars.model is not None:
-        fields["model"] = scalars.model
-    if content.slots:
-        asked = _INPUTS.get(span_type, _TASK)
-        content.show_all(fields, asked)
-        if "messages" not in fields and "asked" in asked:
-            content.show_all(fields, _GIVEN)
-    return fields
-
-
-def outputs_of(content: Content, span_type: SpanType, scalars: Scalars) -> Fields:
-    """The payload's outputs."""
-    fields: Fields = {}
-    if span_type is SpanType.LLM:
-        content.show_all(fields, _ANSWERED)
-        if "messages" not in fields:
-            content.show_all(fields, _SAID)
-        calls = tool_calls(fields.get("messages"))
+def shown(
+    span_type: SpanType, model: object, inputs: Fields, outputs: Fields
+) -> tuple[Fields, Fields]:
+    """The fields as they are sent: with the model first, and with what follows from others."""
+    if span_type is TOOL:
+        if not inputs:
+            return inputs, outputs
+        given = inputs["arguments"]
+        return (dict(given) if isinstance(given, dict) else {"input": given}), outputs
+    if model is not None:
+        inputs = {"model": model, **inputs}
+    if span_type is LLM:
+        calls = tool_calls(outputs.get("messages"))
         if calls:
-            fields["tool_calls"] = calls
-        if scalars.stop_reason is not None:
-            fields["stop_reason"] = scalars.stop_reason
-    elif span_type is SpanType.TOOL:
-        content.show_all(fields, _RESULT)
-    elif span_type is SpanType.EMBEDDING:
-        texts = content.show("texts")
-        if isinstance(texts, list):
-            fields["count"] = len(texts)
-        content.show_all(fields, {"dimensions": "dimensions"})
-        if content.has("output"):
-            fields |= _measured(content.show("output"))
-    elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
-        content.show_all(fields, {"documents": "documents"})
-        if not fields:
-            content.show_all(fields, {"output": "documents"})
-    else:
-        _show_answer(fields, content)
-    return fields
+            outputs["tool_calls"] = calls
+        if "stop_reason" in outputs:
+            outputs["stop_reason"] = usual_reason(outputs.pop("stop_reason"))
+    elif span_type is EMBEDDING:
+        outputs = _measured(inputs.get("input"), outputs)
+    return inputs, outputs
 
 
-def _measured(output: object) -> Fields:
-    """How many vectors of how many dimensions, never the vectors; what is none, as it is."""
-    vectors = output.get("data") if isinstance(output, dict) else output
-    if isinstance(output, str) and _CUT_OFF.match(output):
-        return {}
-    if not isinstance(vectors, list) or not vectors:
-        return {"output": output}
-    if isinstance(vectors[0], dict):
-        vectors = [entry.get("embedding") for entry in vectors if isinstance(entry, dict)]
-    if all(isinstance(vector, list) for vector in vectors):
-        return {"count": len(vectors), "dimensions": len(vectors[0])}
-    if all(isinstance(number, (int, float)) for number in vectors):
-        return {"count": 1, "dimensions": len(vectors)}
-    return {"output": output}
+def _measured(texts: object, outputs: Fields) -> Fields:
+    fields: Fields = {"count": len(texts)} if isinstance(texts, list) else {}
+    if "dimensions" in outputs:
+        fields["dimensions"] = outputs["dimensions"]
+    return fields | measured(outputs["output"]) if "output" in outputs else fields
 
 
-_CUT_OFF: Final = re.compile(r"[\[{].*?\[\s*-?\d", re.DOTALL)
-"""The beginning of vectors in JSON that ends somewhere, so that nobody can count them."""
+def shown_by(span_type: SpanType, slot: Slot, read: Reader) -> Reader:
+    """How a slot is read for spans of this type: of an agent's or a step's answer only what the
+    last message says is shown."""
+    if slot != "answered" or span_type is LLM:
+        return read
+    return lambda value: _last(read(value))
 
 
-def _arguments(content: Content) -> Fields:
-    if "arguments" not in content.slots:
-        return {}
-    arguments = content.show("arguments")
-    if isinstance(arguments, dict):
-        return dict(arguments)
-    return {"input": arguments}
-
-
-def _show_answer(fields: Fields, content: Content) -> None:
-    if "answer" in content.slots:
-        fields["output"] = content.show("answer")
-    elif "answered" in content.slots:
-        answered = content.slots["answered"]
-        said = last_content(answered) or None  # a call of a tool often comes with an empty text
-        if said is None or _says_no_more(answered):
-            content.show("answered")
-        fields["output"] = said if said is not None else answered
-    else:
-        content.show_all(fields, {"output": "output"})
+def _last(told: object) -> object:
+    if isinstance(told, Seen):
+        last = _last(told.value)
+        return (
+            Seen(last.slots["answered"], told.numbers if last.whole else ())
+            if isinstance(last, Told)
+            else told
+        )
+    if isinstance(told, Told):
+        told = told.slots.get("answered")
+    if told is None:
+        return None
+    said = last_content(told) or None  # a call of a tool often comes with an empty text
+    if said is None:
+        return told
+    return Told({"answered": said}, whole=_says_no_more(told))
 
 
 def _says_no_more(answered: object) -> bool:

@@ -9,6 +9,8 @@ from enum import Flag
 from functools import lru_cache
 from typing import Final
 
+from prefactor_otel.words import words_of
+
 
 class Side(Flag):
     """Whose content it is: what somebody was asked or given, what came back, or either."""
@@ -94,7 +96,7 @@ _EVENTS: Final = {
 @lru_cache(maxsize=4096)
 def side_of(name: str) -> Side:
     """Whose content the value of an attribute of this name is."""
-    words = _words(name)
+    words = words_of(name)
     last = words[-1] if words else ""
     is_content = last in _WHOLE or last in _LOOSE
     if not _COUNTED.isdisjoint(words) or (not is_content and not _MEASURED.isdisjoint(words)):
@@ -111,7 +113,7 @@ def side_of(name: str) -> Side:
 def side_in_event(event: str, name: str) -> Side:
     """The same of an event's attribute: there, too, only what is known to be none is none."""
     side = side_of(name)
-    words = _words(name)
+    words = words_of(name)
     if not side and words and not _KNOWN.isdisjoint((words[-1], *words[-2:-1])):
         return Side.NONE
     return _EVENTS.get(event) or side or Side.BOTH
@@ -127,17 +129,3 @@ def _together(words: tuple[str, ...]) -> Side:
     for side in sides:
         told |= side if side is not Side.BOTH else Side.NONE
     return told or (Side.BOTH if sides else Side.NONE)
-
-
-_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-
-
-def _words(name: str) -> tuple[str, ...]:
-    """The words of a dotted, dashed or camel-cased name, in lower case and the singular."""
-    return tuple(_singular(word.lower()) for word in _WORD.findall(name))
-
-
-def _singular(word: str) -> str:
-    if word.endswith("ies"):
-        return f"{word[:-3]}y"
-    return word[:-1] if len(word) > 2 and word[-1] == "s" and word[-2] not in "su" else word

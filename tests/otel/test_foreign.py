@@ -1306,7 +1306,7 @@ def of_run(name: str, span_type: str) -> list[AgentSpan]:
         ("anthropic__openinference_anthropic__messages_tool_ok", 256, 60),
         ("anthropic__openinference_anthropic__messages_stream", 256, 60),
         ("anthropic__traceloop_anthropic__messages_tool_ok", 256, 60),
-        ("google_adk__native_v1__tool_ok", 240, 52),
+        ("google_adk__native_v1__tool_ok", 240, 60),
         ("langfuse__native__tool_ok", 360, 90),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from prefactor_otel import hygiene
 from prefactor_otel.cli.inspect import agent_spans
-from prefactor_otel.mapping.content import decoded
+from prefactor_otel.mapping.shapes.texts import decoded
 from prefactor_otel.span import SpanView
 from tests.recorded import NAMES, recorded
 

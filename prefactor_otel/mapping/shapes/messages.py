@@ -13,7 +13,8 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from prefactor_otel.mapping.content import Part, parsed
+from prefactor_otel.mapping.rules import Part
+from prefactor_otel.mapping.shapes.texts import parsed
 
 _ROLES: Final = {
     "human": "user",

@@ -7,17 +7,10 @@ message, a list of them.
 
 from typing import Final
 
-from prefactor_otel.mapping.content import Content, Part, decoded, parsed
-from prefactor_otel.mapping.genai import only_names, tool_names
-from prefactor_otel.mapping.kind import SpanType
-from prefactor_otel.mapping.messages import (
-    last_content,
-    messages,
-    text_of,
-    tool_arguments,
-    tool_result,
-    unshown,
-)
+from prefactor_otel.mapping.rules import Part, Slot, Told
+from prefactor_otel.mapping.shapes.messages import last_content, messages, text_of, unshown
+from prefactor_otel.mapping.shapes.texts import parsed
+from prefactor_otel.mapping.shapes.tools import only_names, tool_names
 
 Fields = dict[str, object]
 
@@ -27,44 +20,64 @@ _SHOWN_OTHERWISE: Final = frozenset(
         *("system", "system_instruction", "instructions", "config"),
     }
 )
-
-
 _SYSTEM: Final = ("system", "system_instruction", "instructions")
 
 
-def read_pair(content: Content, span_type: SpanType, given: str, got: str) -> None:
-    """Fill slots from the attribute ``given`` to a step and the one that it ``got`` out of it."""
-    if span_type is SpanType.LLM:
-        read_call(content, given, got)
-    elif span_type is SpanType.TOOL:
-        content.offer("arguments", [given], tool_arguments)
-        content.offer("result", [got], lambda value: tool_result(decoded(value)))
-    elif span_type in (SpanType.RETRIEVER, SpanType.RERANKER):
-        content.offer("query", [given], lambda value: query(decoded(value)))
-        fill_documents(content, got)
-    elif span_type in (SpanType.AGENT, SpanType.CHAIN):
-        content.offer("asked", [given], asked_alone)
-    if span_type is SpanType.AGENT:
-        content.offer("answer", [got], last_answer, partly=True)
-    if not content.has("asked"):
-        content.offer("input", [given], lambda value: tool_arguments(decoded(value)))
-    if not content.has("answered", "answer", "documents"):
-        content.offer("output", [got], decoded)
+def request(value: object) -> object:
+    """A model's whole request: its messages, and whatever else of it can be shown."""
+    given = parsed(value)
+    asked = messages_in(given)
+    if asked is None:
+        return None
+    if not isinstance(given, dict):
+        return asked
+    config = given.get("config")
+    fields: Fields = given if not isinstance(config, dict) else {**given, **config}
+    slots: dict[Slot, object] = {"asked": asked}
+    told = [name for name in _SYSTEM if fields.get(name) is not None]
+    if told:
+        slots["system"] = text_of(fields[told[0]])
+    tools = fields.get("tools")
+    if tools is not None:
+        slots["tools"] = tool_names(tools)
+    rest: Fields = {}
+    if tools and not only_names(tools):
+        inside = isinstance(config, dict) and "tools" in config
+        rest = {"config": {"tools": tools}} if inside else {"tools": tools}
+    beside = unshown(given.get("messages"))
+    if beside:
+        rest["messages"] = beside
+    settings = {
+        name: setting
+        for name, setting in fields.items()
+        if setting is not None and name not in _SHOWN_OTHERWISE
+    }
+    if settings:
+        slots["parameters"] = settings
+    return Told(slots, rest)
 
 
-def read_call(content: Content, given: str, got: str) -> None:
-    """Fill the slots of a model's call from its whole request and response."""
-    if "asked" not in content.slots:
-        request = content.parsed(given)
-        asked = messages_in(request)
-        if asked is not None:
-            content.fill("asked", asked, [given])
-            _read_settings(content, request, given)
-    response = content.parsed(got)
-    answered, is_whole = answer_in(response)
-    content.fill("answered", answered, [got] if is_whole else [])
-    if answered is not None:
-        content.fill("stop_reason", stop_reason(response))
+def response(value: object) -> object:
+    """A model's whole response: its messages, and why it stopped."""
+    got = parsed(value)
+    answered, is_whole = answer_in(got)
+    if answered is None:
+        return None
+    return Told({"answered": answered, "stop_reason": stop_reason(got)}, whole=is_whole)
+
+
+def model_in(value: object) -> str | None:
+    """The model that a request names."""
+    given = parsed(value)
+    if not isinstance(given, dict):
+        return None
+    model = given.get("model") or given.get("model_name")
+    return model if isinstance(model, str) and model else None
+
+
+def stopped(value: object) -> object:
+    """Why the model stopped, out of its whole response or its JSON."""
+    return stop_reason(parsed(value))
 
 
 def messages_in(value: object) -> list[object] | None:
@@ -163,11 +176,12 @@ def query(value: object) -> object:
     return value["query"] if isinstance(value, dict) and value.keys() == {"query"} else value
 
 
-def fill_documents(content: Content, key: str) -> None:
-    """Show the documents that a search or a reordering found; what came with them stays."""
-    found = parsed(content.attributes.get(key))
+def documents(value: object) -> object:
+    """The documents that a search or a reordering found; what came with them stays."""
+    found = parsed(value)
+    told = _documents(found)
     is_whole = not isinstance(found, dict) or len(found) == 1
-    content.fill("documents", _documents(found), [key] if is_whole else [])
+    return Told({"documents": told}, whole=is_whole) if told is not None else None
 
 
 def _documents(found: object) -> list[object] | None:
@@ -185,32 +199,6 @@ def _document(entry: object) -> object:
     others = {name: value for name, value in inner.items() if name not in ("page_content", "type")}
     told = {name: value for name, value in others.items() if value is not None and value != {}}
     return {"content": inner["page_content"], **told}
-
-
-def _read_settings(content: Content, request: object, key: str) -> None:
-    if not isinstance(request, dict):
-        return
-    config = request.get("config")
-    settings: Fields = request if not isinstance(config, dict) else {**request, **config}
-    tools = settings.get("tools")
-    told = [name for name in _SYSTEM if settings.get(name) is not None]
-    content.fill("system", text_of(settings[told[0]]) if told else None)
-    content.fill("tools", tool_names(tools), [key])
-    rest: Fields = {}
-    if tools and not only_names(tools):
-        inside = isinstance(config, dict) and "tools" in config
-        rest = {"config": {"tools": tools}} if inside else {"tools": tools}
-    beside = unshown(request.get("messages"))
-    if beside:
-        rest["messages"] = beside
-    if rest:
-        content.leave("asked", key, rest)
-    asked_for = {
-        name: setting
-        for name, setting in settings.items()
-        if setting is not None and name not in _SHOWN_OTHERWISE
-    }
-    content.fill("parameters", asked_for or None, [key])
 
 
 def stop_reason(response: object) -> object:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from prefactor_otel.mapping.content import parsed
+from prefactor_otel.mapping.shapes.texts import parsed
 from prefactor_otel.span import Attributes, Event, SpanView
 
 Status = Literal["active", "complete", "failed", "cancelled"]

@@ -1,0 +1,55 @@
+"""The vocabularies that are read, each a module of data: which attributes fill which slot
+(``RULES``), and which say of what type a span is (``TYPES``)."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from prefactor_otel.mapping.dialects import (
+    crewai,
+    events,
+    genai,
+    google_adk,
+    langfuse,
+    langsmith,
+    logfire,
+    mlflow,
+    openinference,
+    openllmetry,
+    pydantic_ai,
+    values,
+    vercel,
+    words,
+)
+from prefactor_otel.mapping.rules import Rule
+from prefactor_otel.mapping.types import TypeRule
+
+
+class Dialect(Protocol):
+    """One vocabulary."""
+
+    @property
+    def __name__(self) -> str: ...
+    @property
+    def TYPES(self) -> Sequence[TypeRule]: ...
+    @property
+    def RULES(self) -> Sequence[Rule]: ...
+
+
+DIALECTS: Final[tuple[Dialect, ...]] = (
+    genai,
+    openinference,
+    events,
+    openllmetry,
+    pydantic_ai,
+    logfire,
+    langfuse,
+    mlflow,
+    langsmith,
+    google_adk,
+    crewai,
+    vercel,
+    values,
+    words,
+)
+"""In the order of trust: the first that has something to say fills a slot. A new vocabulary is a
+file of its own and a line here."""

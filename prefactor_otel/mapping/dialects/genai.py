@@ -1,0 +1,103 @@
+"""The OpenTelemetry conventions for generative AI: structured attributes, trusted most."""
+
+from typing import Final
+
+from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Told, Under, types
+from prefactor_otel.mapping.shapes.messages import (
+    finish_reasons,
+    messages,
+    text_of,
+    texts_of,
+    tool_arguments,
+    tool_result,
+)
+from prefactor_otel.mapping.shapes.texts import decoded, parsed, plain_text, settings, text
+from prefactor_otel.mapping.shapes.tools import declared
+from prefactor_otel.mapping.types import (
+    AGENT,
+    CHAIN,
+    EMBEDDING,
+    EVIDENCE,
+    FIELDS,
+    HANDOFF,
+    LLM,
+    OPERATION,
+    OPERATION_WORDS,
+    RETRIEVER,
+    SPAN,
+    TOOL,
+    ByNames,
+    ByValue,
+)
+
+OPERATION_NAME: Final = "gen_ai.operation.name"
+
+OPERATIONS: Final = {
+    "chat": LLM,
+    "text_completion": LLM,
+    "generate_content": LLM,
+    "chat.completions": LLM,  # Semantic Kernel before 1.38, as the next three
+    "chat.streaming_completions": LLM,
+    "text.completions": LLM,
+    "text.streaming_completions": LLM,
+    "embeddings": EMBEDDING,
+    "embedding": EMBEDDING,  # before the conventions had a word for it
+    "execute_tool": TOOL,
+    "invoke_agent": AGENT,
+    "create_agent": SPAN,  # builds one, and runs nothing
+    "retrieval": RETRIEVER,
+    "vector_db_retrieve": RETRIEVER,
+    "invoke_workflow": CHAIN,
+    "execute_task": CHAIN,
+    "handoff": HANDOFF,
+}
+
+TYPES: Final = (
+    ByValue(OPERATION, OPERATION_NAME, OPERATIONS, OPERATION_WORDS),
+    ByValue(FIELDS, "mcp.method.name", {"tools/call": TOOL}, ()),
+    ByNames(EVIDENCE + 1, ("gen_ai.tool.name",), TOOL),
+)
+
+
+def answer(value: object) -> object:
+    """The messages of an answer; where they stopped for several reasons, these stay as they are."""
+    given = parsed(value)
+    answered = messages(given)
+    if answered is not None and len(answered) > 1 and len(finish_reasons(given)) > 1:
+        return Told({"answered": answered}, whole=False)
+    return answered
+
+
+def stopped(value: object) -> object:
+    """Why the first of the messages ended."""
+    reasons = finish_reasons(value)
+    return reasons[0] if reasons else None
+
+
+RULES: Final = (
+    Rule("requested", ("gen_ai.request.model",), text),
+    Rule("answering", ("gen_ai.response.model",), text),
+    Rule("system", ("gen_ai.system_instructions",), text_of, INPUT),
+    Rule("asked", ("gen_ai.input.messages",), messages, INPUT),
+    Rule("texts", ("gen_ai.input.messages",), texts_of, INPUT, types(EMBEDDING)),
+    Rule("input", ("gen_ai.input.messages",), plain_text, INPUT),
+    Rule("answered", ("gen_ai.output.messages",), answer, OUTPUT),
+    Rule("output", ("gen_ai.output.messages",), plain_text, OUTPUT),
+    Rule("stopped", ("gen_ai.output.messages",), stopped, OUTPUT, types(LLM), partly=True),
+    Rule("tools", ("gen_ai.tool.definitions", "gen_ai.agent.tools"), declared, INPUT),
+    Rule(
+        "arguments",
+        ("gen_ai.tool.call.arguments",),
+        lambda value: tool_arguments(decoded(value)),
+        INPUT,
+    ),
+    Rule("result", ("gen_ai.tool.call.result",), lambda value: tool_result(decoded(value)), OUTPUT),
+    Rule("query", ("gen_ai.retrieval.query.text",), side=INPUT),
+    Rule("documents", ("gen_ai.retrieval.documents",), parsed, OUTPUT),
+    Rule("dimensions", ("gen_ai.embeddings.dimension.count",)),
+    Rule("parameters", Under("gen_ai.request.", but=("model",)), settings, of=types(LLM)),
+    Rule("name", ("gen_ai.tool.name",), text, of=types(TOOL)),
+    Rule("name", ("gen_ai.agent.name",), text, of=types(AGENT)),
+    Rule("provider", ("gen_ai.provider.name", "gen_ai.system")),
+    Rule("response_id", ("gen_ai.response.id",), text, partly=True),
+)

@@ -1,0 +1,157 @@
+"""OpenLLMetry (Traceloop): indexed prompts and completions, what entities were given."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from prefactor_otel.mapping.dialects.whole import arguments, result
+from prefactor_otel.mapping.rules import INPUT, OUTPUT, Part, Rule, types
+from prefactor_otel.mapping.shapes.flattened import Indexed, Node, in_order
+from prefactor_otel.mapping.shapes.messages import is_block, messages
+from prefactor_otel.mapping.shapes.requests import asked_alone, messages_of_updates
+from prefactor_otel.mapping.shapes.texts import decoded, parsed, text
+from prefactor_otel.mapping.types import (
+    AGENT,
+    CHAIN,
+    EMBEDDING,
+    EVIDENCE,
+    KIND,
+    LLM,
+    RERANKER,
+    STEP,
+    TOOL,
+    ByNames,
+    ByValue,
+)
+
+TYPES: Final = (
+    # LlamaIndex: any step is a task, this one runs a tool
+    ByNames(KIND, ("traceloop.span.kind", "tool.name", "tool.arguments"), TOOL),
+    ByValue(STEP, "traceloop.span.kind", {"workflow": CHAIN, "task": CHAIN}),
+    # from before it wrote operations
+    ByValue(
+        EVIDENCE,
+        "llm.request.type",
+        {"chat": LLM, "completion": LLM, "embedding": EMBEDDING, "rerank": RERANKER},
+        (),
+    ),
+)
+
+_OF_MESSAGE: Final = frozenset(
+    {"role", "content", "user", "reasoning", "tool_calls", "tool_call_id", "finish_reason"}
+)
+"""What of a message is shown; the rest stays where it is."""
+
+
+def _in_message(path: Sequence[str]) -> bool:
+    return path[0] in _OF_MESSAGE
+
+
+def _asked(entries: Sequence[Node]) -> object:
+    return messages([_message(entry, "user") for entry in entries])
+
+
+def _answered(entries: Sequence[Node]) -> object:
+    return messages([_message(entry, "assistant") for entry in entries])
+
+
+def _message(entry: Node, role: str) -> Node:
+    calls = [
+        {"id": call.get("id"), "name": call.get("name"), "arguments": parsed(call.get("arguments"))}
+        for call in in_order(entry.get("tool_calls"))
+        if isinstance(call, dict)
+    ]
+    content = entry.get("content", entry.get("user"))
+    told = parsed(content)
+    if not isinstance(told, list) or not all(map(is_block, told)):
+        told = content  # a text, be it JSON
+    message: Node = {"role": entry.get("role") or role, "content": told}
+    if calls:
+        message["tool_calls"] = calls
+    for name in ("reasoning", "tool_call_id"):
+        if entry.get(name) is not None:
+            message[name] = entry[name]
+    return message
+
+
+def _contents(entries: Sequence[Node]) -> list[object] | None:
+    """The contents of what stands as messages and are none."""
+    found = [entry.get("content", entry.get("user")) for entry in entries]
+    return found if None not in found else None
+
+
+def _query(entries: Sequence[Node]) -> object:
+    found = _contents(entries)
+    return found[0] if found is not None and len(found) == 1 else found
+
+
+def _functions(entries: Sequence[Node]) -> object:
+    return [entry["name"] for entry in entries if "name" in entry] or None
+
+
+def _entity_asked(value: object) -> object:
+    """The messages, where the entity was given nothing else."""
+    inner, rest = _entity(decoded(value), "inputs")
+    told = asked_alone(inner)
+    if isinstance(told, Part):
+        return Part(told.shown, {"inputs": told.rest, **rest})
+    return Part(told, rest) if told is not None and rest else told
+
+
+def _entity_added(value: object) -> object:
+    """The messages that a node of LangGraph added."""
+    return messages_of_updates(_entity(decoded(value), "outputs").shown)
+
+
+def _given(value: object) -> object:
+    return _part(decoded(value), "inputs")
+
+
+def _got(value: object) -> object:
+    return _part(decoded(value), "outputs")
+
+
+def _part(value: object, wrapper: str) -> object:
+    inner, rest = _entity(value, wrapper)
+    return Part(inner, rest) if rest else inner
+
+
+def _entity(value: object, wrapper: str) -> Part:
+    """What the entity got or gave, out of the callback's record of it, and the rest of that."""
+    if not isinstance(value, dict) or wrapper not in value:
+        return Part(value, {})
+    rest = {name: other for name, other in value.items() if other and name != wrapper}
+    return Part(value[wrapper], rest)
+
+
+_PROMPTS, _COMPLETIONS = (
+    Indexed(f"gen_ai.{part}.", _in_message) for part in ("prompt", "completion")
+)
+_ENTITY_GIVEN, _ENTITY_GOT = ("traceloop.entity.input",), ("traceloop.entity.output",)
+_ANY_GIVEN: Final = (*_ENTITY_GIVEN, "gen_ai.task.input")
+_ANY_GOT: Final = (*_ENTITY_GOT, "gen_ai.task.output")
+
+RULES: Final = (
+    Rule("asked", _PROMPTS, _asked, INPUT, types(LLM)),
+    Rule("answered", _COMPLETIONS, _answered, OUTPUT, types(LLM)),
+    Rule("stopped", ("gen_ai.completion.0.finish_reason",), of=types(LLM), partly=True),
+    Rule("texts", Indexed("gen_ai.prompt."), _contents, INPUT, types(EMBEDDING)),
+    Rule("query", Indexed("gen_ai.prompt."), _query, INPUT, types(RERANKER)),
+    Rule("documents", Indexed("gen_ai.completion."), _contents, OUTPUT, types(RERANKER)),
+    Rule(
+        "tools",
+        Indexed("llm.request.functions.", lambda path: path[-1] == "name"),
+        _functions,
+        INPUT,
+        types(LLM),
+    ),
+    Rule("arguments", ("tool.arguments", *_ENTITY_GIVEN), arguments, INPUT, types(TOOL)),
+    Rule("result", _ENTITY_GOT, result, OUTPUT, types(TOOL)),
+    Rule("asked", _ANY_GIVEN, _entity_asked, INPUT, types(AGENT, CHAIN)),
+    Rule("answered", _ENTITY_GOT, _entity_added, OUTPUT, types(CHAIN), partly=True),
+    Rule("input", _ANY_GIVEN, _given, INPUT),
+    Rule("output", _ANY_GOT, _got, OUTPUT),
+    Rule("requested", ("llm.request.model_name",), text),
+    Rule("answering", ("llm.response.model",), text),
+    Rule("name", ("traceloop.entity.name",), text, of=types(AGENT, TOOL)),
+    Rule("response_id", ("llm.response.id",), text, partly=True),
+)

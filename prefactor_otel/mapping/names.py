@@ -1,0 +1,69 @@
+"""What a person would call a step, out of the name of its span."""
+
+from typing import Final
+
+from prefactor_otel.mapping.dialects.crewai import OWN_TEXT
+from prefactor_otel.mapping.dialects.genai import OPERATION_NAME
+from prefactor_otel.mapping.dialects.logfire import MESSAGE
+from prefactor_otel.mapping.types import AGENT, RERANKER, SPAN, TOOL, SpanType
+from prefactor_otel.span import Attributes, SpanView
+
+INVOKE: Final = "invoke_agent "
+"""Before the agent's name in that of its span, by the GenAI conventions."""
+_AROUND_AGENTS: Final = ((INVOKE, ""), ("agent_run [", "]"), ("", ".run"))
+_AROUND_TOOLS: Final = (
+    ("execute_tool ", ""),
+    ("tools/call ", ""),
+    ("MCP send tools/call ", ""),
+    ("", ".__call__"),
+    ("", ".tool"),
+)
+
+
+def readable(
+    view: SpanView, kind: SpanType, models: tuple[str | None, str | None], *, shows_texts: bool
+) -> str:
+    """The span's name where a person can read it; a model call is named by its model, the one that
+    was asked for or the one that answered. ``shows_texts``: it may hold what somebody has said."""
+    name = view.name
+    if kind is AGENT:
+        return agent_in(name)
+    if kind is TOOL:
+        return tool_in(name)
+    model = models[0] or models[1]
+    if model is None or kind is RERANKER:
+        if "{" in name and kind is not SPAN and shows_texts:  # a template (Logfire)
+            return str(view.attributes.get(MESSAGE, name))
+        return without_identity(name, view.attributes)
+    if "{" in name:
+        return f"{view.attributes.get(OPERATION_NAME, 'call')} {model}"
+    return name if model in name or (models[1] or model) in name else model
+
+
+def agent_in(name: str) -> str:
+    """The agent's name in that of its span, where an instrumentation writes it nowhere else:
+    ``invoke_agent weather_agent`` (the GenAI conventions), ``weather_agent.run`` (smolagents),
+    ``agent_run [weather_agent]`` (Google's ADK)."""
+    return _between(name, _AROUND_AGENTS)
+
+
+def tool_in(name: str) -> str:
+    """The same of a tool: ``execute_tool get_weather``, ``get_weather.__call__`` (DSPy),
+    ``tools/call get_weather`` (MCP)."""
+    return _between(name, _AROUND_TOOLS)
+
+
+def _between(name: str, around: tuple[tuple[str, str], ...]) -> str:
+    for before, after in around:
+        if name.startswith(before) and name.endswith(after):
+            return name[len(before) : len(name) - len(after)] or name
+    return name
+
+
+def without_identity(name: str, attributes: Attributes) -> str:
+    """A span's name without the id or user text that its attributes hold as well."""
+    for key in OWN_TEXT:
+        value = attributes.get(key)
+        if isinstance(value, str) and value and value in name:
+            return name.replace(value, "").replace("_.", ".").strip("._ ") or name
+    return name

@@ -1,0 +1,213 @@
+"""What a vocabulary is made of: rules that say which attributes fill which slot, and how they are
+read. Everything else that is known of a name is read off them: whose content it is, where it is
+shown, which vocabulary it belongs to."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+from prefactor_otel.mapping.types import SpanType
+from prefactor_otel.privacy.content import Side
+from prefactor_otel.span import Attributes
+from prefactor_otel.words import words_of
+
+INPUT, OUTPUT, BOTH, NO_CONTENT = Side.INPUT, Side.OUTPUT, Side.BOTH, Side.NONE
+
+Slot = Literal[
+    "requested",
+    "answering",
+    "system",
+    "asked",
+    "input",
+    "tools",
+    "parameters",
+    "arguments",
+    "query",
+    "candidates",
+    "texts",
+    "answered",
+    "answer",
+    "output",
+    "result",
+    "documents",
+    "dimensions",
+    "stop_reason",
+    "stopped",
+    "usage",
+    "usage_at_last",
+    "name",
+    "response_id",
+    "provider",
+    "session_id",
+    "user_id",
+    "tags",
+]
+"""What a span can tell. ``asked``, ``answered``: messages; ``input``, ``output``: anything else
+that went in or came out; ``answer``: what an agent says in the end; ``requested``, ``answering``:
+the models."""
+
+
+class Part(NamedTuple):
+    """What is shown of an attribute, and the rest of it, which stays in the metadata under the
+    attribute's name."""
+
+    shown: object
+    rest: Mapping[str, object]
+
+
+class Told(NamedTuple):
+    """What an attribute tells in several slots. One that is not ``whole`` stays in the metadata as
+    it is; of another the ``rest`` does, where ``of`` is a slot that is filled from here."""
+
+    slots: Mapping[Slot, object]
+    rest: Mapping[str, object] = {}
+    whole: bool = True
+    of: Slot | None = None
+
+
+class Seen(NamedTuple):
+    """A value made of some of a span's events, by their numbers."""
+
+    value: object
+    numbers: Sequence[int]
+
+
+Reader = Callable[[Any], object]
+"""Makes of a value (of an attribute, or what ``Names`` make of several) what a slot shows: that, a
+``Part`` or ``Told`` of it; None refuses, and the next in the order of trust is asked."""
+
+
+class Reading(NamedTuple):
+    """Attributes of a span that a rule reads: one by its name (``key``), or what ``get`` makes of
+    several."""
+
+    names: tuple[str, ...]
+    key: str | None
+    get: Callable[[Attributes], object] | None = None
+
+
+class Names(Protocol):
+    """Which of a span's attributes a rule reads, where that is more than a list of names."""
+
+    def has(self, name: str) -> bool:
+        """Whether it reads an attribute of this name."""
+        ...
+
+    def readings(self, names: Sequence[str]) -> Iterable[Reading]:
+        """How it reads a span with these, trusted most first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """All attributes under a prefix, as one object: settings by what follows the prefix."""
+
+    prefix: str
+    but: tuple[str, ...] = ()
+    """What follows the prefix in those that are something else; all that begins so."""
+
+    def has(self, name: str) -> bool:
+        """Whether it reads an attribute of this name."""
+        return name.startswith(self.prefix) and not name[len(self.prefix) :].startswith(self.but)
+
+    def readings(self, names: Sequence[str]) -> Iterator[Reading]:
+        """One of all of them."""
+        found = tuple(name for name in names if self.has(name))
+        if found:
+            fields = [name[len(self.prefix) :] for name in found]
+            values = itemgetter(*found) if len(found) > 1 else _only(found[0])
+            yield Reading(found, None, lambda a: dict(zip(fields, values(a), strict=True)))
+
+
+def _only(name: str) -> Callable[[Attributes], tuple[object]]:
+    return lambda attributes: (attributes[name],)
+
+
+class Together:
+    """Several attributes that make one value, as an object of those that are there."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def has(self, name: str) -> bool:
+        """Whether it reads an attribute of this name."""
+        return name in self.names
+
+    def readings(self, names: Sequence[str]) -> Iterator[Reading]:
+        """One of all of them."""
+        found = tuple(name for name in self.names if name in names)
+        if found:
+            yield Reading(found, None, lambda a: {name: a[name] for name in found})
+
+
+class Ending:
+    """Attributes whose last words are these, under whatever prefix and however it is written, but
+    none of a flattened list."""
+
+    def __init__(self, *ends: str, but: tuple[str, ...] = ()) -> None:
+        self.ends = ends
+        self.but = but
+
+    def has(self, name: str) -> bool:
+        """Whether it reads an attribute of this name."""
+        return any(self._ends(name, end) for end in self.ends)
+
+    def readings(self, names: Sequence[str]) -> Iterator[Reading]:
+        """One of each, in the order of the ends."""
+        return (Reading((n,), n) for end in self.ends for n in names if self._ends(n, end))
+
+    def _ends(self, name: str, end: str) -> bool:
+        told = " ".join(words_of(name))
+        is_one = told == end or told.endswith(f" {end}")
+        return is_one and not name.startswith(self.but) and not _IN_LIST.search(name)
+
+
+_IN_LIST: Final = re.compile(r"\.\d+\.")
+
+
+def itself(value: object) -> object:
+    """The value as it is."""
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of a vocabulary: which slot, from which attributes (the first that has something to
+    say), read how."""
+
+    slot: Slot
+    names: tuple[str, ...] | Names
+    read: Reader = itself
+    side: Side = NO_CONTENT
+    """Whose content these attributes hold."""
+    of: frozenset[SpanType] | None = None
+    """The types that show the slot so; None: all."""
+    partly: bool = False
+    """The attribute stays in the metadata: only something of it is shown."""
+    when: tuple[str, str] | None = None
+    """Only where another attribute has this value."""
+    beside: tuple[str, ...] = ()
+    """Attributes that say something about these, and nothing without them."""
+
+    def has(self, name: str) -> bool:
+        """Whether it reads an attribute of this name."""
+        if isinstance(self.names, tuple):
+            return name in self.names
+        return self.names.has(name)
+
+    def readings(self, names: Sequence[str]) -> Iterable[Reading]:
+        """How it reads a span with attributes of these names, trusted most first."""
+        if isinstance(self.names, tuple):
+            return [Reading((name,), name) for name in self.names if name in names]
+        return self.names.readings(names)
+
+
+EVENTS: Final = "(events)"
+"""Stands for a span's events among the names of its attributes."""
+
+
+def types(*of: SpanType) -> frozenset[SpanType]:
+    """These types of spans."""
+    return frozenset(of)

@@ -1,0 +1,63 @@
+"""JSON inside of texts."""
+
+import json
+import math
+
+import orjson
+
+from prefactor_otel.hygiene import NotFinite
+
+
+def parsed(value: object) -> object:
+    """The value of a JSON text that holds an object or array; anything else unchanged."""
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        try:  # not in a function of its own: of nearly every value, this is what a reader asks
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return _loads_leniently(value)
+    return value
+
+
+def decoded(value: object) -> object:
+    """The value of a JSON text, also of one that holds a text; for attributes that always hold
+    JSON."""
+    if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return _loads_leniently(value)
+    return parsed(value)
+
+
+def plain_text(value: object) -> str | None:
+    """A text that is no JSON; None for anything else."""
+    return value if isinstance(value, str) and value and parsed(value) is value else None
+
+
+def text(value: object) -> str | None:
+    """A text that says something, without the quotes of JSON."""
+    if not isinstance(value, str) or not value:
+        return None
+    found = decoded(value) if value[0] == '"' else value
+    return found if isinstance(found, str) and found else None
+
+
+def settings(value: object) -> dict[str, object] | None:
+    """The settings that were given: what is null was not asked for. None without any."""
+    value = parsed(value)
+    if not isinstance(value, dict):
+        return None
+    return {name: setting for name, setting in value.items() if setting is not None} or None
+
+
+def _loads_leniently(text: str) -> object:
+    """What other encoders call JSON: NaN, infinities and lone surrogates."""
+    try:
+        return json.loads(text, parse_float=_number, parse_constant=_number)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _number(text: str) -> object:
+    number = float(text)
+    return number if math.isfinite(number) else NotFinite()

@@ -1,1 +1,0 @@
-"""Attribute keys, one module a vocabulary; nothing else lives here."""
