@@ -82,6 +82,31 @@ class Ahead:
         return item.run in self._opening or item.span in self._spans or item.parent in self._spans
 
 
+class Pauses:
+    """Between two tries to write to a disk that has failed: short at first, then longer."""
+
+    def __init__(self) -> None:
+        self._pause = FIRST_PAUSE
+        self._failed_at = -math.inf
+
+    @property
+    def end(self) -> float:
+        """When it makes sense to write again (monotonic seconds)."""
+        return self._failed_at + self._pause
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it makes sense to write."""
+        return time.monotonic() >= self.end
+
+    def begin(self) -> None:
+        """The disk has failed."""
+        now = time.monotonic()
+        calm = now - self._failed_at > CALM
+        self._pause = FIRST_PAUSE if calm else min(LONGEST_PAUSE, self._pause * 2)
+        self._failed_at = now
+
+
 class DiskLine:
     """The part of the line that is on disk only, behind what is in memory: how long it is, how
     far memory has read, and who waits for something in it."""
@@ -104,8 +129,7 @@ class DiskLine:
         self.spans = 0
         """Finished spans among the items."""
         self._begun = time.monotonic()
-        self._pause = FIRST_PAUSE
-        self._failed_at = 0.0
+        self._pauses = Pauses()
         self._uncommitted: list[Entry] = []
         self._watched: list[tuple[int, Receipt]] = []
 
@@ -130,17 +154,21 @@ class DiskLine:
     @property
     def is_due(self) -> bool:
         """Whether the disk is to be written to: where that has failed, not at once again."""
-        return not self.failed or time.monotonic() >= self._failed_at + self._pause
+        return not self.failed or self._pauses.is_over
 
     @property
     def next_try(self) -> float:
         """When a disk that has failed is to be written to again; ``math.inf`` without one."""
-        return self._failed_at + self._pause if self.failed and not self.given_up else math.inf
+        return self._pauses.end if self.failed and not self.given_up else math.inf
 
     @property
     def is_uncommitted(self) -> bool:
         """Whether something has left memory and is not safe yet."""
         return bool(self._uncommitted)
+
+    def retry(self) -> None:
+        """Where the disk has failed, do not wait any longer."""
+        self._pauses = Pauses()
 
     def commit(self) -> None:
         """What was appended is safe. Raises ``SpoolError``."""
@@ -151,10 +179,8 @@ class DiskLine:
 
     def fail(self) -> list[Entry]:
         """The disk takes nothing now. Returns what had left memory and never got there."""
-        now = time.monotonic()
-        calm = now - self._failed_at > CALM
-        self._pause = FIRST_PAUSE if calm else min(LONGEST_PAUSE, self._pause * 2)
-        self.failed, self._failed_at = True, now
+        self.failed = True
+        self._pauses.begin()
         missed = [entry for entry in self._uncommitted if entry.seq > self.reached]
         self._uncommitted.clear()
         for entry in missed:

@@ -16,7 +16,7 @@ from prefactor_otel.clock import Period
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog
-from prefactor_otel.line import SPAN_OPERATIONS, Ahead, DiskLine, LostSpans
+from prefactor_otel.line import SPAN_OPERATIONS, Ahead, DiskLine, LostSpans, Pauses
 from prefactor_otel.receipt import Entry, Receipt
 from prefactor_otel.spool.rows import ParkedRow, Stored
 
@@ -57,6 +57,8 @@ class Outbox:
         self.adopted = 0
         """Items that memory holds of an adopted file."""
         self._adopted: SpoolFile | None = None
+        self._adopted_bytes = 0
+        self._adopted_pauses = Pauses()
 
     def __len__(self) -> int:
         return len(self._queue) + len(self._leased) + self._line.items
@@ -118,6 +120,7 @@ class Outbox:
             entry = Entry(item, at, file, seq)
             self._bytes += item.footprint
             self.adopted += 1
+            self._adopted_bytes += item.footprint
             if at in too_old and item.operation in SPAN_OPERATIONS:
                 self._drop(entry, DropReason.EXPIRED)
             else:
@@ -129,7 +132,11 @@ class Outbox:
         for entry in (*self._leased, *self._queue):
             if entry.file is self._adopted:
                 entry.file = None
-        self._adopted, self.adopted = None, 0
+        self._adopted, self.adopted, self._adopted_bytes = None, 0, 0
+
+    def retry(self) -> None:
+        """There is room on the disk again: if it had failed, write to it at once."""
+        self._line.retry()
 
     def lease(self, max_items: int, max_bytes: int) -> list[Entry]:
         """Take the oldest span operations that can be sent now, for one request. They still
@@ -210,7 +217,9 @@ class Outbox:
 
     def replace(self, entry: Entry, item: Item) -> None:
         """Give a leased entry another item, for instance a smaller one."""
-        self._bytes += item.footprint - entry.item.footprint
+        growth = item.footprint - entry.item.footprint
+        self._bytes += growth
+        self._adopted_bytes += growth if self._is_adopted(entry) else 0
         entry.item = item
 
     def release(self, batch: Iterable[Entry]) -> None:
@@ -234,7 +243,7 @@ class Outbox:
     def watch(self, receipt: Receipt) -> None:
         """Let a receipt wait for everything of this process that is in the outbox now."""
         for entry in (*self._leased, *self._queue):
-            if entry.file is None or entry.file is not self._adopted:
+            if not self._is_adopted(entry):
                 entry.owe(receipt)
         self._line.watch(receipt)
 
@@ -272,10 +281,11 @@ class Outbox:
         failed, all of it is written later; ``at_last``: now or never."""
         if self._line.file is not None and (at_last or self._line.is_due):
             self._commit_line()
-        if self._adopted is not None:
+        if self._adopted is not None and (at_last or self._adopted_pauses.is_over):
             try:
                 self._adopted.commit()
             except SpoolError as error:
+                self._adopted_pauses.begin()
                 self._ledger.trouble(f"spool: {error}")
                 self._log.warn("adopted", f"What was sent may be sent again: {error}")
 
@@ -388,11 +398,14 @@ class Outbox:
             while self.size > self._line.max_bytes and self._drop_oldest(DropReason.SPOOL_FULL):
                 pass
             return
-        in_memory = len(self._queue) + len(self._leased) + len(self._line.tail)
-        while (in_memory > self._max_items or self._bytes > self._max_bytes) and in_memory:
-            if not self._drop_oldest(DropReason.QUEUE_FULL):
+        # What a dead process left is on disk, and little of it here: it stays.
+        own = len(self._queue) + len(self._leased) + len(self._line.tail) - self.adopted
+        while own > 0 and (
+            own > self._max_items or self._bytes - self._adopted_bytes > self._max_bytes
+        ):
+            if not self._drop_oldest(DropReason.QUEUE_FULL, spares_adopted=True):
                 return
-            in_memory -= 1
+            own -= 1
 
     def _expire(self) -> None:
         if self._line.file is None:
@@ -402,25 +415,33 @@ class Outbox:
             if not self._queue and self._line.items:
                 self._refill()
 
-    def _drop_oldest(self, reason: DropReason, written: Period | None = None) -> bool:
+    def _drop_oldest(
+        self, reason: DropReason, *, written: Period | None = None, spares_adopted: bool = False
+    ) -> bool:
         """Give up the oldest span item that is not in flight (if it was written in a period)."""
         if self._line.items and not self._queue:
             self._refill()
-        queue = self._queue or self._line.tail
-        for index, entry in enumerate(queue):
-            if written is not None and not self._was_written(entry, written):
-                return False
-            if entry.item.operation in SPAN_OPERATIONS:
-                del queue[index]
-                self._drop(entry, reason)
-                return True
+        for queue in (self._queue, self._line.tail):
+            for index, entry in enumerate(queue):
+                if written is not None and not self._was_written(entry, written):
+                    return False
+                if entry.item.operation not in SPAN_OPERATIONS:
+                    continue
+                if not (spares_adopted and self._is_adopted(entry)):
+                    del queue[index]
+                    self._drop(entry, reason)
+                    return True
         return False
 
     def _was_written(self, entry: Entry, period: Period) -> bool:
         """Whether that was in a period, as far as it can have been: a clock that is set while the
         process runs does not make its spans older than the process."""
-        own = entry.file is None or entry.file is not self._adopted
-        return entry.at in period and not (own and self._line.is_younger_than_its_limit)
+        if entry.at not in period:
+            return False
+        return self._is_adopted(entry) or not self._line.is_younger_than_its_limit
+
+    def _is_adopted(self, entry: Entry) -> bool:
+        return entry.file is not None and entry.file is self._adopted
 
     def _drop(self, entry: Entry, reason: DropReason) -> None:
         self.give_up(entry)
@@ -436,4 +457,6 @@ class Outbox:
             return
         seq = entry.seq
         self.note(entry, lambda file: file.forget(seq))
-        self.adopted -= entry.file is self._adopted
+        if self._is_adopted(entry):
+            self.adopted -= 1
+            self._adopted_bytes -= entry.item.footprint

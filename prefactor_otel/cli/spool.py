@@ -3,8 +3,8 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -94,7 +94,7 @@ def run_clear(path: Path, *, sure: bool) -> int:
 
 def run_replay(path: Path, *, everyones: bool) -> int:
     """Send what the dead have left, of the account whose settings these are or with ``everyones``
-    of all; the exit code is 0 when nothing of it is left."""
+    of all; the exit code is 0 when nothing of it is left, and 1 when it is, which is said."""
     try:
         config = load_config()
     except PrefactorConfigError as error:
@@ -104,31 +104,50 @@ def run_replay(path: Path, *, everyones: bool) -> int:
         print(f"No API token: set {variable_of('api_token')}.", file=sys.stderr)
         return 2
     identity = Identity(config.api_url, config.api_token, config.agent_id)
-    spans, others = _counted(path, identity, everyones=everyones)
-    stats = asyncio.run(_replayed(path, config, identity, spans, everyones=everyones))
-    left, others = _counted(path, identity, everyones=everyones)
+    before, aside = _waiting(path, identity, everyones=everyones), folder.aside(path)
+    stats = asyncio.run(_replayed(path, config, identity, before.spans, everyones=everyones))
+    left = _waiting(path, identity, everyones=everyones)
     dropped = "".join(f", {count} dropped ({reason})" for reason, count in stats.dropped.items())
-    print(f"{stats.acknowledged} of {spans} spans sent{dropped}.")
-    if others:
+    print(f"{stats.acknowledged} of {before.spans} spans sent{dropped}.")
+    if left.others:
         print(
-            f"{others} spans of another account or token are left: use that one's settings, or "
-            "--all if it is an earlier token of this account.",
+            f"{left.others} spans of another account or token are left: use that one's settings, "
+            "or --all if it is an earlier token of this account.",
             file=sys.stderr,
         )
-    if left:
-        print(f"{left} are left: {stats.last_error}", file=sys.stderr)
-    return 1 if left else 0
+    undone = [f"not read: {trouble}" for trouble in left.troubles]
+    undone += [
+        f"not sent: {each}, which is damaged and was set aside"
+        for each in folder.aside(path)
+        if each not in aside
+    ]
+    if left.files:
+        undone.append(f"{left.spans} spans in {left.files} files are left: {stats.last_error}")
+    for each in undone:
+        print(each, file=sys.stderr)
+    return 1 if undone else 0
 
 
-def _counted(path: Path, identity: Identity, *, everyones: bool) -> tuple[int, int]:
-    """The spans of the dead that are to be sent, and those of others."""
-    spans = others = 0
-    for file in _dead(path):
+@dataclass(slots=True)
+class Waiting:
+    """What the dead have left: the files that are to be sent and their spans, those included that
+    were open; the spans of other accounts; and why files cannot be read."""
+
+    files: int = 0
+    spans: int = 0
+    others: int = 0
+    troubles: list[SpoolError] = field(default_factory=list)
+
+
+def _waiting(path: Path, identity: Identity, *, everyones: bool) -> Waiting:
+    found = Waiting()
+    for file in _dead(path, found.troubles.append):
         if everyones or identity.owns(file.owner()):
-            spans += file.spans()
+            found.files += 1
+            found.spans += file.spans() + len(file.opened_spans())
         else:
-            others += file.spans()
-    return spans, others
+            found.others += file.spans()
+    return found
 
 
 async def _replayed(
@@ -193,14 +212,21 @@ def _files(path: Path) -> list[Path]:
     return folder.files(path)
 
 
-def _dead(path: Path, *, delete: bool = False) -> Iterator[SpoolFile]:
-    """The files that nobody holds, each open and locked while it is looked at."""
+def _pass_over(error: SpoolError) -> None:
+    print(f"passed over: {error}", file=sys.stderr)
+
+
+def _dead(
+    path: Path, failed: Callable[[SpoolError], None] = _pass_over, *, delete: bool = False
+) -> Iterator[SpoolFile]:
+    """The files that nobody holds, each open and locked while it is looked at; ``failed`` is told
+    of those that cannot be opened."""
     for each in _files(path):
         try:
             file = SpoolFile(each)
         except SpoolError as error:
             if not error.in_use and each.exists():
-                print(f"passed over: {error}", file=sys.stderr)
+                failed(error)
             continue
         try:
             yield file

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 from prefactor_otel import clock
@@ -95,6 +96,8 @@ class Adoption:
         through = self._is_through
         self._outbox.disown()
         file.close(delete=through)
+        if through:
+            self._outbox.retry()
         for run in self._taken_over if through else ():  # else memory may hold something of it
             self._runs.pop(run, None)
         self._taken_over = set()
@@ -103,8 +106,9 @@ class Adoption:
     def _look_for_one(self) -> None:
         self._looks, self._looked_as = self._looks + 1, self._identity.changes
         self._next_scan = 0.0
-        try:
+        with suppress(SpoolError):  # a disk too full to delete from: what is sent makes room
             self._make_room()
+        try:
             for found in folder.dead(self._path, self._is_passed_over):
                 if isinstance(found, SpoolError):
                     self._failed(found)
@@ -144,15 +148,15 @@ class Adoption:
             waiting[self._outbox.path] = self._outbox.size
         for found in folder.dead(self._path):
             if isinstance(found, SpoolFile):
-                waiting[found.path] = found.waiting_bytes()
-                found.close()
+                with closing(found):
+                    waiting[found.path] = found.waiting_bytes()
         excess = sum(waiting.values()) - self._max_bytes
         for found in folder.dead(self._path) if excess > 0 else ():
             if isinstance(found, SpoolFile):
-                spans, freed = found.drop_oldest(excess)
+                with closing(found):
+                    spans, freed = found.drop_oldest(excess)
                 excess -= freed
                 self._lose(spans, DropReason.SPOOL_FULL, found)
-                found.close()
             if excess <= 0:
                 return
 
@@ -172,13 +176,16 @@ class Adoption:
 
     def _pass_over(self, file: SpoolFile) -> None:
         """Leave a file to processes of its own account, but not for ever."""
-        too_old = clock.longer_ago_than(self._max_age)
-        if file.oldest() in too_old:
-            self._lose(file.drop_from(too_old), DropReason.EXPIRED, file)
-        oldest, is_empty = file.oldest(), not file.spans()
-        file.close(delete=is_empty)
         self._others.pop(file.path, None)
-        if not is_empty:
+        too_old = clock.longer_ago_than(self._max_age)
+        expired = file.spans(too_old)
+        is_spent = expired == file.spans()
+        if expired and not is_spent:
+            file.drop_from(too_old)
+        oldest = file.oldest()
+        file.close(delete=is_spent)
+        self._lose(expired, DropReason.EXPIRED, file)
+        if not is_spent:
             until = oldest + self._max_age if oldest is not None else clock.now()
             self._others[file.path] = (self._identity.changes, until)
 
@@ -196,6 +203,12 @@ class Adoption:
 
     def _take_over(self, file: SpoolFile) -> None:
         damaged = recover(file, clock.now())
+        try:
+            file.commit()
+        except SpoolError as error:
+            if error.damaged:
+                raise
+            # It can be read and sent all the same; the next process would recover the same again.
         rows = file.runs()
         ids = {row.run: file.server_ids(row.run) for row in rows}
         lost = file.lost_spans()
@@ -213,6 +226,8 @@ class Adoption:
 
     def _read_on(self, file: SpoolFile) -> bool:
         reading = file.read(self._reached, REFILL)
+        if reading.reached == self._reached:
+            reading = file.unwritten(self._reached, REFILL)
         self._read_all = reading.reached == self._reached
         self._reached = reading.reached
         rows: list[Stored] = []

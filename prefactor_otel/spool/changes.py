@@ -35,15 +35,16 @@ class Changes:
     """Of the API, and the salt of the hashes of tokens."""
     tokens: set[bytes] = field(default_factory=set)
     agents: set[str] = field(default_factory=set)
+    takes_parked: bool = False
+    """Whether items take the place of everything that is parked."""
     _forgotten: list[tuple[int]] = field(default_factory=list)
     _unparked: list[tuple[str]] = field(default_factory=list)
     _finished: list[tuple[bytes]] = field(default_factory=list)
     _over: list[tuple[str]] = field(default_factory=list)
-    _takes_parked: bool = False
 
     def __bool__(self) -> bool:
         written = (self.items, self.parked, self.opened, self.runs, self.server_ids, self.lost)
-        deleted = (self._forgotten, self._unparked, self._finished, self._over, self._takes_parked)
+        deleted = (self._forgotten, self._unparked, self._finished, self._over, self.takes_parked)
         owner = (self.address, self.tokens, self.agents)
         return any(written) or any(deleted) or any(owner)
 
@@ -64,7 +65,7 @@ class Changes:
 
     def take_parked(self) -> None:
         """Nothing waits for its parent any more."""
-        self._takes_parked = True
+        self.takes_parked = True
 
     def finish(self, span: bytes) -> None:
         """A span that was created is finished."""
@@ -92,7 +93,7 @@ class Changes:
         many = connection.executemany
         many("DELETE FROM item WHERE seq=?", self._forgotten)
         many("INSERT INTO item VALUES (?,?,?,?,?,?,?,?,?)", self.items.values())
-        if self._takes_parked:
+        if self.takes_parked:
             connection.execute("DELETE FROM parked")
         many("DELETE FROM parked WHERE key=?", self._unparked)
         many("INSERT OR REPLACE INTO parked VALUES (?,?,?,?,?,?,?)", self.parked.values())

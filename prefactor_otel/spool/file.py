@@ -11,6 +11,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -138,8 +139,9 @@ class SpoolFile:
         return self._database is not None
 
     def holds(self, seq: int) -> bool:
-        """Whether an item is on disk."""
-        return self.is_open and seq not in self._changes.items
+        """Whether an item is on disk, or what it was made of."""
+        changes = self._changes
+        return self.is_open and (seq not in changes.items or changes.takes_parked)
 
     @property
     def parked_on_disk(self) -> int:
@@ -170,8 +172,11 @@ class SpoolFile:
     def _prepare(self, database: sqlite3.Connection, path: Path) -> None:
         # Damaged text is a damaged row, not an error of the whole query.
         database.text_factory = lambda text: text.decode(errors="replace")
-        database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # heeded by an empty file
+        # First of all: with it, SQLite reads the log without a file of shared memory beside it,
+        # for which a full disk has no room.
         database.execute("PRAGMA locking_mode=EXCLUSIVE")
+        if database.execute("PRAGMA page_count").fetchone()[0] == 0:  # else it would be written
+            database.execute("PRAGMA auto_vacuum=INCREMENTAL")
         database.execute("PRAGMA synchronous=OFF")  # for an empty file, no flush
         database.execute("PRAGMA journal_mode=WAL")
         database.execute(f"PRAGMA wal_autocheckpoint={_PAGES_UNTIL_CHECKPOINT}")
@@ -319,6 +324,13 @@ class SpoolFile:
                     break
         return reading
 
+    def unwritten(self, after: int, limit: int) -> Reading:
+        """The same of those that the disk has not taken yet."""
+        items = self._changes.items.items()
+        rows = list(islice((row for seq, row in items if seq > after), limit))
+        found = [each for row in rows if isinstance(each := stored(row), Stored)]
+        return Reading(found, [], found[-1].seq if found else after)
+
     def parked_rows(self) -> Iterator[ParkedRow]:
         """The spans that wait for their parents, as far as they can be read."""
         query = "SELECT key, run, span, otel_key, otel_parent, at, body FROM parked ORDER BY rowid"
@@ -362,9 +374,12 @@ class SpoolFile:
         """Items in the file, counted on the disk."""
         return int(self._value("SELECT count(*) FROM item"))
 
-    def spans(self) -> int:
-        """Finished spans in the file, parked ones included, counted on the disk."""
-        return int(self._value("SELECT count(*) FROM item WHERE ends_span")) + self.parked()
+    def spans(self, written: Period | None = None) -> int:
+        """Finished spans in the file (that were written in a period), parked ones included,
+        counted on the disk."""
+        within = _within(written) if written is not None else "TRUE"
+        ready = self._value(f"SELECT count(*) FROM item WHERE ends_span AND {within}")
+        return int(ready + self._value(f"SELECT count(*) FROM parked WHERE {within}"))
 
     def parked(self) -> int:
         """Spans that wait for their parents, counted on the disk."""
@@ -392,7 +407,7 @@ class SpoolFile:
 
     def drop_from(self, period: Period) -> int:
         """Delete the spans that were written in this period. Returns how many that are."""
-        within = f"at>={period.begin!r} AND at<{period.end!r}"
+        within = _within(period)
         return self._drop(within, within)
 
     def _first(self, place: str, table: str, size: int) -> tuple[int, int]:
@@ -513,6 +528,10 @@ def remove(path: Path) -> None:
     for each in (path, *companions(path), path.with_name(path.name + "-journal")):
         with suppress(OSError):
             each.unlink()
+
+
+def _within(period: Period) -> str:
+    return f"at>={period.begin!r} AND at<{period.end!r}"
 
 
 def _inode(path: Path) -> int | None:

@@ -34,6 +34,22 @@ def prepare(path: Path) -> None:
         raise SpoolError("this system has no file locks of the POSIX kind")
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpoolError(f"{path}: {error.strerror}") from error
+    _check(path)
+
+
+def is_fit(path: Path) -> bool:
+    """Whether there is a folder that is ours alone, full as it may be."""
+    try:
+        _check(path)
+    except SpoolError:
+        return False
+    return fcntl is not None
+
+
+def _check(path: Path) -> None:
+    try:
         found = path.stat()
     except OSError as error:
         raise SpoolError(f"{path}: {error.strerror}") from error

@@ -25,8 +25,9 @@ _ERROR: Final = {
 
 
 def recover(file: SpoolFile, now: float) -> int:
-    """Append to the file what its process would have sent last. Does nothing the second time.
-    Returns how many spans cannot be sent, for their rows are damaged. Raises ``SpoolError``."""
+    """Append to the file what its process would have sent last; the next ``commit`` writes it.
+    Does nothing the second time. Returns how many spans cannot be sent, for their rows are
+    damaged. Raises ``SpoolError``."""
     waited = file.parked()
     parked = file.take_parked()
     items = freed(parked)
@@ -36,7 +37,6 @@ def recover(file: SpoolFile, now: float) -> int:
             items.append(_cut_off(runs[run], key, span))
     items += [_failed(row) for row in runs.values() if not row.closed]
     file.write(items, now)
-    file.commit()
     return waited - len(parked)
 
 

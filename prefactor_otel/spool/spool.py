@@ -6,6 +6,7 @@ from typing import Final
 
 from prefactor_otel.ledger import Ledger, QuietLog, logger
 from prefactor_otel.outbox import Outbox
+from prefactor_otel.spool import folder
 from prefactor_otel.spool.adoption import Adoption
 from prefactor_otel.spool.file import is_safe_here
 from prefactor_otel.spool.identity import Identity
@@ -65,13 +66,14 @@ class Spool:
         return self._adoption is not None and not self._adoption.is_idle
 
     def look_around(self) -> None:
-        """Take up what dead processes have left, a little at a time, while there is a disk."""
+        """Take up what dead processes have left, a little at a time."""
         own = len(self._outbox) - self._outbox.adopted
         if not own or time.monotonic() - self._born > _OWN_FIRST:
             self._look()
 
     def _look(self) -> None:
-        if self._adoption is not None and self._outbox.is_durable:
+        """On a disk with no room left too: what is sent makes some."""
+        if self._adoption is not None and (self._outbox.is_durable or folder.is_fit(self.path)):
             self._has_looked = True
             self._adoption.step()
 

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -256,20 +257,138 @@ def test_a_process_that_starts_on_a_full_disk_begins_to_spool_when_there_is_room
 ) -> None:
     with small_disk(tmp_path / "disk", "3m") as disk:
         spool = disk / "spool"
-        die_while_away(api, spool, TEN + KILL)
-        [left] = folder.files(spool)
+        spool.mkdir(mode=0o700)
         filler = fill(disk)
         with heir(api, spool) as processor:
             end(processor, "own")
             assert processor.force_flush()
             assert not processor.stats().spooling
-            assert folder.files(spool) == [left]
+            assert folder.files(spool) == []
             filler.unlink()
-            assert settled(processor, 10)
-            assert processor.stats().spooling
-    assert len(names(api)) == 11
+            assert api.wait_until(lambda _: not lags(processor), timeout=20)
+    assert names(api) == ["own"]
     assert len(lines(caplog, "The spool failed")) == 1
     assert len(lines(caplog, "The spool works again")) == 1
+
+
+OPEN = """
+root = tracer.start_as_current_span("open")
+root.__enter__()
+for n in range(20):
+    tracer.start_span(f"n{n}", attributes={"input.value": "x" * 3000}).end()
+stock = Stock()
+stock.add_span_processor(SimpleSpanProcessor(PrefactorExporter()))
+parent = stock.get_tracer("agent").start_as_current_span("parent")
+parent.__enter__()
+stock.get_tracer("agent").start_span("waits for its parent").end()
+processor.force_flush(5000)
+"""
+LEFT = sorted(["open", "waits for its parent", *(f"n{n}" for n in range(20))])
+
+
+def leave_on_full_disk(api: DevServer, disk: Path) -> Path:
+    """A folder with all that a dead process can leave, on a disk without a free byte."""
+    source = "from opentelemetry.sdk.trace import TracerProvider as Stock\n" + OPEN + KILL
+    die_while_away(api, disk / "spool", source, DOORS[0])
+    fill(disk)
+    return disk / "spool"
+
+
+def test_a_replay_needs_no_room_on_the_disk(api: DevServer, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "3m") as disk:
+        spool = leave_on_full_disk(api, disk)
+        done = run_command("spool", "replay", str(spool), **account(api))
+        assert (done.returncode, done.stdout) == (0, "22 of 22 spans sent.\n"), done.stderr
+        assert folder.files(spool) == []
+    assert names(api) == LEFT
+    assert {run["status"] for run in api.instances()} == {"failed"}
+    assert "active" not in {row["status"] for row in api.spans()}
+
+
+def test_a_living_process_sends_what_fills_its_disk_and_then_spools(
+    api: DevServer, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", "3m") as disk:
+        spool = leave_on_full_disk(api, disk)
+        with heir(api, spool) as processor:
+            end(processor, "own")
+            assert settled(processor, 22)
+            assert api.wait_until(lambda _: not lags(processor), timeout=20)
+            stats = processor.stats()
+        assert (stats.dropped, stats.worker_restarts) == ({}, 0)
+        assert stats.acknowledged == stats.adopted + 1 == 23
+    assert names(api) == sorted([*LEFT, "own"])
+
+
+def test_a_full_disk_holds_on_to_what_a_process_that_overflows_cannot_send(
+    api: DevServer, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", "3m") as disk:
+        spool = leave_on_full_disk(api, disk)
+        api.faults.add(path="/bulk", status=503, times=None)
+        with heir(api, spool, max_queue_size=5, shutdown_timeout=1) as processor:
+            assert api.wait_until(lambda _: processor.stats().adopted, timeout=20)
+            end(processor, *(f"own {n}" for n in range(20)))
+            assert api.wait_until(lambda _: processor.stats().dropped, timeout=20)
+        assert not api.spans()
+        api.faults.clear()
+        done = run_command("spool", "replay", str(spool), **account(api))
+        assert (done.returncode, done.stdout) == (0, "22 of 22 spans sent.\n"), done.stderr
+    assert names(api) == LEFT
+
+
+def test_what_another_account_left_for_too_long_is_deleted_from_a_full_disk(
+    api: DevServer, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", "3m") as disk:
+        spool = leave_on_full_disk(api, disk)
+        other = account(api) | {"PREFACTOR_API_TOKEN": "pf_another_account"}
+        done = run_command(
+            "spool", "replay", str(spool), **other, PREFACTOR_SPOOL_MAX_AGE="0.000001"
+        )
+        assert "expired" in done.stdout, done
+        assert folder.files(spool) == []
+    assert names(api) == []
+
+
+def account(api: DevServer) -> dict[str, str]:
+    return {"PREFACTOR_API_URL": api.url, "PREFACTOR_API_TOKEN": api.token}
+
+
+def another_version(spool: Path) -> str:
+    damaged(spool, "PRAGMA user_version=99")
+    return "another version"
+
+
+def no_database(spool: Path) -> str:
+    (spool / "1-rubbish.spool").write_bytes(b"not a database, surely not" * 100)
+    return "1-rubbish.unreadable"
+
+
+def no_folder(spool: Path) -> str:
+    (spool / "1-folder.spool").mkdir()
+    return "1-folder.spool"
+
+
+@pytest.mark.parametrize("spoil", [another_version, no_database, no_folder])
+def test_a_replay_tells_what_it_could_not_do_and_fails(
+    api: DevServer, spool: Path, spoil: Callable[[Path], str]
+) -> None:
+    die_while_away(api, spool, TEN + KILL)
+    said = spoil(spool)
+    done = run_command("spool", "replay", str(spool), **account(api))
+    assert done.returncode == 1
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert len(names(api)) == (0 if spoil is another_version else 10)
+
+
+def test_a_replay_without_an_api_tells_what_is_left_and_fails(api: DevServer, spool: Path) -> None:
+    die_while_away(api, spool, TEN + KILL)
+    refused = account(api) | {"PREFACTOR_API_TOKEN": "pf_a_wrong_token"}
+    done = run_command("spool", "replay", str(spool), "--all", **refused)
+    assert (done.returncode, done.stdout) == (1, "0 of 10 spans sent.\n")
+    assert "10 spans in 1 files are left: HTTP 401" in done.stderr
 
 
 def test_a_file_that_cannot_be_taken_over_on_a_full_disk_is_let_go_as_it_was(
@@ -297,6 +416,7 @@ for n in range(50):
                 continue
             try:
                 recover(found, time.time())
+                found.commit()
             except SpoolError as error:
                 troubles.append(error)
             found.abandon()
