@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 _LABEL: Final = r"[a-z0-9_-]{1,63}"
 _HOST: Final = re.compile(rf"(?=.{{1,254}}$){_LABEL}(?:\.{_LABEL})*\.?", re.ASCII | re.IGNORECASE)
 _PATH: Final = re.compile(r"(?:/(?!\.\.?(?:/|$))(?:[\w\-.~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})*)*")
+_NO_SEGMENT: Final = re.compile("[.]{0,2}|.*[\ud800-\udfff].*", re.DOTALL)
 _NO_URL: Final = "must be a URL such as https://app.prefactorai.com"
 
 
@@ -89,8 +90,9 @@ def origin(location: str, base: str) -> str | None:
 
 
 def is_segment(id: object) -> TypeGuard[str]:
-    """Whether this can be an id in a path: these few would change it, however they are escaped."""
-    return isinstance(id, str) and id not in ("", ".", "..")
+    """Whether this can be an id in a path: dots alone would change it, however they are escaped,
+    and half a character cannot be written."""
+    return isinstance(id, str) and not _NO_SEGMENT.fullmatch(id)
 
 
 def segment(id: object) -> str:

@@ -141,7 +141,7 @@ def test_an_id_is_one_segment_of_a_path(id: object, escaped: str) -> None:
     assert segment(id) == escaped
 
 
-@pytest.mark.parametrize("id", ["", ".", ".."])
+@pytest.mark.parametrize("id", ["", ".", "..", "a\ud800"])
 def test_what_cannot_be_a_segment_is_refused(id: str) -> None:
     with pytest.raises(ValueError, match="cannot be an id"):
         segment(id)
