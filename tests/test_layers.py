@@ -146,6 +146,7 @@ ORDER = [
     "cli.demo",
     "cli.devserver",
     "cli.probe",
+    "cli.rival",
     "cli.doctor",
     "cli.spool",
     "cli.options",

@@ -16,6 +16,7 @@ from rich.text import Text
 from prefactor_otel import hygiene
 from prefactor_otel.api import ApiClient, ApiError
 from prefactor_otel.cli.probe import NAME, VERSION, Stored, differences, probe
+from prefactor_otel.cli.rival import RESTORE, installed_client
 from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.cli.tree import digest, run_tree
 from prefactor_otel.config import Config, load_config, option_rows, variable_of
@@ -97,6 +98,7 @@ def without(secret: str, text: str) -> str:
 async def _examine(with_probe: bool) -> AsyncIterator[Check]:
     if unread := _unread_variables():
         yield unread
+    yield _client()
     try:
         config = load_config()
     except PrefactorConfigError as error:
@@ -130,6 +132,18 @@ async def _examine(with_probe: bool) -> AsyncIterator[Check]:
             if with_probe:
                 yield await _probe(client)
                 yield await _cancellation(client, config)
+
+
+def _client() -> Check:
+    try:
+        return Check("client", "ok", f"prefactor_http is {installed_client()}")
+    except ImportError as error:
+        return Check(
+            "client",
+            "warning",
+            f"prefactor_http cannot be imported ({error}); the exporter does without it",
+            f"Another package has taken it away or broken it. To use it: {RESTORE}",
+        )
 
 
 def _unread_variables() -> Check | None:

@@ -24,6 +24,7 @@ def test_a_healthy_set_up_is_found_healthy(api: DevServer) -> None:
     report = json.loads(done.stdout)
     assert (done.returncode, report["healthy"], done.stderr) == (0, True, "")
     assert [check["name"] for check in report["checks"]] == [
+        "client",
         "settings",
         "reachability",
         "token",
@@ -240,6 +241,6 @@ def test_what_is_well_and_what_is_not_look_different_on_any_terminal(
     variables = of(api) | {"PREFACTOR_AGENT_ID": "nobody", "PYTHONIOENCODING": encoding}
     done = run_command("doctor", **variables)
     assert [line.split(" ")[0] for line in done.stdout.splitlines() if line[0] != " "] == [
-        *("ok", "ok", "ok"),
+        *("ok", "ok", "ok", "ok"),
         "x",
     ]
