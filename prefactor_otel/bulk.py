@@ -88,8 +88,8 @@ class BulkRequests:
         if len(entries) > 1 and (answer.verdict is Verdict.APART or is_conflict):
             return await self._send_halves(client, entries)
         if answer.verdict in (Verdict.APART, Verdict.NEVER):
-            for entry in entries:
-                await self._refused(client, entry, judge_refusal(entry.item.operation, answer))
+            refused = [(e, judge_refusal(e.item.operation, answer)) for e in entries]
+            await self._settle_refused(client, refused)
             return DONE
         return await self._isolate(client, entries, answer) if answer.is_fault else answer
 
@@ -179,21 +179,39 @@ class BulkRequests:
             progress = progress or answer.verdict is not Verdict.LATER
         if progress:
             self._settlement.got_through_at = time.monotonic()
-        for entry, answer in refused:
-            await self._refused(client, entry, answer)
+        await self._settle_refused(client, refused)
         for entry, answer in failed:
             self._put_off(entry, answer)
         return DONE if progress else Answer(left.verdict, left.reason)
 
-    async def _refused(self, client: ApiClient, entry: Entry, answer: Answer) -> None:
-        """What becomes of an entry that the API has refused by itself: it may be taken in another
-        form, may have been done before, or come too late."""
-        if self._gave_up_ids(entry, answer):
-            return
-        if is_cancelled(entry.item):
-            answer = judge_cancelled(answer)
-        over = await self._over(client, entry) if answer.about_state else None
-        if over is not None:
+    async def _settle_refused(
+        self, client: ApiClient, refused: Sequence[tuple[Entry, Answer]]
+    ) -> None:
+        """What becomes of entries that the API has refused, each by itself: they may be taken in
+        another form, may have been done before, or come too late."""
+        asked: set[str] = set()
+        for entry, answer in refused:
+            if self._gave_up_ids(entry, answer):
+                continue
+            if is_cancelled(entry.item):
+                answer = judge_cancelled(answer)
+            if answer.about_state and entry.item.run not in asked:
+                asked.add(entry.item.run)
+                await self._ask(client, entry)
+            self._conclude(entry, answer)
+
+    async def _ask(self, client: ApiClient, entry: Entry) -> None:
+        """Ask the run of an entry whether it is over, unless that is known."""
+        record = self._settlement.record(entry)
+        if record.over is None:
+            with self._settlement.waiting():
+                answer = await shown(client, record.instance_id)
+            self._settlement.heed_run(entry, answer)
+            record.over = ended(status_in(answer))
+
+    def _conclude(self, entry: Entry, answer: Answer) -> None:
+        over = self._settlement.record(entry).over
+        if answer.about_state and over is not None:
             self._settlement.too_late(entry, over)
         elif answer.verdict is Verdict.AS_FAILED:
             self._settlement.try_as_failed(entry)
@@ -201,16 +219,6 @@ class BulkRequests:
             self._settlement.settle(entry, None)
         else:
             self._settlement.refuse(entry, answer)
-
-    async def _over(self, client: ApiClient, entry: Entry) -> DropReason | None:
-        """Why the run of an entry takes no more spans; None where it does, or does not say."""
-        record = self._settlement.record(entry)
-        if record.over is None:
-            with self._settlement.waiting():
-                answer = await shown(client, record.instance_id)
-            self._settlement.heed_run(entry, answer)
-            record.over = ended(status_in(answer))
-        return record.over
 
     def _learn(self, entry: Entry, output: object) -> None:
         self._settlement.took(entry)

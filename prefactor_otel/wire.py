@@ -2,7 +2,7 @@
 that are refused."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -117,26 +117,28 @@ def _ending_as(item: Item, content: dict[str, Any], status: FinishStatus) -> Ite
 
 def _tell(content: dict[str, Any]) -> None:
     """Say of a span that ends as failed that it was cancelled."""
-    payload, result = content.get("payload"), content.get("result_payload") or {}
-    known = payload.get("error") if isinstance(payload, dict) else result
-    error = _cancellation(known if isinstance(known, dict) else {})
+    payload, result = content.get("payload"), content.get("result_payload")
+    result = result if isinstance(result, dict) else {}
     if isinstance(payload, dict):
+        known = payload.get("error")
+        error = _cancellation(known if isinstance(known, dict) else {})
         payload["error"] = error
         content["result_payload"] = result | error
     else:  # what was created early says in its result what its payload could not say yet
+        error = _cancellation(result)
         content["result_payload"] = result | error | {"status": "cancelled"}
 
 
-def _cancellation(known: dict[str, Any]) -> dict[str, Any]:
-    """The error of what was cancelled, with what is known of its reason."""
-    kind, message = known.get("error_type"), known.get("message")
-    if isinstance(kind, str):
-        message = f"{kind}: {message}" if message else kind
-    return {
+def _cancellation(known: Mapping[str, object]) -> dict[str, object]:
+    """The error of what was cancelled, with what is known of it: any of that may be marked as
+    sensitive, and stays as it is."""
+    kind = known.get("error_type")
+    error: dict[str, object] = {
         "error_type": "Cancelled",
-        "message": message or "It was cancelled before it had ended.",
+        "message": known.get("message") or "It was cancelled before it had ended.",
         "stacktrace": known.get("stacktrace"),
     }
+    return error if kind is None else error | {"cause": kind}
 
 
 def _content(item: Item) -> dict[str, Any]:

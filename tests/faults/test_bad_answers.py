@@ -27,6 +27,8 @@ class Odd(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = answer
         self.delivered: list[str] = []
+        self.asked = 0
+        """How often it was asked for a run."""
 
     @property
     def url(self) -> str:
@@ -42,6 +44,13 @@ class _Handler(BaseHTTPRequestHandler):
         status, reply = 200, {"status": "success", "details": {"id": INSTANCE}}
         if self.path.endswith("/bulk"):
             status, reply = self.server.answer(body) or self._all_well(body)
+        self._reply(status, reply)
+
+    def do_GET(self) -> None:
+        self.server.asked += 1
+        self._reply(200, {"status": "success", "details": {"id": INSTANCE, "status": "active"}})
+
+    def _reply(self, status: int, reply: Any) -> None:
         data = json.dumps(reply).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -128,6 +137,23 @@ def test_a_code_that_is_none_refuses_its_item_alone(
     assert stats.worker_restarts == 0
     assert "secret" not in caplog.text + repr(stats)
     assert max(len(record.getMessage()) for record in caplog.records) < 200
+
+
+def test_for_all_that_one_answer_refuses_its_run_is_asked_once() -> None:
+    requests: list[bytes] = []
+
+    def answer(body: bytes) -> Answer:
+        requests.append(body)
+        keys = [item["idempotency_key"] for item in json.loads(body)["items"]]
+        error = {"status": "error", "code": "bad_request", "message": "m"}
+        return 200, {"status": "success", "outputs": dict.fromkeys(keys, error)}
+
+    with odd(answer) as api:
+        processor = emit(api.url, [f"step {n}" for n in range(50)])
+        processor.force_flush()
+        processor.shutdown()
+    assert processor.stats().dropped == {"refused": 50}
+    assert api.asked == len(requests) < 50
 
 
 def test_refusals_of_many_kinds_are_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:

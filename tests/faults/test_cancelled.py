@@ -120,12 +120,14 @@ def test_a_cancelled_task_is_not_left_open(api: DevServer, cancelled: str) -> No
     assert statuses(api) == {"work": cancelled}
     assert [run["status"] for run in api.instances()] == [cancelled]
     span = row(api, "work")
+    error = span["payload"]["error"]
     assert span["payload"]["status"] == "cancelled"
     kind = "CancelledError" if cancelled == "cancelled" else "Cancelled"
-    assert span["payload"]["error"]["error_type"] == kind
-    assert span["result_payload"]["error_type"] == kind
-    assert "deadline" in span["payload"]["error"]["message"]
-    assert "CancelledError" in span["payload"]["error"]["stacktrace"]
+    assert (error["error_type"], error["message"]) == (kind, "deadline")
+    assert error.get("cause", kind) == "CancelledError"
+    assert "CancelledError" in error["stacktrace"]
+    assert span["result_payload"] == error
+    assert span["schema_mismatches"] == []
 
 
 @under_either_reading
@@ -175,6 +177,21 @@ def test_a_span_that_ends_as_failed_says_that_it_was_cancelled(api: DevServer) -
     assert row(api, "unseen")["result_payload"] == told
     assert row(api, "seen")["result_payload"] == told | {"status": "cancelled"}
     assert [span["schema_mismatches"] for span in api.spans()] == [[], []]
+
+
+@under_either_reading
+def test_what_is_sensitive_in_a_cancellation_stays_marked(api: DevServer) -> None:
+    with agent(api, sensitive=["error.message", "emails"]) as running:
+        span = running.tracer.start_span("work")
+        span.record_exception(asyncio.CancelledError("anna@example.org left"))
+        span.set_status(Status(StatusCode.ERROR))
+        span.end()
+    payload = row(api, "work")["payload"]
+    for error in (payload["error"], row(api, "work")["result_payload"]):
+        assert error["message"]["value"] == "anna@example.org left"
+        assert {error[part]["$sensitive"] for part in ("message", "stacktrace")} == {"string"}
+        plain = {text for text in error.values() if isinstance(text, str)}
+        assert plain <= {"Cancelled", "CancelledError"}
 
 
 def test_a_span_without_a_duration_is_cancelled_under_the_strict_reading_too(
@@ -344,6 +361,7 @@ sys.stdin.readline()
     assert statuses(api) == {"ended": cancelled, "open": cancelled}
     found = row(api, "open")["result_payload"]
     assert found["error_type"] == ("Cancelled" if cancelled == "failed" else "ProcessDied")
+    assert found.get("cause", "ProcessDied") == "ProcessDied"
     assert "its last sign of life" in found["message"]
 
 

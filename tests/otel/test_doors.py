@@ -268,6 +268,7 @@ def test_spans_still_open_at_shutdown_are_cancelled_before_the_run_ends(
     assert root.is_recording()
 
 
+@under_either_reading
 def test_the_late_end_of_a_span_that_shutdown_cancelled_is_no_loss(
     api_environment: DevServer, caplog: pytest.LogCaptureFixture
 ) -> None:

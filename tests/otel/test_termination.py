@@ -22,6 +22,7 @@ from prefactor_otel import (
 from prefactor_otel.devserver import DevServer
 from tests.otel.test_runs import Service, by_run, finished
 from tests.patience import PATIENCE, comes_true
+from tests.readings import left_open, under_either_reading
 
 STEP = {"openinference.span.kind": "AGENT"}
 
@@ -188,6 +189,7 @@ def test_a_function_is_told_run_and_reason_and_may_fail_or_take_its_time(
     assert "the prompt" not in caplog.text
 
 
+@under_either_reading
 def test_cancel_cancels_the_task_of_the_runs_root(api: DevServer) -> None:
     async def root(agent: Service, name: str, begun: asyncio.Event, end: asyncio.Event) -> str:
         with agent.tracer.start_as_current_span(name, attributes=STEP):
@@ -213,8 +215,10 @@ def test_cancel_cancels_the_task_of_the_runs_root(api: DevServer) -> None:
     assert isinstance(stopped, asyncio.CancelledError)
     assert other == "other"
     assert {run["status"] for run in api.instances()} == {"terminated", "complete"}
+    assert left_open(api) == []
 
 
+@under_either_reading
 def test_cancel_reaches_a_block_and_what_begins_in_it_later(api: DevServer) -> None:
     async def main() -> bool:
         async with prefactor_otel.run("night porter"):
