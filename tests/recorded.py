@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.util.types import AttributeValue
 
+from prefactor_otel.cli.documents import Documents
+from prefactor_otel.cli.shelf import Shelf
 from prefactor_otel.cli.spanfile import read_spans
 from prefactor_otel.span import SpanKey, SpanView
 
@@ -41,13 +44,17 @@ def recorded(name: str) -> Recorded:
     """The run in the file of this name."""
     text = (FOLDER / f"{name}.json").read_text()
     data = json.loads(text)
+    with Shelf() as shelf, StringIO(text) as file:
+        for found in read_spans(Documents(file.read)):
+            shelf.add(found)
+        views = [*shelf.in_order()]
     return Recorded(
         name,
         data["framework"],
         data["instrumentation"],
         data["case"],
         data["versions"],
-        read_spans(text),
+        views,
     )
 
 

@@ -1,25 +1,36 @@
-"""``prefactor-otel inspect``: the agent spans that given OpenTelemetry spans would become."""
+"""``prefactor-otel inspect``: the agent spans that given OpenTelemetry spans would become.
 
+A file of any size: what is read, and what that becomes, is on disk until it is printed.
+"""
+
+import os
 import sys
-from collections.abc import Iterator
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from stat import S_ISREG
+from typing import Any, BinaryIO, Final
 
 import orjson
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
+from prefactor_otel.cli.documents import CutError, Documents, Read
+from prefactor_otel.cli.shelf import Shelf
 from prefactor_otel.cli.spanfile import FORMATS, read_spans
 from prefactor_otel.cli.terminal import new_console
-from prefactor_otel.cli.tree import Row, Tree, grouped
+from prefactor_otel.cli.tree import Row, Tree, with_last
 from prefactor_otel.cli.why import uses_of
-from prefactor_otel.config import load_config, types_of
+from prefactor_otel.config import Config, load_config, types_of
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.intake import capture_of
 from prefactor_otel.items import Item, SpanRef
 from prefactor_otel.mapping import span_type
 from prefactor_otel.sieve import sieve_of
 from prefactor_otel.span import SpanView
+from prefactor_otel.span_types import SpanTypes
 from prefactor_otel.tree import SpanTree
 
 NO_PARTITION: Final = 0
@@ -28,38 +39,87 @@ NO_PARTITION: Final = 0
 
 def run_inspect(source: str, *, as_json: bool, payloads: bool, why: bool) -> int:
     """Print them; the exit code is 0, or 2 when the file or a setting could not be read."""
-    try:
-        views = read_spans(_text(source))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        print(f"{source}: {reason}. What can be read: {FORMATS}.", file=sys.stderr)
-        return 2
-    try:
-        rows = agent_spans(views)
-    except PrefactorConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
-    if why:
-        rows = _explained(rows, views)
-    if as_json:
-        sys.stdout.buffer.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2) + b"\n")
-    else:
-        _show(rows, len(views), payloads=payloads)
+    with Shelf() as shelf:
+        try:
+            config = load_config()
+            with _progress() as progress:
+                cut = _fill(shelf, source, progress)
+                _map(shelf, config, progress, why=why)
+        except PrefactorConfigError as error:
+            print(error, file=sys.stderr)
+            return 2
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            print(f"{source}: {reason}. What can be read: {FORMATS}.", file=sys.stderr)
+            return 2
+        if cut is not None:
+            print(f"{source}: {cut}; what is cut there is left out.", file=sys.stderr)
+        if as_json:
+            _print_json(shelf)
+        else:
+            _show(shelf, payloads=payloads)
     return 0
 
 
-def _text(source: str) -> str:
-    """All of it. Raises ``ValueError`` where it is no text, quoting none of it."""
-    data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError("not text in UTF-8") from None
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    console = new_console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
 
 
-def agent_spans(views: list[SpanView]) -> list[Row]:
+def _fill(shelf: Shelf, source: str, progress: Progress) -> CutError | None:
+    """Read the spans; where the last document has no end, it is left out, and the error returned.
+    Of a file that is one document, the spans before its cut stay."""
+    cut = None
+    with _opened(source) as file:
+        try:
+            for found in read_spans(Documents(_reader(file, progress))):
+                shelf.add(found)
+        except CutError as error:
+            cut = error
+            if error.document > 1:
+                shelf.forget(error.document)
+    if not shelf.spans:
+        raise cut or ValueError("there is no span in it")
+    return cut
+
+
+def _opened(source: str) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb")
+
+
+def _reader(file: BinaryIO, progress: Progress) -> Read:
+    """Its text. Where it is none, reading raises ``ValueError``, quoting none of it."""
+    about = os.fstat(file.fileno())
+    task = progress.add_task("reading", total=about.st_size if S_ISREG(about.st_mode) else None)
+    decoder = getincrementaldecoder("utf-8-sig")()
+
+    def read(size: int) -> str:
+        text = ""
+        while not text and (data := file.read(size)):
+            progress.advance(task, len(data))
+            try:
+                text = decoder.decode(data)
+            except UnicodeDecodeError:
+                raise ValueError("not text in UTF-8") from None
+        return text
+
+    return read
+
+
+def _map(shelf: Shelf, config: Config, progress: Progress, *, why: bool) -> None:
+    """Turn the spans into rows; with ``why`` each has a line for each place in the payload."""
+    types = types_of(config)
+    views = progress.track(shelf.in_order(), shelf.spans, description="mapping")
+    for row in agent_spans(views, config):
+        if why:
+            row["why"] = _reasons(row, shelf, types)
+        shelf.put(row)
+
+
+def agent_spans(views: Iterable[SpanView], config: Config | None = None) -> Iterator[Row]:
     """What would be sent for spans that arrive in this order, as rows like those of the API."""
-    config = load_config()
+    config = config or load_config()
     tree = SpanTree(
         "inspected",
         capture_of(config),
@@ -68,8 +128,9 @@ def agent_spans(views: list[SpanView]) -> list[Row]:
         sieve=sieve_of(config.span_filter, lambda text: None),  # a variable holds no function
         types=types_of(config),
     )
-    ended = [item for view in views for item in tree.end(view, 0.0)]
-    return [_row(item) for item in [*ended, *tree.close(0)]]
+    for view in views:
+        yield from map(_row, tree.end(view, 0.0))
+    yield from map(_row, tree.close(0))
 
 
 def _row(item: Item) -> Row:
@@ -81,25 +142,29 @@ def _id(ref: SpanRef | None) -> str | None:
     return ref.pfid(NO_PARTITION) if ref is not None else None
 
 
-def _explained(rows: list[Row], views: list[SpanView]) -> list[Row]:
-    """The rows with a ``why``: a line for each place in the payload."""
-    types = types_of(load_config())
-    known = {(view.key.trace_hex, view.key.span_hex): view for view in views}
-
-    def lines(payload: dict[str, Any], schema_name: str) -> list[str]:
-        view = known[payload["trace_id"], payload["span_id"]]
-        kind = types.kind_of(schema_name) or span_type(view.attributes, view.name)
-        return [str(use) for use in uses_of(view, kind, payload)]
-
-    return [{**row, "why": lines(row["payload"], row["schema_name"])} for row in rows]
+def _reasons(row: Row, shelf: Shelf, types: SpanTypes) -> list[str]:
+    payload: dict[str, Any] = row["payload"]
+    view = shelf.find(payload["trace_id"], payload["span_id"])
+    kind = types.kind_of(row["schema_name"]) or span_type(view.attributes, view.name)
+    return [str(use) for use in uses_of(view, kind, payload)]
 
 
-def _show(rows: list[Row], spans: int, *, payloads: bool) -> None:
-    become = "becomes" if spans == 1 else "become"
-    head = Text.assemble((_counted(spans, "span"), "bold"), f" {become} ")
-    head.append(_counted(len(rows), "agent span"))
-    tree = Tree(head, grouped(rows), partial(_details, payloads=payloads))
-    new_console().print(tree, soft_wrap=True)
+def _print_json(shelf: Shelf) -> None:
+    out = sys.stdout.buffer
+    out.write(b"[\n")
+    for row, is_last in with_last(shelf.all_rows()):
+        text = orjson.dumps(row, option=orjson.OPT_INDENT_2).replace(b"\n", b"\n  ")
+        out.write(b"  " + text + (b"\n" if is_last else b",\n"))
+    out.write(b"]\n")
+
+
+def _show(shelf: Shelf, *, payloads: bool) -> None:
+    become = "becomes" if shelf.spans == 1 else "become"
+    head = Text.assemble((_counted(shelf.spans, "span"), "bold"), f" {become} ")
+    head.append(_counted(shelf.rows, "agent span"))
+    console = new_console()
+    for line in Tree(head, shelf.below, partial(_details, payloads=payloads)).lines(console):
+        console.print(line, soft_wrap=True)
 
 
 def _counted(count: int, noun: str) -> str:

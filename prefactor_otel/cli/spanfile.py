@@ -1,18 +1,19 @@
 """Reads spans from a file: OTLP/JSON, the SDK's console exporter, or a recorded run.
 
 Which of the three it is shows in what is there. Several documents may follow each other, as the
-console exporter and OTLP file exporters write them.
+console exporter and OTLP file exporters write them. No more than a span is in memory, if resource
+and scope stand before their spans, as every writer of OTLP has them.
 """
 
 import base64
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from prefactor_otel.cli.documents import CutError, Documents
 from prefactor_otel.span import Event, SpanKey, SpanView, StatusName
 
 _STATUS: Final[dict[str, StatusName]] = {"1": "ok", "OK": "ok", "2": "error", "ERROR": "error"}
@@ -22,57 +23,118 @@ _REMOTE: Final = 0x200
 
 FORMATS: Final = "OTLP/JSON, the SDK's console exporter's JSON, or a recorded run"
 
-
-def read_spans(text: str) -> list[SpanView]:
-    """The spans of a file in the order in which they ended. Raises ``ValueError``, saying what
-    is wrong without quoting any content."""
-    views: list[SpanView] = []
-    for document in _documents(text):
-        try:
-            views += _views(document)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(step) for step in first["loc"])
-            why = first["msg"].removeprefix("Value error, ")
-            raise ValueError(f"{place}: {why}") from None
-    if not views:
-        raise ValueError("there is no span in it")
-    last = max(view.end_ns or view.start_ns for view in views)
-    return sorted(views, key=lambda view: view.end_ns or last)
+NO_SPANS: Final = "a document in it holds no spans"
+Place = tuple[str | int, ...]
+"""Where in a document something stands."""
+M = TypeVar("M", bound=BaseModel)
 
 
-def _documents(text: str) -> Iterator[object]:
-    decoder, position = json.JSONDecoder(), 0
-    while position < len(text):
-        if text[position].isspace() or text[position] == ",":
-            position += 1
-            continue
-        try:
-            document, position = decoder.raw_decode(text, position)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise ValueError(_not_json(error, text, position)) from None
-        yield document
+class Found(NamedTuple):
+    """A span, the number of its document, and its place among those that end at the same time where
+    that document knows it."""
+
+    view: SpanView
+    document: int = 0
+    order: int = 0
 
 
-def _not_json(error: json.JSONDecodeError | RecursionError, text: str, start: int) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"not JSON at line {error.lineno}: {error.msg}"
-    line = text.count("\n", 0, start) + 1
-    return f"not JSON at line {line}: nested too deep"
+def read_spans(documents: Documents) -> Iterator[Found]:
+    """The spans in the order in which they stand there. Raises ``ValueError``, saying what is wrong
+    without quoting any content; ``CutError`` with the number of a last document without its end."""
+    number = unfinished = 0
+    try:
+        while documents.peek():
+            if documents.skip(","):
+                continue
+            for spans in _nested(documents):
+                number = unfinished = number + 1
+                yield from (found._replace(document=number) for found in spans)
+                unfinished = 0
+    except CutError as error:
+        raise CutError(error.line, unfinished) from None
+    except RecursionError:
+        raise ValueError("not JSON: nested too deep") from None
 
 
-def _views(document: object) -> Iterator[SpanView]:
-    if isinstance(document, list):
-        for inner in document:
-            yield from _views(inner)
-    elif isinstance(document, Mapping) and ("resourceSpans" in document):
-        yield from _Otlp.model_validate(document).views()
-    elif isinstance(document, Mapping) and "spans" in document:
-        yield from _Recording.model_validate(document).views()
-    elif isinstance(document, Mapping) and "context" in document:
-        yield _ConsoleSpan.model_validate(document).view()
-    else:
-        raise ValueError("a document in it holds no spans")
+def _nested(documents: Documents) -> Iterator[Iterator[Found]]:
+    """The spans of one document, or of each in a list of documents."""
+    if documents.peek() != "[":
+        yield _document(documents)
+        return
+    for _ in documents.elements():
+        yield from _nested(documents)
+
+
+def _document(documents: Documents) -> Iterator[Found]:
+    told: dict[str, object] = {}
+    has_spans = False
+    for name in _members(documents, ()):
+        if name == "spans":
+            for place in _elements(documents, (name,)):
+                span = _checked(_RecordedSpan, documents.value(), place)
+                yield Found(span.view(), order=span.end_order)
+        elif name == "resourceSpans":
+            for place in _elements(documents, (name,)):
+                yield from map(Found, _resource_spans(documents, place))
+        else:
+            told[name] = documents.value()
+        has_spans = has_spans or name in ("spans", "resourceSpans")
+    if "context" in told and not has_spans:
+        yield Found(_checked(_ConsoleSpan, told, ()).view())
+    elif not has_spans:
+        raise ValueError(NO_SPANS)
+
+
+def _resource_spans(documents: Documents, place: Place) -> Iterator[SpanView]:
+    told: dict[str, object] = {}
+    for name in _members(documents, place):
+        if name == "scopeSpans" and "resource" in told:
+            resource = _checked(_ResourceSpans, told, place).plain()
+            for inner in _elements(documents, (*place, name)):
+                yield from _scope_spans(documents, inner, resource)
+        else:
+            told[name] = documents.value()
+    yield from _checked(_ResourceSpans, told, place).views()
+
+
+def _scope_spans(
+    documents: Documents, place: Place, resource: dict[str, object]
+) -> Iterator[SpanView]:
+    told: dict[str, object] = {}
+    for name in _members(documents, place):
+        if name == "spans" and "scope" in told:
+            scope = _checked(_ScopeSpans, told, place).scope
+            for inner in _elements(documents, (*place, name)):
+                yield _checked(_OtlpSpan, documents.value(), inner).view(resource, scope)
+        else:
+            told[name] = documents.value()
+    yield from _checked(_ScopeSpans, told, place).views(resource)
+
+
+def _members(documents: Documents, place: Place) -> Iterator[str]:
+    if documents.peek() not in ("{", ""):
+        documents.value()  # if that is JSON
+        raise ValueError(f"{_dotted(place)}: must be an object" if place else NO_SPANS)
+    return documents.members()
+
+
+def _elements(documents: Documents, place: Place) -> Iterator[Place]:
+    if documents.peek() not in ("[", ""):
+        raise ValueError(f"{_dotted(place)}: must be a list")
+    return ((*place, number) for number in documents.elements())
+
+
+def _checked(model: type[M], value: object, place: Place) -> M:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{_dotted((*place, *first['loc']))}: {why}") from None
+
+
+def _dotted(place: Place) -> str:
+    return ".".join(str(step) for step in place)
 
 
 def _no_null(value: object, default: object) -> object:
@@ -212,21 +274,23 @@ class _ScopeSpans(_OtlpModel):
     scope: _OtlpScope = Field(default_factory=_OtlpScope)
     spans: list[_OtlpSpan] = []
 
+    def views(self, resource: dict[str, object]) -> Iterator[SpanView]:
+        """The spans of this resource's scope."""
+        return (span.view(resource, self.scope) for span in self.spans)
+
 
 class _ResourceSpans(_OtlpModel):
     resource: _HasAttributes = Field(default_factory=_HasAttributes)
     scope_spans: list[_ScopeSpans] = []
 
-
-class _Otlp(_OtlpModel):
-    resource_spans: list[_ResourceSpans]
+    def plain(self) -> dict[str, object]:
+        """What the resource says."""
+        return _plain(self.resource.attributes)
 
     def views(self) -> Iterator[SpanView]:
-        """Every span of the request."""
-        for of_resource in self.resource_spans:
-            resource = _plain(of_resource.resource.attributes)
-            for of_scope in of_resource.scope_spans:
-                yield from (span.view(resource, of_scope.scope) for span in of_scope.spans)
+        """The spans of this resource."""
+        for of_scope in self.scope_spans:
+            yield from of_scope.views(self.plain())
 
 
 def _plain(attributes: list[_Attribute]) -> dict[str, object]:
@@ -371,11 +435,3 @@ class _RecordedSpan(_Context):
             scope_version=self.scope.version,
             dropped_attributes=self.dropped.attributes,
         )
-
-
-class _Recording(BaseModel):
-    spans: list[_RecordedSpan]
-
-    def views(self) -> Iterator[SpanView]:
-        """The spans as they ended."""
-        return (span.view() for span in sorted(self.spans, key=lambda span: span.end_order))

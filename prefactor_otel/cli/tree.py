@@ -48,7 +48,7 @@ class Tree:
         """Its lines, folded at the console's edge unless they stand too deep for that. Holds
         no more than the way from the root to the line."""
         yield from self.head.wrap(console, console.width)
-        open_levels = [_with_last(self._branches(None))]
+        open_levels = [with_last(self._branches(None))]
         ends: list[bool] = []
         while open_levels:
             branch, is_last = next(open_levels[-1], (None, True))
@@ -57,7 +57,7 @@ class Tree:
                 del ends[-1:]
                 continue
             yield from _folded(branch.label, [*ends, is_last], console)
-            open_levels.append(_with_last(branch.below))
+            open_levels.append(with_last(branch.below))
             ends.append(is_last)
 
     def _branches(self, parent: str | None) -> Iterator[_Branch]:
@@ -80,7 +80,7 @@ def _folded(label: Text, ends: list[bool], console: Console) -> Iterator[Text]:
         yield Text(guides).append_text(line)
 
 
-def _with_last(values: Iterable[T]) -> Iterator[tuple[T, bool]]:
+def with_last(values: Iterable[T]) -> Iterator[tuple[T, bool]]:
     """Each value, and whether it is the last."""
     iterator = iter(values)
     for value in iterator:

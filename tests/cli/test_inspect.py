@@ -1,6 +1,9 @@
 """``inspect`` shows what spans would become, from every format that people have them in."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 
-from tests.cli.command import run_command
+from tests.cli.command import clean, run_command, run_in_terminal
 from tests.recorded import FOLDER
 
 RECORDED = FOLDER / "pydantic_ai__native_default__tool_ok.json"
@@ -244,3 +247,135 @@ def test_it_shows_the_types_that_are_configured() -> None:
         "langchain:agent",
         "langchain:llm",
     }
+
+
+LINE = json.dumps(OTLP)
+SECOND = LINE.replace("00f067aa0ba902b7", "00f067aa0ba902b8")
+
+
+@pytest.mark.parametrize("cut", [1, 20, len(SECOND) // 2, len(SECOND) - 1])
+def test_a_cut_last_line_is_said_and_left_out(cut: int) -> None:
+    done = run_command("inspect", "--json", "-", text=f"{LINE}\n{SECOND}\n{LINE[:-cut]}")
+    assert (done.returncode, len(json.loads(done.stdout))) == (0, 2)
+    assert done.stderr == ("-: it ends in the middle of line 3; what is cut there is left out.\n")
+
+
+def test_a_last_line_may_be_cut_inside_of_a_letter(tmp_path: Path) -> None:
+    file = tmp_path / "spans.jsonl"
+    last = LINE.partition("no such city")[0].encode() + "é".encode()[:1]
+    file.write_bytes(f"{LINE}\n".encode() + last)
+    done = run_command("inspect", "--json", str(file))
+    assert (done.returncode, len(json.loads(done.stdout))) == (0, 1)
+    assert "in the middle of line 2" in done.stderr
+
+
+def test_of_one_cut_document_the_spans_before_the_cut_are_shown() -> None:
+    text = RECORDED.read_text()
+    done = run_command("inspect", "--json", "-", text=text[: text.rindex('"attributes"')])
+    assert (done.returncode, len(json.loads(done.stdout))) == (0, 3)
+    assert "is left out" in done.stderr
+    done = run_command("inspect", "-", text=text[: text.index('"attributes"')])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "it ends in the middle of line" in done.stderr
+
+
+@pytest.mark.parametrize("depth", [60, 1_200])
+def test_a_deep_tree_is_shown_to_its_end(depth: int, tmp_path: Path) -> None:
+    file = tmp_path / "spans.jsonl"
+    file.write_text("\n".join(json.dumps(span(n, n - 1)) for n in range(1, depth + 1)))
+    done = run_command("inspect", str(file), COLUMNS="60")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"step {depth}" in done.stdout
+    assert len(inspected(str(file))) == depth
+
+
+def span(number: int, parent: int, name: str = "step", **attributes: object) -> dict[str, Any]:
+    """As the console exporter writes it, on a line; inner ones end first."""
+    return {
+        "name": f"{name} {number}",
+        "context": {"trace_id": "0x1", "span_id": hex(number)},
+        "parent_id": hex(parent) if parent else None,
+        "start_time": f"2026-11-24T05:07:02.{number:06}Z",
+        "end_time": f"2026-11-24T05:07:03.{900_000 - number:06}Z",
+        "attributes": attributes,
+    }
+
+
+def test_a_name_cannot_move_the_cursor_of_a_terminal() -> None:
+    text = json.dumps(span(1, 0, "wipe \x1b[2J\r\x9b2J out"))
+    shown = run_command("inspect", "-", text=text).stdout
+    assert "wipe \ufffd[2J" in shown
+    assert all(sign.isprintable() for line in shown.split("\n") for sign in line)
+
+
+def test_a_progress_bar_is_for_terminals_and_not_for_what_is_printed() -> None:
+    code, written = run_in_terminal("inspect", str(RECORDED), columns=80)
+    assert code == 0
+    assert "reading" in written
+    assert "mapping" in written
+    assert written.count("weather_agent") == 1
+
+
+def otlp_lines(texts: Iterator[str]) -> Iterator[str]:
+    for text in texts:
+        yield LINE.replace("no such city", text) + "\n"
+
+
+def otlp_document(texts: Iterator[str]) -> Iterator[str]:
+    before, after = LINE.split('"spans": [')
+    one, end = after[:-6], after[-6:]
+    yield f'{before}"spans": [{one}'
+    yield from (f",\n{one.replace('no such city', text)}" for text in texts)
+    yield end
+
+
+def console(texts: Iterator[str]) -> Iterator[str]:
+    for number, text in enumerate(texts):
+        yield json.dumps(span(number + 1, 0, text=text), indent=4) + "\n"
+
+
+def recording(texts: Iterator[str]) -> Iterator[str]:
+    yield '{"spans": [\n'
+    for number, text in enumerate(texts):
+        told = {"trace_id": "1", "span_id": f"{number + 1:x}", "name": text}
+        yield (",\n" if number else "") + json.dumps(told | {"start_time_unix_nano": 1})
+    yield "]}"
+
+
+FORMATS = pytest.mark.parametrize("write", [otlp_lines, otlp_document, console, recording])
+TOLD_AT_EXIT = """
+import atexit, re, runpy, sys
+from pathlib import Path
+told = lambda: re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
+atexit.register(lambda: print(told(), file=sys.stderr))
+runpy.run_module("prefactor_otel", run_name="__main__", alter_sys=True)
+"""
+
+
+def peak(file: Path) -> int:
+    """The most memory that inspecting a file has taken, in bytes."""
+    done = subprocess.run(
+        [sys.executable, "-c", TOLD_AT_EXIT, "inspect", str(file)],
+        env=clean(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return int(done.stderr) * 1024
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells what memory it took")
+@FORMATS
+def test_a_large_file_takes_little_memory(
+    write: Callable[[Iterator[str]], Iterator[str]], tmp_path: Path
+) -> None:
+    small, large = tmp_path / "small", tmp_path / "large"
+    text = "many words " * 2_000
+    for file, count in ((small, 2), (large, 3_000)):
+        with file.open("w") as out:
+            out.writelines(write(f"{text}{number}" for number in range(count)))
+    assert large.stat().st_size > 64e6
+    assert peak(large) - peak(small) < large.stat().st_size / 2
