@@ -1,6 +1,7 @@
 """Runs small agents as processes of their own and reports how they ended."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -46,6 +47,14 @@ def localhost(api: DevServer) -> str:
     """The API's URL by name: an IP address would hide that names cannot be resolved the usual
     way at interpreter shutdown."""
     return api.url.replace("127.0.0.1", "localhost")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+    return port
 
 
 def environment_of(url: str, token: str) -> dict[str, str]:

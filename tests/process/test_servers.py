@@ -1,7 +1,6 @@
 """Servers that fork their workers, and gevent, in an environment with the published packages."""
 
 import os
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -13,12 +12,10 @@ import pytest
 from prefactor_otel.devserver import DevServer
 from tests.http import environments
 from tests.patience import PATIENCE, comes_true
-from tests.process.scripts import environment_of, localhost
+from tests.process.scripts import environment_of, free_port, localhost
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("servers")]
 
-OURS = ("opentelemetry-sdk>=1.36", "aiohttp>=3.12", "tenacity>=9.0", "orjson>=3.10")
-SETTINGS = ("pydantic>=2.9", "pydantic-settings>=2.10")
 DOORS = ["BatchSpanProcessor(PrefactorExporter())", "PrefactorSpanProcessor()"]
 SET_UP = """
 from opentelemetry import trace
@@ -34,12 +31,6 @@ def work(name):
     for number in range(100):
         trace.get_tracer("agent").start_span(f"{name} {number}").end()
 """
-
-
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("servers") / "environment"
-    return environments.make(folder, *OURS, *SETTINGS, "celery>=5.4", "gunicorn>=22", "gevent>=24")
 
 
 @contextmanager
@@ -118,13 +109,6 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(os.getpid()).encode()]
 """
-
-
-def free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-    return port
 
 
 @pytest.mark.parametrize("door", DOORS)
