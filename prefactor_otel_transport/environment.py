@@ -36,13 +36,14 @@ def proxy_for(url: str) -> Proxy | None:
     ``NO_PROXY`` excepts its host. Lower-case names count as well."""
     target = urlsplit(url)
     proxies = getproxies_environment()
-    address = proxies.get(target.scheme) or proxies.get("all")
+    name = target.scheme if proxies.get(target.scheme) else "all"
+    address = proxies.get(name)
     if not address or proxy_bypass(target.netloc) or proxy_bypass(target.hostname or ""):
         return None
-    return _parse(address)
+    return _parse(address, f"{name.upper()}_PROXY")
 
 
-def _parse(address: str) -> Proxy | None:
+def _parse(address: str, variable: str) -> Proxy | None:
     try:
         parts = urlsplit(address if "://" in address else f"http://{address}")
         is_web = parts.scheme in ("http", "https")
@@ -51,8 +52,9 @@ def _parse(address: str) -> Proxy | None:
         is_usable = False
     if not is_usable:
         logger.warning(
-            "The proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names is ignored: its address is "
-            "not that of an HTTP proxy"
+            "The proxy that %s names is ignored: its address is not that of an HTTP proxy, such as "
+            "http://proxy.example:3128",
+            variable,
         )
         return None
     url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -6,6 +6,7 @@ import pytest
 
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
+from tests.patience import PATIENCE
 
 BELOW = "/api/v1/agent_instance/"
 
@@ -17,7 +18,7 @@ def registered_as(api: DevServer, id: object, times: int | None) -> None:
 
 def one_span(api: DevServer) -> PrefactorSpanProcessor:
     processor = PrefactorSpanProcessor(
-        api.url, api.token, poll_interval=0.01, schedule_delay=0.0, shutdown_timeout=10.0
+        api.url, api.token, poll_interval=0.01, schedule_delay=0.0, shutdown_timeout=PATIENCE
     )
     provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
     with provider.get_tracer("agent").start_as_current_span("a"):
