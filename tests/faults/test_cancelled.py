@@ -84,7 +84,9 @@ def sent(api: DevServer) -> list[Json]:
 
 
 @under_either_reading
-def test_what_shutdown_cuts_off_is_not_left_open(api: DevServer, cancelled: str) -> None:
+def test_what_shutdown_cuts_off_is_not_left_open(
+    api: DevServer, cancelled: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with agent(api) as running:
         running.tracer.start_span("seen")
         assert api.wait_until(lambda api: statuses(api) == {"seen": "active"})
@@ -94,7 +96,8 @@ def test_what_shutdown_cuts_off_is_not_left_open(api: DevServer, cancelled: str)
     assert statuses(api) == {"seen": cancelled, "just started": cancelled}
     assert [run["status"] for run in api.instances()] == [cancelled]
     stats = running.processor.stats()
-    assert (stats.acknowledged, stats.dropped) == (2, {})
+    assert (stats.acknowledged, stats.dropped, stats.last_error) == (2, {}, None)
+    assert caplog.text == ""  # nobody has to do anything about it
 
 
 @under_either_reading
@@ -396,6 +399,34 @@ provider.shutdown()
     assert all(len(key) <= 64 for key in bodies)
 
 
+@under_either_reading
+def test_what_a_replay_sends_is_not_left_open(
+    api: DevServer, tmp_path: Path, cancelled: str
+) -> None:
+    body = """
+cancel(tracer.start_span("ended"))
+tracer.start_span("open")
+processor.set_run_status("cancelled")
+provider.shutdown()
+"""
+    api.stop()
+    try:
+        run_script(
+            SPOOLING + body,
+            api.url,
+            api.token,
+            PREFACTOR_SPOOL_DIR=str(tmp_path),
+            PREFACTOR_SHUTDOWN_TIMEOUT="0.5",
+        )
+    finally:
+        api.start()
+    variables = {"PREFACTOR_API_URL": api.url, "PREFACTOR_API_TOKEN": api.token}
+    assert run_command("spool", "replay", str(tmp_path), **variables).returncode == 0
+    assert left_open(api) == []
+    assert statuses(api) == {"ended": cancelled, "open": cancelled}
+    assert [run["status"] for run in api.instances()] == [cancelled]
+
+
 # -- runs that are over, or not ---------------------------------------------------------------
 
 
@@ -469,6 +500,7 @@ def test_spans_that_come_after_the_platform_has_completed_their_run_are_counted_
     assert (stats.acknowledged, stats.dropped) == (1, {"run_over": 30})
     assert caplog.text.count("has ended the run before its agent did") == 1
     assert len([r for r in api.requests if r.method == "GET"]) <= 2
+    assert len([r for r in api.requests if r.path.endswith("/bulk")]) < 15  # not one a span
 
 
 def test_a_span_that_was_open_when_the_platform_completed_its_run_is_still_closed(
