@@ -148,7 +148,7 @@ ORDER = [
     "cli.demo",
     "cli.devserver",
     "cli.probe",
-    "cli.rival",
+    "cli.installed",
     "cli.doctor",
     "cli.spool",
     "cli.options",

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from prefactor_otel import hygiene
 from prefactor_otel.api import ApiClient, ApiError
+from prefactor_otel.cli.installed import RESTORE, installed_client
 from prefactor_otel.cli.probe import NAME, VERSION, Stored, differences, probe
-from prefactor_otel.cli.rival import RESTORE, installed_client
 from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.cli.tree import digest, run_tree
 from prefactor_otel.config import Config, load_config, option_rows, variable_of
