@@ -1,14 +1,17 @@
 """The one account that the server holds, with the agent and environment that a token stands for."""
 
 import secrets
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
+from prefactor_otel import clock
 from prefactor_otel.devserver.declared import SpanType
 from prefactor_otel.devserver.form import timestamp
 from prefactor_otel.devserver.store import Row, Store
 from prefactor_otel_transport import pfid
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Ids:
@@ -19,7 +22,7 @@ class Ids:
         self._last = (0, 0)
 
     def new(self) -> str:
-        now = time.time_ns() // 1_000_000
+        now = clock.now_ns() // 1_000_000
         last_ms, last_random = self._last
         if now > last_ms:
             # The upper half stays free, so that counting up never runs out of bits.
@@ -31,7 +34,7 @@ class Ids:
 
 def now() -> str:
     """This moment, as it is stored and shown."""
-    return timestamp(datetime.now(UTC))
+    return timestamp(_EPOCH + timedelta(microseconds=clock.now_ns() // 1000))
 
 
 class Account:

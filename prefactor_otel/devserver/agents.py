@@ -31,6 +31,7 @@ def create(account: Account, target: str, fields: Json) -> Json:
     row: Row = {"name": form.text("name", required=True, limit=255)}
     for name in ("description", "external_identifier", *_OWNERS):
         row[name] = form.text(name)
+    _check_risk_profile(form, row)
     if agent_id and account.store.holds("agent", agent_id):
         form.refuse("id", "has already been taken")
     name = row["external_identifier"]
@@ -53,11 +54,18 @@ def update(account: Account, target: str, fields: Json) -> Json:
     for name in ("description", *_OWNERS):
         if name in fields:
             changes[name] = form.text(name)
+    _check_risk_profile(form, changes)
     if "external_identifier" in fields:
         form.refuse("external_identifier", "cannot be changed")
     form.check()
     account.store.update("agent", target, changes | {"updated_at": now()})
     return _shown(account, target)
+
+
+def _check_risk_profile(form: Form, row: Row) -> None:
+    """An agent's risk profile must exist, and here there are none."""
+    if row.get("risk_profile_id") is not None:
+        form.refuse("risk_profile_id", "does not exist")
 
 
 def read(account: Account, target: str, fields: Json) -> Json:

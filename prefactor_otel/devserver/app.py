@@ -76,7 +76,7 @@ class App:
 
     async def _bulk(self, request: web.Request) -> web.StreamResponse:
         def intercept(number: int, item: Json) -> None:
-            self._faults.strike_item(number, lambda: orjson.dumps(item).decode())
+            self._faults.strike_item(number, lambda: _text(item))
 
         return _json(bulk.execute(self._account, await _body(request), intercept))
 
@@ -219,6 +219,14 @@ async def _body(request: web.Request) -> Json:
     if not isinstance(body, dict):
         raise ApiError(400, "bad_request", "The body is not a JSON object")
     return body
+
+
+def _text(item: Json) -> str:
+    """What a fault looks for its text in; nothing for what is too deep, which is refused anyway."""
+    try:
+        return orjson.dumps(item).decode()
+    except orjson.JSONEncodeError:
+        return ""
 
 
 def _json(body: Json, status: int | None = None) -> web.Response:

@@ -10,11 +10,37 @@ from prefactor_otel_transport import pfid
 Json = dict[str, Any]
 
 KEY_LIMIT: Final = 64
+DEPTH_LIMIT: Final = 128
+"""Objects and lists inside of each other in a field; what reads and writes JSON ends at 254."""
 
 
 def timestamp(moment: datetime) -> str:
     """The one form in which moments are stored and shown: its text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    shown = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{shown.isoformat(timespec='microseconds')}Z"
+
+
+def refuse_depth(fields: Mapping[str, Any]) -> None:
+    """Raises for fields that are nested too deep to be worked with."""
+    form = Form(fields)
+    for name, value in fields.items():
+        if _is_deeper_than(DEPTH_LIMIT, value):
+            form.refuse(name, f"is nested deeper than {DEPTH_LIMIT} levels")
+    form.check()
+
+
+def _is_deeper_than(limit: int, value: Any) -> bool:
+    level = [value]
+    for _ in range(limit):
+        holders = [each for each in level if isinstance(each, dict | list)]
+        if not holders:
+            return False
+        level = [
+            inner
+            for each in holders
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return any(isinstance(each, dict | list) for each in level)
 
 
 class Form:

@@ -13,7 +13,7 @@ import orjson
 from prefactor_otel.devserver import agents, instances, registration, spans
 from prefactor_otel.devserver.account import Account
 from prefactor_otel.devserver.errors import invalid_field
-from prefactor_otel.devserver.form import KEY_LIMIT, Json
+from prefactor_otel.devserver.form import KEY_LIMIT, Json, refuse_depth
 
 Run = Callable[[Account, str, Json], Json]
 
@@ -89,6 +89,7 @@ def perform(account: Account, operation: Operation, target: str, fields: Json, k
     """The answer, all of the work done or none. ``key`` is the idempotency key or None: with one
     that was used before, the first answer again (scope: account and operation). A refusal is not
     kept, so the same key may try again."""
+    refuse_depth(fields)
     with account.store.transaction():
         if key is None or operation.method == "GET":
             answer = operation.run(account, target, fields)
@@ -100,7 +101,7 @@ def perform(account: Account, operation: Operation, target: str, fields: Json, k
 
 
 def _once(account: Account, operation: Operation, target: str, fields: Json, key: Any) -> Json:
-    if not isinstance(key, str) or not 1 <= len(key) <= KEY_LIMIT:
+    if not isinstance(key, str) or not 1 <= len(key) <= KEY_LIMIT or not key.isprintable():
         raise invalid_field("idempotency_key", f"must be a text of 1 to {KEY_LIMIT} characters")
     body = orjson.dumps([target, fields], option=orjson.OPT_SORT_KEYS)
     digest = blake2b(body, digest_size=16).digest()
