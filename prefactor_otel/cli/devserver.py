@@ -1,7 +1,13 @@
 """``prefactor-otel devserver``: the local API in the foreground, and how to use it."""
 
+import errno
+import os
 import shlex
+import socket
 import sqlite3
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -11,14 +17,16 @@ from prefactor_otel.devserver import serve
 def run_devserver(
     host: str, port: int, db: str, token: str | None, *, faults: bool, lenient_cancel: bool
 ) -> None:
-    """Serve until interrupted. Raises ``click.ClickException`` when that cannot be begun."""
+    """Serve until interrupted. Standard output gets two ``export`` lines and then its end, so that
+    a shell can evaluate it. Raises ``click.ClickException`` when that cannot be begun."""
     if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
         raise click.BadParameter("must be printable ASCII", param_hint="--token")
 
     def ready(url: str, token: str) -> None:
-        click.echo(f"Prefactor API on {url} (data: {db}). Stop with Ctrl+C.")
-        click.echo(f"export PREFACTOR_API_URL={url}")
+        _say(f"Prefactor API on {url} (data: {db}). Stop it with Ctrl+C or kill {os.getpid()}.")
+        click.echo(f"export PREFACTOR_API_URL={shlex.quote(url)}")
         click.echo(f"export PREFACTOR_API_TOKEN={shlex.quote(token)}")
+        _end_output()
 
     try:
         serve(
@@ -28,9 +36,43 @@ def run_devserver(
             token,
             allow_faults=faults,
             on_ready=ready,
+            on_run=lambda run, agent, purpose: _say(f"Run {run} of {agent!r} ({purpose})"),
             lenient_cancel=lenient_cancel,
         )
     except sqlite3.Error as error:
-        raise click.ClickException(f"{db} cannot be used: {error}") from None
-    except (OSError, ValueError) as error:
+        raise click.ClickException(f"--db {db} cannot be used: {error}") from None
+    except UnicodeError:
+        raise click.ClickException(f"--host {host} is no name of a host") from None
+    except OSError as error:
+        raise click.ClickException(_explained(error, host, port, db)) from None
+    except ValueError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # a terminal that has gone is no reason to stop serving
+        click.echo(line, err=True)
+
+
+def _end_output() -> None:
+    """Let whoever reads the standard output see its end while this process goes on."""
+    with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nothing:
+        sys.stdout.flush()
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
+
+
+def _explained(error: OSError, host: str, port: int, db: str) -> str:
+    """What is wrong, and what to do about it."""
+    if isinstance(error, FileNotFoundError):
+        return f"--db {db}: there is no folder {Path(db).absolute().parent}; make it first"
+    if error.filename is not None:
+        return f"--db {db}: {error.strerror}"
+    if isinstance(error, socket.gaierror):
+        return f"--host {host} cannot be resolved: {error.strerror}"
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is taken: stop what listens there, or let --port 0 find one"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"--host {host} is no address of this machine"
+    if error.errno == errno.EACCES:
+        return f"port {port} of {host} needs more rights: take one above 1023, or --port 0"
+    return str(error)

@@ -1,7 +1,7 @@
 """The one account that the server holds, with the agent and environment that a token stands for."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -12,6 +12,13 @@ from prefactor_otel.devserver.store import Row, Store
 from prefactor_otel_transport import pfid
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+UNNAMED: Final = "Local agent"
+"""The default agent's name until a run reports one."""
+
+OnRun = Callable[[str, str, str], None]
+"""Called for each run that is registered, with its id, what it calls its agent, and its purpose."""
 
 
 class Ids:
@@ -47,6 +54,7 @@ class Account:
         self.store = store
         self.client_ids = client_ids
         self.lenient_cancel = lenient_cancel
+        self.on_run: OnRun = lambda run, agent, purpose: None
         self.span_types: dict[str, Mapping[str, SpanType]] = {}
         """The declared types by schema version, which never changes once made."""
         with store.transaction():
@@ -66,7 +74,7 @@ class Account:
         row: Row = {"id": ids.new(), "name": "Local", "agent_id": ids.new()}
         row |= {"environment_id": ids.new(), "inserted_at": moment, "updated_at": moment}
         self.store.insert("account", row)
-        agent = {"id": row["agent_id"], "name": "Local agent"}
+        agent = {"id": row["agent_id"], "name": UNNAMED}
         self.store.insert("agent", agent | {"inserted_at": moment, "updated_at": moment})
         self.store.insert("environment", {"id": row["environment_id"], "name": "development"})
         return row

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from prefactor_otel.devserver import rules, views
-from prefactor_otel.devserver.account import Account, now
+from prefactor_otel.devserver.account import UNNAMED, Account, now
 from prefactor_otel.devserver.declared import check_definition, check_version
 from prefactor_otel.devserver.errors import invalid_action, not_found
 from prefactor_otel.devserver.form import Form, Json
@@ -32,6 +32,8 @@ def register(account: Account, target: str, fields: Json) -> Json:
     row |= {"agent_id": agent_id, "environment_id": environment_id or account.environment_id}
     _check_owners(account, row)
     row["id"] = instance_id or account.ids.new()
+    if agent_id == account.agent_id and update_current is not False:
+        _name_default_agent(account, (version or {}).get("name"))
     row["agent_version_id"] = _version(account, agent_id, version or {})
     row["agent_schema_version_id"] = _schema_version(account, agent_id, definition)
     row["agent_deployment_id"] = _deployment(account, row, update_current is not False)
@@ -40,7 +42,18 @@ def register(account: Account, target: str, fields: Json) -> Json:
     account.store.insert("agent_instance", row)
     inserted = account.store.get("agent_instance", row["id"])
     assert inserted is not None
+    name = (version or {}).get("name") or account.store.value("agent", agent_id, "name")
+    account.on_run(row["id"], name, row["purpose"])
     return {"details": views.instance(account, inserted)}
+
+
+def _name_default_agent(account: Account, name: str | None) -> None:
+    """The agent that nobody made goes by the name its runs report, until somebody names it."""
+    store, agent_id = account.store, account.agent_id
+    known = store.value("agent", agent_id, "name")
+    reported = store.find("agent_version", agent_id=agent_id, name=known) is not None
+    if name and name != known and (known == UNNAMED or reported):
+        store.update("agent", agent_id, {"name": name, "updated_at": now()})
 
 
 def _check_unique(

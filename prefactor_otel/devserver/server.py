@@ -15,7 +15,7 @@ from typing import Final, Self
 from aiohttp import web
 
 from prefactor_otel.devserver import views
-from prefactor_otel.devserver.account import Account
+from prefactor_otel.devserver.account import Account, OnRun
 from prefactor_otel.devserver.app import App
 from prefactor_otel.devserver.faults import Faults
 from prefactor_otel.devserver.form import Json
@@ -35,7 +35,8 @@ class DevServer:
     over ``stop`` and ``start``. Without a ``token`` one is made; it is never stored.
     ``allow_faults`` opens ``/__faults``. ``client_ids=False`` refuses span ids made by clients.
     ``lenient_cancel`` lets runs and spans that have begun be cancelled; else only what is pending
-    can be, which is the stricter reading of the API.
+    can be, which is the stricter reading of the API. ``on_run`` is called, on the server's
+    thread, with the id, the agent's name and the purpose of each run that is registered.
     Raises ``ValueError`` for a host beyond loopback without a token.
     """
 
@@ -48,6 +49,7 @@ class DevServer:
         allow_faults: bool = True,
         client_ids: bool = True,
         lenient_cancel: bool = False,
+        on_run: OnRun | None = None,
     ) -> None:
         if not token and not _is_loopback(host):
             raise ValueError(
@@ -61,6 +63,8 @@ class DevServer:
         self._running: tuple[threading.Thread, Callable[[], None]] | None = None
         self._store = Store(db)
         self._account = Account(self._store, client_ids=client_ids, lenient_cancel=lenient_cancel)
+        if on_run is not None:
+            self._account.on_run = on_run
 
     def __enter__(self) -> Self:
         self.start()
@@ -191,10 +195,12 @@ def serve(
     allow_faults: bool = False,
     on_ready: Callable[[str, str], None] = lambda url, token: None,
     *,
+    on_run: OnRun | None = None,
     lenient_cancel: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM, from the main thread. ``on_ready`` gets the URL and the
-    token as soon as requests are taken. Raises as ``DevServer`` does."""
+    token as soon as requests are taken, ``on_run`` each run's id, agent and purpose as it is
+    registered. Raises as ``DevServer`` does."""
     ended = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: ended.set())
@@ -202,7 +208,7 @@ def serve(
     }
     try:
         with DevServer(
-            db, host, port, token, allow_faults, lenient_cancel=lenient_cancel
+            db, host, port, token, allow_faults, lenient_cancel=lenient_cancel, on_run=on_run
         ) as server:
             on_ready(server.url, server.token)
             ended.wait()

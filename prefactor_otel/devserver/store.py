@@ -1,9 +1,11 @@
 """SQLite: the tables, one connection, one transaction at a time from whichever thread."""
 
+import os
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,6 +63,8 @@ CREATE TABLE IF NOT EXISTS idempotency (
     PRIMARY KEY (operation, key)) WITHOUT ROWID;
 """
 
+_TABLES: Final = frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _SCHEMA))
+
 
 def _encoded(value: Any) -> Any:
     return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
@@ -73,9 +77,31 @@ def _decoded(row: sqlite3.Row) -> Row:
     }
 
 
+def _make(path: Path) -> None:
+    """An empty file where there is none. Prompts come into it: nobody else's to read, and SQLite
+    gives its side files the same mode."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise ``ValueError`` for a file that is not ours, without writing to it."""
+    has_log = Path(f"{path}-wal").exists()
+    way = "mode=ro" if has_log else "immutable=1"  # which leaves no files beside it
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{way}", uri=True)) as database:
+            found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = {name for (name,) in found}
+    except sqlite3.Error as error:
+        raise ValueError(f"{path}: {error}") from None
+    if tables and not tables >= _TABLES:
+        raise ValueError(f"{path} is a database of another program, and stays as it is")
+
+
 class Store:
     """Rows in and out as dicts; objects and lists are JSON in the file. Raises ``ValueError``
-    for a file that is no database, ``OSError`` for one that cannot be made.
+    for a file that is no database or another program's, which stays as it is, and ``OSError`` for
+    one that cannot be made.
 
     Table and column names come from this package's code only, never from a request.
     """
@@ -84,8 +110,8 @@ class Store:
         self._lock = threading.RLock()
         path = str(db)
         if path != MEMORY:
-            # Prompts are in it: nobody else's to read. SQLite gives its side files the same mode.
-            Path(path).touch(mode=0o600)
+            _make(Path(path))
+            _refuse_foreign(Path(path))
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         try:

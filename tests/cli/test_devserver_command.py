@@ -1,7 +1,13 @@
 """The local API in the foreground of a shell."""
 
+import os
+import re
+import shlex
 import signal
+import socket
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,17 +23,21 @@ def test_it_says_how_to_use_it_and_stops_on_interrupt(tmp_path: Path) -> None:
         [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean()
     ) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
-        assert lines[1].startswith("export PREFACTOR_API_URL=http://127.0.0.1:")
-        assert lines[2] == "export PREFACTOR_API_TOKEN=mine\n"
-        url = lines[1].strip().partition("=")[2]
-        healthy = run_command("doctor", PREFACTOR_API_URL=url, PREFACTOR_API_TOKEN="mine")
-        assert healthy.returncode == 0
+        url_line, token_line = process.stdout.read().splitlines()  # ends while the server goes on
+        assert url_line.startswith("export PREFACTOR_API_URL=http://127.0.0.1:")
+        assert token_line == "export PREFACTOR_API_TOKEN=mine"
+        url = url_line.partition("=")[2]
+        settings = {"PREFACTOR_API_URL": url, "PREFACTOR_API_TOKEN": "mine"}
+        assert run_command("doctor", **settings, PREFACTOR_AGENT_NAME="support").returncode == 0
         with plain_process(5) as still_runs:
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=PATIENCE)
+            _, told = process.communicate(timeout=PATIENCE)
             assert still_runs()
-    assert (process.returncode, errors) == (0, "")
+    assert process.returncode == 0
+    [greeting, *runs] = told.splitlines()
+    assert greeting.startswith(f"Prefactor API on {url} (data: {database}).")
+    [run] = runs
+    assert re.fullmatch(r"Run [0-9a-z]{32} of '.+' \(smoke_test\)", run)
     assert database.exists()
 
 
@@ -35,12 +45,26 @@ def test_it_says_how_to_use_it_and_stops_on_interrupt(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["--host", "0.0.0.0"], "token"),
-        (["--db", "/nowhere/at/all.db"], "/nowhere/at/all.db"),
+        (["--db", "/nowhere/at/all.db"], "no folder /nowhere/at"),
+        (["--db", "/"], "/: unable to open database file"),
+        (["--host", "nowhere.invalid", "--token", "mine"], "nowhere.invalid cannot be resolved"),
+        (["--host", "192.0.2.1", "--token", "mine"], "no address of this machine"),
+        (["--host", "a..b", "--token", "mine"], "--host a..b"),
         (["--db", __file__], "not a database"),
         (["--port", "99999"], "--port"),
         (["--token", "two\nlines"], "--token"),
     ],
-    ids=["no token for others", "no such folder", "no database", "no such port", "no such token"],
+    ids=[
+        "no token for others",
+        "no such folder",
+        "a folder",
+        "no such host",
+        "elsewhere",
+        "no name",
+        "no database",
+        "no such port",
+        "no such token",
+    ],
 )
 def test_what_it_cannot_serve_it_refuses_in_one_line(words: list[str], said: str) -> None:
     done = run_command("devserver", "--port", "0", *words)
@@ -49,6 +73,53 @@ def test_what_it_cannot_serve_it_refuses_in_one_line(words: list[str], said: str
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("Error: ")
+
+
+def test_a_port_that_is_taken_is_said_with_the_way_out() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        port = other.getsockname()[1]
+        done = run_command("devserver", "--port", str(port))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        f"Error: port {port} of 127.0.0.1 is taken: stop what listens there, or let --port 0 "
+        "find one"
+    ]
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+def test_a_database_of_another_program_is_refused_and_stays_as_it_is(
+    tmp_path: Path, journal: str
+) -> None:
+    path = tmp_path / "notes.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA journal_mode={journal}")
+        database.execute("CREATE TABLE account (name TEXT)")
+    before = path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode
+    done = run_command("devserver", "--port", "0", "--db", str(path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Error: {path} is a database of another program, and stays as it is\n"
+    assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode) == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_shell_evaluates_what_it_prints_while_it_goes_on_in_the_background() -> None:
+    command = shlex.join([*COMMAND, "devserver", "--port", "0", "--token", "it's mine"])
+    doctor = shlex.join([*COMMAND, "doctor"])
+    script = f"""
+eval "$({command} 2>"$LOG" & echo "SERVER=$!")"
+{doctor}; code=$?
+kill "$SERVER"
+exit "$code"
+"""
+    done = subprocess.run(
+        ["sh", "-c", script],
+        env=clean(LOG=os.devnull),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done
 
 
 @pytest.mark.parametrize(
@@ -65,8 +136,7 @@ def test_it_cancels_what_has_begun_only_if_it_is_told_to(words: list[str], readi
         env=clean(),
     ) as process:
         assert process.stdout is not None
-        [line] = [line for line in (process.stdout.readline() for _ in range(3)) if "_URL=" in line]
-        url = line.strip().partition("=")[2]
+        url = process.stdout.readline().strip().partition("=")[2]
         done = run_command("doctor", "--probe", PREFACTOR_API_URL=url, PREFACTOR_API_TOKEN="mine")
         process.terminate()
     assert reading in done.stdout

@@ -117,3 +117,21 @@ def test_a_clock_that_jumps_by_days_makes_no_span_of_the_process_too_old(
 ) -> None:
     api.stop()
     assert agent(1_800_000_000, SPANS + YEARS_LATER + REPORT, api, spool) == [True, 6, 0, {}]
+
+
+@UNDER_EACH
+def test_a_local_api_with_a_wrong_clock_serves(moment: int) -> None:
+    body = """
+from prefactor_otel import PrefactorSpanProcessor, TracerProvider
+from prefactor_otel.devserver import DevServer
+
+with DevServer() as api:
+    processor = PrefactorSpanProcessor(api.url, api.token)
+    provider = TracerProvider(span_processors=[processor])
+    provider.get_tracer("agent").start_span("a").end()
+    provider.shutdown()
+    print([run["status"] for run in api.instances()], len(api.spans()))
+"""
+    ended = run_script(wrong(moment) + body, "")
+    assert (ended.code, ended.stdout) == (0, "['complete'] 1\n"), ended.stderr
+    assert "Traceback" not in ended.stderr
