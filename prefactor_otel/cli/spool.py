@@ -80,16 +80,22 @@ def run_show(path: Path, *, payloads: bool, as_json: bool) -> int:
 
 
 def run_clear(path: Path, *, sure: bool) -> int:
-    """Delete the files of the dead, and those set aside; only with ``sure``."""
-    dead = [file.path for file in _dead(path, delete=sure)]
+    """Delete the files of the dead, and those set aside; only with ``sure``. The exit code is 1
+    when one is left."""
+    troubles: list[SpoolError] = []
+    found = [file.path for file in _dead(path, troubles.append, delete=sure)]
     aside = folder.aside(path)
-    if not sure and (dead or aside):
-        print(f"{len(dead) + len(aside)} files would be deleted, with what they hold: say --yes.")
+    found += aside
+    if not sure and found:
+        print(f"{len(found)} files would be deleted, with what they hold: say --yes.")
         return 1
     for each in aside:
         remove(each)
-    print(f"{len(dead) + len(aside)} files deleted.")
-    return 0
+    left = [each for each in found if each.exists()]
+    print(f"{len(found) - len(left)} files deleted.")
+    for trouble in (*troubles, *left):
+        print(f"not deleted: {trouble}", file=sys.stderr)
+    return 1 if troubles or left else 0
 
 
 def run_replay(path: Path, *, everyones: bool) -> int:

@@ -383,6 +383,24 @@ def test_a_replay_tells_what_it_could_not_do_and_fails(
     assert len(names(api)) == (0 if spoil is another_version else 10)
 
 
+def test_a_disk_that_is_read_only_lets_nothing_be_done_which_is_said(
+    api: DevServer, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", "3m") as disk:
+        spool = disk / "spool"
+        die_while_away(api, spool, TEN + KILL)
+        (spool / "1-rubbish.unreadable").write_bytes(b"set aside")
+        [path] = folder.files(spool)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        replayed = run_command("spool", "replay", str(spool), **account(api))
+        cleared = run_command("spool", "clear", str(spool), "--yes")
+        assert (replayed.returncode, replayed.stdout) == (1, "0 of 0 spans sent.\n")
+        assert f"not read: {path}: " in replayed.stderr
+        assert (cleared.returncode, cleared.stdout) == (1, "0 files deleted.\n")
+        assert cleared.stderr.count("not deleted: ") == 2
+    assert names(api) == []
+
+
 def test_a_replay_without_an_api_tells_what_is_left_and_fails(api: DevServer, spool: Path) -> None:
     die_while_away(api, spool, TEN + KILL)
     refused = account(api) | {"PREFACTOR_API_TOKEN": "pf_a_wrong_token"}
