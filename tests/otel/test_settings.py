@@ -196,10 +196,10 @@ def test_an_address_that_no_request_can_be_made_to_is_told_at_once(
 @pytest.mark.parametrize(
     ("url", "exposed"),
     [
-        ("http://plain.example:8080", True),
-        ("http://based.example/base", True),
-        ("http://other.example", True),
-        ("https://plain.example", False),
+        ("http://plain.invalid:8080", True),
+        ("http://based.invalid/base", True),
+        ("http://other.invalid", True),
+        ("https://plain.invalid", False),
         ("http://127.0.0.1:1", False),
         ("http://localhost:1", False),
     ],
