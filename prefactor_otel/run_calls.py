@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import orjson
 
-from prefactor_otel.answers import DONE, Answer, Verdict, judge_request
+from prefactor_otel.answers import DONE, Answer, Verdict, judge_cancelled, judge_request
 from prefactor_otel.api import ApiClient, ApiError
 from prefactor_otel.asking import ended, shown, status_in
 from prefactor_otel.items import Operation
@@ -12,7 +12,7 @@ from prefactor_otel.ledger import DropReason, Ledger, QuietLog
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.receipt import Entry
 from prefactor_otel.settlement import Settlement, own_fault
-from prefactor_otel.wire import RunRecord, ended_as, is_cancelled, plainer
+from prefactor_otel.wire import RunRecord, ended_otherwise, is_cancelled, plainer
 from prefactor_otel_transport.addresses import is_segment, segment
 from prefactor_otel_transport.pfid import is_pfid, partition_of
 
@@ -94,6 +94,9 @@ class RunCalls:
             self._settlement.took(entry)
         if answer.verdict is not Verdict.NEVER:
             return answer
+        if is_cancelled(entry.item) and judge_cancelled(answer).verdict is Verdict.AS_FAILED:
+            self._settlement.try_as_failed(entry)
+            return await self._end_run(client, entry)
         record = self._settlement.record(entry)
         if record.is_terminated:
             return DONE
@@ -102,10 +105,9 @@ class RunCalls:
         status = status_in(run)
         if ended(status) is not None:
             return DONE
-        other = ended_as(entry.item, "cancelled" if status == "pending" else "failed")
+        other = ended_otherwise(entry.item, status)
         if other is None:  # where the run cannot be read, the conflict is all that tells of it
             return DONE if answer.about_state and status is None else answer
-        entry.was_cancelled = is_cancelled(entry.item)
         self._outbox.replace(entry, other)
         return await self._end_run(client, entry)
 

@@ -18,6 +18,14 @@ INITIAL_BACKOFF: Final = 0.5
 MAX_BACKOFF: Final = 30.0
 CLOSING_BACKOFF: Final = 0.5
 """Seconds between two tries, at most, while the process wants to end."""
+_FINISHES: Final = frozenset({Operation.FINISH_SPAN, Operation.FINISH_RUN})
+_REFUSED_WITH: Final = {
+    Operation.CREATE: _FINISHES | {Operation.CREATE},
+    Operation.FINISH_SPAN: _FINISHES,
+    Operation.FINISH_RUN: _FINISHES,
+}
+"""What the API refuses as cancelled too, where it refuses this: both finishes are of something that
+is known to have begun, while a creation as cancelled may be allowed its two times."""
 MAX_OVER: Final = 256
 """Runs that are over and still known."""
 
@@ -44,7 +52,7 @@ class Settlement:
         self._calls: dict[object, float] = {}
         self._over: deque[str] = deque()
         self._not_cancelled: set[Operation] = set()
-        """Operations that the API has refused with the status cancelled, and taken as failed."""
+        """Operations that the API refuses with the status cancelled, and takes as failed."""
 
     def has_refused(self, run: str) -> bool:
         """Whether the API has refused to register a run."""
@@ -137,7 +145,7 @@ class Settlement:
     def took(self, entry: Entry) -> None:
         """The API has taken an entry, as it is now."""
         if entry.was_cancelled:  # and refused it as it was: once is enough
-            self._not_cancelled.add(entry.item.operation)
+            self._not_cancelled |= _REFUSED_WITH[entry.item.operation]
 
     def delay(self, entry: Entry) -> None:
         """The server failed over an entry: try it again later, and others before it."""

@@ -96,18 +96,19 @@ def as_failed(item: Item) -> Item:
     return _ending_as(item, content, "failed")
 
 
-def ended_as(item: Item, status: FinishStatus) -> Item | None:
-    """The item that finishes a run, with another status; None where it has that already, or has
-    been changed before."""
-    content = _content(item)
-    if content.get("status") == status or item.key.endswith(_MARKS):
+def ended_otherwise(item: Item, shown: str | None) -> Item | None:
+    """What finishes a run after the API has refused this, and shows it with this status that is
+    no end: as cancelled what is pending, else as failed. None where enough has been tried."""
+    marks = _MARKS.search(item.key)
+    changes = len(marks[0]) // 2 if marks is not None else 0
+    if changes >= (1 if shown is None else 2):
         return None
-    return _ending_as(item, content, status)
+    return _ending_as(item, _content(item), "cancelled" if shown == "pending" else "failed")
 
 
-_MARKS: Final = ("-f", "-c")
-"""What is added to a key where the item ends as failed or cancelled instead. Keys of spans have 61
-characters, and may have 64."""
+_MARKS: Final = re.compile(r"(-[fc])+$")
+"""What is added to a key with each change: of what ends as failed or cancelled instead. Keys of
+spans have 61 characters, and may have 64."""
 
 
 def _ending_as(item: Item, content: dict[str, Any], status: FinishStatus) -> Item:

@@ -19,6 +19,7 @@ from opentelemetry.trace import Span, Status, StatusCode, Tracer, set_span_in_co
 
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider, run
 from prefactor_otel.devserver import DevServer
+from prefactor_otel.items import FinishStatus
 from prefactor_otel.spool import folder
 from tests.cli.command import run_command
 from tests.devserver.calls import Caller
@@ -73,6 +74,11 @@ def statuses(api: DevServer) -> dict[str, str]:
 
 def ended_runs(api: DevServer) -> list[Json]:
     return [run for run in api.instances() if run["finished_at"] is not None]
+
+
+def finishes(api: DevServer) -> list[str]:
+    """As what runs were to be finished, in the order of the requests."""
+    return [r.body["status"] for r in api.requests if r.path.endswith("/finish")]
 
 
 def sent(api: DevServer) -> list[Json]:
@@ -297,9 +303,32 @@ def test_what_the_platform_refuses_once_is_not_asked_for_again(api: DevServer) -
         item["idempotency_key"][-2:] == "-f" for item in sent(api) if "cancelled" in str(item)
     )
     assert asked == {False: 1, True: 12}
-    finishes = [r.body["status"] for r in api.requests if r.path.endswith("/finish")]
-    assert Counter(finishes) == {"cancelled": 1, "failed": 12}
+    assert Counter(finishes(api)) == {"failed": 12}
     assert running.processor.stats().acknowledged == 12
+
+
+def test_what_the_platform_refuses_of_a_run_it_is_not_asked_for_again(api: DevServer) -> None:
+    with agent(api, run_scope="trace") as running:
+        for number in range(3):
+            with suppress(asyncio.CancelledError), run():
+                running.tracer.start_span("step").end()
+                raise asyncio.CancelledError
+            assert api.wait_until(lambda api: len(ended_runs(api)) == number + 1)  # noqa: B023
+    assert finishes(api) == ["cancelled", "failed", "failed", "failed"]
+    assert not [r for r in api.requests if r.method == "GET"]
+
+
+@pytest.mark.parametrize("lenient_cancel", [True])
+def test_what_is_refused_of_finishes_says_nothing_of_creations(api: DevServer) -> None:
+    api.faults.add(bulk_error="invalid_action", item=FINISH_CANCELLED, times=None)
+    api.faults.add(path=FINISH_RUN, status=409, code="invalid_action", times=1)
+    with agent(api) as running:
+        running.tracer.start_span("seen")
+        assert api.wait_until(lambda api: api.spans())
+        cancel(running.tracer.start_span("ended"))
+        running.processor.set_run_status("cancelled")
+    assert statuses(api) == {"seen": "failed", "ended": "cancelled"}
+    assert left_open(api) == []
 
 
 @pytest.mark.parametrize("lenient_cancel", [True])
@@ -431,11 +460,30 @@ provider.shutdown()
 
 
 @pytest.mark.parametrize("code", ["invalid_action", "conflict"])
-def test_a_conflict_is_no_proof_that_a_run_is_over(api: DevServer, code: str) -> None:
-    api.faults.add(path=FINISH_RUN, status=409, code=code)
+@pytest.mark.parametrize("status", ["complete", "failed", "cancelled"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_conflict_is_no_proof_that_a_run_is_over(
+    api: DevServer, code: str, status: FinishStatus, times: int
+) -> None:
+    api.faults.add(path=FINISH_RUN, status=409, code=code, times=times)
     with agent(api) as running:
         running.tracer.start_span("one").end()
+        running.processor.set_run_status(status)
     assert [run["status"] for run in api.instances()] == ["failed"]
+    keys = [r.body["idempotency_key"] for r in api.requests if r.path.endswith("/finish")]
+    assert len(set(keys)) == len(keys)
+    assert max(map(len, keys)) <= 64
+
+
+def test_a_run_that_is_refused_every_end_is_told_of_and_holds_nothing_up(
+    api: DevServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.faults.add(path=FINISH_RUN, status=409, code="invalid_action", times=None)
+    with agent(api) as running:
+        running.tracer.start_span("one").end()
+    assert "Prefactor refused a finish_run item: HTTP 409 invalid_action" in caplog.text
+    assert finishes(api) == ["complete", "failed", "failed"]
+    assert running.processor.stats().acknowledged == 1
 
 
 def test_a_run_that_the_platform_has_completed_is_finished_well(
