@@ -36,11 +36,15 @@ def commands() -> None:
 
 @commands.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a picture.")
-def demo(as_json: bool) -> None:
-    """Run a small instrumented agent against a local API and show what arrives."""
+@click.option("--keep", is_flag=True, help="Keep the data in a file, and say how to look at it.")
+def demo(as_json: bool, keep: bool) -> None:
+    """Run a small instrumented agent against a local API and show what arrives.
+
+    It needs no account, key or network, ignores your settings, and leaves nothing behind.
+    """
     from prefactor_otel.cli.demo import run_demo
 
-    sys.exit(run_demo(as_json=as_json))
+    sys.exit(run_demo(as_json=as_json, keep=keep))
 
 
 @commands.command()

@@ -5,7 +5,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from opentelemetry.sdk.resources import Resource
@@ -19,17 +19,19 @@ from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.cli.tree import digest, run_tree
 from prefactor_otel.config import DEFAULT_API_URL
 from prefactor_otel.devserver import DevServer
+from prefactor_otel.devserver.store import MEMORY
 
 REFRESH = 0.15
 """Seconds between two looks at the growing run."""
 
 
-def run_demo(*, as_json: bool) -> int:
-    """Run it; the exit code is 0 when everything was delivered."""
+def run_demo(*, as_json: bool, keep: bool) -> int:
+    """Run it; the exit code is 0 when everything was delivered. Only with ``keep`` is there a file,
+    and something left of it all."""
     _forget_surroundings()
-    path = Path(tempfile.mkdtemp(prefix="prefactor-demo-")) / "prefactor.db"
+    kept = Path(tempfile.mkdtemp(prefix="prefactor-demo-")) / "prefactor.db" if keep else None
     console = new_console(quiet=as_json)
-    with DevServer(db=str(path)) as server:
+    with DevServer(kept or MEMORY) as server:
         processor = PrefactorSpanProcessor(server.url, server.token, schedule_delay=0.1)
         provider = TracerProvider(
             resource=Resource.create({"service.name": "travel-agent", "service.version": "1.0"}),
@@ -42,9 +44,9 @@ def run_demo(*, as_json: bool) -> int:
             provider.shutdown()
         stats = processor.stats()
         if as_json:
-            sys.stdout.buffer.write(_as_json(server, stats, path) + b"\n")
+            sys.stdout.buffer.write(_as_json(server, stats, kept) + b"\n")
         else:
-            _tell(console, stats, path)
+            _tell(console, stats, kept)
         finished = [run["status"] for run in server.instances()] == ["complete"]
     return 0 if finished and stats.acknowledged == stats.accepted > 0 else 1
 
@@ -73,6 +75,8 @@ def _watch(
             work.join(REFRESH)
         provider.shutdown()
         live.update(_picture(server))
+    if not console.is_terminal:  # there the picture ends without ending its line
+        console.line()
 
 
 def _picture(server: DevServer) -> Group:
@@ -84,25 +88,36 @@ def _picture(server: DevServer) -> Group:
     return Group(*runs)
 
 
-def _tell(console: Console, stats: Stats, path: Path) -> None:
+def _tell(console: Console, stats: Stats, kept: Path | None) -> None:
     lines = f"""
 {stats.acknowledged} of {stats.accepted} spans acknowledged in {stats.requests} requests.
 
-The data lies in {path}. To serve it to any reader of the API:
-  prefactor-otel devserver --db {path}
-and, in another shell, with the two variables that this prints:
-  curl -H "Authorization: Bearer $PREFACTOR_API_TOKEN" \\
-    "$PREFACTOR_API_URL/api/v1/agent_spans?agent_instance_id={stats.run_id}"
+{_NOTHING_LEFT if kept is None else _how_to_look(kept, stats)}
 
 To send your own agent's spans to the real platform, set
   PREFACTOR_API_URL={DEFAULT_API_URL}
   PREFACTOR_API_TOKEN=<your token>
 and add one line to the agent:
   from prefactor_otel import configure; configure()"""
-    console.print(lines, soft_wrap=True, highlight=False, markup=False)
+    console.print(lines, soft_wrap=True, markup=False)
 
 
-def _as_json(server: DevServer, stats: Stats, path: Path) -> bytes:
+_NOTHING_LEFT: Final = (
+    "Nothing is left of it. With --keep the data stays, and any reader of the API can look at it."
+)
+
+
+def _how_to_look(kept: Path, stats: Stats) -> str:
+    return f"""The data lies in {kept}. To serve it to any reader of the API:
+  prefactor-otel devserver --db {kept}
+and, in another shell, with the two variables that this prints:
+  curl -H "Authorization: Bearer $PREFACTOR_API_TOKEN" \\
+    "$PREFACTOR_API_URL/api/v1/agent_spans?agent_instance_id={stats.run_id}"
+When you have seen it:
+  rm -r {kept.parent}"""
+
+
+def _as_json(server: DevServer, stats: Stats, kept: Path | None) -> bytes:
     document: dict[str, Any] = {
         "run": next(
             (
@@ -118,6 +133,6 @@ def _as_json(server: DevServer, stats: Stats, path: Path) -> bytes:
             "dropped": stats.dropped,
             "requests": stats.requests,
         },
-        "database": str(path),
+        "database": str(kept) if kept is not None else None,
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)

@@ -13,8 +13,8 @@ from tests.cli.command import COMMAND, clean, run_command
 from tests.patience import PATIENCE, plain_process
 
 
-def demo_as_json(**variables: str) -> dict[str, Any]:
-    done = run_command("demo", "--json", **variables)
+def demo_as_json(*options: str, **variables: str) -> dict[str, Any]:
+    done = run_command("demo", "--json", *options, **variables)
     assert (done.returncode, done.stderr) == (0, "")
     document: dict[str, Any] = json.loads(done.stdout)
     return document
@@ -53,8 +53,28 @@ def test_the_demo_has_a_tool_that_fails_and_tokens_on_model_calls_alone() -> Non
     assert all(span["token_usage"] is None for span in spans if span["type"] != "otel:llm")
 
 
-def test_the_demo_leaves_its_data_to_its_owner_and_to_readers() -> None:
-    demo = demo_as_json()
+def test_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+    assert demo_as_json(TMPDIR=str(tmp_path), HOME=str(tmp_path))["database"] is None
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_demo_whose_reader_has_gone_ends_in_silence(tmp_path: Path) -> None:
+    for words in (["demo"], ["demo", "--json"]):
+        with subprocess.Popen(
+            [*COMMAND, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=clean(TMPDIR=str(tmp_path)),
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.close()
+            _, errors = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, errors) == (1, b"")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_kept_demo_is_its_owner_s_alone_and_can_be_read(tmp_path: Path) -> None:
+    demo = demo_as_json("--keep", TMPDIR=str(tmp_path))
     database = Path(demo["database"])
     assert database.parent.stat().st_mode & 0o077 == 0
     with DevServer(db=database) as server:
@@ -86,11 +106,19 @@ def test_the_demo_shows_the_tree_and_the_way_to_the_real_platform() -> None:
         "LookupError",
         "123 → 31 tokens",
         "6 of 6 spans acknowledged",
-        "prefactor-otel devserver --db /",
+        "Nothing is left of it. With --keep",
         "PREFACTOR_API_URL=https://app.prefactorai.com",
         "PREFACTOR_API_TOKEN=<your token>",
     ):
         assert shown in done.stdout
+
+
+def test_a_kept_demo_says_how_to_look_at_it_and_how_to_be_rid_of_it(tmp_path: Path) -> None:
+    done = run_command("demo", "--keep", TMPDIR=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    [folder] = tmp_path.iterdir()
+    assert f"prefactor-otel devserver --db {folder}/prefactor.db\n" in done.stdout
+    assert f"rm -r {folder}\n" in done.stdout
 
 
 def test_a_terminal_without_unicode_shows_the_tree_as_well() -> None:
