@@ -7,10 +7,10 @@ def main() -> None:
     """Run the command line; without its packages, one line that says how to get them."""
     try:
         from prefactor_otel.cli.commands import commands
-        from prefactor_otel.cli.terminal import make_usable
+        from prefactor_otel.cli.terminal import usable_streams
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("click", "rich"):
             raise
         sys.exit("The command line needs a few more packages: pip install 'prefactor-otel[local]'")
-    make_usable()
-    commands(prog_name="prefactor-otel")
+    with usable_streams():
+        commands(prog_name="prefactor-otel")

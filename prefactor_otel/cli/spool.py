@@ -12,9 +12,10 @@ from typing import Any, Final
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from prefactor_otel import clock
+from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.client import new_client
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.errors import PrefactorConfigError, SpoolError
@@ -55,12 +56,17 @@ def run_list(path: Path, *, as_json: bool) -> int:
     if as_json:
         print(orjson.dumps([asdict(each) for each in found]).decode())
         return 0
-    table = Table("file", "owner", "runs", "items", "spans", "bytes", "oldest", "for")
+    heads = ("file", "owner", "runs", "items", "spans", "bytes", "oldest", "for")
+    table = Table(*(Column(head, overflow="fold") for head in heads))
     for each in found:
         counts = (str(n) if n is not None else "" for n in (each.runs, each.items, each.spans))
         shown = (*counts, str(each.bytes), _age(each.oldest), each.api or "")
         table.add_row(each.file, each.owner, *shown)
-    Console().print(table if found else f"Nothing waits in {path}.")
+    console = new_console()
+    if found:
+        console.print(table)
+    else:
+        console.print(f"Nothing waits in {path}.", markup=False, soft_wrap=True)
     return 0
 
 
@@ -70,7 +76,9 @@ def run_show(path: Path, *, payloads: bool, as_json: bool) -> int:
     if as_json:
         print(orjson.dumps(rows).decode())
         return 0
-    console = Console()
+    console = new_console()
+    if not rows:
+        console.print(f"Nothing of the dead waits in {path}.", markup=False, soft_wrap=True)
     for row in rows:
         payload = row.pop("payload", None)
         console.print("  ".join(str(value) for value in row.values()), markup=False, soft_wrap=True)

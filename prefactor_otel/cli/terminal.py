@@ -1,9 +1,12 @@
 """What the commands write to: any terminal, pipe or file, whatever it can show."""
 
-import codecs
 import os
 import sys
+from codecs import register_error
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -15,12 +18,24 @@ _PLAIN: Final = dict(zip(_SIGNS, ("ok", "x", "->", "<-", "...", "-", *"|`|-"), s
 """What stands for a sign where it cannot be encoded; for all others a question mark does."""
 
 
-def make_usable() -> None:
-    """Let the output streams write what they cannot encode in plainer signs."""
-    codecs.register_error("plainer", _plainer)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="plainer")
+@contextmanager
+def usable_streams() -> Iterator[None]:
+    """Inside of it the output streams write what they cannot encode in plainer signs, and at its
+    end all is written. Ends the process, in one line or none, where nobody takes the output."""
+    register_error("plainer", _plainer)
+    with Path(os.devnull).open("w") as nowhere:
+        sys.stdout = sys.stdout or nowhere  # a shell may have closed it: >&-
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="plainer")
+        try:
+            try:
+                yield
+            finally:
+                sys.stdout.flush()
+        except OSError as error:
+            os.dup2(nowhere.fileno(), 1)  # else Python tries again when it ends
+            sys.exit(1 if isinstance(error, BrokenPipeError) else f"Cannot go on: {error}")
 
 
 def _plainer(error: UnicodeError) -> tuple[str, int]:
