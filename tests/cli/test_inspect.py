@@ -18,7 +18,7 @@ from tests.recorded import FOLDER
 
 RECORDED = FOLDER / "pydantic_ai__native_default__tool_ok.json"
 EXPLAINED = FOLDER / "openai__official_openai_v2_latest_spanonly__chat_image_input.json"
-README = Path(__file__).parents[2].joinpath("README.md").read_text()
+PAGE = Path(__file__).parents[2].joinpath("docs", "command-line.md").read_text()
 
 OTLP = {
     "resourceSpans": [
@@ -121,12 +121,12 @@ def test_the_picture_names_every_step_with_its_tokens() -> None:
     assert '"city": "Paris"' in run_command("inspect", "--payloads", str(RECORDED)).stdout
 
 
-def test_the_readme_shows_what_is_printed() -> None:
-    assert f"```\n{run_command('inspect', str(RECORDED)).stdout}```\n" in README
+def test_the_page_shows_what_is_printed() -> None:
+    assert f"```\n{run_command('inspect', str(RECORDED)).stdout}```\n" in PAGE
     reasons = run_command("inspect", "--why", str(EXPLAINED), COLUMNS="200").stdout.splitlines()
     shown = "\n".join([*reasons[1:-1], "    └── metadata ← "])
     assert len(reasons) == 10
-    assert shown in README
+    assert shown in PAGE
 
 
 def test_otlp_values_are_plain_values(tmp_path: Path) -> None:
