@@ -2,7 +2,9 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,11 +22,28 @@ settings.load_profile("busy machine")
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many processes run the tests; none but this one for single files and tests, which would
-    be over before others are up, and for writing snapshots."""
+    be over before others are up, for writing snapshots, and where nothing is run."""
     places = [config.invocation_params.dir / each.partition("::")[0] for each in config.args]
-    if all(place.is_file() for place in places) or config.getoption("update_snapshots"):
+    options = config.option
+    if all(map(Path.is_file, places)) or options.update_snapshots or options.collectonly:
         return 0
     return round(WORKERS_A_CORE * (os.cpu_count() or 1))
+
+
+Figure = Callable[[str], None]
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Figure:
+    """Have a line with what was measured shown at the end, whichever process measured it."""
+    return partial(record_property, "figure")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, line in report.user_properties:
+            if name == "figure":
+                terminalreporter.write_line(str(line))
 
 
 @pytest.fixture(scope="session", autouse=True)

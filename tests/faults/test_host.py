@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from tests.cli.command import clean
+from tests.conftest import Figure
 from tests.process.dead import refusing
 
 SIMPLE = """
@@ -105,19 +106,18 @@ def run(source: str, url: str, *words: str, **more: str) -> dict[str, float]:
 @pytest.mark.slow
 @pytest.mark.parametrize("with_spool", [False, True])
 def test_with_a_dead_api_a_span_ends_at_once_on_an_event_loop(
-    nowhere: str, tmp_path: Path, with_spool: bool, capsys: pytest.CaptureFixture[str]
+    nowhere: str, tmp_path: Path, with_spool: bool, figure: Figure
 ) -> None:
     # Five, for others may have the processor; each with a folder of its own, for what it adopted
     # would count as accepted too.
     spools = [{"PREFACTOR_SPOOL_DIR": str(tmp_path / f"spool{n}")} for n in range(5)]
     runs = [run(SIMPLE, nowhere, **(spool if with_spool else {})) for spool in spools]
     best = min(runs, key=lambda each: each["p99"])
-    with capsys.disabled():
-        print(
-            f"\nspool {with_spool}: span.end() p50 {best['p50'] * 1e6:.0f} µs, p99 "
-            f"{best['p99'] * 1e6:.0f} µs; loop lag p99 {best['lag_p99'] * 1e3:.1f} ms, "
-            f"most {best['lag'] * 1e3:.1f} ms"
-        )
+    figure(
+        f"spool {with_spool}: span.end() p50 {best['p50'] * 1e6:.0f} µs, p99 "
+        f"{best['p99'] * 1e6:.0f} µs; loop lag p99 {best['lag_p99'] * 1e3:.1f} ms, "
+        f"most {best['lag'] * 1e3:.1f} ms"
+    )
     assert [(each["accepted"], each["waiting"]) for each in runs] == [(2000, 2000)] * 5
     if not with_spool:  # with one, the end of a span waits for the disk
         assert best["p99"] < 0.001
@@ -127,12 +127,11 @@ def test_with_a_dead_api_a_span_ends_at_once_on_an_event_loop(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_an_hour_of_outage_grows_memory_by_no_more_than_its_bound(
-    nowhere: str, capsys: pytest.CaptureFixture[str]
+    nowhere: str, figure: Figure
 ) -> None:
     found = run(OUTAGE, nowhere, "100000")
-    with capsys.disabled():
-        print(
-            f"\nresident memory grew by {found['grown'] / 2**20:.1f} MiB over 100,000 spans "
-            f"of 10 kB: {found}"
-        )
+    figure(
+        f"resident memory grew by {found['grown'] / 2**20:.1f} MiB over 100,000 spans "
+        f"of 10 kB: {found}"
+    )
     assert found["grown"] <= 64 * 2**20

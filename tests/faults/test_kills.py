@@ -12,6 +12,7 @@ import pytest
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.spool import folder
 from tests.cli.command import COMMAND, clean
+from tests.conftest import Figure
 from tests.faults.agents import Accepted, agent, forked, listen
 
 KILLS = int(os.environ.get("PREFACTOR_TEST_KILLS", "200"))
@@ -40,7 +41,7 @@ def replay(api: DevServer, path: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_no_accepted_span_is_lost_or_doubled_by_kills_at_random_moments(
-    api: DevServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    api: DevServer, tmp_path: Path, figure: Figure
 ) -> None:
     path = tmp_path / "spool"
     chance, accepted = random.Random(20), Accepted()
@@ -65,8 +66,7 @@ def test_no_accepted_span_is_lost_or_doubled_by_kills_at_random_moments(
             assert rows[span]["parent_span_id"] == rows[parent]["id"]
     statuses = [instance["status"] for instance in api.instances()]
     assert set(statuses) <= {"complete", "failed"}
-    with capsys.disabled():
-        print(
-            f"\n{KILLS} kills: {len(accepted.parents)} spans accepted, {len(rows)} arrived, "
-            f"0 lost, 0 twice; runs: {statuses.count('failed')} failed of {len(statuses)}"
-        )
+    figure(
+        f"{KILLS} kills: {len(accepted.parents)} spans accepted, {len(rows)} arrived, "
+        f"0 lost, 0 twice; runs: {statuses.count('failed')} failed of {len(statuses)}"
+    )

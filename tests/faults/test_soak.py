@@ -19,6 +19,7 @@ import pytest
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.spool import folder
 from tests.cli.command import clean
+from tests.conftest import Figure
 from tests.faults.agents import Accepted
 from tests.faults.test_kills import replay
 from tests.patience import PATIENCE
@@ -108,7 +109,7 @@ class Agent:
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 1200)
 def test_whatever_happens_for_a_while_every_accepted_span_is_there_once_and_every_run_finished(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, figure: Figure
 ) -> None:
     path, accepted, chance = tmp_path / "spool", Accepted(), random.Random(4)
     with DevServer(db=tmp_path / "api.db") as api:
@@ -143,9 +144,8 @@ def test_whatever_happens_for_a_while_every_accepted_span_is_there_once_and_ever
             assert ids[span]["parent_span_id"] == ids[parent]["id"]
     statuses = Counter(run["status"] for run in runs)
     assert statuses.keys() <= {"complete", "failed"}
-    with capsys.disabled():
-        print(
-            f"\n{SECONDS:.0f} s, {AGENTS} agents at a time, {kills} kills, {requests} requests: "
-            f"{len(accepted.parents)} spans accepted, {len(rows)} arrived, 0 lost, 0 twice; "
-            f"runs {dict(statuses)}"
-        )
+    figure(
+        f"{SECONDS:.0f} s, {AGENTS} agents at a time, {kills} kills, {requests} requests: "
+        f"{len(accepted.parents)} spans accepted, {len(rows)} arrived, 0 lost, 0 twice; "
+        f"runs {dict(statuses)}"
+    )

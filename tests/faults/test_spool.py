@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
@@ -19,7 +20,9 @@ from prefactor_otel.devserver import DevServer
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.identity import Identity
+from tests.conftest import Figure
 from tests.patience import PATIENCE, comes_true
+from tests.process.dead import away
 from tests.process.scripts import run_script
 from tests.readings import under_either_reading
 
@@ -53,11 +56,8 @@ def die_while_away(
     api: DevServer, spool: Path, body: str, door: str = DOORS[1], **more: str
 ) -> str:
     """The same, while the API is away."""
-    api.stop()
-    try:
+    with away(api):
         return die(spool, body, door, api.url, PREFACTOR_API_TOKEN=api.token, **more)
-    finally:
-        api.start()
 
 
 def tracer_of(provider: SdkTracerProvider) -> Tracer:
@@ -67,7 +67,8 @@ def tracer_of(provider: SdkTracerProvider) -> Tracer:
 @contextmanager
 def heir(api: DevServer, spool: Path, **options: float | int) -> Iterator[PrefactorSpanProcessor]:
     """A process (this one) that starts on the folder."""
-    processor = PrefactorSpanProcessor(api.url, api.token, spool_dir=spool, **options)  # type: ignore[arg-type]
+    patient: dict[str, Any] = {"shutdown_timeout": PATIENCE} | options
+    processor = PrefactorSpanProcessor(api.url, api.token, spool_dir=spool, **patient)
     yield processor
     processor.shutdown()
 
@@ -412,7 +413,7 @@ asyncio.run(main())
 
 @pytest.mark.slow
 def test_a_gigabyte_in_the_spool_does_not_delay_the_start(
-    api: DevServer, spool: Path, capsys: pytest.CaptureFixture[str]
+    api: DevServer, spool: Path, figure: Figure
 ) -> None:
     megabyte = b'"payload":{"text":"' + b"x" * 2**20 + b'"}'
     spool.mkdir(mode=0o700)
@@ -441,8 +442,7 @@ def test_a_gigabyte_in_the_spool_does_not_delay_the_start(
     without = [until_acknowledged() for _ in range(5)]
     with_it = [until_acknowledged(spool_dir=spool, spool_max_bytes=2**32) for _ in range(5)]
     delay = statistics.median(with_it) - statistics.median(without)
-    with capsys.disabled():
-        print(f"\n1 GB of spool delays the first acknowledgement by {delay * 1000:.0f} ms")
+    figure(f"1 GB of spool delays the first acknowledgement by {delay * 1000:.0f} ms")
     assert delay < 0.1
 
 

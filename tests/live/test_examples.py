@@ -14,7 +14,11 @@ from tests.live.model import ANSWER, FakeModel
 from tests.live.stories import environment, read_back
 from tests.patience import PATIENCE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.xdist_group("frameworks"),
+]
 EXAMPLES: Final = {
     PYDANTIC_AI: "pydantic_ai_agent.py",
     LANGGRAPH: "langgraph_agent.py",

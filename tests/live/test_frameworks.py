@@ -19,7 +19,11 @@ from tests.live.frameworks import (
 )
 from tests.live.model import ANSWER
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.xdist_group("frameworks"),
+]
 everywhere = pytest.mark.parametrize("framework", FRAMEWORKS, ids=str)
 both_ways = pytest.mark.parametrize("way", ["chat", "stream"])
 

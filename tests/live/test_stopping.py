@@ -23,7 +23,11 @@ from tests.live.model import ANSWER, FakeModel
 from tests.live.stories import environment, launch, read_back, without_code
 from tests.patience import PATIENCE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.xdist_group("frameworks"),
+]
 
 
 @dataclass(frozen=True)

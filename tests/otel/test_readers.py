@@ -14,7 +14,10 @@ import pytest
 from prefactor_otel import PrefactorExporter
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.span import SpanView
+from tests.patience import PATIENCE
 from tests.recorded import NAMES, readable, recorded
+
+pytestmark = pytest.mark.xdist_group("readers")
 
 Row = dict[str, Any]
 
@@ -57,7 +60,7 @@ def pages(api: DevServer, path: str, **query: str) -> list[Row]:
             f"{api.url}/api/v1/{path}?{urllib.parse.urlencode({**query, **paging})}",
             headers={"Authorization": f"Bearer {api.token}"},
         )
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             page = json.load(response)
         rows += page["summaries"]
         offset = page["pagination"]["next_page_offset"]

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import threading
-import time
 import tracemalloc
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ import prefactor_otel
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
 from tests.benchmarks.sink import Sink
-from tests.patience import comes_true
+from tests.patience import PATIENCE, comes_true
 from tests.readings import under_either_reading
 
 Row = dict[str, Any]
@@ -147,10 +146,8 @@ def test_a_run_of_which_nothing_comes_any_more_is_closed_and_counted(
     assert service.processor.stats().dropped == {"duplicate": 1}
 
 
-def test_a_thousand_traces_at_once_keep_their_spans_apart(
-    api: DevServer, capsys: pytest.CaptureFixture[str]
-) -> None:
-    service = Service(api, "trace", shutdown_timeout=60.0)
+def test_hundreds_of_traces_at_once_keep_their_spans_apart(api: DevServer) -> None:
+    service = Service(api, "trace", shutdown_timeout=PATIENCE)
 
     async def request(number: int) -> None:
         with service.tracer.start_as_current_span(f"request {number}"):
@@ -159,26 +156,19 @@ def test_a_thousand_traces_at_once_keep_their_spans_apart(
                     await asyncio.sleep(0)
 
     async def requests(first: int) -> None:
-        await asyncio.gather(*(request(first + offset) for offset in range(125)))
+        await asyncio.gather(*(request(first + offset) for offset in range(50)))
 
-    begun = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda first: asyncio.run(requests(first)), range(0, 1000, 125)))
-    made = time.monotonic() - begun
-    assert service.provider.force_flush(60_000)
+        list(pool.map(lambda first: asyncio.run(requests(first)), range(0, 400, 50)))
+    assert service.provider.force_flush(int(PATIENCE * 1000))
     service.provider.shutdown()
     runs = by_run(api)
-    assert len(runs) == len(api.instances()) == 1000
+    assert len(runs) == len(api.instances()) == 400
     for names in runs.values():
         number = names[0].split()[1]
         assert names == [f"request {number}", *(f"step {number} {step}" for step in range(3))]
-    assert Counter(run["status"] for run in api.instances()) == {"complete": 1000}
+    assert Counter(run["status"] for run in api.instances()) == {"complete": 400}
     assert service.processor.stats().runs == 0
-    with capsys.disabled():
-        print(
-            f"\n1,000 traces made in {made:.2f} s, all finished after "
-            f"{time.monotonic() - begun:.2f} s"
-        )
 
 
 def test_runs_whose_registration_hangs_do_not_hold_up_the_others(api: DevServer) -> None:

@@ -1,4 +1,4 @@
-"""APIs that are no help: nobody listens, nobody answers, or the answer is always 503."""
+"""APIs that are no help: nobody listens or answers, the answer is always 503, or it is away."""
 
 import socket
 import threading
@@ -45,3 +45,17 @@ def unavailable() -> Iterator[str]:
     with DevServer(token="pf_some_token") as api:
         api.faults.add(status=503, times=None)
         yield localhost(api)
+
+
+@contextmanager
+def away(api: DevServer) -> Iterator[None]:
+    """Nobody listens there until the end, and nobody else is given its port."""
+    port = int(api.url.rpartition(":")[2])
+    api.stop()
+    try:
+        with closing(socket.socket()) as held:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind(("127.0.0.1", port))
+            yield
+    finally:
+        api.start()

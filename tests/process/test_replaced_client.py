@@ -17,7 +17,7 @@ DOORS = Path(__file__).with_name("doors.py")
 OFFICIAL = ("prefactor-core==0.5.3", "prefactor-http==0.4.3")
 CALLS = ("exporter", "processor", "configured", "none")
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("replaced")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("replaced")]
 
 
 @pytest.fixture(scope="module")
