@@ -563,9 +563,10 @@ class Worker:
         return None if by == math.inf else max(0.0, by - now)
 
     def _stalls_at(self, now: float) -> float:
-        """When whoever waits for the oldest request need not wait for its answer any more."""
-        since = self._sender.sending_since
-        return since + STALLED_AFTER if since and since + STALLED_AFTER > now else math.inf
+        """When whoever waits for the oldest request need not wait for its answer any more. What is
+        waits may be on its way the moment after, of which nobody tells."""
+        since = self._sender.sending_since or (now if len(self._outbox) else -math.inf)
+        return since + STALLED_AFTER if since + STALLED_AFTER > now else math.inf
 
     def _may_send(self) -> bool:
         """Whether what waits has waited long enough for company. Without a spool it has: then

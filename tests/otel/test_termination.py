@@ -250,11 +250,12 @@ def test_a_late_signal_for_a_finished_run_touches_nothing(
     api: DevServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), service(api, "trace", on_terminate="raise") as agent:
-        api.faults.add(path="/agent_instance/[^/]+/finish", delay=0.3, times=1)
+        api.faults.add(path="/agent_instance/[^/]+/finish", hang=True)
         with agent.tracer.start_as_current_span("request"):
             run = only_run(api)
-        assert agent.processor.force_flush()
+        assert comes_true(lambda: not api.faults.pending())
         api.terminate(run, "too late")
+        api.faults.clear()
         with agent.tracer.start_as_current_span("next request"):
             pass
         assert comes_true(lambda: len(finished(api)) == 2)
