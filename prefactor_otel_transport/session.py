@@ -10,7 +10,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from prefactor_otel_transport.addresses import origin
 from prefactor_otel_transport.environment import CA_VARIABLES, Proxy, tls_context
 from prefactor_otel_transport.resolver import ExitProofResolver
-from prefactor_otel_transport.waits import retry_after
+from prefactor_otel_transport.waits import retry_after, server_time
 
 Session = aiohttp.ClientSession
 
@@ -91,12 +91,13 @@ async def exchange(
             if response.status < 300:
                 # Successes need no header, and so stand-ins for the session need none either.
                 return Reply(response.status, body, _charset(response))
-            wait, there = (_header(response, name) for name in ("Retry-After", "Location"))
+            names = ("Retry-After", "Date", "Location")
+            wait, date, there = (_header(response, name) for name in names)
             return Reply(
                 response.status,
                 body,
                 _charset(response),
-                retry_after(wait, time.time()),
+                retry_after(wait, server_time(date, time.time())),
                 origin(there, url) if there is not None else None,
             )
     except aiohttp.ClientConnectorCertificateError as error:

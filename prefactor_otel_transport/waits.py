@@ -16,6 +16,15 @@ def retry_after(value: str | None, now: float) -> float | None:
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
+def server_time(date: str | None, own: float) -> float:
+    """Seconds since the epoch by the server's ``Date`` header, else by our own clock: so a wait
+    until a date is as long as it is meant, whatever the time here."""
+    try:
+        return parsedate_to_datetime(date).timestamp() if date is not None else own
+    except (ValueError, OverflowError):
+        return own
+
+
 def _until(date: str, now: float) -> float | None:
     try:
         return max(0.0, parsedate_to_datetime(date).timestamp() - now)

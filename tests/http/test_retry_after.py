@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
@@ -54,6 +54,19 @@ async def test_an_error_carries_the_wait_that_was_asked_for(body: str, api: Reco
             await client.request("GET", "/x")
     assert caught.value.retry_after == 7.0
     assert caught.value.status_code == 503
+
+
+@pytest.mark.parametrize("year", [1975, 2090])
+async def test_a_wait_until_a_date_goes_by_the_clock_of_the_server(
+    year: int, api: RecordingApi
+) -> None:
+    there = datetime(year, 6, 1, tzinfo=UTC)
+    until, now = (format_datetime(there + timedelta(seconds=s), usegmt=True) for s in (60, 0))
+    api.answers(Answer(503, {}, {"Retry-After": until, "Date": now}))
+    async with PrefactorHttpClient(api.config(max_retries=0)) as client:
+        with pytest.raises(PrefactorHttpError) as caught:
+            await client.request("GET", "/x")
+    assert caught.value.retry_after == 60.0
 
 
 async def test_exhaustion_carries_the_last_wait_that_was_asked_for(
