@@ -142,12 +142,12 @@ def test_an_interrupted_demo_closes_its_run_and_ends_soon() -> None:
     assert "not delivered" not in output + errors
 
 
-def test_the_command_line_without_its_packages_says_how_to_get_them() -> None:
-    for package in ("click", "rich"):
+def test_the_command_line_without_all_of_its_packages_says_how_to_get_them() -> None:
+    for package in ("click", "rich", "liquid"):
         blocked = f"import runpy, sys; sys.modules['{package}'] = None; "
         command = blocked + "runpy.run_module('prefactor_otel', run_name='__main__')"
         done = subprocess.run(
-            [COMMAND[0], "-c", command, "doctor"],
+            [COMMAND[0], "-c", command, "demo"],
             env=clean(),
             capture_output=True,
             text=True,
