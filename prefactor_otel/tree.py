@@ -14,7 +14,17 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from prefactor_otel.counting import CallCounter, call_of, uncounted, uncounted_item
+from prefactor_otel.counting import (
+    Call,
+    CallCounter,
+    call_of,
+    details_of,
+    hesitates,
+    item_with_details,
+    uncounted,
+    uncounted_item,
+    with_details,
+)
 from prefactor_otel.discretion import discreet
 from prefactor_otel.encoding import create_item, finish_item, span_ref, with_otel_parent
 from prefactor_otel.items import FinishStatus, Item, SpanRef
@@ -271,7 +281,10 @@ class SpanTree:
         agent = self._agent(child) if child is not None else None
         agents = self._lineage.is_above_agents(view.key) or self._runs_agent(view)
         calls = self._calls.has_calls_below(view.key)
-        return Below(calls, agent, agents) if calls or agents or agent is not None else NOTHING
+        counted = self._calls.has_counted_below(view.key)
+        if calls or counted or agents or agent is not None:
+            return Below(calls, agent, agents, counted)
+        return NOTHING
 
     def _runs_agent(self, view: SpanView) -> bool:
         """Whether an open frame around agents has one of them running somewhere under it."""
@@ -302,19 +315,27 @@ class SpanTree:
         call = call_of(view, span)
         before = self._calls.counted_before(view, call, self._lineage.ancestors(view))
         if before:
-            waits = len(before) == 1 and before[0] in self._parked
-            if waits and self._calls.tells_more(span, before[0]):
-                self._calls.take_over(before[0])
-                self._give_up_tokens(self._parked[before[0]])
-            else:
-                span, call = uncounted(span), None
+            span, call = self._told_again(span, call, before)
         self._calls.ended(view, key, span.kind, call)
         return span
 
-    def _give_up_tokens(self, parked: Parked) -> None:
-        self._parked_bytes -= parked.item.size
-        parked.item = uncounted_item(parked.item)
-        self._parked_bytes += parked.item.size
+    def _told_again(
+        self, span: AgentSpan, call: Call | None, before: tuple[SpanKey, ...]
+    ) -> tuple[AgentSpan, Call | None]:
+        """Of two that tell of one call, the one that counts takes the details of the other, as
+        long as that has not been sent."""
+        other = self._parked.get(before[0]) if len(before) == 1 else None
+        if other is not None and self._calls.tells_more(call, other.key):
+            span = with_details(span, self._calls.take_over(other.key))
+            self._change(other, uncounted_item(other.item))
+            return span, call
+        if other is not None and call is not None:
+            self._change(other, item_with_details(other.item, details_of(call.usage)))
+        return uncounted(span), None
+
+    def _change(self, parked: Parked, item: Item) -> None:
+        self._parked_bytes += item.size - parked.item.size
+        parked.item = item
         self._note_parked(parked)
 
     def _note_parked(self, parked: Parked) -> None:
@@ -342,6 +363,9 @@ class SpanTree:
         if parent is not None and parent == view.key:
             return self._orphan(key, parent, item)
         self._left_out.pop(key, None)
+        if parent is None and not only_between and hesitates(span):
+            # as if it were its own child: it goes once its time is over
+            return self._park(Parked(key, key, item, now, now + STEP_GRACE))
         return self._place(key, parent, item, now, only_between)
 
     def drop(self, key: SpanKey, now: float) -> list[Item]:
@@ -385,9 +409,16 @@ class SpanTree:
         open ancestors, created early. A child whose parent has not been seen stays."""
         items: list[Item] = []
         for key in list(self._parked):
-            if key in self._parked and self._top_of(key) in self._open:
+            if key in self._parked and self._may_go(self._top_of(key)):
                 items += self._free(key)
         return items
+
+    def _may_go(self, top: SpanKey) -> bool:
+        return top in self._open or self._hesitates(top)
+
+    def _hesitates(self, key: SpanKey) -> bool:
+        """Whether a finished root waits for one that tells of the same call."""
+        return key in self._parked and self._parked[key].parent == key
 
     def close(self, now_ns: int) -> list[Item]:
         """End everything: open spans are finished as ``cancelled``, children without a parent
@@ -539,6 +570,8 @@ class SpanTree:
         top = self._top_of(key)
         if top in self._open:
             return self._create_early(top)
+        if self._hesitates(top):
+            return self._emit(top, self._unpark(top).item)
         # Nothing above will come: the topmost parked span goes without a parent.
         while self._parked[key].parent in self._parked and self._parked[key].parent != top:
             key = self._parked[key].parent

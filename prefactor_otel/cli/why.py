@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from prefactor_otel.counting import UNCOUNTED
-from prefactor_otel.mapping import COUNTED, Capture, SpanType, Told, told_of
+from prefactor_otel.mapping import Capture, SpanType, Told, told_of
 from prefactor_otel.mapping.layout import INPUTS, OUTPUTS
 from prefactor_otel.mapping.plan import Note
 from prefactor_otel.mapping.rules import Seen
@@ -75,8 +75,8 @@ _TAKEN_APART: Final = ("arguments", "texts", "output")
 
 def _counts(told: Told, payload: Payload) -> Iterator[Use]:
     begin = "token_usage" if payload["token_usage"] is not None else f"{METADATA}.{UNCOUNTED}"
-    if told.kind not in COUNTED:
-        return
+    if payload["token_usage"] is None and UNCOUNTED not in payload[METADATA]:
+        return  # what agents repeat stays as it is
     _, used = told.plan.usage(told.attributes)
     places: defaultdict[str, list[str]] = defaultdict(list)
     for count, name, bit in told.plan.counts:

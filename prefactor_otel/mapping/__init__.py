@@ -15,9 +15,16 @@ from prefactor_otel import hygiene
 from prefactor_otel.hygiene import Repair, Repairs
 from prefactor_otel.mapping import usage as counting
 from prefactor_otel.mapping.dialects.events import with_details
-from prefactor_otel.mapping.errors import Status, error_of, status_of
+from prefactor_otel.mapping.errors import (
+    ERROR_TYPE,
+    TOOL_ERROR,
+    Status,
+    error_of,
+    status_of,
+    tool_failure,
+)
 from prefactor_otel.mapping.layout import shown
-from prefactor_otel.mapping.names import readable, without_identity
+from prefactor_otel.mapping.names import readable, without_identity, without_ids
 from prefactor_otel.mapping.plan import (
     Filled,
     Known,
@@ -32,8 +39,10 @@ from prefactor_otel.mapping.types import (
     AGENT,
     CHAIN,
     EMBEDDING,
+    HANDOFF,
     LLM,
     NOTHING,
+    TOOL,
     TYPE_KEY,
     Below,
     SpanType,
@@ -45,6 +54,7 @@ from prefactor_otel.span import LAST_NS, Attributes, Event, SpanView, snapshot
 
 __all__ = [
     "NOTHING",
+    "TOTALS",
     "TYPE_KEY",
     "AgentSpan",
     "Below",
@@ -162,18 +172,15 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     single = cast("dict[str, str]", filled.single)  # their rules read nothing but texts
     models = single.get("requested"), single.get("answering")
     usage, mask = None, filled.mask
-    if kind in COUNTED and plan.counts_tokens:
+    if plan.counts_tokens and counts(view, kind, below):
         usage, mask = _usage(plan, told)
-    if plan.models:
-        mask |= plan.twins(attributes, *models)
     inputs, outputs = shown(kind, models[0] or models[1], inputs, outputs)
     repairs: Repairs = set()
     if not capture.leaves_fields:
         inputs = _captured("inputs", inputs, capture, repairs)
         outputs = _captured("outputs", outputs, capture, repairs)
-    name = single.get("name") or readable(view, kind, models, shows_texts=not capture.hidden)
-    status = status_of(view)
-    error = _error(view, capture) if view.status == "error" else None
+    name = single.get("name") or _name_of(view, kind, models, filled, capture)
+    status, error = _end_of(view, kind, filled, capture)
     payload: dict[str, object] = {
         "span_id": view.key.span_hex,
         "trace_id": view.key.trace_hex,
@@ -213,16 +220,50 @@ def _usage(plan: Plan, told: Told) -> tuple[dict[str, int] | None, int]:
     return counting.settled(counts) or None, told.filled.mask | mask
 
 
+def counts(view: SpanView, kind: SpanType, below: Below = NOTHING) -> bool:
+    """Whether such a span's tokens count: those of calls, and the totals of an agent or a step that
+    has ended, and under which nothing else has counted any."""
+    if kind in COUNTED:
+        return True
+    return kind in TOTALS and view.end_ns is not None and not below.counted
+
+
+TOTALS: Final = frozenset({AGENT, CHAIN})
+"""What these tell is the sum of what the calls under them took."""
 COUNTED: Final = (LLM, EMBEDDING)
-"""Types whose tokens count; on others frameworks repeat totals."""
+"""Types of single calls; on others frameworks repeat totals."""
 
 
-def _error(view: SpanView, capture: Capture) -> dict[str, object] | None:
-    """How it failed; its text may quote what was asked or answered."""
-    error = error_of(view)
+def _name_of(
+    view: SpanView,
+    kind: SpanType,
+    models: tuple[str | None, str | None],
+    filled: Filled,
+    capture: Capture,
+) -> str:
+    """What a person would call a span that has no name of its own."""
+    if kind is HANDOFF and {"from_agent", "to_agent"} <= filled.inputs.keys():
+        return f"{filled.inputs['from_agent']} → {filled.inputs['to_agent']}"
+    name = readable(view, kind, models, shows_texts=not capture.hidden)
+    return name if name == models[0] else without_ids(name, kind)
+
+
+def _end_of(
+    view: SpanView, kind: SpanType, filled: Filled, capture: Capture
+) -> tuple[Status, dict[str, object] | None]:
+    """How it ended, and its error; the text of that may quote what was asked or answered. A tool
+    whose result says that it is an error has failed, whatever its status says."""
+    status = status_of(view)
+    error = error_of(view) if view.status == "error" else None
+    if kind is TOOL and status == "complete" and error is None:
+        told = tool_failure(filled.single, filled.outputs.get("output"), filled.left)
+        if told is not None:
+            error_type = str(view.attributes.get(ERROR_TYPE) or TOOL_ERROR)
+            status = "failed"
+            error = {"error_type": error_type, "message": told, "stacktrace": None}
     if error is not None and capture.hidden:
-        return error | {"message": NOT_CAPTURED, "stacktrace": None}
-    return error
+        error |= {"message": NOT_CAPTURED, "stacktrace": None}
+    return status, error
 
 
 def _captured(

@@ -1,18 +1,27 @@
 """A span's status and error, from its OTel status and exception events."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Final, Literal
 
+from prefactor_otel.hygiene import encode
+from prefactor_otel.mapping.shapes.messages import literal, text_of
 from prefactor_otel.mapping.shapes.texts import parsed
 from prefactor_otel.span import Attributes, Event, SpanView
 
 Status = Literal["active", "complete", "failed", "cancelled"]
 
 _CANCELLED: Final = frozenset(
-    {"CancelledError", "GeneratorExit", "GraphInterrupt", "KeyboardInterrupt"}
+    {
+        *("CancelledError", "GeneratorExit", "KeyboardInterrupt"),
+        *("GraphInterrupt", "NodeInterrupt", "GraphBubbleUp"),
+        *("AbortError", "CancelError", "TaskCanceledException", "OperationCanceledException"),
+    }
 )
 """Exceptions that end a step without it having failed."""
+_HANDED_OVER: Final = frozenset({"ParentCommand", "GraphDelegate"})
+"""Exceptions by which LangGraph goes on elsewhere, on every span that they cross."""
 
 _TRACEBACK: Final = "Traceback (most recent call last)"
 
@@ -24,28 +33,109 @@ def status_of(view: SpanView) -> Status:
     if view.status != "error":
         return "complete"
     error = _error_type(view, exception_of(view.events))
+    if error in _HANDED_OVER:
+        return "complete"
     return "cancelled" if error in _CANCELLED else "failed"
 
 
 def error_of(view: SpanView) -> dict[str, object] | None:
-    """``{error_type, message, stacktrace}`` of a span whose status is ERROR, else None.
+    """``{error_type, message, stacktrace}`` of a span whose status is ERROR and which has not
+    handed over, else None.
 
     An exception event on a span that did not fail stays what it is: an event.
     """
     if view.status != "error":
         return None
     event = exception_of(view.events)
+    error_type = _error_type(view, event)
+    if error_type in _HANDED_OVER:
+        return None
     message = (
         _text(event, "exception.message")
-        or _first_line(view.status_message)
+        or _said(view.status_message)
         or _told(view.attributes)
+        or _phrase(error_type, view.attributes)
     )
     before = message.partition(_TRACEBACK)[0].strip()
     return {
-        "error_type": _error_type(view, event),
-        "message": before or _raised(view.status_message)[1] or message,
+        "error_type": error_type,
+        "message": _inside(before or _raised(view.status_message)[1] or message),
         "stacktrace": _text(event, "exception.stacktrace") or _traceback(view.status_message),
     }
+
+
+def _said(description: str) -> str:
+    """The message in a description, which may be an exception's ``repr``."""
+    line = _first_line(description)
+    found = _REPR.fullmatch(line) or (_EXCEPTION.fullmatch(line) if _named(description) else None)
+    return (found["message"] or line) if found else line
+
+
+def _inside(message: str) -> str:
+    """The message in an object of JSON or Python that was written where a message belongs, as
+    clients of APIs do: ``Error code: 429 - {'error': {'message': 'slow down'}}``."""
+    start = message.find("{")
+    if start < 0 or not message.endswith("}"):
+        return message
+    told: object = literal(message[start:])
+    for _ in range(2):
+        if isinstance(told, dict):
+            told = told.get("message", told.get("error", told.get("detail")))
+    return told if isinstance(told, str) and told else message
+
+
+def _phrase(error_type: str, attributes: Attributes) -> str:
+    """What a status of HTTP means, where nothing else is said."""
+    told = [error_type, *(attributes.get(key) for key in _STATUS)]
+    for code in told:
+        if str(code).isdecimal() and int(str(code)) in _PHRASES:
+            return f"{code} {_PHRASES[int(str(code))]}"
+    return ""
+
+
+_STATUS: Final = ("http.response.status_code", "http.status_code")
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
+
+
+def tool_failure(
+    single: Mapping[str, object], result: object, left: Mapping[str, Mapping[str, object]]
+) -> str | None:
+    """What a tool says of its failure, in a field of its own or in its result; None if it does
+    not say that it failed."""
+    holders: list[object] = [result, *left.values()]
+    if "failed" not in single and not any(map(_says_it_failed, holders)):
+        return None
+    said = result
+    if isinstance(result, Mapping):
+        told = [result.get(name) for name in ("content", "error", "message", "output")]
+        said = text_of(next((text for text in told if text), result))
+    if isinstance(said, Mapping):
+        said = said.get("message", said)
+    return said if isinstance(said, str) else encode(said).decode() if said is not None else ""
+
+
+def _says_it_failed(result: object) -> bool:
+    """``isError`` of MCP, ``is_error`` of Anthropic, ``status`` of LangChain's messages."""
+    if not isinstance(result, Mapping):
+        return False
+    if fails(result.get("isError")) or fails(result.get("is_error")):
+        return True
+    said = not _SAYS.isdisjoint(result) or set(result) <= {"status", "tool_call_id", "artifact"}
+    return said and result.get("status") in _FAILED
+
+
+_SAYS: Final = frozenset({"content", "error", "message"})
+ERROR_TYPE: Final = "error.type"
+TOOL_ERROR: Final = "ToolError"
+"""The type of an error that only a tool's result tells."""
+
+
+def fails(value: object) -> bool:
+    """Whether this, said of a result, means that it is an error."""
+    return value is True or (isinstance(value, str) and value.lower() in _FAILED)
+
+
+_FAILED: Final = frozenset({"error", "failed", "failure", "true"})
 
 
 def exception_of(events: Sequence[Event]) -> Attributes | None:
@@ -65,12 +155,31 @@ def _told(attributes: Attributes) -> str:
 def _error_type(view: SpanView, event: Attributes | None) -> str:
     qualified = (
         _text(event, "exception.type")
-        or view.attributes.get("error.type")
+        or view.attributes.get(ERROR_TYPE)
         or _raised(view.status_message)[0]
+        or _named(view.status_message)
     )
+    if isinstance(qualified, (int, float)) and not isinstance(qualified, bool):
+        return str(qualified)
     if not isinstance(qualified, str) or not qualified:
         return "Error"
     return qualified.removesuffix("'>").rpartition(".")[2] or qualified
+
+
+def _named(description: str) -> str:
+    """The exception that a description names, as the SDK writes it (``ValueError: no such city``)
+    or as Python does (``ValueError('no such city')``)."""
+    line = _first_line(description)
+    found = _REPR.fullmatch(line) or _EXCEPTION.fullmatch(line)
+    return found["type"] if found and _IS_EXCEPTION.search(found["type"]) else ""
+
+
+_REPR: Final = re.compile(
+    r"(?P<type>[^\W\d][\w.]*)\((?P<quote>['\"]?)(?P<message>.*?)(?P=quote),?\)"
+)
+_IS_EXCEPTION: Final = re.compile(
+    r"(Error|Exception|Warning|Interrupt|Exit|BubbleUp|Command|Delegate|Group|Timeout|Refused)$"
+)
 
 
 def _raised(text: str) -> tuple[str, str]:

@@ -10,6 +10,8 @@ from prefactor_otel.mapping.shapes.vectors import measured
 from prefactor_otel.mapping.types import (
     AGENT,
     EMBEDDING,
+    GUARDRAIL,
+    HANDOFF,
     LLM,
     RERANKER,
     RETRIEVER,
@@ -65,11 +67,17 @@ _PLACES: Final[Mapping[SpanType, tuple[Place, ...]]] = {
         _outputs({"stop_reason": "stop_reason", "stopped": "stop_reason"}),
     ),
     TOOL: (
-        _single("name"),
+        _single("failed"),
         _inputs({"arguments": "arguments"}),
         _outputs({"result": "output"}),
     ),
-    AGENT: (_single("name"), *_ANYTHING),
+    AGENT: _ANYTHING,
+    HANDOFF: (
+        _inputs({"from_agent": "from_agent"}),
+        _inputs({"to_agent": "to_agent"}),
+        *_ANYTHING,
+    ),
+    GUARDRAIL: (*_ANYTHING, _outputs({"triggered": "triggered"})),
     RETRIEVER: _SEARCH,
     RERANKER: (*_CALL, *_SEARCH),
     EMBEDDING: (
@@ -86,7 +94,8 @@ _LABELS: Final = tuple(
 
 def places_of(span_type: SpanType) -> tuple[Place, ...]:
     """The places that spans of this type show, in their order."""
-    return (*_PLACES.get(span_type, _ANYTHING), _single("response_id"), *_LABELS)
+    own = _PLACES.get(span_type, _ANYTHING)
+    return (_single("name"), *own, _single("response_id"), *_LABELS)
 
 
 Fields = dict[str, object]

@@ -1,5 +1,6 @@
 """What a person would call a step, out of the name of its span."""
 
+import re
 from typing import Final
 
 from prefactor_otel.mapping.dialects.crewai import OWN_TEXT
@@ -38,6 +39,23 @@ def readable(
     if "{" in name:
         return f"{view.attributes.get(OPERATION_NAME, 'call')} {model}"
     return name if model in name or (models[1] or model) in name else model
+
+
+_IDS: Final = re.compile(
+    r"[-_.:/ ]?(?<![0-9A-Za-z])("
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{12,}"
+    r"|\d{10,})(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+"""A uuid, a long hexadecimal or a long number, with the separator before it."""
+
+
+def without_ids(name: str, kind: SpanType) -> str:
+    """A name without the ids in it; if nothing else is left, what kind of step it is."""
+    if _IDS.search(name) is None:
+        return name
+    return _IDS.sub("", name).strip("-_.:/ []()") or kind.value
 
 
 def agent_in(name: str) -> str:

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from prefactor_otel.mapping import usage as counting
 from prefactor_otel.mapping.dialects import DIALECTS
-from prefactor_otel.mapping.layout import LABELS, Place, places_of, shown_by
+from prefactor_otel.mapping.layout import LABELS, SINGLE, Place, places_of, shown_by
 from prefactor_otel.mapping.names import agent_in
-from prefactor_otel.mapping.rules import EVENTS, Part, Reader, Rule, Seen, Slot, Told
+from prefactor_otel.mapping.rules import EVENTS, Ending, Part, Reader, Rule, Seen, Slot, Told
 from prefactor_otel.mapping.shapes.texts import parsed
 from prefactor_otel.mapping.types import (
     AGENT,
@@ -24,7 +24,9 @@ from prefactor_otel.mapping.types import (
     OPERATION,
     SPAN,
     STEP,
+    TYPE_KEY,
     Below,
+    ByEnding,
     ByNames,
     BySpanName,
     ByValue,
@@ -154,6 +156,7 @@ class Plan:
         self.names = names
         self.shown = tuple(name for name in names if name != EVENTS)
         self.bits = {name: 1 << number for number, name in enumerate(names)}
+        self.hidden = frozenset(name for name in names if side_in_rules(name) & Side(hidden))
         self.candidates = [self._candidates(place, words) for place in places_of(span_type)]
         self.fields: dict[Slot, tuple[int, str]] = {
             slot: (place.part, field)
@@ -172,7 +175,6 @@ class Plan:
         self.responses_at_last = self._responses(("usage", "usage_at_last"))
         self.counts_tokens = bool(self.counts or self.objects or self.responses_at_last)
         self.models = self._models()
-        self.hidden = frozenset(name for name in names if side_in_rules(name) & Side(hidden))
         self._left: dict[int, tuple[tuple[str, ...], Values]] = {}
 
     def _responses(
@@ -190,6 +192,7 @@ class Plan:
 
     def _candidates(self, place: Place, words: Mapping[str, object]) -> list[Candidate]:
         found: list[tuple[Rule, str, str, tuple[str, ...], str | None, Reader]] = []
+        known = set[tuple[Slot, str | None]]()
         for slot, field in place.fields.items():
             for dialect, rule in RULES_OF.get(slot, ()):
                 if rule.of is not None and self.type not in rule.of:
@@ -198,6 +201,12 @@ class Plan:
                     continue
                 read = shown_by(self.type, slot, rule.read)
                 for reading in rule.readings(self.names):
+                    if isinstance(rule.names, Ending) and (
+                        (slot, reading.key) in known  # who knows the name has refused its value
+                        or (rule.side and self.hidden.issuperset(reading.names))
+                    ):
+                        continue
+                    known.add((slot, reading.key))
                     get = reading.get
                     reader = read if get is None else _composed(read, get)
                     found.append((rule, dialect, field, reading.names, reading.key, reader))
@@ -263,6 +272,8 @@ class Plan:
                     if key is not None and attributes[other] == attributes[key]:
                         mask |= bits
                 break
+        if self.models:
+            mask |= self._twins(attributes, parts[SINGLE])
         if special is None:
             return Filled(*parts, mask, _NO_LEFT, _NO_EVENTS)
         mask = (mask | special.fill_up()) & ~special.kept
@@ -313,8 +324,9 @@ class Plan:
             usage.setdefault(count, tokens)
         return self.bits[key] if counting.holds_only_counts(counts) else 0
 
-    def twins(self, attributes: Attributes, *models: object) -> int:
-        """The attributes that name one of these models once more, as bits."""
+    def _twins(self, attributes: Attributes, single: Fields) -> int:
+        """The attributes that name one of the models once more, as bits."""
+        models = single.get("requested"), single.get("answering")
         mask = 0
         for name, bit in self.models:
             if attributes[name] in models:
@@ -359,16 +371,19 @@ def _rules_by_slot() -> dict[Slot, list[tuple[str, Rule]]]:
 
 
 RULES_OF: Final = _rules_by_slot()
-TYPES: Final[tuple[TypeRule, ...]] = tuple(
-    sorted((rule for dialect in DIALECTS for rule in dialect.TYPES), key=lambda rule: rule.trust)
-)
+TYPES: Final = tuple(rule for dialect in DIALECTS for rule in dialect.TYPES)
 
 
 @lru_cache(maxsize=4096)
 def side_in_rules(name: str) -> Side:
     """Whose content an attribute of this name holds: by the rules that know it, else by its
     words."""
-    known = [rule for rules in RULES_OF.values() for _, rule in rules if rule.has(name)]
+    known = [
+        rule
+        for rules in RULES_OF.values()
+        for _, rule in rules
+        if not isinstance(rule.names, Ending) and rule.has(name)
+    ]
     side = Side.NONE
     for rule in known:
         side |= rule.side
@@ -378,7 +393,8 @@ def side_in_rules(name: str) -> Side:
 
 _CARRIES: Final = ByNames(EVIDENCE, (), LLM)
 """It names a model and counts tokens."""
-_RULES: Final = tuple(sorted((*TYPES, _CARRIES), key=lambda rule: rule.trust))
+_RULES: Final = tuple(rule for rule in (*TYPES, _CARRIES) if not isinstance(rule, ByEnding))
+_ENDINGS: Final = tuple(rule for rule in TYPES if isinstance(rule, ByEnding))
 _MODELS: Final = tuple(
     rule for slot in ("requested", "answering") for _, rule in RULES_OF[slot] if not rule.partly
 )
@@ -387,7 +403,6 @@ _CONDITIONS: Final = {
     rule.when[0]: None for rules in RULES_OF.values() for _, rule in rules if rule.when is not None
 }
 """Attributes whose values decide how others are read."""
-_OPINIONS: Final = tuple(rule for rule in TYPES if rule.trust < EVIDENCE)
 _CALLED: Final = "invoke_agent "
 """Before the agent's name in that of its span, by the GenAI conventions."""
 
@@ -397,7 +412,7 @@ class Shape:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
-        self.rules = tuple(rule for rule in _RULES if self._has(rule))
+        self.rules = self._rules()
         self.conditions = tuple(name for name in _CONDITIONS if name in names)
         self.deciding = tuple(r for r in self.rules if not isinstance(r, ByNames))
         self.decisive = self._decider()
@@ -414,7 +429,7 @@ class Shape:
         under it, it is the frame around them."""
         sides = {side_in_rules(name) for name in contents}
         self.calls_a_model = self._names_a_model() and {Side.INPUT, Side.OUTPUT} <= sides
-        self.has_opinion = any(self._has(rule) for rule in _OPINIONS)
+        self.has_opinion = any(rule.trust < EVIDENCE for rule in self.rules)
 
     def know(self, attributes: Attributes, span_name: str) -> "Known":
         """What is known of such spans that decide like this one."""
@@ -431,6 +446,18 @@ class Shape:
             if decisive is not None:
                 self.known[decisive] = known
         return known
+
+    def _rules(self) -> tuple[TypeRule, ...]:
+        """Those that may say the type of such spans, trusted most first."""
+        found = [rule for rule in _RULES if self._has(rule)]
+        named = {rule.name for rule in found if isinstance(rule, ByValue)}
+        found += [
+            rule.rule_for(name)
+            for rule in _ENDINGS
+            for name in self.names
+            if name not in named and name != TYPE_KEY and rule.names.has(name)
+        ]
+        return tuple(sorted(found, key=lambda rule: rule.trust))
 
     def _has(self, rule: TypeRule) -> bool:
         if rule is _CARRIES:

@@ -43,6 +43,10 @@ Slot = Literal[
     "session_id",
     "user_id",
     "tags",
+    "from_agent",
+    "to_agent",
+    "triggered",
+    "failed",
 ]
 """What a span can tell. ``asked``, ``answered``: messages; ``input``, ``output``: anything else
 that went in or came out; ``answer``: what an agent says in the end; ``requested``, ``answering``:

@@ -6,7 +6,7 @@ The scope's name is no evidence: different instrumentations share one.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from prefactor_otel.span import Attributes
 from prefactor_otel.words import words_of
@@ -54,6 +54,8 @@ class Below:
     """The name of its only child, if that is an agent."""
     agents: bool = False
     """Whether an agent lies somewhere under it."""
+    counted: bool = False
+    """Whether anything under it has counted its tokens."""
 
 
 NOTHING: Final = Below()
@@ -69,7 +71,7 @@ def _words(*table: tuple[str, SpanType]) -> Words:
 KIND_WORDS: Final = _words(
     ("handoff", HANDOFF),
     ("guardrail guard", GUARDRAIL),
-    ("step workflow turn cycle loop graph pipeline task plan chain session swarm crew", CHAIN),
+    ("step workflow turn cycle loop graph pipeline task plan chain session swarm crew flow", CHAIN),
     ("tool function", TOOL),
     ("embedding embedder", EMBEDDING),
     ("rerank reranker reranking ranker", RERANKER),
@@ -85,7 +87,10 @@ a value is it: an agent's step is a step."""
 OPERATION_WORDS: Final = _words(
     ("guardrail", GUARDRAIL),
     ("handoff", HANDOFF),
-    ("step workflow graph swarm cycle turn", CHAIN),
+    ("step workflow graph swarm cycle turn plan planning", CHAIN),
+    ("memory", CHAIN),
+    ("evaluate evaluation eval", EVALUATOR),
+    ("realtime inference", LLM),
 )
 """The same of an operation, of which most are known by their whole name."""
 
@@ -93,7 +98,7 @@ OPERATION_WORDS: Final = _words(
 class ByValue(NamedTuple):
     """The value of one attribute says the type: by a table, else by its words."""
 
-    trust: int
+    trust: float
     name: str
     types: Mapping[str, SpanType] = {}
     words: Words = KIND_WORDS
@@ -116,7 +121,7 @@ class ByValue(NamedTuple):
 class ByCheck(NamedTuple):
     """Something that is true of the values of these attributes says the type."""
 
-    trust: int
+    trust: float
     names: tuple[str, ...]
     check: Callable[..., bool]
     type: SpanType
@@ -133,7 +138,7 @@ class ByCheck(NamedTuple):
 class BySpanName(NamedTuple):
     """The span's own name says the type, where an attribute's name begins so."""
 
-    trust: int
+    trust: float
     begin: str
     types: Mapping[str, SpanType]
 
@@ -149,9 +154,32 @@ class BySpanName(NamedTuple):
 class ByNames(NamedTuple):
     """The names of the attributes say the type: all of these are there."""
 
-    trust: int
+    trust: float
     names: tuple[str, ...]
     type: SpanType
+
+
+class ByEnding(NamedTuple):
+    """The value of whichever attribute has such a name says the type by its words; where one is
+    given, that it is there at all."""
+
+    trust: float
+    names: "Names"
+    type: SpanType | None = None
+
+    def rule_for(self, name: str) -> "ByValue | ByNames":
+        """The rule for an attribute of such a name."""
+        if self.type is not None:
+            return ByNames(self.trust, (name,), self.type)
+        return ByValue(self.trust, name)
+
+
+class Names(Protocol):
+    """Some names of attributes."""
+
+    def has(self, name: str) -> bool:
+        """Whether this is one of them."""
+        ...
 
 
 TypeRule = ByValue | ByCheck | BySpanName | ByNames

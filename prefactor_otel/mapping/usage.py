@@ -139,8 +139,8 @@ def whole_number(value: object) -> int | None:
 def counts_in(value: object) -> Usage:
     """What an object of counts tells, with those in the objects inside of it."""
     found: Usage = {}
-    for words, number in _leaves(value, ()):
-        count = count_in(words)
+    for words, own, number in _leaves(value, ()):
+        count = count_in(words) or count_in(own)
         tokens = whole_number(number)
         if count is not None and tokens is not None:
             found.setdefault(count, tokens)
@@ -149,16 +149,21 @@ def counts_in(value: object) -> Usage:
 
 def holds_only_counts(value: object) -> bool:
     """Whether that is all that an object holds."""
-    return all(count_in(words) is not None for words, _ in _leaves(value, ()))
+    return all(count_in(words) or count_in(own) for words, own, _ in _leaves(value, ()))
 
 
-def _leaves(value: object, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if isinstance(name, str):
-                yield from _leaves(inner, above + words_of(name))
-    elif not isinstance(value, (list, tuple)):
-        yield above, value
+def _leaves(
+    value: object, above: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], object]]:
+    """The values in an object, with the words of the way to each and those of its own name."""
+    if not isinstance(value, dict):
+        return
+    for name, inner in value.items():
+        own = words_of(str(name))
+        if isinstance(inner, dict):
+            yield from _leaves(inner, above + own)
+        elif not isinstance(inner, (list, tuple)):
+            yield above + own, own, inner
 
 
 def usage_in(response: object) -> Usage | None:

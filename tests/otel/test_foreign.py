@@ -761,6 +761,9 @@ def test_tokens_are_found_in_the_whole_response_at_last() -> None:
     }
 
 
+HANDED = "triage → weather_agent"
+
+
 def by_logfire(fields: Attributes) -> dict[str, object]:
     return {"logfire.msg_template": "Step: {name}", "logfire.msg": "Step: 'x'", **fields}
 
@@ -774,7 +777,7 @@ def by_logfire(fields: Attributes) -> dict[str, object]:
             "tool",
             "get_weather",
         ),
-        ({"from_agent": "triage", "to_agent": "weather_agent"}, "handoff", "Step: 'x'"),
+        ({"from_agent": "triage", "to_agent": "weather_agent"}, "handoff", HANDED),
         ({"name": "polite", "triggered": False}, "guardrail", "Step: 'x'"),
         ({"sdk_span_type": "turn", "agent_name": "weather_agent"}, "chain", "Step: 'x'"),
         ({"agent_trace_id": "trace_1", "name": "Agent workflow"}, "chain", "Step: 'x'"),
@@ -786,7 +789,8 @@ def test_steps_of_the_agents_sdk_are_known_by_their_fields(
 ) -> None:
     span = mapped(by_logfire(fields), name="Step: {name}")
     assert (span.schema_name, span.payload["name"]) == (f"otel:{span_type}", name)
-    fields = {key: value for key, value in fields.items() if key != "agent_trace_id"}
+    own_words = ("agent_trace_id", "sdk_span_type")
+    fields = {key: value for key, value in fields.items() if key not in own_words}
     assert mapped(fields).schema_name == "otel:span"
 
 
@@ -1182,7 +1186,8 @@ def test_what_a_search_was_given_or_gave_beside_that_is_kept() -> None:
             "output.value": orjson.dumps(got).decode(),
         }
     )
-    assert part(span, "inputs") == {"query": given}
+    assert part(span, "inputs") == {"query": "Paris"}
+    assert part(span, "metadata")["input.value"] == {"top_k": 3}
     assert part(span, "outputs") == {"documents": ["sunny"]}
     assert part(span, "metadata")["output.value"] == orjson.dumps(got).decode()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opentelemetry.trace import Status, StatusCode
 
 from prefactor_otel import hygiene
-from prefactor_otel.mapping import AgentSpan, Capture, agent_span
+from prefactor_otel.mapping import AgentSpan, Below, Capture, agent_span
 from tests.otel.spans import Recorder, one_view, with_attributes
 
 
@@ -198,13 +198,15 @@ def test_a_tool_is_known_by_its_name_and_its_arguments_are_its_inputs() -> None:
     assert metadata["otel.name"] == "step"
 
 
-def test_tokens_of_an_agent_stay_in_metadata_where_nobody_counts_them_again() -> None:
-    span = mapped_genai("invoke_agent", agent__name="planner", usage__input_tokens=120)
-    metadata = span.payload["metadata"]
-    assert isinstance(metadata, dict)
-    assert span.payload["token_usage"] is None
-    assert metadata["gen_ai.usage.input_tokens"] == 120
-    assert span.payload["name"] == "planner"
+def test_tokens_of_an_agent_count_where_nothing_under_it_counted_any() -> None:
+    told = {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 120}
+    view = with_attributes(one_view(), told)
+    alone = agent_span(view, Capture()).payload
+    assert alone["token_usage"] == {"prompt_tokens": 120, "total_tokens": 120}
+    above = agent_span(view, Capture(), Below(counted=True)).payload
+    assert above["token_usage"] is None
+    assert isinstance(above["metadata"], dict)
+    assert above["metadata"]["gen_ai.usage.input_tokens"] == 120
 
 
 def test_an_exception_becomes_the_error_and_the_result() -> None:

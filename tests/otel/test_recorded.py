@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from prefactor_otel import hygiene
+from prefactor_otel.cli.inspect import agent_spans
 from prefactor_otel.mapping import AgentSpan, Capture, agent_span
 from prefactor_otel.span import SpanView
 from tests.recorded import NAMES, recorded
@@ -50,20 +51,19 @@ def test_every_span_becomes_json_that_a_strict_parser_reads(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tokens_are_counted_on_model_calls_and_nowhere_else(name: str) -> None:
-    for _, span in mapped(name):
-        usage = span.payload["token_usage"]
-        if span.schema_name not in ("otel:llm", "otel:embedding"):
+    for row in agent_spans(list(recorded(name).views)):
+        usage = row["payload"]["token_usage"]
+        if row["schema_name"] not in ("otel:llm", "otel:embedding"):
             assert usage is None
         elif usage is not None:
-            assert isinstance(usage, dict)
             assert all(isinstance(count, int) for count in usage.values())
             assert usage["total_tokens"] >= usage["prompt_tokens"]
 
 
 @pytest.mark.parametrize("name", TOOL_RUNS)
 def test_two_model_calls_of_120_and_30_tokens_count_300_in_all(name: str) -> None:
-    usages = [span.payload["token_usage"] for _, span in mapped(name)]
-    totals = [usage for usage in usages if isinstance(usage, dict)]
+    rows = agent_spans(list(recorded(name).views))
+    totals = [usage for row in rows if (usage := row["payload"]["token_usage"]) is not None]
     assert sum(usage["prompt_tokens"] for usage in totals) == 240
     assert sum(usage["completion_tokens"] for usage in totals) == 60
     assert sum(usage["total_tokens"] for usage in totals) == 300

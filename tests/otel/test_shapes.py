@@ -216,7 +216,7 @@ def test_citations_and_failures_inside_of_messages_are_kept() -> None:
             text({"role": "user", "content": "hi"}),
             {"messages": [{"role": "user", "content": "hi"}]},
         ),
-        ("hi there", {"input": "hi there"}),
+        ("hi there", {"messages": [{"role": "user", "content": "hi there"}]}),
     ],
 )
 def test_messages_in_other_wrappings_are_shown(asked: object, shown: dict[str, Any]) -> None:

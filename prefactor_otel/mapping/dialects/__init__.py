@@ -9,19 +9,23 @@ from prefactor_otel.mapping.dialects import (
     events,
     genai,
     google_adk,
+    haystack,
     langfuse,
     langsmith,
+    livekit,
     logfire,
     mlflow,
     openinference,
     openllmetry,
+    pipecat,
     pydantic_ai,
+    sentry,
     values,
     vercel,
     words,
 )
 from prefactor_otel.mapping.rules import Rule
-from prefactor_otel.mapping.types import TypeRule
+from prefactor_otel.mapping.types import ByEnding, TypeRule
 
 
 class Dialect(Protocol):
@@ -30,7 +34,7 @@ class Dialect(Protocol):
     @property
     def __name__(self) -> str: ...
     @property
-    def TYPES(self) -> Sequence[TypeRule]: ...
+    def TYPES(self) -> Sequence[TypeRule | ByEnding]: ...
     @property
     def RULES(self) -> Sequence[Rule]: ...
 
@@ -48,6 +52,10 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     google_adk,
     crewai,
     vercel,
+    haystack,
+    livekit,
+    pipecat,
+    sentry,
     values,
     words,
 )

@@ -24,6 +24,6 @@ OWN_TEXT: Final = ("crew_id", DESCRIPTION)
 """Ids and user texts that its instrumentations write into names of spans."""
 
 RULES: Final = (
-    *steps(DESCRIPTION, "crewai.crew.result"),
+    *steps((DESCRIPTION,), ("crewai.crew.result",)),
     Rule("input", ("crewai.crew.tasks",), _descriptions, INPUT, partly=True),
 )

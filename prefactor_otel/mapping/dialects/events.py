@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from prefactor_otel.mapping.rules import BOTH, EVENTS, Rule, Seen, types
+from prefactor_otel.mapping.dialects.genai import INPUT_MESSAGES, OUTPUT_MESSAGES
+from prefactor_otel.mapping.rules import BOTH, EVENTS, Reader, Rule, Seen, types
 from prefactor_otel.mapping.shapes.messages import from_event, messages, text_of, tool_arguments
 from prefactor_otel.mapping.shapes.texts import parsed
 from prefactor_otel.mapping.types import TOOL, SpanType
-from prefactor_otel.span import Event, SpanView
+from prefactor_otel.span import Attributes, Event, SpanView
 
 ROLES: Final = {
     "gen_ai.user.message": "user",
@@ -29,17 +30,34 @@ Events = Sequence[Event]
 
 
 def with_details(view: SpanView) -> SpanView:
-    """The span with what its event of details holds among its attributes; those win."""
+    """The span with what its events of details hold among its attributes; those win. A later event
+    of a step that holds what a tool answered tells the step's output."""
     details = [event for event in view.events if event.name == DETAILS]
     if not details:
         return view
     attributes = dict(view.attributes)
-    told = [
-        e for e in details if all(attributes.setdefault(k, v) == v for k, v in e.attributes.items())
-    ]
+    told = [event for event in details if _is_told(attributes, event.attributes)]
     return replace(
         view, attributes=attributes, events=tuple(e for e in view.events if e not in told)
     )
+
+
+def _is_told(attributes: dict[str, object], details: Attributes) -> bool:
+    """Add what an event of details holds; whether that is all among the attributes then."""
+    named = {
+        OUTPUT_MESSAGES if name == INPUT_MESSAGES and _answers(attributes, value) else name: value
+        for name, value in details.items()
+    }
+    told = [attributes.setdefault(name, value) == value for name, value in named.items()]
+    return all(told)
+
+
+def _answers(attributes: Attributes, given: object) -> bool:
+    """Whether messages that come after the question are nothing but answers of tools."""
+    if attributes.get(INPUT_MESSAGES, given) == given or OUTPUT_MESSAGES in attributes:
+        return False
+    told = messages(given) or []
+    return bool(told) and all(isinstance(m, dict) and m.get("role") == "tool" for m in told)
 
 
 def _system(events: Events) -> object:
@@ -130,10 +148,29 @@ def _without_wrapper(value: object) -> object:
     return value
 
 
+def _in_attribute(read: Reader) -> Reader:
+    """The same of events that stand in an attribute, as JSON; which stays where it is."""
+
+    def told(value: object) -> object:
+        given = parsed(value)
+        if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+            return None
+        seen = read([_event(each) for each in given])
+        return seen.value if isinstance(seen, Seen) else seen
+
+    return told
+
+
+def _event(fields: dict[str, object]) -> Event:
+    name = fields.get("event.name", fields.get("name"))
+    others = {key: value for key, value in fields.items() if key not in ("event.name", "name")}
+    return Event(str(name), 0, others)
+
+
 _STEPS: Final = frozenset(SpanType) - types(TOOL)
 _ALL: Final = (EVENTS,)
 
-RULES: Final = (
+_OF_EVENTS: Final = (
     Rule("system", _ALL, _system, BOTH, _STEPS),
     Rule("asked", _ALL, _asked, BOTH, _STEPS),
     Rule("answered", _ALL, _answered, BOTH, _STEPS),
@@ -151,3 +188,10 @@ RULES: Final = (
     Rule("arguments", _ALL, _arguments, BOTH, types(TOOL)),
     Rule("result", _ALL, _result, BOTH, types(TOOL)),
 )
+
+RULES: Final = _OF_EVENTS
+IN_ATTRIBUTE: Final = tuple(
+    Rule(rule.slot, ("events",), _in_attribute(rule.read), BOTH, rule.of, partly=True)
+    for rule in _OF_EVENTS
+)
+"""The same where an attribute holds the events; trusted less than what else an SDK writes."""

@@ -10,8 +10,10 @@ from prefactor_otel.mapping.shapes.messages import (
     texts_of,
     tool_arguments,
     tool_result,
+    whole_answer,
 )
-from prefactor_otel.mapping.shapes.texts import decoded, parsed, plain_text, settings, text
+from prefactor_otel.mapping.shapes.requests import documents
+from prefactor_otel.mapping.shapes.texts import decoded, parsed, settings, text, unwrapped
 from prefactor_otel.mapping.shapes.tools import declared
 from prefactor_otel.mapping.types import (
     AGENT,
@@ -31,6 +33,8 @@ from prefactor_otel.mapping.types import (
 )
 
 OPERATION_NAME: Final = "gen_ai.operation.name"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 
 OPERATIONS: Final = {
     "chat": LLM,
@@ -50,6 +54,10 @@ OPERATIONS: Final = {
     "invoke_workflow": CHAIN,
     "execute_task": CHAIN,
     "handoff": HANDOFF,
+    **dict.fromkeys(
+        ("search_memory", "retrieve_memory", "query_memory", "recall_memory"), RETRIEVER
+    ),
+    **dict.fromkeys(("responses", "completions", "call_llm", "completion"), LLM),
 }
 
 TYPES: Final = (
@@ -59,10 +67,15 @@ TYPES: Final = (
 )
 
 
+def asked(value: object) -> list[object] | None:
+    """The messages that were asked; a lone text is the user's."""
+    return messages(value, "user")
+
+
 def answer(value: object) -> object:
     """The messages of an answer; where they stopped for several reasons, these stay as they are."""
-    given = parsed(value)
-    answered = messages(given)
+    given = unwrapped(value)
+    answered = whole_answer(given)
     if answered is not None and len(answered) > 1 and len(finish_reasons(given)) > 1:
         return Told({"answered": answered}, whole=False)
     return answered
@@ -78,12 +91,10 @@ RULES: Final = (
     Rule("requested", ("gen_ai.request.model",), text),
     Rule("answering", ("gen_ai.response.model",), text),
     Rule("system", ("gen_ai.system_instructions",), text_of, INPUT),
-    Rule("asked", ("gen_ai.input.messages",), messages, INPUT),
-    Rule("texts", ("gen_ai.input.messages",), texts_of, INPUT, types(EMBEDDING)),
-    Rule("input", ("gen_ai.input.messages",), plain_text, INPUT),
-    Rule("answered", ("gen_ai.output.messages",), answer, OUTPUT),
-    Rule("output", ("gen_ai.output.messages",), plain_text, OUTPUT),
-    Rule("stopped", ("gen_ai.output.messages",), stopped, OUTPUT, types(LLM), partly=True),
+    Rule("asked", (INPUT_MESSAGES,), asked, INPUT),
+    Rule("texts", (INPUT_MESSAGES,), texts_of, INPUT, types(EMBEDDING)),
+    Rule("answered", (OUTPUT_MESSAGES,), answer, OUTPUT),
+    Rule("stopped", (OUTPUT_MESSAGES,), stopped, OUTPUT, types(LLM), partly=True),
     Rule("tools", ("gen_ai.tool.definitions", "gen_ai.agent.tools"), declared, INPUT),
     Rule(
         "arguments",
@@ -94,6 +105,9 @@ RULES: Final = (
     Rule("result", ("gen_ai.tool.call.result",), lambda value: tool_result(decoded(value)), OUTPUT),
     Rule("query", ("gen_ai.retrieval.query.text",), side=INPUT),
     Rule("documents", ("gen_ai.retrieval.documents",), parsed, OUTPUT),
+    Rule("query", ("gen_ai.memory.query.text",), side=INPUT),
+    Rule("documents", ("gen_ai.memory.records",), documents, OUTPUT, types(RETRIEVER)),
+    Rule("input", ("gen_ai.memory.records",), parsed, INPUT, types(CHAIN)),
     Rule("dimensions", ("gen_ai.embeddings.dimension.count",)),
     Rule("parameters", Under("gen_ai.request.", but=("model",)), settings, of=types(LLM)),
     Rule("name", ("gen_ai.tool.name",), text, of=types(TOOL)),

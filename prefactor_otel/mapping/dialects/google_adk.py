@@ -17,7 +17,7 @@ def _is_request(value: object) -> bool:
 
 TYPES: Final = (ByCheck(STEP, (REQUEST,), _is_request, LLM),)
 RULES: Final = (
-    *steps("gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.tool_response"),
-    *calls(REQUEST, RESPONSE),
+    *steps(("gcp.vertex.agent.tool_call_args",), ("gcp.vertex.agent.tool_response",)),
+    *calls((REQUEST,), (RESPONSE,)),
     Rule("usage", (RESPONSE,), usage_in, OUTPUT, partly=True),
 )

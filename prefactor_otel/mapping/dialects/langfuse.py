@@ -9,7 +9,7 @@ from prefactor_otel.mapping.types import LLM, STEP, ByValue
 
 TYPES: Final = (ByValue(STEP, "langfuse.observation.type"),)
 RULES: Final = (
-    *steps("langfuse.observation.input", "langfuse.observation.output"),
+    *steps(("langfuse.observation.input",), ("langfuse.observation.output",)),
     Rule("parameters", ("langfuse.observation.model.parameters",), settings, of=types(LLM)),
     Rule("answering", ("langfuse.observation.model.name",), text),
 )

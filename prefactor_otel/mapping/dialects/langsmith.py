@@ -21,4 +21,4 @@ TYPES: Final = (
     ),
     ByValue(KIND, KIND_NAME),
 )
-RULES: Final = (*steps("gen_ai.prompt", "gen_ai.completion"),)
+RULES: Final = (*steps(("gen_ai.prompt",), ("gen_ai.completion",)),)

@@ -3,6 +3,7 @@ it spoke GenAI."""
 
 from typing import Final
 
+from prefactor_otel.mapping.dialects.events import IN_ATTRIBUTE
 from prefactor_otel.mapping.dialects.whole import calls
 from prefactor_otel.mapping.rules import BOTH, INPUT, OUTPUT, Rule, types
 from prefactor_otel.mapping.shapes.messages import tool_arguments
@@ -55,11 +56,12 @@ def _instructions(value: object) -> object:
 RULES: Final = (
     Rule("arguments", ("input",), tool_arguments, INPUT, types(TOOL)),
     Rule("result", ("output",), _result, OUTPUT, types(TOOL)),
-    *calls("raw_input", "response"),  # OpenAI's Responses
-    *calls("input", "output"),  # any other of its APIs
+    *calls(("raw_input",), ("response",)),  # OpenAI's Responses
+    *calls(("input",), ("output",)),  # any other of its APIs
     Rule("system", ("response",), _instructions, BOTH, types(LLM), partly=True),
-    *calls("request_data", "response_data"),
+    *calls(("request_data",), ("response_data",)),
     Rule("usage", ("response_data",), usage_in, OUTPUT, partly=True),
     Rule("requested", ("request_data",), model_in, INPUT, partly=True),
     Rule("name", ("name",), text, of=types(AGENT, TOOL)),
+    *IN_ATTRIBUTE,
 )

@@ -10,7 +10,7 @@ from prefactor_otel.mapping.types import STEP, ByValue
 
 TYPES: Final = (ByValue(STEP, "mlflow.spanType"),)
 RULES: Final = (
-    *steps("mlflow.spanInputs", "mlflow.spanOutputs"),
+    *steps(("mlflow.spanInputs",), ("mlflow.spanOutputs",)),
     Rule("answering", ("mlflow.llm.model",), text),
     Rule("requested", ("mlflow.spanInputs",), model_in, INPUT, partly=True),
 )

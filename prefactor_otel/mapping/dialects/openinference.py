@@ -6,9 +6,15 @@ from typing import Final
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Told, types
 from prefactor_otel.mapping.shapes.flattened import Indexed, Node, in_order, inside
 from prefactor_otel.mapping.shapes.messages import role_name, said_and_thought
-from prefactor_otel.mapping.shapes.requests import model_in
-from prefactor_otel.mapping.shapes.texts import parsed, settings, text
-from prefactor_otel.mapping.shapes.tools import REMEMBERED, name_in, only_names, tool_names
+from prefactor_otel.mapping.shapes.requests import documents, model_in
+from prefactor_otel.mapping.shapes.texts import parsed, settings, text, unquoted, unwrapped
+from prefactor_otel.mapping.shapes.tools import (
+    REMEMBERED,
+    declared,
+    name_in,
+    only_names,
+    tool_names,
+)
 from prefactor_otel.mapping.types import (
     AGENT,
     EMBEDDING,
@@ -20,7 +26,10 @@ from prefactor_otel.mapping.types import (
     ByValue,
 )
 
-TYPES: Final = (ByValue(ROLE, "openinference.span.kind"),)
+TYPES: Final = (
+    ByValue(ROLE, "openinference.span.kind"),
+    ByValue(ROLE + 0.1, "gen_ai.span.kind"),  # those who extend it (Loongsuite, traceAI, veADK)
+)
 
 _OF_MESSAGE: Final = frozenset(
     {
@@ -111,8 +120,8 @@ def _call(call: object) -> Node:
     function = inside(inner, "function")
     return {
         "id": inner.get("id"),
-        "name": function.get("name"),
-        "arguments": parsed(function.get("arguments")),
+        "name": unquoted(function.get("name")),
+        "arguments": unwrapped(function.get("arguments")),
     }
 
 
@@ -208,6 +217,7 @@ RULES: Final = (
         _LLM,
     ),
     Rule("tools", Indexed("llm.tools.", lambda path: path[-1] == "name"), _tools, INPUT, _LLM),
+    Rule("tools", ("llm.tools",), declared, INPUT, _LLM),
     Rule("parameters", (PARAMETERS,), _parameters, INPUT, _LLM),
     Rule(
         "documents",
@@ -216,6 +226,8 @@ RULES: Final = (
         OUTPUT,
         types(RETRIEVER),
     ),
+    Rule("query", ("retrieval.query",), side=INPUT, of=types(RETRIEVER)),
+    Rule("documents", ("retrieval.document",), documents, OUTPUT, types(RETRIEVER)),
     Rule("query", ("reranker.query",), side=INPUT, of=types(RERANKER)),
     Rule(
         "candidates",

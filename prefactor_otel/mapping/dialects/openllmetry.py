@@ -7,8 +7,13 @@ from prefactor_otel.mapping.dialects.whole import arguments, result
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Part, Rule, types
 from prefactor_otel.mapping.shapes.flattened import Indexed, Node, in_order
 from prefactor_otel.mapping.shapes.messages import is_block, messages
-from prefactor_otel.mapping.shapes.requests import asked_alone, messages_of_updates
-from prefactor_otel.mapping.shapes.texts import decoded, parsed, text
+from prefactor_otel.mapping.shapes.requests import (
+    asked_alone,
+    documents,
+    messages_of_updates,
+    query,
+)
+from prefactor_otel.mapping.shapes.texts import decoded, parsed, text, unwrapped
 from prefactor_otel.mapping.types import (
     AGENT,
     CHAIN,
@@ -17,6 +22,7 @@ from prefactor_otel.mapping.types import (
     KIND,
     LLM,
     RERANKER,
+    RETRIEVER,
     STEP,
     TOOL,
     ByNames,
@@ -56,7 +62,11 @@ def _answered(entries: Sequence[Node]) -> object:
 
 def _message(entry: Node, role: str) -> Node:
     calls = [
-        {"id": call.get("id"), "name": call.get("name"), "arguments": parsed(call.get("arguments"))}
+        {
+            "id": call.get("id"),
+            "name": call.get("name"),
+            "arguments": unwrapped(call.get("arguments")),
+        }
         for call in in_order(entry.get("tool_calls"))
         if isinstance(call, dict)
     ]
@@ -102,6 +112,14 @@ def _entity_added(value: object) -> object:
     return messages_of_updates(_entity(decoded(value), "outputs").shown)
 
 
+def _searched(value: object) -> object:
+    return query(decoded(value))
+
+
+def _found(value: object) -> object:
+    return documents(decoded(value))
+
+
 def _given(value: object) -> object:
     return _part(decoded(value), "inputs")
 
@@ -132,6 +150,7 @@ _ANY_GOT: Final = (*_ENTITY_GOT, "gen_ai.task.output")
 
 RULES: Final = (
     Rule("asked", _PROMPTS, _asked, INPUT, types(LLM)),
+    Rule("asked", Indexed("gen_ai.prompts.", _in_message), _asked, INPUT, types(LLM)),
     Rule("answered", _COMPLETIONS, _answered, OUTPUT, types(LLM)),
     Rule("stopped", ("gen_ai.completion.0.finish_reason",), of=types(LLM), partly=True),
     Rule("texts", Indexed("gen_ai.prompt."), _contents, INPUT, types(EMBEDDING)),
@@ -144,6 +163,8 @@ RULES: Final = (
         INPUT,
         types(LLM),
     ),
+    Rule("query", _ANY_GIVEN, _searched, INPUT, types(RETRIEVER, RERANKER)),
+    Rule("documents", _ANY_GOT, _found, OUTPUT, types(RETRIEVER, RERANKER)),
     Rule("arguments", ("tool.arguments", *_ENTITY_GIVEN), arguments, INPUT, types(TOOL)),
     Rule("result", _ENTITY_GOT, result, OUTPUT, types(TOOL)),
     Rule("asked", _ANY_GIVEN, _entity_asked, INPUT, types(AGENT, CHAIN)),

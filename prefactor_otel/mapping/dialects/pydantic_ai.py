@@ -4,7 +4,7 @@ agent spans were asked, and which texts became vectors."""
 from typing import Final
 
 from prefactor_otel.mapping.rules import BOTH, INPUT, OUTPUT, Rule, types
-from prefactor_otel.mapping.shapes.messages import messages, tool_arguments, tool_result
+from prefactor_otel.mapping.shapes.messages import messages, question, tool_arguments, tool_result
 from prefactor_otel.mapping.shapes.texts import parsed
 from prefactor_otel.mapping.types import AGENT, EMBEDDING, TOOL
 
@@ -12,13 +12,8 @@ TYPES: Final = ()
 
 
 def _question(value: object) -> object:
-    """What stood at the beginning of the conversation, before the first answer."""
-    asked: list[object] = []
-    for entry in messages(value) or []:
-        if isinstance(entry, dict) and entry.get("role") == "assistant":
-            break
-        asked.append(entry)
-    return asked or None
+    """What was asked, with the conversation before it."""
+    return question(messages(value) or [])
 
 
 RULES: Final = (

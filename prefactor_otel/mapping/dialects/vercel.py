@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Together, types
-from prefactor_otel.mapping.shapes.messages import message
+from prefactor_otel.mapping.shapes.messages import answer_of
 from prefactor_otel.mapping.shapes.requests import messages_in
 from prefactor_otel.mapping.shapes.texts import decoded, parsed, text
 from prefactor_otel.mapping.shapes.tools import declared
@@ -18,6 +18,7 @@ from prefactor_otel.mapping.types import (
     ByValue,
     SpanType,
 )
+from prefactor_otel.mapping.usage import counts_in
 
 TYPES: Final = (
     ByValue(
@@ -49,14 +50,18 @@ def _vectors(value: object) -> object:
 
 
 _TEXT, _OBJECT, _CALLS = "ai.response.text", "ai.response.object", "ai.response.toolCalls"
+_OLD_TEXT, _OLD_OBJECT, _OLD_CALLS = "ai.result.text", "ai.result.object", "ai.result.toolCalls"
 
 
 def _answer(told: Mapping[str, object]) -> object:
-    said = told.get(_TEXT) or told.get(_OBJECT)
-    calls = parsed(told.get(_CALLS))
-    if not said and not isinstance(calls, list):
-        return None
-    return [message({"role": "assistant", "content": said, "tool_calls": calls})]
+    said = told.get(_TEXT) or parsed(told.get(_OBJECT))
+    said = said or told.get(_OLD_TEXT) or parsed(told.get(_OLD_OBJECT))
+    return answer_of(said, told.get(_CALLS) or told.get(_OLD_CALLS))
+
+
+def _details(metadata: object) -> object:
+    """The counts among what a provider says beside its answer."""
+    return counts_in(parsed(metadata)) or None
 
 
 _STEPS: Final = frozenset(SpanType) - types(TOOL, EMBEDDING)
@@ -69,7 +74,14 @@ RULES: Final = (
     Rule("tools", ("ai.prompt.tools",), declared, INPUT, _STEPS),
     Rule("asked", ("ai.prompt.messages", "ai.prompt"), messages_in, INPUT, _STEPS),
     Rule("input", ("ai.prompt",), decoded, INPUT, _STEPS),
-    Rule("answered", Together(_TEXT, _OBJECT, _CALLS), _answer, OUTPUT, _STEPS),
+    Rule(
+        "answered",
+        Together(_TEXT, _OBJECT, _CALLS, _OLD_TEXT, _OLD_OBJECT, _OLD_CALLS),
+        _answer,
+        OUTPUT,
+        _STEPS,
+    ),
+    Rule("usage", ("ai.response.providerMetadata",), _details, OUTPUT, partly=True),
     Rule("requested", ("ai.model.id",), text),
     Rule("answering", ("ai.response.model",), text),
     Rule("name", ("ai.toolCall.name",), text, of=types(TOOL)),

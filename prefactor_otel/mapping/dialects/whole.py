@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, types
+from prefactor_otel.mapping.rules import INPUT, OUTPUT, Names, Rule, types
 from prefactor_otel.mapping.shapes.messages import tool_arguments, tool_result
 from prefactor_otel.mapping.shapes.requests import (
     asked_alone,
@@ -15,6 +15,7 @@ from prefactor_otel.mapping.shapes.requests import (
 from prefactor_otel.mapping.shapes.texts import decoded
 from prefactor_otel.mapping.types import AGENT, CHAIN, LLM, RERANKER, RETRIEVER, TOOL
 
+AnyNames = tuple[str, ...] | Names
 _SEARCHES: Final = types(RETRIEVER, RERANKER)
 
 
@@ -28,24 +29,24 @@ def result(value: object) -> object:
     return tool_result(decoded(value))
 
 
-def calls(given: str, got: str) -> tuple[Rule, ...]:
+def calls(given: AnyNames, got: AnyNames) -> tuple[Rule, ...]:
     """A model's whole request and its whole response."""
     return (
-        Rule("asked", (given,), request, INPUT, types(LLM)),
-        Rule("answered", (got,), response, OUTPUT, types(LLM)),
+        Rule("asked", given, request, INPUT, types(LLM)),
+        Rule("answered", got, response, OUTPUT, types(LLM)),
     )
 
 
-def steps(given: str, got: str) -> tuple[Rule, ...]:
+def steps(given: AnyNames, got: AnyNames) -> tuple[Rule, ...]:
     """What any step was given, and what it gave back."""
     return (
         *calls(given, got),
-        Rule("arguments", (given,), arguments, INPUT, types(TOOL)),
-        Rule("result", (got,), result, OUTPUT, types(TOOL)),
-        Rule("query", (given,), lambda value: query(decoded(value)), INPUT, _SEARCHES),
-        Rule("documents", (got,), documents, OUTPUT, _SEARCHES),
-        Rule("asked", (given,), asked_alone, INPUT, types(AGENT, CHAIN)),
-        Rule("answer", (got,), last_answer, OUTPUT, types(AGENT), partly=True),
-        Rule("input", (given,), arguments, INPUT),
-        Rule("output", (got,), decoded, OUTPUT),
+        Rule("arguments", given, arguments, INPUT, types(TOOL)),
+        Rule("result", got, result, OUTPUT, types(TOOL)),
+        Rule("query", given, lambda value: query(decoded(value)), INPUT, _SEARCHES),
+        Rule("documents", got, documents, OUTPUT, _SEARCHES),
+        Rule("asked", given, asked_alone, INPUT, types(AGENT, CHAIN)),
+        Rule("answer", got, last_answer, OUTPUT, types(AGENT), partly=True),
+        Rule("input", given, arguments, INPUT),
+        Rule("output", got, decoded, OUTPUT),
     )

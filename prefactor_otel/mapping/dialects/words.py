@@ -1,12 +1,41 @@
-"""What the last words of a name mean, whichever vocabulary has it: trusted least."""
+"""What the words of a name mean, whichever vocabulary has it: trusted least.
+
+A vendor whom nobody here knows is read by these: a word for a kind of step under whatever prefix
+says the type, the last words of a name what its value is.
+"""
 
 from typing import Final
 
-from prefactor_otel.mapping.rules import Ending, Rule, Told, types
-from prefactor_otel.mapping.shapes.texts import decoded
-from prefactor_otel.mapping.types import LLM
+from prefactor_otel.mapping.dialects.whole import steps
+from prefactor_otel.mapping.errors import fails
+from prefactor_otel.mapping.rules import INPUT, Ending, Rule, Told, types
+from prefactor_otel.mapping.shapes.messages import tool_arguments
+from prefactor_otel.mapping.shapes.texts import decoded, text
+from prefactor_otel.mapping.shapes.tools import declared
+from prefactor_otel.mapping.types import (
+    AGENT,
+    EVIDENCE,
+    GUARDRAIL,
+    HANDOFF,
+    LLM,
+    SPAN,
+    STEP,
+    TOOL,
+    ByEnding,
+    SpanType,
+)
 
-TYPES: Final = ()
+TYPES: Final = (
+    ByEnding(
+        STEP + 0.1,
+        Ending(
+            *("span kind", "span type", "observation type", "observation kind"),
+            *("entity type", "entity kind", "component type", "step type", "node type", "run type"),
+        ),
+    ),
+    ByEnding(STEP + 0.2, Ending("subtype")),
+    ByEnding(EVIDENCE + 1, Ending("tool name", but=("traceloop.",)), TOOL),
+)
 
 
 def _reason(value: object) -> object:
@@ -19,9 +48,64 @@ def _reason(value: object) -> object:
     return Told({"stop_reason": reason}, whole=False) if several else reason
 
 
+def _failed(value: object) -> object:
+    return True if fails(value) else None
+
+
+def _word(value: object) -> object:
+    """A value that is one word or number, and no object of JSON."""
+    return value if isinstance(value, (int, float)) else text(value)
+
+
+_KNOWN: Final = frozenset(SpanType) - types(SPAN)
+_NOT_A_SESSION: Final = ("mcp.", "http.", "db.", "rpc.", "messaging.", "browser.", "net.")
+_GIVEN: Final = Ending(
+    *("input", "input value", "input data", "input text", "user input", "question"),
+    *("request", "prompt", "user message", "query"),
+    but=("http.", "db.", "rpc.", "url.", "gen_ai.request", "llm.request"),
+)
+_GOT: Final = Ending(
+    *("output", "output value", "output data", "output text", "answer", "reply"),
+    *("response", "result", "completion"),
+    but=("http.", "db.", "rpc.", "gen_ai.evaluation"),
+)
+_ARGUMENTS: Final = Ending(
+    *("argument", "arg", "kwarg", "tool parameter", "tool input", "parameter"),
+    but=("llm.", "gen_ai.request", "db.", "process."),
+)
+
 RULES: Final = (
     Rule("stop_reason", Ending("finish reason", "stop reason"), _reason, of=types(LLM)),
-    Rule("session_id", Ending("session id", "conversation id", "thread id")),
-    Rule("user_id", Ending("user id", "enduser id")),
-    Rule("user_id", ("gen_ai.user",)),
+    Rule(
+        "session_id",
+        Ending("session id", "thread id", "conversation id", "trace session", but=_NOT_A_SESSION),
+        _word,
+    ),
+    Rule("user_id", ("gen_ai.user", "mlflow.trace.user"), _word),
+    Rule(
+        "user_id",
+        Ending("user id", "enduser id", "enduser pseudo id", "property customer id"),
+        _word,
+    ),
+    Rule("answering", Ending("model name", "response model"), text),
+    Rule("requested", Ending("request model"), text),
+    Rule("name", Ending("tool name", "function name", "entity name"), text, of=types(TOOL)),
+    Rule("name", Ending("agent name", "entity name"), text, of=types(AGENT)),
+    Rule("name", Ending("guardrail name"), text, of=types(GUARDRAIL)),
+    Rule("from_agent", Ending("from agent", "source agent"), text, of=types(HANDOFF)),
+    Rule("to_agent", Ending("to agent", "target agent"), text, of=types(HANDOFF)),
+    Rule("triggered", Ending("triggered"), of=types(GUARDRAIL)),
+    Rule(
+        "failed",
+        Ending("is error", "tool status", "result status", "call status"),
+        _failed,
+        of=types(TOOL),
+    ),
+    Rule("tools", Ending("available tool", "tool definition"), declared, INPUT, types(LLM, AGENT)),
+    Rule("system", Ending("instruction", "system prompt"), text, INPUT, types(LLM, AGENT)),
+    Rule("arguments", _ARGUMENTS, tool_arguments, INPUT, types(TOOL)),
+    *(
+        rule if rule.of is not None else Rule(rule.slot, rule.names, rule.read, rule.side, _KNOWN)
+        for rule in steps(_GIVEN, _GOT)
+    ),
 )

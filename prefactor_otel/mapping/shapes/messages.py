@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from prefactor_otel.mapping.rules import Part
-from prefactor_otel.mapping.shapes.texts import parsed
+from prefactor_otel.mapping.shapes.texts import parsed, unquoted, unwrapped
 
 _ROLES: Final = {
     "human": "user",
@@ -27,12 +27,16 @@ _ROLES: Final = {
 """Other names of roles: LangChain's, Gemini's ``model`` and smolagents' two of tools."""
 
 
-def messages(value: object) -> list[object] | None:
-    """A list of messages, from its JSON or itself; None when it is no list."""
-    value = parsed(value)
+def messages(value: object, role: str = "") -> list[object] | None:
+    """A list of messages, from its JSON or itself; a lone message is a list of one, and so is a
+    text, which somebody of this ``role`` said. None when it is no list."""
+    value = unwrapped(value)
+    if isinstance(value, str):
+        return [{"role": role, "content": value}] if role and value else None
     if isinstance(value, dict):
-        inner = value.get("messages")
-        value = inner if isinstance(inner, list) else [value] if "role" in value else None
+        inner = value.get("messages", value.get("items"))
+        is_one = "role" in value or "parts" in value
+        value = inner if isinstance(inner, list) else [value] if is_one else None
     elif isinstance(value, (list, tuple)) and value and isinstance(value[0], str):
         value = [parsed(entry) for entry in value]  # an attribute's array can hold texts only
     if not isinstance(value, list) or not value:
@@ -43,10 +47,54 @@ def messages(value: object) -> list[object] | None:
     for entry in value:
         blocks = entry.get("parts", entry.get("content")) if isinstance(entry, dict) else None
         if isinstance(blocks, list) and len(blocks) > 1 and any(map(_is_answer, blocks)):
-            told += [message(part) for part in _apart(entry, blocks)]
+            told += [message(part) for part in _apart(entry, _each_once(blocks))]
         else:
             told.append(message(entry))
     return told
+
+
+def _each_once(blocks: list[object]) -> list[object]:
+    """The blocks without the texts that say what the answer of a tool beside them says."""
+    answers = [answer[1] for block in blocks if (answer := _block_answer(block)) is not None]
+    return [block for block in blocks if _is_answer(block) or _block_text(block) not in answers]
+
+
+def whole_answer(value: object) -> list[object] | None:
+    """The messages of an answer; chunks of a stream, of which only the last says why it ended,
+    are one message."""
+    value = unwrapped(value)
+    told = messages(value, "assistant")
+    if told is None or len(told) == 1 or not isinstance(value, list) or not _is_stream(value):
+        return told
+    return [_of_chunks([entry for entry in told if isinstance(entry, dict)])]
+
+
+def _is_stream(entries: list[object]) -> bool:
+    *before, last = [
+        entry.get("finish_reason") if isinstance(entry, dict) else 1 for entry in entries
+    ]
+    return bool(last) and all(reason in ("", None) for reason in before)
+
+
+def _of_chunks(chunks: list[dict[str, object]]) -> dict[str, object]:
+    texts = [text for chunk in chunks if isinstance(text := chunk.get("content"), str)]
+    calls: dict[object, dict[str, object]] = {}
+    for call in tool_calls(chunks):
+        if isinstance(call, dict):
+            known = calls.setdefault(call.get("id") or len(calls), {})
+            known.update({name: part for name, part in call.items() if part or name not in known})
+    one: dict[str, object] = {}
+    for chunk in chunks:
+        one |= {name: part for name, part in chunk.items() if part is not None}
+    one["content"] = _joined_chunks(texts)
+    return one | {"tool_calls": list(calls.values())} if calls else one
+
+
+def _joined_chunks(texts: list[str]) -> str | None:
+    """The text of a stream; its last chunk may hold all of it."""
+    *before, last = texts or [""]
+    said = "".join(before)
+    return (last if said and last.startswith(said) else said + last) or None
 
 
 _ITEMS: Final = {
@@ -87,6 +135,9 @@ def message(entry: object) -> object:
             if text is not None:
                 return {"role": role_name(entry.get("role")), "content": text}
         return _from_blocks(entry, parts)
+    if "role" in entry and content is None and isinstance(entry.get("refusal"), str):
+        content = entry["refusal"]
+        entry = {name: value for name, value in entry.items() if name != "refusal"}
     if "role" in entry and isinstance(content, str):
         return _built(entry["role"], content, entry.get("tool_calls"), entry)
     inner = _wrapped(entry)
@@ -188,6 +239,24 @@ def texts_of(value: object) -> list[object] | None:
     return texts if texts and all(isinstance(text, str) for text in texts) else None
 
 
+def answer_of(said: object, calls: object) -> list[object] | None:
+    """The message of an answer that is told in two values, what was said and which tools were
+    called; None where neither says anything."""
+    calls = parsed(calls)
+    if not said and not (isinstance(calls, (list, tuple)) and calls):
+        return None
+    return [message({"role": "assistant", "content": said or None, "tool_calls": calls or None})]
+
+
+def question(told: list[object]) -> list[object] | None:
+    """Everything up to and including the last message of the user: what comes after is the
+    answer. Without any, what stands before the first answer."""
+    roles = [entry.get("role") if isinstance(entry, dict) else None for entry in told]
+    if "user" in roles:
+        return told[: len(roles) - roles[::-1].index("user")]
+    return told[: roles.index("assistant")] if "assistant" in roles else told or None
+
+
 def last_content(answered: object) -> object:
     """What the last message says."""
     if isinstance(answered, list) and answered and isinstance(answered[-1], dict):
@@ -269,7 +338,7 @@ def _part_of(value: Mapping[str, object], shown: object, known: Iterable[str]) -
 def tool_arguments(value: object) -> object:
     """A tool's arguments as an object where that is certain; None without a value, and a ``Part``
     where the value tells more than them."""
-    value = parsed(value)
+    value = unwrapped(value)
     if not isinstance(value, dict):
         return value
     if isinstance(value.get("inputs"), dict) and "input_str" in value:
@@ -278,6 +347,9 @@ def tool_arguments(value: object) -> object:
         return _arguments_part(value, literal(value["input_str"]), ("input_str", "inputs"))
     if isinstance(value.get("kwargs"), dict) and not value.get("args") and value.keys() <= _CALL:
         return value["kwargs"]
+    if value.keys() == _DESCRIBED and isinstance(value["parameters"], dict):  # veADK
+        rest = {"description": value["description"]} if value["description"] else {}
+        return Part(value["parameters"], rest)
     return value
 
 
@@ -286,6 +358,7 @@ def _arguments_part(value: Mapping[str, object], shown: object, known: Iterable[
     return Part(shown, rest) if rest else shown
 
 
+_DESCRIBED: Final = frozenset({"name", "description", "parameters"})
 _CALL: Final = frozenset({"args", "kwargs", "sanitize_inputs_outputs"})
 """What a call is recorded with; smolagents adds one of its own."""
 
@@ -307,7 +380,7 @@ def _built(
     if isinstance(role, str):
         role = _ROLES.get(role, role)
     built: dict[str, object] = {"role": role, "content": content}
-    if calls and isinstance(calls, list):
+    if calls and isinstance(calls, (list, tuple)):
         built["tool_calls"] = [_tool_call(call) for call in calls]
     if source.keys() <= _SHOWN:
         return built
@@ -452,7 +525,7 @@ def _block_text(block: object) -> str | None:
         return block if isinstance(block, str) else None
     if block.get("type") not in _TEXTS or ("thought" in block and block["thought"] is True):
         return None
-    text = block.get("text", block.get("content"))
+    text = block.get("text", block.get("content", block.get("refusal")))
     return text if isinstance(text, str) else None
 
 
@@ -464,8 +537,11 @@ def _beside(block: object) -> dict[str, object] | None:
 
 
 _TEXT_ALONE: Final = frozenset({"type", "content"})
-_OF_TEXT: Final = frozenset({"type", "text", "content", "thought", "index"})
-_TEXTS: Final = (None, "text", "input_text", "output_text", "summary_text", "reasoning_text")
+_OF_TEXT: Final = frozenset({"type", "text", "content", "refusal", "thought", "index"})
+_TEXTS: Final = (
+    *(None, "text", "input_text", "output_text", "summary_text", "reasoning_text"),
+    "refusal",  # what is said instead of an answer is one
+)
 
 
 def _block_call(block: object) -> dict[str, object] | None:
@@ -540,14 +616,15 @@ def _plain(answered: object) -> object:
 
 
 def _tool_call(call: object) -> dict[str, object]:
+    call = parsed(call)  # an attribute's array can hold texts only
     if not isinstance(call, dict):
         return {"arguments": call}
     function = call.get("function")
     inner: Mapping[str, object] = function if isinstance(function, dict) else call
     told: dict[str, object] = {
         "id": _first_of(call, "call_id", "id", "toolUseId", "toolCallId"),
-        "name": _first_of(inner, "name", "toolName"),
-        "arguments": parsed(_first_of(inner, "arguments", "args", "input")),
+        "name": unquoted(_first_of(inner, "name", "toolName")),
+        "arguments": unwrapped(_first_of(inner, "arguments", "args", "input")),
     }
     if not call.keys() <= _OF_CALL:
         told |= {name: value for name, value in call.items() if value and name not in _OF_CALL}

@@ -84,7 +84,10 @@ def messages_in(value: object) -> list[object] | None:
     """The messages of a request, or a list of them; None when there are none."""
     value = parsed(value)
     if isinstance(value, dict):
-        value = value.get("messages", value.get("contents", _items(value.get("input"))))
+        given = next(
+            (value[name] for name in ("messages", "contents", "items") if name in value), None
+        )
+        value = given if given is not None else _items(value.get("input"))
     if not isinstance(value, list) or not value:
         return None
     first = value[0][0] if isinstance(value[0], list) and value[0] else value[0]
@@ -145,6 +148,8 @@ def last_answer(value: object) -> object:
 def answer_in(response: object) -> tuple[list[object] | None, bool]:
     """The messages of a response, and whether they are all that it holds."""
     if isinstance(response, list):
+        if response and all(map(_is_call, response)):
+            return messages([{"role": "assistant", "content": None, "tool_calls": response}]), True
         is_messages = all(isinstance(entry, dict) and "role" in entry for entry in response)
         return (messages(response), True) if is_messages else (None, False)
     if not isinstance(response, dict):
@@ -157,6 +162,9 @@ def answer_in(response: object) -> tuple[list[object] | None, bool]:
         return messages([said]), False
     if isinstance(response.get("messages"), list):
         return messages_in(response), len(response) == 1
+    replies = response.get("replies")
+    if isinstance(replies, list):  # Haystack
+        return messages([_reply(reply) for reply in replies]), False
     choices = response.get("choices", response.get("generations"))
     if isinstance(choices, list):
         return _of_choices(choices), False
@@ -170,10 +178,38 @@ def answer_in(response: object) -> tuple[list[object] | None, bool]:
     return _gemini(response), False
 
 
+def _is_call(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and "role" not in entry
+        and (isinstance(entry.get("function"), dict) or {"name", "arguments"} <= entry.keys())
+    )
+
+
+def _reply(reply: object) -> object:
+    if not isinstance(reply, dict):
+        return {"role": "assistant", "content": reply}
+    return {name: value for name, value in reply.items() if name not in ("meta", "_meta")}
+
+
+def answering_model(response: object) -> str | None:
+    """The model that a whole response, or its first reply, names."""
+    got = parsed(response)
+    if not isinstance(got, dict):
+        return None
+    replies = got.get("replies")
+    first = replies[0] if isinstance(replies, list) and replies else None
+    holders = (got, got.get("meta"), first.get("meta") if isinstance(first, dict) else None)
+    return next((model for holder in holders if (model := model_in(holder))), None)
+
+
 def query(value: object) -> object:
-    """What was searched for, where nothing else was given with it."""
+    """What was searched for, out of what was given with it."""
     value = parsed(value)
-    return value["query"] if isinstance(value, dict) and value.keys() == {"query"} else value
+    if not isinstance(value, dict) or value.get("query") is None:
+        return value
+    rest = {name: other for name, other in value.items() if other and name != "query"}
+    return Part(value["query"], rest)
 
 
 def documents(value: object) -> object:
@@ -193,6 +229,8 @@ def _documents(found: object) -> list[object] | None:
 
 def _document(entry: object) -> object:
     """One of LangChain's, serialised or not; any other as it is."""
+    if isinstance(entry, dict) and entry.keys() == {"document"}:
+        entry = entry["document"]
     inner = entry.get("kwargs") if isinstance(entry, dict) and "lc" in entry else entry
     if not isinstance(inner, dict) or "page_content" not in inner:
         return entry
@@ -205,11 +243,11 @@ def stop_reason(response: object) -> object:
     """Why the model stopped, out of its whole response."""
     if not isinstance(response, dict):
         return None
-    choice: object = _first_list(response, "choices", "generations", "candidates")
+    choice: object = _first_list(response, "choices", "generations", "candidates", "replies")
     while isinstance(choice, list) and choice:
         choice = choice[0]
     if isinstance(choice, dict):
-        info = choice.get("generation_info")
+        info = choice.get("generation_info", choice.get("meta"))
         said = info if isinstance(info, dict) else choice
         return said.get("finish_reason", said.get("finishReason"))
     return next((response[name] for name in _STOPS if response.get(name)), None)

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from typing import Final
 
 import orjson
 
@@ -29,6 +31,20 @@ def decoded(value: object) -> object:
     return parsed(value)
 
 
+def unwrapped(value: object) -> object:
+    """The value inside of JSON in JSON, until there is none left; for what is known to be no
+    text."""
+    for _ in range(_DEEPEST):
+        inner = decoded(value)
+        if inner is value:
+            break
+        value = inner
+    return value
+
+
+_DEEPEST: Final = 8
+
+
 def plain_text(value: object) -> str | None:
     """A text that is no JSON; None for anything else."""
     return value if isinstance(value, str) and value and parsed(value) is value else None
@@ -38,8 +54,17 @@ def text(value: object) -> str | None:
     """A text that says something, without the quotes of JSON."""
     if not isinstance(value, str) or not value:
         return None
-    found = decoded(value) if value[0] == '"' else value
+    found = unquoted(value)
     return found if isinstance(found, str) and found else None
+
+
+def unquoted(value: object) -> object:
+    """A name without the quotes that JSON or Python's ``repr`` has put around it."""
+    if not isinstance(value, str) or len(value) < 3 or value[0] != value[-1]:
+        return value
+    if value[0] == "'" and "'" not in value[1:-1]:
+        return value[1:-1]
+    return decoded(value)
 
 
 def settings(value: object) -> dict[str, object] | None:
@@ -47,7 +72,18 @@ def settings(value: object) -> dict[str, object] | None:
     value = parsed(value)
     if not isinstance(value, dict):
         return None
-    return {name: setting for name, setting in value.items() if setting is not None} or None
+    told = {name: _number_in(each) for name, each in value.items() if each is not None}
+    return told or None
+
+
+def _number_in(value: object) -> object:
+    """A number, where it was written as a text."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    return value
+
+
+_NUMBER: Final = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
 
 
 def _loads_leniently(text: str) -> object:

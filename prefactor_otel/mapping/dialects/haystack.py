@@ -1,0 +1,21 @@
+"""Haystack's own tracing: what a component is says its class; what a model took is inside of its
+output."""
+
+from typing import Final
+
+from prefactor_otel.mapping.rules import OUTPUT, Rule, types
+from prefactor_otel.mapping.shapes.requests import answering_model, stopped
+from prefactor_otel.mapping.shapes.texts import text
+from prefactor_otel.mapping.types import CHAIN, LLM, STEP, BySpanName
+from prefactor_otel.mapping.usage import usage_in
+
+TYPES: Final = (BySpanName(STEP, "haystack.pipeline.", {"haystack.pipeline.run": CHAIN}),)
+
+_OUTPUT: Final = ("haystack.component.output",)
+
+RULES: Final = (
+    Rule("name", ("haystack.component.name",), text),
+    Rule("answering", _OUTPUT, answering_model, OUTPUT, partly=True),
+    Rule("stopped", _OUTPUT, stopped, OUTPUT, types(LLM), partly=True),
+    Rule("usage_at_last", _OUTPUT, usage_in, OUTPUT, partly=True),
+)
