@@ -24,7 +24,7 @@ from prefactor_otel.inbox import (
 from prefactor_otel.items import FinishStatus, Item
 from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
 from prefactor_otel.lineage import remember
-from prefactor_otel.mapping import Capture
+from prefactor_otel.mapping import Capture, session_of
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.pace import breathe
 from prefactor_otel.privacy.masking import Masking
@@ -32,7 +32,7 @@ from prefactor_otel.receipt import Receipt
 from prefactor_otel.resource import process_resource
 from prefactor_otel.run import About, Run, registered_as
 from prefactor_otel.schedule import Schedule
-from prefactor_otel.scope import OpenRun, Router, session_in
+from prefactor_otel.scope import OpenRun, Router
 from prefactor_otel.sieve import sieve_of
 from prefactor_otel.span import Attributes, SpanKey, ended, key_of, view_of
 from prefactor_otel.spool.rows import ParkedRow
@@ -332,7 +332,7 @@ class Intake:
         above = key_of(parent) if parent is not None and not parent.is_remote else None
         session = event.session
         if session is None and self._router.knows_sessions:
-            session = session_in(span.attributes or {})
+            session = session_of(span.attributes or {})
         run = self._router.started(key, above, session, event.handle)
         run.touched = event.at
         if run.terminated is not None:
@@ -381,7 +381,7 @@ class Intake:
             if view.key in self._cut_off:  # its run has ended, and it has a record there
                 self._ledger.drop(DropReason.DUPLICATE, 1)
                 return []
-            session = session_in(view.attributes) if self._router.knows_sessions else None
+            session = session_of(view.attributes) if self._router.knows_sessions else None
             run = self._router.ended(view.key, is_root=view.is_local_root, session=session)
             run.touched = now
             run.tasks.pop(view.key, None)

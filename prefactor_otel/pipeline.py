@@ -24,9 +24,9 @@ from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.inbox import Judged, RunClosed, RunOpened, SessionEnded
 from prefactor_otel.items import FinishStatus
 from prefactor_otel.ledger import DropReason, Ledger, Stats, logger
+from prefactor_otel.mapping import session_of
 from prefactor_otel.quiet import is_own_thread
 from prefactor_otel.receipt import Receipt
-from prefactor_otel.scope import session_in
 from prefactor_otel.span import Attributes, key_of
 from prefactor_otel.termination import TerminatedRun, current_task, stop_here
 from prefactor_otel.worker import Worker
@@ -134,7 +134,7 @@ class Pipeline:
         is_root = span.parent is None or span.parent.is_remote
         if worker.has_terminated:
             above = key_of(span.parent) if span.parent is not None and not is_root else None
-            known = session or session_in(span.attributes or {})
+            known = session or session_of(span.attributes or {})
             terminated = worker.terminated_at(above, known, handle)
             if terminated is not None:
                 stop_here(terminated, self._config.on_terminate)

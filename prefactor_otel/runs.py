@@ -22,8 +22,8 @@ from prefactor_otel.errors import PrefactorTerminatedError
 from prefactor_otel.generators import within, within_async
 from prefactor_otel.inbox import Judged, RunClosed, RunOpened, SessionEnded
 from prefactor_otel.items import FinishStatus
+from prefactor_otel.mapping import SESSION_KEYS
 from prefactor_otel.run import About
-from prefactor_otel.scope import SESSION_KEYS
 from prefactor_otel.termination import TerminatedRun, current_task, event_of
 
 _CURRENT: Final = context.create_key("prefactor-run")

@@ -4,9 +4,9 @@ Pure bookkeeping: no clock, no thread, no I/O. What is known of a span when it s
 child goes where its parent has gone, and a span whose start was not seen goes with its trace.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from prefactor_otel.config import RunScope
 from prefactor_otel.items import FinishStatus
@@ -16,9 +16,6 @@ from prefactor_otel.termination import Task, TerminatedRun
 from prefactor_otel.tree import SpanTree
 
 K = TypeVar("K")
-
-SESSION_KEYS: Final = ("session.id", "gen_ai.conversation.id")
-"""In spans' attributes, in the context (OpenInference), and in baggage."""
 
 
 @dataclass(slots=True, eq=False)
@@ -174,12 +171,3 @@ class Router:
 def _forget(index: dict[K, OpenRun], key: K, run: OpenRun) -> None:
     if index.get(key) is run:
         del index[key]
-
-
-def session_in(attributes: Mapping[str, object]) -> str | None:
-    """The session that a span names."""
-    for key in SESSION_KEYS:
-        found = attributes.get(key)
-        if isinstance(found, str) and found:
-            return found
-    return None

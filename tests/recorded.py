@@ -44,18 +44,22 @@ def recorded(name: str) -> Recorded:
     """The run in the file of this name."""
     text = (FOLDER / f"{name}.json").read_text()
     data = json.loads(text)
-    with Shelf() as shelf, StringIO(text) as file:
-        for found in read_spans(Documents(file.read)):
-            shelf.add(found)
-        views = [*shelf.in_order()]
     return Recorded(
         name,
         data["framework"],
         data["instrumentation"],
         data["case"],
         data["versions"],
-        views,
+        views_in(text),
     )
+
+
+def views_in(text: str) -> list[SpanView]:
+    """The spans of a file in the order in which they ended."""
+    with Shelf() as shelf, StringIO(text) as file:
+        for found in read_spans(Documents(file.read)):
+            shelf.add(found)
+        return [*shelf.in_order()]
 
 
 def readable(name: str) -> list[ReadableSpan]:

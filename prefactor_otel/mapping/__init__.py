@@ -15,6 +15,7 @@ from prefactor_otel import hygiene
 from prefactor_otel.hygiene import Repair, Repairs
 from prefactor_otel.mapping import usage as counting
 from prefactor_otel.mapping.dialects.events import with_details
+from prefactor_otel.mapping.dialects.words import SESSION_KEYS
 from prefactor_otel.mapping.errors import (
     ERROR_TYPE,
     TOOL_ERROR,
@@ -32,6 +33,7 @@ from prefactor_otel.mapping.plan import (
     Plan,
     agent_name,
     known_of,
+    session_of,
     side_in_rules,
 )
 from prefactor_otel.mapping.rules import EVENTS
@@ -54,6 +56,7 @@ from prefactor_otel.span import LAST_NS, Attributes, Event, SpanView, snapshot
 
 __all__ = [
     "NOTHING",
+    "SESSION_KEYS",
     "TOTALS",
     "TYPE_KEY",
     "AgentSpan",
@@ -66,6 +69,7 @@ __all__ = [
     "expected_type",
     "says_nothing",
     "says_what_it_is",
+    "session_of",
     "span_type",
     "speaks_late",
     "timestamp",

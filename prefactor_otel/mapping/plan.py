@@ -399,6 +399,7 @@ _MODELS: Final = tuple(
     rule for slot in ("requested", "answering") for _, rule in RULES_OF[slot] if not rule.partly
 )
 _NAMES: Final = tuple(rule for _, rule in RULES_OF["name"] if AGENT in (rule.of or ()))
+_SESSIONS: Final = tuple(rule for _, rule in RULES_OF["session_id"])
 _CONDITIONS: Final = {
     rule.when[0]: None for rules in RULES_OF.values() for _, rule in rules if rule.when is not None
 }
@@ -417,12 +418,8 @@ class Shape:
         self.deciding = tuple(r for r in self.rules if not isinstance(r, ByNames))
         self.decisive = self._decider()
         self.known: dict[object, Known] = {}
-        self.agent_names = tuple(
-            (reading.key, rule.read)
-            for rule in _NAMES
-            for reading in rule.readings(names)
-            if reading.key is not None
-        )
+        self.agent_names = self._readers(_NAMES)
+        self.sessions = self._readers(_SESSIONS)
         contents = [name for name in names if any(rule.has(name) for rule in _CONTENT)]
         self.says_nothing = not self.agent_names and not contents
         """Whether an agent tells neither its name nor what it was asked and answered: with agents
@@ -446,6 +443,15 @@ class Shape:
             if decisive is not None:
                 self.known[decisive] = known
         return known
+
+    def _readers(self, rules: Iterable[Rule]) -> tuple[tuple[str, Reader], ...]:
+        """The attributes that these rules read, and how, trusted most first."""
+        return tuple(
+            (reading.key, rule.read)
+            for rule in rules
+            for reading in rule.readings(self.names)
+            if reading.key is not None
+        )
 
     def _rules(self) -> tuple[TypeRule, ...]:
         """Those that may say the type of such spans, trusted most first."""
@@ -557,3 +563,12 @@ def agent_name(attributes: Attributes, span_name: str) -> str:
         if isinstance(name, str):
             return name
     return agent_in(span_name)
+
+
+def session_of(attributes: Attributes) -> str | None:
+    """The session that a span names, in whichever vocabulary."""
+    for key, read in shape_of(tuple(attributes)).sessions:
+        session = read(attributes[key])
+        if isinstance(session, str):
+            return session
+    return None

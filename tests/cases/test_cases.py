@@ -8,8 +8,8 @@ from typing import Any, Final
 import pytest
 
 from prefactor_otel.cli.inspect import agent_spans
-from prefactor_otel.cli.spanfile import read_spans
 from tests.cases.expectations import unmet, wrong_counts
+from tests.recorded import views_in
 
 FOLDER: Final = Path(__file__).parent
 EXPECTED: Final[dict[str, Any]] = json.loads((FOLDER / "expected.json").read_text())
@@ -22,7 +22,7 @@ def test_the_case_becomes_what_a_person_would_tell(
     expected = EXPECTED[name]
     for variable, value in expected.get("env", {}).items():
         monkeypatch.setenv(variable, value)
-    rows = agent_spans(read_spans((FOLDER / "spans" / name).read_text()))
+    rows = list(agent_spans(views_in((FOLDER / "spans" / name).read_text())))
     assert not reasons(expected, rows)
 
 

@@ -51,7 +51,7 @@ def test_every_span_becomes_json_that_a_strict_parser_reads(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tokens_are_counted_on_model_calls_and_nowhere_else(name: str) -> None:
-    for row in agent_spans(list(recorded(name).views)):
+    for row in agent_spans(recorded(name).views):
         usage = row["payload"]["token_usage"]
         if row["schema_name"] not in ("otel:llm", "otel:embedding"):
             assert usage is None
@@ -62,7 +62,7 @@ def test_tokens_are_counted_on_model_calls_and_nowhere_else(name: str) -> None:
 
 @pytest.mark.parametrize("name", TOOL_RUNS)
 def test_two_model_calls_of_120_and_30_tokens_count_300_in_all(name: str) -> None:
-    rows = agent_spans(list(recorded(name).views))
+    rows = agent_spans(recorded(name).views)
     totals = [usage for row in rows if (usage := row["payload"]["token_usage"]) is not None]
     assert sum(usage["prompt_tokens"] for usage in totals) == 240
     assert sum(usage["completion_tokens"] for usage in totals) == 60

@@ -265,7 +265,6 @@ RULES: Final = (
         of=types(AGENT),
     ),
     Rule("provider", ("llm.provider", "llm.system")),
-    Rule("session_id", ("session.id",)),
     Rule("user_id", ("user.id",)),
     Rule("tags", ("tag.tags", "tags")),
 )

@@ -74,8 +74,12 @@ _ARGUMENTS: Final = Ending(
     but=("llm.", "gen_ai.request", "db.", "process."),
 )
 
+SESSION_KEYS: Final = ("session.id", "gen_ai.conversation.id")
+"""How a session is called by most: also in contexts (OpenInference) and in baggage."""
+
 RULES: Final = (
     Rule("stop_reason", Ending("finish reason", "stop reason"), _reason, of=types(LLM)),
+    Rule("session_id", SESSION_KEYS, _word),
     Rule(
         "session_id",
         Ending("session id", "thread id", "conversation id", "trace session", but=_NOT_A_SESSION),
