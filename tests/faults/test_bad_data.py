@@ -14,6 +14,7 @@ from prefactor_otel.devserver import DevServer
 from prefactor_otel.hygiene import Repair
 from prefactor_otel.ledger import Stats
 from tests.faults.poison import PHOTO, POISONED, POISONS, Poison, batch, span_of
+from tests.patience import PATIENCE
 
 Details = dict[str, Any]
 
@@ -31,7 +32,7 @@ def strict(raw: bytes) -> Any:
 
 def delivered(api: DevServer, spans: Sequence[ReadableSpan]) -> tuple[dict[str, Details], Stats]:
     """What the API was sent of a batch, by OTel span id, and what the exporter says of it."""
-    exporter = PrefactorExporter(api.url, api.token, shutdown_timeout=20.0)
+    exporter = PrefactorExporter(api.url, api.token, shutdown_timeout=PATIENCE)
     exporter.export(spans)
     exporter.force_flush()
     exporter.shutdown()

@@ -23,6 +23,7 @@ from prefactor_otel.items import FinishStatus
 from prefactor_otel.spool import folder
 from tests.cli.command import run_command
 from tests.devserver.calls import Caller
+from tests.patience import comes_true
 from tests.process.scripts import environment_of, run_script
 from tests.readings import left_open, under_either_reading
 
@@ -143,7 +144,7 @@ def test_a_cancelled_task_is_not_left_open(api: DevServer, cancelled: str) -> No
 def test_an_idle_run_is_not_left_open(api: DevServer, cancelled: str) -> None:
     with agent(api, run_scope="trace", run_idle_timeout=0.3) as running:
         root = running.tracer.start_span("never ended")
-        assert api.wait_until(lambda api: api.spans() and not left_open(api), timeout=20)
+        assert api.wait_until(lambda api: api.spans() and not left_open(api))
         assert [run["status"] for run in api.instances()] == [cancelled]
         assert statuses(api) == {"never ended": cancelled}
         root.end()
@@ -365,7 +366,7 @@ def heir(api: DevServer, spool: Path) -> Iterator[None]:
     """A process (this one) that sends what others have left, and nothing of its own."""
     processor = PrefactorSpanProcessor(api.url, api.token, spool_dir=spool)
     yield
-    assert api.wait_until(lambda _: len(folder.files(spool)) == 1, timeout=20)
+    assert comes_true(lambda: len(folder.files(spool)) == 1)
     processor.shutdown()
 
 

@@ -35,18 +35,18 @@ UNDER_EACH = pytest.mark.parametrize("moment", MOMENTS.values(), ids=list(MOMENT
 SPANS = """
 for n in range(5):
     tracer.start_span(f"n{n}").end()
-flushed = processor.force_flush(10_000)
+flushed = processor.force_flush()
 """
 REPORT = """
 import json
 stats = processor.stats()
 print(json.dumps([flushed, stats.waiting, stats.worker_restarts, stats.dropped]), flush=True)
 """
-KILL = "tracer.start_as_current_span('open').__enter__()\nprocessor.force_flush(5000)\nos._exit(0)"
+KILL = "tracer.start_as_current_span('open').__enter__()\nprocessor.force_flush()\nos._exit(0)"
 YEARS_LATER = """
 set_clock(1_900_000_000)
 tracer.start_span('n5').end()
-flushed = processor.force_flush(10_000)
+flushed = processor.force_flush()
 provider.shutdown()  # which tries once more to send all of it
 """
 

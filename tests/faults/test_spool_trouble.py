@@ -266,7 +266,7 @@ def test_a_process_that_starts_on_a_full_disk_begins_to_spool_when_there_is_room
             assert not processor.stats().spooling
             assert folder.files(spool) == []
             filler.unlink()
-            assert api.wait_until(lambda _: not lags(processor), timeout=20)
+            assert comes_true(lambda: not lags(processor))
     assert names(api) == ["own"]
     assert len(lines(caplog, "The spool failed")) == 1
     assert len(lines(caplog, "The spool works again")) == 1
@@ -282,7 +282,7 @@ stock.add_span_processor(SimpleSpanProcessor(PrefactorExporter()))
 parent = stock.get_tracer("agent").start_as_current_span("parent")
 parent.__enter__()
 stock.get_tracer("agent").start_span("waits for its parent").end()
-processor.force_flush(5000)
+processor.force_flush()
 """
 LEFT = sorted(["open", "waits for its parent", *(f"n{n}" for n in range(20))])
 
@@ -314,7 +314,7 @@ def test_a_living_process_sends_what_fills_its_disk_and_then_spools(
         with heir(api, spool) as processor:
             end(processor, "own")
             assert settled(processor, 22)
-            assert api.wait_until(lambda _: not lags(processor), timeout=20)
+            assert comes_true(lambda: not lags(processor))
             stats = processor.stats()
         assert (stats.dropped, stats.worker_restarts) == ({}, 0)
         assert stats.acknowledged == stats.adopted + 1 == 23
@@ -328,9 +328,9 @@ def test_a_full_disk_holds_on_to_what_a_process_that_overflows_cannot_send(
         spool = leave_on_full_disk(api, disk)
         api.faults.add(path="/bulk", status=503, times=None)
         with heir(api, spool, max_queue_size=5, shutdown_timeout=1) as processor:
-            assert api.wait_until(lambda _: processor.stats().adopted, timeout=20)
+            assert comes_true(lambda: processor.stats().adopted)
             end(processor, *(f"own {n}" for n in range(20)))
-            assert api.wait_until(lambda _: processor.stats().dropped, timeout=20)
+            assert comes_true(lambda: processor.stats().dropped)
         assert not api.spans()
         api.faults.clear()
         done = run_command("spool", "replay", str(spool), **account(api))

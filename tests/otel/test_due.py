@@ -40,8 +40,8 @@ def test_a_process_in_which_nothing_happens_any_more_closes_its_idle_runs(
 ) -> None:
     provider = provider_of(api, run_scope="trace", run_idle_timeout=2.5)
     provider.get_tracer("agent").start_span("never ended")
-    assert api.wait_until(lambda api: statuses(api) == ["active"], timeout=20)
-    assert api.wait_until(lambda api: statuses(api) == [cancelled], timeout=20)
+    assert api.wait_until(lambda api: statuses(api) == ["active"])
+    assert api.wait_until(lambda api: statuses(api) == [cancelled])
     provider.shutdown()
 
 
@@ -50,8 +50,8 @@ def test_a_process_in_which_nothing_happens_any_more_closes_its_idle_sessions(
 ) -> None:
     provider = provider_of(api, run_scope="session", run_idle_timeout=2.5)
     provider.get_tracer("agent").start_span("turn", attributes={"session.id": "anna"}).end()
-    assert api.wait_until(lambda api: statuses(api) == ["active"], timeout=20)
-    assert api.wait_until(lambda api: statuses(api) == ["complete"], timeout=20)
+    assert api.wait_until(lambda api: statuses(api) == ["active"])
+    assert api.wait_until(lambda api: statuses(api) == ["complete"])
     provider.shutdown()
 
 
@@ -61,8 +61,8 @@ def test_blocks_that_stay_open_do_not_keep_idle_runs_open(api: DevServer, cancel
         for _ in range(70):
             blocks.enter_context(prefactor_otel.run())
         provider.get_tracer("agent").start_span("never ended", context=Context())
-        assert api.wait_until(lambda api: statuses(api).count("active") == 71, timeout=20)
-        assert api.wait_until(lambda api: statuses(api).count(cancelled) == 1, timeout=20)
+        assert api.wait_until(lambda api: statuses(api).count("active") == 71)
+        assert api.wait_until(lambda api: statuses(api).count(cancelled) == 1)
     provider.shutdown()
 
 

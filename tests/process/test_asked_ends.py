@@ -148,7 +148,7 @@ def test_what_is_not_delivered_in_time_is_said(set_up: str, call: str) -> None:
     script = SPANS.replace("SET_UP", SET_UPS[set_up])
     call = f"asyncio.run(prefactor_otel.{call})" if "aflush" in call else f"prefactor_otel.{call}"
     script += (
-        "logging.disable()\nimport faulthandler\nfaulthandler.dump_traceback_later(15, exit=True)\n"
+        "logging.disable()\nimport faulthandler\nfaulthandler.dump_traceback_later(60, exit=True)\n"
     )
     script += f"print({call})\nimport os, sys; sys.stdout.flush(); os._exit(0)"
     with never_answering() as url:
