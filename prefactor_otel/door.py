@@ -45,7 +45,8 @@ class Handle:
 class Door(Handle):
     """Base of the exporter and the processor.
 
-    The run is registered and started in the background at construction and finished at shutdown.
+    The run is registered and started in the background, with the first span or soon after the
+    program has been imported, and finished at shutdown.
     Arguments win over environment variables, which win over defaults; the README lists them all.
     Construction does no network I/O and raises only ``PrefactorConfigError``: for an argument
     that cannot be used, and with ``strict=True`` for missing or unusable settings. With a

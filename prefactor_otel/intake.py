@@ -9,6 +9,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from prefactor_otel import program
 from prefactor_otel.config import Config, types_of
 from prefactor_otel.inbox import (
     Dropped,
@@ -39,8 +40,11 @@ from prefactor_otel.spool.rows import ParkedRow
 from prefactor_otel.termination import TerminatedRun
 from prefactor_otel.tree import SpanTree
 
-RESOURCE_WAIT: Final = 0.5
-"""Seconds that the registration waits to learn the resource, and with it the agent's name."""
+SEEN_AFTER: Final = 0.5
+"""Seconds after which the run of a program that has begun is registered, though it has no span."""
+
+LONGEST_IMPORT: Final = 30.0
+"""Seconds after which a program counts as begun though it is importing."""
 
 REQUEST_OVERHEAD: Final = 4096
 """Bytes that a request takes besides one item's body."""
@@ -89,6 +93,8 @@ class Intake:
         self._ledger = ledger
         self._log = log
         self._born = time.monotonic()
+        self._seen_at = self._born + SEEN_AFTER
+        self._forks = program.forks()
         self._to_store: list[Receipt] = []
         self._orphaned = 0
         self._judgements = 0
@@ -106,13 +112,13 @@ class Intake:
     def is_open(self) -> bool:
         """Whether the run of the process, if there is to be one, is registered."""
         process = self._router.process
-        return process is None or process.is_registered
+        return process is None or process.is_registered or self._is_parent
 
     @property
     def next_due(self) -> float:
         """When time will have made something due (monotonic seconds), or earlier; ``math.inf`` if
         it never will."""
-        registered_by = math.inf if self.is_open else self._born + RESOURCE_WAIT
+        registered_by = math.inf if self.is_open else self._seen_at
         return min(registered_by, self._schedule.next)
 
     @property
@@ -250,15 +256,24 @@ class Intake:
         return opened
 
     def _open_process(self, *, at_once: bool = False) -> None:
-        """Register the run of the process as soon as the agent's name is known, or will not be."""
+        """Register the run of the process before its first span, so that it is seen from the start:
+        when the program has begun, but not where that is to make other processes."""
         process = self._router.process
-        config = self._config
-        named = config.agent_name is not None and config.agent_version is not None
-        late = at_once or time.monotonic() >= self._born + RESOURCE_WAIT
-        if process is None or process.is_registered:
+        if process is None or process.is_registered or self._is_parent:
             return
-        if named or late or self.resource is not None:
+        now = time.monotonic()
+        if now < self._seen_at and not at_once:
+            return
+        if not at_once and now < self._born + LONGEST_IMPORT and program.is_importing():
+            self._seen_at = now + SEEN_AFTER
+        else:
             self._register(process)
+
+    @property
+    def _is_parent(self) -> bool:
+        """Whether this process has made others. One that does so before it has any span leaves the
+        work to them: it is the master of a server, or of a pool."""
+        return program.forks() != self._forks
 
     def _register(self, run: OpenRun) -> None:
         if run.is_registered:
@@ -307,9 +322,9 @@ class Intake:
         counts = run.tree.counts
         self._ledger.accept(counts.cancelled + counts.rescued)
         self._put(run, items)
-        if self._sieve is None or run is self._router.process or run.handle is not None:
+        if run is not self._router.process and (self._sieve is None or run.handle is not None):
             self._register(run)
-        if run.is_registered:  # else nothing in it was to be sent, and it is none
+        if run.is_registered:  # else nothing in it was to be sent or done, and it is none
             self._outbox.put([run.run.closing(run.status or counts.status, moment)])
         self._orphaned += counts.orphaned
         self._router.closed(run, keys)
@@ -344,11 +359,7 @@ class Intake:
         self._changed(run)
 
     def _register_with_first_span(self, run: OpenRun) -> None:
-        if run.is_registered:
-            return
-        if run is self._router.process:
-            self._open_process()
-        elif self._sieve is None:
+        if run is self._router.process or self._sieve is None:
             self._register(run)
 
     def _put(self, run: OpenRun, items: list[Item]) -> None:

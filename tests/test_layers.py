@@ -16,6 +16,7 @@ ORDER = [
     "hygiene.media",
     "hygiene.size",
     "hygiene",
+    "program",
     "termination",
     "quiet",
     "credential",

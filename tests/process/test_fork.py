@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from prefactor_otel.devserver import DevServer
+from tests.patience import PATIENCE
 from tests.process.dead import refusing
-from tests.process.scripts import localhost, run_script
+from tests.process.scripts import localhost, run_script, started_script
 
 FORK = """
 import warnings
@@ -123,3 +124,87 @@ def test_no_module_is_imported_by_a_thread_of_ours(
             PREFACTOR_SHUTDOWN_TIMEOUT="1",
         )
     assert (ended.code, ended.stdout) == (0, "")
+
+
+MASTER = """
+import os, time
+import prefactor_otel
+from opentelemetry import trace
+
+prefactor_otel.configure(OPTIONS)
+time.sleep(IMPORTS)
+
+def serve():
+    children = []
+    for child in range(2):
+        pid = os.fork()
+        if pid == 0:
+            trace.get_tracer("agent").start_span(f"child {child}").end()
+            os._exit(0 if prefactor_otel.shutdown() else 1)
+        children.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0]
+"""
+SERVE = """
+import sys, warnings
+warnings.filterwarnings("ignore", "This process", DeprecationWarning)
+sys.path.insert(0, FOLDER)
+import application
+application.serve()
+"""
+
+
+@pytest.mark.parametrize("options", ["", "agent_name='a', agent_version='1'"])
+@pytest.mark.parametrize("imports", [0, 1.5])
+def test_a_process_that_only_makes_others_has_no_run(
+    api: DevServer, tmp_path: Path, options: str, imports: float
+) -> None:
+    source = MASTER.replace("OPTIONS", options).replace("IMPORTS", str(imports))
+    (tmp_path / "application.py").write_text(source)
+    ended = run_script(SERVE.replace("FOLDER", repr(str(tmp_path))), localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert [run["span_counts"]["total"] for run in api.instances()] == [1, 1]
+    assert {run["status"] for run in api.instances()} == {"complete"}
+
+
+LATE_WORK = """
+import application
+application.serve()
+trace = application.trace
+trace.get_tracer("agent").start_span("own").end()
+"""
+
+
+def test_a_process_that_has_made_others_has_a_run_once_it_works_itself(
+    api: DevServer, tmp_path: Path
+) -> None:
+    source = MASTER.replace("OPTIONS", "").replace("IMPORTS", "0")
+    (tmp_path / "application.py").write_text(source)
+    script = SERVE.split("import application")[0].replace("FOLDER", repr(str(tmp_path)))
+    ended = run_script(script + LATE_WORK, localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert [run["span_counts"]["total"] for run in api.instances()] == [1, 1, 1]
+    assert {run["status"] for run in api.instances()} == {"complete"}
+
+
+AT_REST = """
+import sys
+import prefactor_otel
+prefactor_otel.configure()
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("is_imported", [True, False])
+def test_a_program_without_any_span_is_seen_once_it_has_begun(
+    api: DevServer, tmp_path: Path, is_imported: bool
+) -> None:
+    (tmp_path / "application.py").write_text(AT_REST.replace("sys.stdin.readline()", ""))
+    imported = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import application; "
+    script = imported + "sys.stdin.readline()" if is_imported else AT_REST
+    process = started_script(script, localhost(api), api.token)
+    try:
+        assert api.wait_until(lambda api: [r["status"] for r in api.instances()] == ["active"])
+    finally:
+        output = process.communicate("\n", timeout=PATIENCE)
+    assert (process.returncode, *output) == (0, "", "")
+    assert [run["status"] for run in api.instances()] == ["complete"]
