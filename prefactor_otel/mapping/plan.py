@@ -74,7 +74,7 @@ class Filled(NamedTuple):
 Fields = dict[str, object]
 Parts = tuple[Fields, Fields, Fields, Fields]
 Values = Callable[[Attributes], Iterable[object]]
-Step = tuple[str | None, Reader, str, int, tuple[tuple[str, int], ...], Candidate]
+Step = tuple[str | None, Reader, str, int, Candidate]
 _SPECIAL: Final = frozenset({Told, Part, Seen})
 _NO_LEFT: Final[dict[str, Mapping[str, object]]] = {}
 _NO_EVENTS: Final[set[int]] = set()
@@ -164,7 +164,7 @@ class Plan:
             for slot, field in place.fields.items()
         }
         self.steps: list[tuple[int, list[Step]]] = [
-            (place.part, [(c.key, c.read, c.field, c.used, c.later, c) for c in found])
+            (place.part, [(c.key, c.read, c.field, c.used, c) for c in found])
             for place, found in zip(places_of(span_type), self.candidates, strict=True)
             if found
         ]
@@ -188,7 +188,8 @@ class Plan:
         """The attributes that name a model, if some of them may say the same."""
         models = {rule.names: rule for rule in _MODELS}
         found = [n for n in self.shown if any(rule.has(n) for rule in models.values())]
-        return [(name, self.bits[name]) for name in found] if len(found) > 1 else []
+        first = {of[0].key for of in self.candidates if of and of[0].field in _MODEL_FIELDS}
+        return [(name, self.bits[name]) for name in found] if set(found) - first else []
 
     def _candidates(self, place: Place, words: Mapping[str, object]) -> list[Candidate]:
         found: list[tuple[Rule, str, str, tuple[str, ...], str | None, Reader]] = []
@@ -253,7 +254,7 @@ class Plan:
         parts: Parts = ({}, {}, {}, {})
         mask, special = 0, None
         for part, steps in self.steps:
-            for key, read, field, used, later, candidate in steps:
+            for key, read, field, used, candidate in steps:
                 value = read(attributes if key is None else attributes[key])
                 if value is None:
                     continue
@@ -268,9 +269,8 @@ class Plan:
                 mask |= used
                 if notes is not None:
                     notes.append(Note(part, candidate, used, value))
-                for other, bits in later:
-                    if key is not None and attributes[other] == attributes[key]:
-                        mask |= bits
+                if candidate.later:
+                    mask |= _same(candidate, attributes)
                 break
         if self.models:
             mask |= self._twins(attributes, parts[SINGLE])
@@ -351,6 +351,15 @@ class Plan:
         return found
 
 
+def _same(candidate: Candidate, attributes: Attributes) -> int:
+    """The attributes that say the same as the one that is shown, as bits."""
+    mask = 0
+    for other, bits in candidate.later:
+        if candidate.key is not None and attributes[other] == attributes[candidate.key]:
+            mask |= bits
+    return mask
+
+
 def _composed(read: Reader, get: Callable[[Attributes], object]) -> Reader:
     return lambda attributes: read(get(attributes))
 
@@ -391,6 +400,7 @@ def side_in_rules(name: str) -> Side:
     return side if side or is_named else side_of(name)
 
 
+_MODEL_FIELDS: Final = ("requested", "answering")
 _CARRIES: Final = ByNames(EVIDENCE, (), LLM)
 """It names a model and counts tokens."""
 _RULES: Final = tuple(rule for rule in (*TYPES, _CARRIES) if not isinstance(rule, ByEnding))

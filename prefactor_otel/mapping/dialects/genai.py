@@ -13,7 +13,7 @@ from prefactor_otel.mapping.shapes.messages import (
     whole_answer,
 )
 from prefactor_otel.mapping.shapes.requests import documents
-from prefactor_otel.mapping.shapes.texts import decoded, parsed, settings, text, unwrapped
+from prefactor_otel.mapping.shapes.texts import decoded, parsed, settings, text
 from prefactor_otel.mapping.shapes.tools import declared
 from prefactor_otel.mapping.types import (
     AGENT,
@@ -74,9 +74,8 @@ def asked(value: object) -> list[object] | None:
 
 def answer(value: object) -> object:
     """The messages of an answer; where they stopped for several reasons, these stay as they are."""
-    given = unwrapped(value)
-    answered = whole_answer(given)
-    if answered is not None and len(answered) > 1 and len(finish_reasons(given)) > 1:
+    answered = whole_answer(value)
+    if answered is not None and len(answered) > 1 and len(finish_reasons(value)) > 1:
         return Told({"answered": answered}, whole=False)
     return answered
 

@@ -130,7 +130,8 @@ def _tools(entries: Sequence[Node]) -> object:
     if not named:
         return None
     told = [inside(entry, "tool").get("name") for entry in entries]
-    return Told({"tools": named}, whole=all(name is None or name in named for name in told))
+    is_whole = all(name is None or name in named for name in told)
+    return named if is_whole else Told({"tools": named}, whole=False)
 
 
 def _tool_name(entry: Node) -> object:
@@ -182,9 +183,11 @@ def _parameters(value: object) -> object:
         return None
     tools = given.get("tools")
     told = {name: setting for name, setting in given.items() if name not in _ELSEWHERE}
-    rest = {"tools": tools} if tools and not only_names(tools) else {}
+    if not tools:
+        return told or None
+    rest = {} if only_names(tools) else {"tools": tools}
     return Told(
-        {"parameters": told or None, "tools": tool_names(tools) if tools else None},
+        {"parameters": told or None, "tools": tool_names(tools)},
         rest,
         of="tools",
     )

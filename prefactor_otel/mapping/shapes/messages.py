@@ -30,9 +30,10 @@ _ROLES: Final = {
 def messages(value: object, role: str = "") -> list[object] | None:
     """A list of messages, from its JSON or itself; a lone message is a list of one, and so is a
     text, which somebody of this ``role`` said. None when it is no list."""
-    value = unwrapped(value)
     if isinstance(value, str):
-        return [{"role": role, "content": value}] if role and value else None
+        value = unwrapped(value)
+        if isinstance(value, str):
+            return [{"role": role, "content": value}] if role and value else None
     if isinstance(value, dict):
         inner = value.get("messages", value.get("items"))
         is_one = "role" in value or "parts" in value
@@ -62,7 +63,7 @@ def _each_once(blocks: list[object]) -> list[object]:
 def whole_answer(value: object) -> list[object] | None:
     """The messages of an answer; chunks of a stream, of which only the last says why it ended,
     are one message."""
-    value = unwrapped(value)
+    value = unwrapped(value) if isinstance(value, str) else value
     told = messages(value, "assistant")
     if told is None or len(told) == 1 or not isinstance(value, list) or not _is_stream(value):
         return told

@@ -23,26 +23,24 @@ def parsed(value: object) -> object:
 def decoded(value: object) -> object:
     """The value of a JSON text, also of one that holds a text; for attributes that always hold
     JSON."""
-    if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
-        try:
+    if not isinstance(value, str) or len(value) <= 1:
+        return value
+    first = value[0]
+    if first == "{" or first == "[" or (first == '"' and value[-1] == '"'):
+        try:  # not in a function of its own: of nearly every value, this is what a reader asks
             return orjson.loads(value)
         except orjson.JSONDecodeError:
             return _loads_leniently(value)
-    return parsed(value)
+    return value
 
 
 def unwrapped(value: object) -> object:
     """The value inside of JSON in JSON, until there is none left; for what is known to be no
     text."""
-    for _ in range(_DEEPEST):
-        inner = decoded(value)
-        if inner is value:
-            break
-        value = inner
-    return value
-
-
-_DEEPEST: Final = 8
+    inner = decoded(value)
+    while isinstance(inner, str) and inner is not value:
+        value, inner = inner, decoded(inner)
+    return inner
 
 
 def plain_text(value: object) -> str | None:
@@ -51,18 +49,20 @@ def plain_text(value: object) -> str | None:
 
 
 def text(value: object) -> str | None:
-    """A text that says something, without the quotes of JSON."""
+    """A text that says something, without the quotes around it."""
     if not isinstance(value, str) or not value:
         return None
+    if value[0] != '"' and value[0] != "'":
+        return value
     found = unquoted(value)
     return found if isinstance(found, str) and found else None
 
 
 def unquoted(value: object) -> object:
     """A name without the quotes that JSON or Python's ``repr`` has put around it."""
-    if not isinstance(value, str) or len(value) < 3 or value[0] != value[-1]:
+    if not isinstance(value, str) or value[:1] not in ("'", '"') or len(value) <= 2:
         return value
-    if value[0] == "'" and "'" not in value[1:-1]:
+    if value[0] == "'" == value[-1] and "'" not in value[1:-1]:
         return value[1:-1]
     return decoded(value)
 
