@@ -78,19 +78,13 @@ _ALLOWED: Final = _PROPERTIES | _set(
     "step iteration base location region enabled sequences",
 )
 """Last words of what is allowed in these vocabularies and in events."""
-_EVENTS: Final = {
-    "gen_ai.system.message": Side.INPUT,
-    "gen_ai.system.instruction": Side.INPUT,
-    "gen_ai.input.messages": Side.INPUT,
-    "gen_ai.user.message": Side.INPUT,
-    "gen_ai.tool.message": Side.INPUT,
-    "gen_ai.content.prompt": Side.INPUT,
-    "gen_ai.output.messages": Side.OUTPUT,
-    "gen_ai.choice": Side.OUTPUT,
-    "gen_ai.assistant.message": Side.OUTPUT,
-    "gen_ai.content.completion": Side.OUTPUT,
+_SPEAKERS: Final = {
+    "user": Side.INPUT,
+    "system": Side.INPUT,
+    "tool": Side.INPUT,
+    "assistant": Side.OUTPUT,
 }
-"""Events that belong to one side as a whole."""
+"""Whose content an event holds that is named after who speaks."""
 
 
 @lru_cache(maxsize=4096)
@@ -116,7 +110,19 @@ def side_in_event(event: str, name: str) -> Side:
     words = words_of(name)
     if not side and words and not _KNOWN.isdisjoint((words[-1], *words[-2:-1])):
         return Side.NONE
-    return _EVENTS.get(event) or side or Side.BOTH
+    side = side or Side.BOTH
+    of_event = _side_of_event(event)
+    return of_event if of_event and side is Side.BOTH else side | of_event
+
+
+def _side_of_event(event: str) -> Side:
+    """The side that an event's name says: by who speaks, else by its words."""
+    words = words_of(event)
+    told = Side.NONE
+    for word in words:
+        told |= _SPEAKERS.get(word, Side.NONE)
+    side = _together(words)
+    return told or (Side.NONE if side is Side.BOTH else side)
 
 
 _KNOWN: Final = _ALLOWED | _COUNTED | _MEASURED

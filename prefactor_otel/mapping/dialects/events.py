@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from prefactor_otel.mapping.dialects.genai import INPUT_MESSAGES, OUTPUT_MESSAGES
+from prefactor_otel.mapping.dialects.genai import INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_NAME
 from prefactor_otel.mapping.rules import BOTH, EVENTS, Reader, Rule, Seen, types
 from prefactor_otel.mapping.shapes.messages import from_event, messages, text_of, tool_arguments
 from prefactor_otel.mapping.shapes.texts import parsed
@@ -23,6 +23,7 @@ WHOLE: Final = "gen_ai.event.content"
 DETAILS: Final = "gen_ai.client.inference.operation.details"
 """Holds what could be attributes of the span, under their names."""
 PROMPT, COMPLETION = "gen_ai.content.prompt", "gen_ai.content.completion"
+PROMPT_TEXT, COMPLETION_TEXT = "gen_ai.prompt", "gen_ai.completion"
 
 TYPES: Final = ()
 
@@ -96,7 +97,7 @@ def _answered(events: Events) -> object:
 
 
 _OF_CHOICE: Final = frozenset(
-    {"message", "content", "finish_reason", "index", "tool_calls", "role", "gen_ai.system"}
+    {"message", "content", "finish_reason", "index", "tool_calls", "role", SYSTEM_NAME}
 )
 
 
@@ -175,16 +176,16 @@ _OF_EVENTS: Final = (
     Rule("asked", _ALL, _asked, BOTH, _STEPS),
     Rule("answered", _ALL, _answered, BOTH, _STEPS),
     Rule("stopped", _ALL, _stopped, BOTH, _STEPS),
-    Rule("asked", _ALL, lambda told: _plain_messages(told, PROMPT, "gen_ai.prompt"), BOTH, _STEPS),
-    Rule("input", _ALL, lambda told: _plain(told, PROMPT, "gen_ai.prompt"), BOTH, _STEPS),
+    Rule("asked", _ALL, lambda told: _plain_messages(told, PROMPT, PROMPT_TEXT), BOTH, _STEPS),
+    Rule("input", _ALL, lambda told: _plain(told, PROMPT, PROMPT_TEXT), BOTH, _STEPS),
     Rule(
         "answered",
         _ALL,
-        lambda told: _plain_messages(told, COMPLETION, "gen_ai.completion"),
+        lambda told: _plain_messages(told, COMPLETION, COMPLETION_TEXT),
         BOTH,
         _STEPS,
     ),
-    Rule("output", _ALL, lambda told: _plain(told, COMPLETION, "gen_ai.completion"), BOTH, _STEPS),
+    Rule("output", _ALL, lambda told: _plain(told, COMPLETION, COMPLETION_TEXT), BOTH, _STEPS),
     Rule("arguments", _ALL, _arguments, BOTH, types(TOOL)),
     Rule("result", _ALL, _result, BOTH, types(TOOL)),
 )

@@ -33,6 +33,8 @@ from prefactor_otel.mapping.types import (
 )
 
 OPERATION_NAME: Final = "gen_ai.operation.name"
+SYSTEM_NAME: Final = "gen_ai.system"
+"""The provider's name in conventions before 1.37."""
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 
@@ -111,6 +113,6 @@ RULES: Final = (
     Rule("parameters", Under("gen_ai.request.", but=("model",)), settings, of=types(LLM)),
     Rule("name", ("gen_ai.tool.name",), text, of=types(TOOL)),
     Rule("name", ("gen_ai.agent.name",), text, of=types(AGENT)),
-    Rule("provider", ("gen_ai.provider.name", "gen_ai.system")),
+    Rule("provider", ("gen_ai.provider.name", SYSTEM_NAME)),
     Rule("response_id", ("gen_ai.response.id",), text, partly=True),
 )

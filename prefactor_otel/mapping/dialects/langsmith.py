@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from prefactor_otel.mapping.dialects.events import COMPLETION_TEXT, PROMPT_TEXT
 from prefactor_otel.mapping.dialects.whole import steps
 from prefactor_otel.mapping.types import AGENT, KIND, ByCheck, ByValue
 
@@ -21,4 +22,4 @@ TYPES: Final = (
     ),
     ByValue(KIND, KIND_NAME),
 )
-RULES: Final = (*steps(("gen_ai.prompt",), ("gen_ai.completion",)),)
+RULES: Final = (*steps((PROMPT_TEXT,), (COMPLETION_TEXT,)),)

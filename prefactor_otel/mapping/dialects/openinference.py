@@ -26,6 +26,8 @@ from prefactor_otel.mapping.types import (
     ByValue,
 )
 
+TOOL_NAME: Final = "tool.name"
+
 TYPES: Final = (
     ByValue(ROLE, "openinference.span.kind"),
     ByValue(ROLE + 0.1, "gen_ai.span.kind"),  # those who extend it (Loongsuite, traceAI, veADK)
@@ -260,7 +262,7 @@ RULES: Final = (
         OUTPUT,
         types(EMBEDDING),
     ),
-    Rule("name", ("tool.name",), text, of=types(TOOL)),
+    Rule("name", (TOOL_NAME,), text, of=types(TOOL)),
     Rule(
         "name",
         ("agent.name", "agent_name", "graph.node.name", "graph.node.id"),

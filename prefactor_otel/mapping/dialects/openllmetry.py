@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from prefactor_otel.mapping.dialects.openinference import TOOL_NAME
 from prefactor_otel.mapping.dialects.whole import arguments, result
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Part, Rule, types
 from prefactor_otel.mapping.shapes.flattened import Indexed, Node, in_order
@@ -31,7 +32,7 @@ from prefactor_otel.mapping.types import (
 
 TYPES: Final = (
     # LlamaIndex: any step is a task, this one runs a tool
-    ByNames(KIND, ("traceloop.span.kind", "tool.name", "tool.arguments"), TOOL),
+    ByNames(KIND, ("traceloop.span.kind", TOOL_NAME, "tool.arguments"), TOOL),
     ByValue(STEP, "traceloop.span.kind", {"workflow": CHAIN, "task": CHAIN}),
     # from before it wrote operations
     ByValue(
