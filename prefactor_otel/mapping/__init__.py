@@ -79,6 +79,7 @@ RESERVED: Final = frozenset(
     {
         *("attributes", "dropped_attributes", "events", "kind", "links", "otel.name", "provider"),
         *("repaired", "resource", "response_model", "scope", "session_id", "user_id"),
+        *("called_tools", "cost", "prompt", "time_to_first_token", "usage_details"),
         "uncounted_token_usage",
     }
 )
@@ -178,7 +179,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     usage, mask = None, filled.mask
     if plan.counts_tokens and counts(view, kind, below):
         usage, mask = _usage(plan, told)
-    inputs, outputs = shown(kind, models[0] or models[1], inputs, outputs)
+    inputs, outputs = shown(kind, models[0] or models[1], inputs, outputs, filled.labels)
     repairs: Repairs = set()
     if not capture.leaves_fields:
         inputs = _captured("inputs", inputs, capture, repairs)

@@ -44,6 +44,10 @@ def _single(slot: Slot) -> Place:
     return Place(SINGLE, {slot: slot})
 
 
+def _slots(*slots: Slot) -> tuple[Slot, ...]:
+    return slots
+
+
 _CALL: Final = (_single("requested"), _single("answering"))
 _ASKED: Final[Mapping[Slot, str]] = {"asked": "messages", "input": "input"}
 _SEARCH: Final = (
@@ -87,8 +91,11 @@ _PLACES: Final[Mapping[SpanType, tuple[Place, ...]]] = {
         _outputs({"output": "output"}),
     ),
 }
-_LABELS: Final = tuple(
-    Place(LABELS, {slot: slot}) for slot in ("provider", "session_id", "user_id", "tags")
+_LABELS: Final = (
+    *(Place(LABELS, {slot: slot}) for slot in _slots("provider", "session_id", "user_id", "tags")),
+    *(Place(LABELS, {slot: slot}) for slot in _slots("prompt_name", "prompt_version", "prompt_id")),
+    Place(LABELS, {"first_token": "time_to_first_token"}),
+    Place(LABELS, {"cost": "cost"}),
 )
 
 
@@ -99,12 +106,16 @@ def places_of(span_type: SpanType) -> tuple[Place, ...]:
 
 
 Fields = dict[str, object]
+_PROMPT: Final = {"prompt_name": "name", "prompt_version": "version", "prompt_id": "id"}
 
 
 def shown(
-    span_type: SpanType, model: object, inputs: Fields, outputs: Fields
+    span_type: SpanType, model: object, inputs: Fields, outputs: Fields, labels: Fields
 ) -> tuple[Fields, Fields]:
     """The fields as they are sent: with the model first, and with what follows from others."""
+    if not _PROMPT.keys().isdisjoint(labels):
+        told = {_PROMPT[name]: labels.pop(name) for name in _PROMPT if name in labels}
+        labels["prompt"] = told
     if span_type is TOOL:
         if not inputs:
             return inputs, outputs
@@ -116,6 +127,8 @@ def shown(
         calls = tool_calls(outputs.get("messages"))
         if calls:
             outputs["tool_calls"] = calls
+            names = [call["name"] for call in calls if isinstance(call, dict) and "name" in call]
+            labels["called_tools"] = {"count": len(calls), "names": names}
         if "stop_reason" in outputs:
             outputs["stop_reason"] = usual_reason(outputs.pop("stop_reason"))
     elif span_type is EMBEDDING:

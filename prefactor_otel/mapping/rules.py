@@ -43,6 +43,11 @@ Slot = Literal[
     "session_id",
     "user_id",
     "tags",
+    "prompt_name",
+    "prompt_version",
+    "prompt_id",
+    "first_token",
+    "cost",
     "from_agent",
     "to_agent",
     "triggered",
@@ -104,17 +109,24 @@ class Names(Protocol):
         ...
 
 
+_NO_SETTINGS: Final = frozenset(
+    (
+        *("model", "id", "address", "url", "uri", "host", "port", "base", "header", "user", "key"),
+        *("instruction", "message", "prompt", "input", "content", "query", "tool", "text"),
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Under:
-    """All attributes under a prefix, as one object: settings by what follows the prefix."""
+    """All settings under a prefix, as one object, by what follows the prefix; the model, ids,
+    addresses, instructions and other content are none."""
 
     prefix: str
-    but: tuple[str, ...] = ()
-    """What follows the prefix in those that are something else; all that begins so."""
 
     def has(self, name: str) -> bool:
         """Whether it reads an attribute of this name."""
-        return name.startswith(self.prefix) and not name[len(self.prefix) :].startswith(self.but)
+        return name.startswith(self.prefix) and words_of(name)[-1] not in _NO_SETTINGS
 
     def readings(self, names: Sequence[str]) -> Iterator[Reading]:
         """One of all of them."""

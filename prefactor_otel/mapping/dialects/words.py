@@ -10,7 +10,7 @@ from prefactor_otel.mapping.dialects.whole import steps
 from prefactor_otel.mapping.errors import fails
 from prefactor_otel.mapping.rules import INPUT, Ending, Rule, Told, types
 from prefactor_otel.mapping.shapes.messages import tool_arguments
-from prefactor_otel.mapping.shapes.texts import decoded, text
+from prefactor_otel.mapping.shapes.texts import decoded, parsed, text
 from prefactor_otel.mapping.shapes.tools import declared
 from prefactor_otel.mapping.types import (
     AGENT,
@@ -57,6 +57,29 @@ def _word(value: object) -> object:
     return value if isinstance(value, (int, float)) else text(value)
 
 
+def _seconds(value: object) -> float | None:
+    return value if isinstance(value, (int, float)) and value >= 0 else None
+
+
+def _milliseconds(value: object) -> float | None:
+    told = _seconds(value)
+    return told / 1000 if told is not None else None
+
+
+def _cost(value: object) -> object:
+    """What a provider or framework says that it cost; never worked out."""
+    told = parsed(value)
+    if isinstance(told, dict):
+        told = told.get("total")
+    is_cost = isinstance(told, (int, float)) and not isinstance(told, bool) and told >= 0
+    return {"amount": told} if is_cost else None
+
+
+def _dollars(value: object) -> object:
+    told = _cost(value)
+    return {**told, "currency": "USD"} if isinstance(told, dict) else None
+
+
 _KNOWN: Final = frozenset(SpanType) - types(SPAN)
 _NOT_A_SESSION: Final = ("mcp.", "http.", "db.", "rpc.", "messaging.", "browser.", "net.")
 _GIVEN: Final = Ending(
@@ -91,6 +114,18 @@ RULES: Final = (
         Ending("user id", "enduser id", "enduser pseudo id", "property customer id"),
         _word,
     ),
+    Rule("prompt_name", Ending("prompt name", "prompt key"), text),
+    Rule("prompt_version", Ending("prompt version", "prompt template version"), _word),
+    Rule("prompt_id", Ending("prompt id"), _word),
+    Rule("first_token", Ending("ms to first chunk", "ms to first token"), _milliseconds),
+    Rule("first_token", Ending("time to first token", "time to first chunk", "ttft"), _seconds),
+    Rule("cost", Ending("cost usd"), _dollars),
+    Rule(
+        "cost",
+        Ending("usage cost", "operation cost", "total cost", "cost total", "cost detail"),
+        _cost,
+    ),
+    Rule("tags", Ending("tag tag", "trace tag", "span tag", "observation tag")),
     Rule("answering", Ending("model name", "response model"), text),
     Rule("requested", Ending("request model"), text),
     Rule("name", Ending("tool name", "function name", "entity name"), text, of=types(TOOL)),
