@@ -10,7 +10,7 @@ from typing import Any, Self
 from prefactor_otel.devserver import DevServer
 from tests.devserver.calls import Caller
 from tests.live.frameworks import Framework
-from tests.live.model import FakeModel
+from tests.model import FakeModel
 from tests.patience import PATIENCE
 from tests.process.scripts import localhost
 

@@ -10,8 +10,8 @@ import pytest
 from prefactor_otel.devserver import DevServer
 from tests.http.environments import CHECKOUT
 from tests.live.frameworks import LANGGRAPH, OPENAI, PYDANTIC_AI, Framework
-from tests.live.model import ANSWER, FakeModel
 from tests.live.stories import environment, read_back
+from tests.model import ANSWER, FakeModel
 from tests.patience import PATIENCE
 
 pytestmark = [

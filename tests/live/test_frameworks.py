@@ -17,7 +17,7 @@ from tests.live.frameworks import (
     STRANDS,
     Framework,
 )
-from tests.live.model import ANSWER
+from tests.model import ANSWER
 
 pytestmark = [
     pytest.mark.slow,

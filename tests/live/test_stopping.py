@@ -19,8 +19,8 @@ from tests.live.frameworks import (
     STRANDS,
     Framework,
 )
-from tests.live.model import ANSWER, FakeModel
 from tests.live.stories import environment, launch, read_back, without_code
+from tests.model import ANSWER, FakeModel
 from tests.patience import PATIENCE
 
 pytestmark = [
