@@ -41,17 +41,28 @@ SETTINGS: Final = {
     "official_openai_v2_latest": "OpenTelemetry, opted in",
     "official_openai_v2_latest_spanonly": "OpenTelemetry, opted in",
     "official_google_genai_latest": "OpenTelemetry, opted in",
+    "native_content": "its own, with content",
+    "native_plus_openinference": "its own beside OpenInference",
 }
 """Instrumentations that a setting makes another, and so have a row of their own."""
+
+CONTENT_ON_SPANS: Final = ("_span_only", "_span_and_event")
+"""How the names of such end that content on spans makes another."""
 
 BY_HAND: Final = ("openinference_manual",)
 """No instrumentation at all: such spans say what their author wrote, and so prove no row."""
 
 DISTRIBUTIONS: Final = {
     "agent_framework": "agent-framework-core",
+    "ai_sdk": "ai",
     "autogen": "autogen-agentchat",
+    "claude_agent": "claude-agent-sdk",
     "haystack": "haystack-ai",
+    "livekit": "livekit-agents",
     "llama_index": "llama-index-core",
+    "mastra": "@mastra/core",
+    "mistral": "mistralai",
+    "pipecat": "pipecat-ai",
     "pydantic_ai": "pydantic-ai-slim",
     "strands": "strands-agents",
 }
@@ -90,16 +101,37 @@ NOTES: Final = {
         "answer nor tokens without it",
     ),
     "OpenTelemetry": Note(
-        "off; opting in by `OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental` with "
-        "`OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only` (or `span_and_event`) puts "
-        "it on spans",
-        "without the opt-in, content goes to log records only, even with `true`; the Responses API "
-        "makes no spans; embeddings have no texts. google-genai: watched below its version 3; with "
-        "`true`, content is on no span in spite of the opt-in",
+        "off; `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only` (or `span_and_event`) "
+        "puts it on spans. The packages `opentelemetry-instrumentation-genai-*` need no more; "
+        "`openai-v2`, which they replace, and google-genai before 1.0 ask for "
+        "`OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental`, too",
+        "with `event_only`, and by `openai-v2` without the opt-in, content goes to log records "
+        "only; `openai-v2` makes no spans of the Responses API and cannot be imported beside the "
+        "packages that replace it; embeddings have no texts. google-genai: watched below its "
+        "version 3. OpenAI Agents and smolagents: model calls make no spans without the "
+        "instrumentation of OpenAI's client",
     ),
     "agent_framework": Note(
         "off; `ENABLE_INSTRUMENTATION=true` with `ENABLE_SENSITIVE_DATA=true` puts it on spans"
     ),
+    "ai_sdk": Note(
+        "on; version 7 makes spans once `registerTelemetry(new OpenTelemetry())` is called, "
+        "version 6 with `experimental_telemetry`; `recordInputs` and `recordOutputs` take it off"
+    ),
+    "anthropic": Note(
+        "off; `ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE=content` puts it on spans. The client "
+        "traces itself unless `ANTHROPIC_OPEN_TELEMETRY=false`; beside another instrumentation "
+        "each call makes two spans, of which one counts"
+    ),
+    "haystack": Note("off; `HAYSTACK_CONTENT_TRACING_ENABLED=true` puts it on spans"),
+    "any_agent": Note(
+        "on",
+        "question and answer of a run are on its model calls, not on its agent, and later calls "
+        "carry no messages",
+    ),
+    "mastra": Note("on", "what a model was asked is on its step, not on the call"),
+    "pipecat": Note("on", "arguments and results of tools are on no span of a session in text"),
+    "mistral": Note("on; `MISTRAL_SDK_TELEMETRY=global` hands its spans to your provider"),
     "langfuse": Note(
         "on; `LANGFUSE_OBSERVE_DECORATOR_IO_CAPTURE_ENABLED=False` takes it off functions under "
         "`@observe`"
@@ -142,7 +174,7 @@ class Run:
 Capability = Callable[[Run], Iterable[bool]]
 """Whether the capability shows, once for each span of a run that could show it."""
 
-PLAIN_SCOPES: Final = ("my.app", "my.oi")
+PLAIN_SCOPES: Final = ("my.app", "my.oi", "weather")
 """Of spans that the recorded programs made by hand around what was instrumented."""
 
 
@@ -218,7 +250,9 @@ CAPABILITIES: Final[Mapping[str, Capability]] = {
 def label_of(instrumentation: str) -> str:
     """What the tables call an instrumentation: its make, and the setting that matters."""
     make = MAKES.get(instrumentation.partition("_")[0])
-    return SETTINGS.get(instrumentation) or (make.label if make else instrumentation)
+    label = SETTINGS.get(instrumentation) or (make.label if make else instrumentation)
+    on_spans = instrumentation.endswith(CONTENT_ON_SPANS)
+    return f"{label}, content on spans" if on_spans else label
 
 
 def framework_of(run: Recorded) -> tuple[str, str]:

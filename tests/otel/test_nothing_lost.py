@@ -20,7 +20,7 @@ REASONS = ("finish_reason", "finish_reasons", "stop_reason")
 """Shown under their usual names."""
 VECTORS = ("vector[]", "embedding[]", "embeddings~[][]")
 """Measured, and never sent."""
-WRITTEN_OTHERWISE = ("input_str", "id[]", "content[].id")
+WRITTEN_OTHERWISE = ("input_str", "id[]", "content[].id", "items[].id", "function_calls~[].id")
 """Arguments as Python writes them beside themselves; the class of a serialised message; the id
 of an item beside that of its call."""
 
