@@ -13,38 +13,43 @@ from tests.conftest import Figure
 from tests.process.dead import refusing
 
 SIMPLE = """
-import asyncio, json, sys, time
+import asyncio, json, resource, sys, time
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from prefactor_otel import PrefactorExporter, TracerProvider
 
-exporter = PrefactorExporter(shutdown_timeout=0.1)
-provider = TracerProvider(span_processors=[SimpleSpanProcessor(exporter)])
-tracer = provider.get_tracer("agent")
-ends, lags = [], []
-
-async def watch():
+async def watch(lags):
     while True:
         before = time.perf_counter()
         await asyncio.sleep(0.005)
         lags.append(time.perf_counter() - before - 0.005)
 
-async def main():
-    watching = asyncio.create_task(watch())
+def waits():
+    "How often this thread has given the processor away, because it had to wait for something."
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+async def work(tracer):
+    ends, waited, lags = [], 0, []
+    watching = asyncio.create_task(watch(lags))
     for number in range(2000):
         span = tracer.start_span(f"n{number}", attributes={"text": "x" * 1000})
-        before = time.perf_counter()
+        before, waits_before = time.perf_counter(), waits()
         span.end()
+        waited += waits() > waits_before
         ends.append(time.perf_counter() - before)
         if number % 10 == 0:
             await asyncio.sleep(0.002)
     watching.cancel()
+    ends.sort(); lags.sort()
+    return {"p50": ends[len(ends) // 2], "p99": ends[len(ends) * 99 // 100], "waited": waited,
+            "lag": lags[-1], "lag_p99": lags[len(lags) * 99 // 100]}
 
-asyncio.run(main())
-ends.sort(); lags.sort()
+without = asyncio.run(work(TracerProvider().get_tracer("agent")))
+exporter = PrefactorExporter(shutdown_timeout=0.1)
+provider = TracerProvider(span_processors=[SimpleSpanProcessor(exporter)])
+found = asyncio.run(work(provider.get_tracer("agent")))
 stats = exporter.stats()
-print(json.dumps({"p50": ends[len(ends) // 2], "p99": ends[len(ends) * 99 // 100],
-                  "lag": lags[-1], "lag_p99": lags[len(lags) * 99 // 100],
-                  "accepted": stats.accepted, "waiting": stats.waiting}))
+print(json.dumps(found | {"lag_p99_without": without["lag_p99"],
+                          "accepted": stats.accepted, "waiting": stats.waiting}))
 """
 
 OUTAGE = """
@@ -116,12 +121,12 @@ def test_with_a_dead_api_a_span_ends_at_once_on_an_event_loop(
     figure(
         f"spool {with_spool}: span.end() p50 {best['p50'] * 1e6:.0f} µs, p99 "
         f"{best['p99'] * 1e6:.0f} µs; loop lag p99 {best['lag_p99'] * 1e3:.1f} ms, "
-        f"most {best['lag'] * 1e3:.1f} ms"
+        f"most {best['lag'] * 1e3:.1f} ms; {best['waited']:.0f} of 2,000 waited for something"
     )
     assert [(each["accepted"], each["waiting"]) for each in runs] == [(2000, 2000)] * 5
     if not with_spool:  # with one, the end of a span waits for the disk
-        assert best["p99"] < 0.001
-        assert min(each["lag_p99"] for each in runs) < 0.02
+        assert min(each["waited"] for each in runs) < 20  # of 2,000, as for Python's own lock
+        assert min(each["lag_p99"] - 2 * each["lag_p99_without"] for each in runs) < 0.02
 
 
 @pytest.mark.slow
