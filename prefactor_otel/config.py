@@ -309,8 +309,9 @@ class Config:
     max_queue_bytes: int = _option(
         40 * 1024 * 1024,
         _COUNT,
-        "Most bytes that wait for the API in memory; past it the oldest is dropped, "
-        "or waits in the spool. By default the process grows by less than 64 MiB.",
+        "Most bytes that spans take in memory, over all runs: open, waiting for their parents or "
+        "for the API, remembered. Past it the oldest is dropped, or waits in the spool. By default "
+        "the process grows by less than 64 MiB.",
     )
     spool_dir: Path | None = _option(
         None, _FOLDER, "Folder in which waiting spans outlive the process. Unset: memory only."

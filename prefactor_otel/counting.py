@@ -114,6 +114,15 @@ class CallCounter:
         else:
             self._pass_up(view, below)
 
+    def forget(self, key: SpanKey) -> None:
+        """Forget a span that has ended."""
+        self._below.pop(key, None)
+        self._others.pop(key, None)
+        self._above_counted.pop(key, None)
+        call = self._counted.pop(key, None)
+        if call is not None and self._told.get(call.response, ("", None))[1] == key:
+            del self._told[call.response]
+
     def left_out(self, view: SpanView) -> None:
         """A span has ended that is not sent: what lies under it lies under its parent."""
         self._pass_up(view, self._below.pop(view.key, ()))

@@ -10,6 +10,7 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_otel import program
+from prefactor_otel.budget import Budget
 from prefactor_otel.config import Config, types_of
 from prefactor_otel.inbox import (
     Dropped,
@@ -80,7 +81,15 @@ def capture_of(config: Config, log: QuietLog | None = None) -> Capture:
 class Intake:
     """The spans of one process on their way into the outbox, by runs. One thread owns it."""
 
-    def __init__(self, config: Config, run: Run, outbox: Outbox, ledger: Ledger, log: QuietLog):
+    def __init__(
+        self,
+        config: Config,
+        run: Run,
+        outbox: Outbox,
+        budget: Budget,
+        ledger: Ledger,
+        log: QuietLog,
+    ) -> None:
         self.resource: Attributes | None = None
         self.idle_runs = 0
         """Runs that were closed because nothing came of them any more."""
@@ -90,6 +99,7 @@ class Intake:
         self._capture = capture_of(config, log)
         self._run = run
         self._outbox = outbox
+        self._budget = budget
         self._ledger = ledger
         self._log = log
         self._born = time.monotonic()
@@ -102,6 +112,7 @@ class Intake:
         self._cut_off: OrderedDict[SpanKey, None] = OrderedDict()
         self._types = types_of(config)
         self._sieve = sieve_of(config.span_filter, lambda text: log.warn("span_filter", text))
+        self._make_tree = self._new_tree  # one method for all runs
         self._schedule: Schedule[OpenRun] = Schedule()
         """When time will have made something due in each run."""
         self._router = Router(config.run_scope, self._new_run)
@@ -127,26 +138,17 @@ class Intake:
         return len(self._router.runs)
 
     @property
-    def parked(self) -> int:
-        """Finished spans that wait for their parents."""
-        return sum(run.tree.parked for run in list(self._router.runs.values()))
-
-    @property
-    def parked_bytes(self) -> int:
-        """Bytes of their items."""
-        return sum(run.tree.parked_bytes for run in list(self._router.runs.values()))
-
-    @property
     def orphaned(self) -> int:
         """Spans sent without their parent."""
-        open_runs = list(self._router.runs.values())
-        return self._orphaned + sum(run.tree.counts.orphaned for run in open_runs)
+        return self._orphaned + sum(run.tree.counts.orphaned for run in self._with_spans())
 
     def has_ended(self, key: SpanKey) -> bool:
         """Whether this span has been taken as ended, or was cut off by the end of its run."""
-        return key in self._cut_off or any(
-            run.tree.has_ended(key) for run in list(self._router.runs.values())
-        )
+        return key in self._cut_off or any(run.tree.has_ended(key) for run in self._with_spans())
+
+    def _with_spans(self) -> list[OpenRun]:
+        """The runs in which there have been any. From any thread."""
+        return [run for run in list(self._router.runs.values()) if run.has_spans]
 
     def terminated_at(
         self, parent: SpanKey | None, session: str | None, handle: str | None
@@ -169,7 +171,7 @@ class Intake:
         if run is None or run.over_since is not None or run.terminated is not None:
             return None
         run.terminated = TerminatedRun(
-            instance_id, time.time_ns(), reason, tuple(run.traces), tuple(run.sessions)
+            instance_id, time.time_ns(), reason, tuple(run.traces or ()), run.sessions
         )
         self.has_terminated = True
         return run
@@ -196,9 +198,10 @@ class Intake:
         """Let everything taken so far outlive the process, where there is a spool, and tell
         those who wait for that."""
         if self._config.spool_dir is not None:
-            parked = [each for run in self._unstored for each in run.tree.newly_parked()]
+            changed = [run for run in self._unstored if run.has_spans]
+            parked = [each for run in changed for each in run.tree.newly_parked()]
             self._outbox.park([ParkedRow(str(p.key), str(p.parent), p.item) for p in parked])
-            gone = [key for run in self._unstored for key in run.tree.no_longer_parked()]
+            gone = [key for run in changed for key in run.tree.no_longer_parked()]
             self._outbox.unpark(gone)
             self._unstored.clear()
         self._outbox.commit()
@@ -239,8 +242,16 @@ class Intake:
         elif config.run_scope != "provider":
             key = secrets.token_hex(16)
         run = self._run if key == self._run.key else Run(key)
-        tree = SpanTree(
-            run=key,
+        now = time.monotonic()
+        opened = OpenRun(run, self._make_tree, about, opened=now, touched=now)
+        if handle is None:
+            self._schedule.look_by(opened, now + config.run_idle_timeout)
+        return opened
+
+    def _new_tree(self, run: str) -> SpanTree:
+        config = self._config
+        return SpanTree(
+            run=run,
             capture=self._capture,
             max_item_bytes=max(
                 config.max_request_bytes - REQUEST_OVERHEAD, config.max_request_bytes // 2
@@ -249,11 +260,8 @@ class Intake:
             notes_parked=config.spool_dir is not None,
             sieve=self._sieve,
             types=self._types,
+            budget=self._budget,
         )
-        now = time.monotonic()
-        opened = OpenRun(run, tree, about, opened=now, touched=now)
-        self._schedule.look_by(opened, now + config.run_idle_timeout)
-        return opened
 
     def _open_process(self, *, at_once: bool = False) -> None:
         """Register the run of the process before its first span, so that it is seen from the start:
@@ -291,7 +299,7 @@ class Intake:
     def _changed(self, run: OpenRun) -> None:
         """Something has happened in a run: look at it again when time has made something due."""
         self._unstored[run] = None
-        due = run.tree.next_due
+        due = run.tree.next_due if run.has_spans else math.inf
         if run is not self._router.process:
             due = min(due, self._closes_by(run))
         self._schedule.look_by(run, due)
@@ -299,7 +307,7 @@ class Intake:
     def _closes_by(self, run: OpenRun) -> float:
         """When a run is closed if nothing more comes of it. One that is over is closed soon; one
         that is not, or in which something is open, when nothing is to be expected any more."""
-        if run.over_since is not None and not run.tree.open:
+        if run.over_since is not None and not run.is_busy:
             return run.touched + LINGER
         if run.handle is not None:
             return math.inf if run.over_since is None else run.over_since + MAX_LINGER
@@ -309,7 +317,7 @@ class Intake:
 
     def _close_late(self, run: OpenRun) -> None:
         """Close a run whose time has come; one that was not over is idle."""
-        if run.handle is None and (run.over_since is None or run.tree.open):
+        if run.handle is None and (run.over_since is None or run.is_busy):
             self.idle_runs += 1
             run.status = run.status or ("complete" if run.sessions else "cancelled")
         self._close(run)
@@ -320,7 +328,6 @@ class Intake:
         keys = run.tree.open_keys()
         items = run.tree.close(moment)
         counts = run.tree.counts
-        self._ledger.accept(counts.cancelled + counts.rescued)
         self._put(run, items)
         if run is not self._router.process and (self._sieve is None or run.handle is not None):
             self._register(run)
@@ -331,6 +338,7 @@ class Intake:
         for key in keys:
             remember(self._cut_off, key, None)
         self._outbox.unpark(run.tree.no_longer_parked())
+        run.tree.leave()
         self._schedule.forget(run)
         self._unstored.pop(run, None)
 
@@ -353,16 +361,50 @@ class Intake:
         if run.terminated is not None:
             return  # if it ends, it is counted
         if event.task is not None:
-            run.tasks[key] = event.task
+            run.note_task(key, event.task)
         self._register_with_first_span(run)
         run.tree.start(span, event.at)
         self._changed(run)
+        if self._budget.is_strained:
+            self._relieve()
 
     def _register_with_first_span(self, run: OpenRun) -> None:
         if run is self._router.process or self._sieve is None:
             self._register(run)
 
+    def _relieve(self) -> None:
+        """Give up the oldest of whatever exceeds its share."""
+        budget = self._budget
+        while budget.parked.is_over:
+            run = self._router.runs[budget.parked.owner_of_oldest]
+            self._put(run, run.tree.give_up_parked())
+            self._changed(run)
+        if budget.open.is_over:
+            self._give_up_open()
+        if budget.remembered.is_over:
+            self._forget()
+        self._outbox.make_room()
+
+    def _give_up_open(self) -> None:
+        for run in self._idlest_first():
+            if not self._budget.open.is_near:
+                return
+            while run.tree.open and self._budget.open.is_near:
+                self._put(run, run.tree.give_up_open(time.time_ns()))
+            self._changed(run)
+
+    def _forget(self) -> None:
+        for run in self._idlest_first():
+            while run.tree.remembered and self._budget.remembered.is_near:
+                run.tree.forget_one()
+
+    def _idlest_first(self) -> list[OpenRun]:
+        return sorted(self._with_spans(), key=lambda run: run.touched)
+
     def _put(self, run: OpenRun, items: list[Item]) -> None:
+        closed = run.tree.counts.cancelled + run.tree.counts.rescued
+        self._ledger.accept(closed - run.closed)
+        run.closed = closed
         self._note_filtered(run, items)
         self._outbox.put(items)
 
@@ -380,6 +422,8 @@ class Intake:
         now = time.monotonic()
         for span in event.spans:
             self._outbox.put(self._items_of(span, now, event.receipt), event.receipt)
+            if self._budget.is_strained:
+                self._relieve()
         if event.receipt is not None:
             event.receipt.seal()
             self._to_store.append(event.receipt)
@@ -395,7 +439,7 @@ class Intake:
             session = session_of(view.attributes) if self._router.knows_sessions else None
             run = self._router.ended(view.key, is_root=view.is_local_root, session=session)
             run.touched = now
-            run.tasks.pop(view.key, None)
+            run.forget_task(view.key)
             if run.terminated is not None and view.start_ns > run.terminated.at_ns:
                 return self._leave_out(receipt)
             self._register_with_first_span(run)
@@ -438,13 +482,13 @@ class Intake:
     def _take_flush(self, receipt: Receipt) -> None:
         self.take_due()
         for run in list(self._router.runs.values()):
-            if run.over_since is not None and not run.tree.open:
+            if run.over_since is not None and not run.is_busy:
                 self._close(run)  # who waits for it knows that nothing more is to come
-            elif run.tree.parked:
+            elif run.has_spans and run.tree.parked:
                 self._put(run, run.tree.flush())
                 self._changed(run)
         self._outbox.watch(receipt)
-        if self.parked and not self._outbox.is_durable:
+        if self._budget.parked.items and not self._outbox.is_durable:
             receipt.lose()  # these wait for their parents, which nobody can hurry
         receipt.seal()
         self._to_store.append(receipt)
@@ -455,7 +499,7 @@ class Intake:
         if isinstance(event, RunOpened):
             run = self._router.opened(event.handle, event.about)
             if event.task is not None:
-                run.tasks[None] = event.task
+                run.note_task(None, event.task)
             self._register(run)
         elif isinstance(event, Judged):
             self._judge(event)
@@ -467,7 +511,7 @@ class Intake:
     def _is_to_end(self, run: OpenRun | None, status: FinishStatus | None) -> None:
         if run is not None:
             run.over_since = time.monotonic()
-            run.tasks.pop(None, None)
+            run.forget_task(None)
             run.status = status or run.status
             self._changed(run)
 

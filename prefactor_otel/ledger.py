@@ -65,6 +65,9 @@ class Stats:
     """API operations in the outbox."""
     waiting_bytes: int
     """Their size in bytes."""
+    held_bytes: int
+    """What open, waiting and remembered spans of all runs take in memory, about; at most
+    ``max_queue_bytes``, where that is 8 MiB or more."""
     spooling: bool
     """Whether what waits is on disk, and outlives the process."""
     retried: int
@@ -200,6 +203,7 @@ class Ledger:
         *,
         items: int = 0,
         size: int = 0,
+        held: int = 0,
         spooling: bool = False,
         orphaned: int = 0,
         runs: int = 0,
@@ -216,6 +220,7 @@ class Ledger:
                 waiting=self._open(),
                 waiting_items=items,
                 waiting_bytes=size,
+                held_bytes=held,
                 spooling=spooling,
                 retried=self._retried,
                 dropped={name: spans for name, spans in self._dropped.items() if spans},

@@ -1,7 +1,7 @@
 """What one span cannot know of itself: whether it has come before, and what lies under it.
 
-Children end before their parents, so most of it is known when a span ends. All memory is bounded;
-past the bound the oldest is forgotten.
+Children end before their parents, so most of it is known when a span ends. Whoever owns it has the
+oldest forgotten.
 """
 
 from collections import OrderedDict
@@ -37,6 +37,9 @@ class Lineage:
         self._agents: OrderedDict[SpanKey, str] = OrderedDict()
         self._above_agents: OrderedDict[SpanKey, None] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._ended)
+
     def has_ended(self, key: SpanKey) -> bool:
         """Whether this span has ended, or was cut off."""
         return key in self._ended
@@ -55,17 +58,29 @@ class Lineage:
         ended = Ended(view.start_ns, view.end_ns, view.local_parent)
         first = self._ended.get(view.key)
         if first is None:
-            remember(self._ended, view.key, ended)
+            self._ended[view.key] = ended
             return view.key
         twins = self._twins.get(view.key, [])
         if any(_same(one, ended) for one in (first, *twins)) or len(twins) == MAX_TWINS:
             return None
         remember(self._twins, view.key, [*twins, ended])
-        return SpanKey(view.key.trace_id | (len(twins) + 1) << 128, view.key.span_id)
+        return _twin_key(view.key, len(twins))
 
     def cut_off(self, view: SpanView) -> None:
         """An open span is closed for good; whatever end it will have is no news."""
-        remember(self._ended, view.key, Ended(view.start_ns, None, view.parent))
+        self._ended[view.key] = Ended(view.start_ns, None, view.local_parent)
+
+    def pop_oldest(self) -> tuple[list[SpanKey], SpanKey | None]:
+        """Forget the span that ended first: the keys of it and its twins, and its parent."""
+        key, ended = self._ended.popitem(last=False)
+        twins = range(len(self._twins.pop(key, ())))
+        return [key, *(_twin_key(key, number) for number in twins)], ended.parent
+
+    def forget(self, key: SpanKey) -> None:
+        """Forget what lies under a span."""
+        self._only_child.pop(key, None)
+        self._agents.pop(key, None)
+        self._above_agents.pop(key, None)
 
     def is_agent(self, key: SpanKey, name: str) -> None:
         """An ended span turned out to be an agent of this name."""
@@ -98,6 +113,10 @@ class Lineage:
             yield above
             ended = self._ended.get(above)
             above = ended.parent if ended is not None else None
+
+
+def _twin_key(key: SpanKey, number: int) -> SpanKey:
+    return SpanKey(key.trace_id | (number + 1) << 128, key.span_id)
 
 
 def _same(one: Ended, other: Ended) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from prefactor_otel import clock
+from prefactor_otel.budget import Budget, Share
 from prefactor_otel.clock import Period
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.items import Item, Operation, SpanRef
@@ -37,16 +38,14 @@ _WHY: Final = {
 class Outbox:
     """First in, first out; past its bounds the oldest span item is given up."""
 
-    def __init__(self, max_items: int, max_bytes: int, ledger: Ledger, log: QuietLog) -> None:
+    def __init__(self, budget: Budget, ledger: Ledger, log: QuietLog) -> None:
         self.lost = LostSpans()
-        self._max_items = max_items
-        self._max_bytes = max_bytes
+        self._budget = budget
         self._ledger = ledger
         self._log = log
         self._queue: deque[Entry] = deque()
         self._leased: dict[Entry, None] = {}
         self._flying = Ahead()
-        self._bytes = 0
         self.more: Callable[[], None] = lambda: None
         """Called when there is room for what others have left."""
         self._may_hold_run_items = False
@@ -54,10 +53,7 @@ class Outbox:
         self.packs = False
         """Whether what comes now will wait for long."""
         self._line = DiskLine()
-        self.adopted = 0
-        """Items that memory holds of an adopted file."""
         self._adopted: SpoolFile | None = None
-        self._adopted_bytes = 0
         self._adopted_pauses = Pauses()
 
     def __len__(self) -> int:
@@ -66,7 +62,12 @@ class Outbox:
     @property
     def size(self) -> int:
         """Bytes that wait, in memory and on disk, those in flight included."""
-        return self._bytes + self._line.bytes
+        return self._budget.queued.bytes + self._budget.adopted.bytes + self._line.bytes
+
+    @property
+    def adopted(self) -> int:
+        """Items that memory holds of an adopted file."""
+        return self._budget.adopted.items
 
     @property
     def queued(self) -> int:
@@ -109,7 +110,7 @@ class Outbox:
                 entry.owe(receipt)
             self._append(entry)
         if any(item.operation in SPAN_OPERATIONS for item in items):
-            self._overflow()
+            self.make_room()
 
     def adopt(self, file: "SpoolFile", rows: Iterable[Stored], *, too_old: Period) -> None:
         """Add what a process that has died left in its file, as far as it is not too old; one
@@ -118,9 +119,7 @@ class Outbox:
         for seq, at, item in rows:
             self._ledger.adopt(int(item.ends_span))
             entry = Entry(item, at, file, seq)
-            self._bytes += item.footprint
-            self.adopted += 1
-            self._adopted_bytes += item.footprint
+            self._budget.adopted.add(item.footprint)
             if at in too_old and item.operation in SPAN_OPERATIONS:
                 self._drop(entry, DropReason.EXPIRED)
             else:
@@ -132,7 +131,8 @@ class Outbox:
         for entry in (*self._leased, *self._queue):
             if entry.file is self._adopted:
                 entry.file = None
-        self._adopted, self.adopted, self._adopted_bytes = None, 0, 0
+        self._adopted = None
+        self._count_anew()
 
     def retry(self) -> None:
         """There is room on the disk again: if it had failed, write to it at once."""
@@ -217,9 +217,7 @@ class Outbox:
 
     def replace(self, entry: Entry, item: Item) -> None:
         """Give a leased entry another item, for instance a smaller one."""
-        growth = item.footprint - entry.item.footprint
-        self._bytes += growth
-        self._adopted_bytes += growth if self._is_adopted(entry) else 0
+        self._share_of(entry).add(item.footprint - entry.item.footprint, 0)
         entry.item = item
 
     def release(self, batch: Iterable[Entry]) -> None:
@@ -239,6 +237,7 @@ class Outbox:
         self._leased.clear()
         self._flying = Ahead()
         self._may_hold_run_items = True
+        self._count_anew()
 
     def watch(self, receipt: Receipt) -> None:
         """Let a receipt wait for everything of this process that is in the outbox now."""
@@ -261,7 +260,7 @@ class Outbox:
         self._flying = Ahead()
         self._queue.clear()
         self._line.tail.clear()
-        self._bytes = 0
+        self._count_anew()
         return entries
 
     # -- what must outlive the process --------------------------------------------------------
@@ -300,7 +299,8 @@ class Outbox:
                 self._log.warn("spool", f"The spool failed, spans wait in memory only: {error}")
             return
         if had_failed and not self._line.failed:
-            self._bytes -= sum(entry.item.footprint for entry in self._line.leave())
+            for entry in self._line.leave():
+                self._budget.queued.remove(entry.item.footprint)
             self._log.recovered("spool", "The spool works again; what waits is on disk")
 
     def conclude(self) -> int:
@@ -344,7 +344,7 @@ class Outbox:
         else:
             self._queue.extend(missed)
             self._reach(missed)
-        self._bytes += sum(entry.item.footprint for entry in missed)
+        self._count(missed)
 
     def _reach(self, entries: Sequence[Entry]) -> None:
         """These are in the queue; what is read from disk comes after them."""
@@ -359,17 +359,31 @@ class Outbox:
             self._line.append(entry)
         elif self._line.items:  # the disk has failed; what is on it goes first
             self._line.tail.append(entry)
-            self._bytes += entry.item.footprint
+            self._budget.queued.add(entry.item.footprint)
         else:
             if self.packs and self._line.file is None:
                 entry.item = entry.item.packed()
             self._queue.append(entry)
-            self._bytes += entry.item.footprint
+            self._budget.queued.add(entry.item.footprint)
             self._reach([entry])
+
+    def _count(self, entries: Iterable[Entry]) -> None:
+        """These have come into memory."""
+        for entry in entries:
+            self._share_of(entry).add(entry.item.footprint)
+
+    def _count_anew(self) -> None:
+        """As whoever counted may have been struck amid it, or an entry is another's now."""
+        for share in (self._budget.queued, self._budget.adopted):
+            share.remove(share.bytes, share.items)
+        self._count((*self._leased, *self._queue, *self._line.tail))
+
+    def _share_of(self, entry: Entry) -> Share:
+        return self._budget.adopted if self._is_adopted(entry) else self._budget.queued
 
     @property
     def _is_full(self) -> bool:
-        return len(self._queue) >= self._max_items or self._bytes >= self._max_bytes
+        return self._budget.is_full
 
     def _refill(self) -> None:
         """Read on in the line on disk."""
@@ -387,25 +401,23 @@ class Outbox:
             lost = self._line.abandon() if error.damaged else 0
         self._ledger.drop(DropReason.SPOOL_FAILED, lost)
         self._queue.extend(entries)
-        self._bytes += sum(entry.item.footprint for entry in entries)
+        self._count(entries)
         if not self._line.items:
             self._queue.extend(self._line.tail)
             self._reach(self._line.tail)
             self._line.tail.clear()
 
-    def _overflow(self) -> None:
+    def make_room(self) -> None:
+        """Give up the oldest spans until what is held is within its bounds."""
         if self.is_durable:
             while self.size > self._line.max_bytes and self._drop_oldest(DropReason.SPOOL_FULL):
                 pass
             return
         # What a dead process left is on disk, and little of it here: it stays.
-        own = len(self._queue) + len(self._leased) + len(self._line.tail) - self.adopted
-        while own > 0 and (
-            own > self._max_items or self._bytes - self._adopted_bytes > self._max_bytes
+        while self._budget.is_over and self._drop_oldest(
+            DropReason.QUEUE_FULL, spares_adopted=True
         ):
-            if not self._drop_oldest(DropReason.QUEUE_FULL, spares_adopted=True):
-                return
-            own -= 1
+            pass
 
     def _expire(self) -> None:
         if self._line.file is None:
@@ -452,11 +464,8 @@ class Outbox:
         entry.resolve(lost=True)
 
     def _let_go(self, entry: Entry) -> None:
-        self._bytes -= entry.item.footprint
+        self._share_of(entry).remove(entry.item.footprint)
         if entry.file is None:
             return
         seq = entry.seq
         self.note(entry, lambda file: file.forget(seq))
-        if self._is_adopted(entry):
-            self.adopted -= 1
-            self._adopted_bytes -= entry.item.footprint

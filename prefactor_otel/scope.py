@@ -23,11 +23,13 @@ class OpenRun:
     """A run that takes spans. Times are seconds of a monotonic clock."""
 
     run: Run
-    tree: SpanTree
+    new_tree: Callable[[str], SpanTree]
     about: About = field(default_factory=About)
     is_registered: bool = False
     filtered: int = 0
     """Spans of it that were not to be sent, as far as they are counted."""
+    closed: int = 0
+    """Spans of it that were ended here, and not by the application, as far as they are counted."""
     opened: float = 0.0
     touched: float = 0.0
     over_since: float | None = None
@@ -37,10 +39,38 @@ class OpenRun:
     terminated: TerminatedRun | None = None
     """Somebody has stopped it: what starts from then on is not sent."""
     handle: str | None = None
-    tasks: dict[SpanKey | None, Task] = field(default_factory=dict)
+    tasks: dict[SpanKey | None, Task] | None = None
     """The asyncio tasks of its open roots, where they can be cancelled; None: of its block."""
-    sessions: list[str] = field(default_factory=list)
-    traces: list[int] = field(default_factory=list)
+    sessions: tuple[str, ...] = ()
+    traces: list[int] | None = None
+    _tree: SpanTree | None = None
+
+    @property
+    def tree(self) -> SpanTree:
+        """Its spans. It is made when it is first asked for: a run without any is small."""
+        if self._tree is None:
+            self._tree = self.new_tree(self.run.key)
+        return self._tree
+
+    def note_task(self, root: SpanKey | None, task: Task) -> None:
+        """The task of an open root can be cancelled."""
+        self.tasks = self.tasks or {}
+        self.tasks[root] = task
+
+    def forget_task(self, root: SpanKey | None) -> None:
+        """The root has ended."""
+        if self.tasks is not None:
+            self.tasks.pop(root, None)
+
+    @property
+    def has_spans(self) -> bool:
+        """Whether any have come."""
+        return self._tree is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything in it is open."""
+        return self._tree is not None and self._tree.open > 0
 
 
 class Router:
@@ -118,7 +148,7 @@ class Router:
         self.runs.pop(run.run.key, None)
         for key in open_spans:
             self._by_span.pop(key, None)
-        for trace in run.traces:
+        for trace in run.traces or ():
             _forget(self._by_trace, trace, run)
         for session in run.sessions:
             _forget(self._by_session, session, run)
@@ -157,11 +187,12 @@ class Router:
     def _name_trace(self, trace: int, run: OpenRun) -> None:
         if self._by_trace.get(trace) is not run:
             self._by_trace[trace] = run
+            run.traces = run.traces or []
             run.traces.append(trace)
 
     def _name_session(self, session: str, run: OpenRun) -> None:
         self._by_session[session] = run
-        run.sessions.append(session)
+        run.sessions = (*run.sessions, session)
 
     def _add(self, run: OpenRun) -> OpenRun:
         self.runs[run.run.key] = run

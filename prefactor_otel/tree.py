@@ -14,6 +14,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from prefactor_otel.budget import OPEN_BYTES, PARKED_BYTES, REMEMBERED_BYTES, Budget
 from prefactor_otel.counting import (
     Call,
     CallCounter,
@@ -64,10 +65,6 @@ CALLS: Final = (SpanType.LLM, SpanType.TOOL)
 _PERHAPS_AGENTS: Final = (SpanType.AGENT, SpanType.CHAIN)
 """What spans become that are agents, or are wrapped around one."""
 
-MAX_OPEN: Final = 50_000
-MAX_PARKED: Final = 20_000
-MAX_PARKED_BYTES: Final = 16 * 1024 * 1024
-
 
 @dataclass(slots=True)
 class OpenSpan:
@@ -77,9 +74,10 @@ class OpenSpan:
     parent: SpanKey | None
     created: AgentSpan | None = None
     ref: SpanRef | None = None
+    size: int = OPEN_BYTES
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Parked:
     """A finished span whose parent has no record yet, since when it waits, and until when.
     ``only_between``: it is not sent unless something is sent that it hangs on."""
@@ -90,6 +88,11 @@ class Parked:
     since: float
     deadline: float
     only_between: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes here."""
+        return self.item.footprint + PARKED_BYTES
 
 
 @dataclass(slots=True)
@@ -125,6 +128,7 @@ class SpanTree:
     notes_parked: bool = False
     sieve: Sieve | None = None
     types: SpanTypes = DEFAULT
+    budget: Budget = field(default_factory=Budget)
     counts: Counts = field(default_factory=Counts)
     starts_known: bool = False
     _lineage: Lineage = field(default_factory=Lineage)
@@ -133,7 +137,7 @@ class SpanTree:
     _records: OrderedDict[SpanKey, SpanRef] = field(default_factory=OrderedDict)
     _parked: OrderedDict[SpanKey, Parked] = field(default_factory=OrderedDict)
     _waiting_for: dict[SpanKey, list[SpanKey]] = field(default_factory=dict)
-    _parked_bytes: int = 0
+    _remembered: int = 0
     _free_at: float = math.inf
     """No parked span has to go before."""
     _to_show: deque[tuple[float, SpanKey]] = field(default_factory=deque)
@@ -153,11 +157,6 @@ class SpanTree:
     def parked(self) -> int:
         """Finished spans that wait for their parent."""
         return len(self._parked)
-
-    @property
-    def parked_bytes(self) -> int:
-        """Bytes of their items."""
-        return self._parked_bytes
 
     def newly_parked(self) -> list[Parked]:
         """What has begun to wait since the last call, or changed meanwhile, and waits still."""
@@ -195,11 +194,10 @@ class SpanTree:
             return
         self._lineage.born(key, parent_key)
         self._open[key] = OpenSpan(span, parent_key)
+        self.budget.open.add(OPEN_BYTES)
         if self.sieve is not None and self.sieve.leaves_out(_scope_of(span)):
             remember(self._left_out, key, parent_key)
         self._to_show.append((now + VISIBLE_AFTER, key))
-        if len(self._open) > MAX_OPEN:
-            del self._open[next(iter(self._open))]
 
     def end(self, view: SpanView, now: float) -> list[Item]:
         """A span has ended. Empty when it has to wait, or when it has ended before."""
@@ -207,6 +205,7 @@ class SpanTree:
         if key is None:
             self.counts.duplicates += 1
             return []
+        self._remember_one()
         self._lineage.born(key, view.local_parent)
         verdict = self._verdict(view)
         if verdict is Verdict.LEAVE_OUT:
@@ -219,7 +218,17 @@ class SpanTree:
                 self._lineage.is_agent(key, agent)
         self._lineage.climbed(view)
         only_between = verdict is Verdict.KEEP_BETWEEN
-        return self._end_as(view, key, span, self._open.pop(view.key, None), now, only_between)
+        return self._end_as(view, key, span, self._take_open(view.key), now, only_between)
+
+    def _take_open(self, key: SpanKey) -> OpenSpan | None:
+        entry = self._open.pop(key, None)
+        if entry is not None:
+            self.budget.open.remove(entry.size)
+        return entry
+
+    def _remember_one(self) -> None:
+        self._remembered += 1
+        self.budget.remembered.add(REMEMBERED_BYTES)
 
     def _count_root(self, view: SpanView, status: Status) -> None:
         if view.is_local_root:
@@ -246,7 +255,7 @@ class SpanTree:
         self._count_root(view, status_of(view))
         self._lineage.climbed(view)
         self._calls.left_out(view)
-        self._open.pop(view.key, None)
+        self._take_open(view.key)
         return self._pass_over(key, view.local_parent)
 
     def _pass_over(self, key: SpanKey, parent: SpanKey | None) -> list[Item]:
@@ -334,8 +343,9 @@ class SpanTree:
         return uncounted(span), None
 
     def _change(self, parked: Parked, item: Item) -> None:
-        self._parked_bytes += item.size - parked.item.size
+        before = parked.size
         parked.item = item
+        self.budget.parked.add(parked.size - before, 0)
         self._note_parked(parked)
 
     def _note_parked(self, parked: Parked) -> None:
@@ -377,9 +387,51 @@ class SpanTree:
         view = view_of(entry.span)
         if entry.created is not None:
             return [item._replace(ends_span=False) for item in self.end(view, now)]
-        del self._open[key]
-        self._lineage.cut_off(view)
+        self._cut_off(view)
         return []
+
+    def _cut_off(self, view: SpanView) -> None:
+        self._take_open(view.key)
+        self._lineage.cut_off(view)
+        self._remember_one()
+
+    def give_up_parked(self) -> list[Item]:
+        """The finished span that has waited longest for its parent goes now."""
+        return self._free(next(iter(self._parked)))
+
+    def give_up_open(self, now_ns: int) -> list[Item]:
+        """The span that has been open longest is not followed any longer: it is closed as
+        cancelled if it has a record, else left to its end."""
+        key, entry = next(iter(self._open.items()))
+        if entry.created is not None:
+            return self._close_one(entry, now_ns)
+        self._take_open(key)
+        return []
+
+    def forget_one(self) -> None:
+        """Forget the span that ended first, and what was known of it."""
+        keys, parent = self._lineage.pop_oldest()
+        self._forgotten(len(keys))
+        if parent is not None and parent not in self._open and not self._lineage.has_ended(parent):
+            keys.append(parent)  # else nothing would ever forget it
+        for key in keys:
+            self._lineage.forget(key)
+            self._calls.forget(key)
+            for memory in (self._records, self._left_out, self._above_kept):
+                memory.pop(key, None)
+
+    def _forgotten(self, spans: int) -> None:
+        self._remembered -= spans
+        self.budget.remembered.remove(spans * REMEMBERED_BYTES, spans)
+
+    @property
+    def remembered(self) -> int:
+        """Spans that have ended and are still known."""
+        return self._remembered
+
+    def leave(self) -> None:
+        """Nothing more comes of a tree that was closed: it takes nothing any more."""
+        self._forgotten(self._remembered)
 
     def due(self, now: float) -> list[Item]:
         """The items whose waiting is over: roots and agents to show, children past their time."""
@@ -449,8 +501,7 @@ class SpanTree:
             return self.end(view, 0.0)
         self.counts.cancelled += 1
         verdict = self._verdict(view)
-        del self._open[view.key]
-        self._lineage.cut_off(view)
+        self._cut_off(view)
         if verdict is Verdict.LEAVE_OUT:
             self.counts.filtered += 1
             return self._pass_over(view.key, view.local_parent)
@@ -501,15 +552,12 @@ class SpanTree:
         self._free_at = min(self._free_at, parked.deadline)
         self._note_parked(parked)
         self._waiting_for.setdefault(parked.parent, []).append(parked.key)
-        self._parked_bytes += parked.item.size
-        items: list[Item] = []
-        while len(self._parked) > MAX_PARKED or self._parked_bytes > MAX_PARKED_BYTES:
-            items += self._free(next(iter(self._parked)))
-        return items
+        self.budget.parked.hold(parked, parked.size, self.run)
+        return []
 
     def _unpark(self, key: SpanKey) -> Parked:
         parked = self._parked.pop(key)
-        self._parked_bytes -= parked.item.size
+        self.budget.parked.release(parked, parked.size)
         siblings = self._waiting_for[parked.parent]
         siblings.remove(key)
         if not siblings:
@@ -533,7 +581,8 @@ class SpanTree:
         if children is None:
             return []
         released = [self._parked.pop(child) for child in children]
-        self._parked_bytes -= sum(parked.item.size for parked in released)
+        for parked in released:
+            self.budget.parked.release(parked, parked.size)
         return [(parked.key, parked.item.under(ref)) for parked in released]
 
     def _orphan(
@@ -617,6 +666,8 @@ class SpanTree:
         item = create_item(
             self.run, key, entry.ref, entry.created, self.max_item_bytes, ends_span=False
         )
+        entry.size += item.footprint
+        self.budget.open.add(item.footprint, 0)
         return self._emit_under(key, parent, item)
 
     def _emit_under(

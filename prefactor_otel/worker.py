@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_otel import greenlets, guard, quiet
+from prefactor_otel.budget import Budget
 from prefactor_otel.client import new_client
 from prefactor_otel.config import Config
 from prefactor_otel.exits import is_ending
@@ -99,9 +100,8 @@ class Worker:
         self._inbox = Inbox()
         self._reviving = threading.Lock()
         self._identity = Identity(config.api_url, config.api_token, config.agent_id)
-        self._outbox = Outbox(
-            config.max_queue_size, config.max_queue_bytes, self._ledger, self._log
-        )
+        self._budget = Budget(config.max_queue_size, config.max_queue_bytes)
+        self._outbox = Outbox(self._budget, self._ledger, self._log)
         self._sender = Sender(
             self._outbox,
             self._ledger,
@@ -113,7 +113,7 @@ class Worker:
             terminated=self._on_terminated,
         )
         self._spool = self._new_spool()
-        self._intake = Intake(config, self.run, self._outbox, self._ledger, self._log)
+        self._intake = Intake(config, self.run, self._outbox, self._budget, self._ledger, self._log)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._awake = True
         self._urgent = False
@@ -277,8 +277,9 @@ class Worker:
     def stats(self) -> Stats:
         """A snapshot of all counters."""
         return self._ledger.snapshot(
-            items=len(self._outbox) + self._intake.parked,
-            size=self._outbox.size + self._intake.parked_bytes,
+            items=len(self._outbox) + self._budget.parked.items,
+            size=self._outbox.size + self._budget.parked.bytes,
+            held=self._budget.bytes,
             spooling=self._outbox.is_durable,
             orphaned=self._intake.orphaned,
             runs=self._intake.runs,
@@ -484,7 +485,7 @@ class Worker:
             event_of(run.handle).set()
         if key == self.run.key:
             self.terminated.set()
-        tasks = list(run.tasks.values())
+        tasks = list((run.tasks or {}).values())
         announce(run.terminated, reaction, tasks, lambda text: self._log.warn("reaction", text))
 
     def _new_spool(self) -> "Spool | None":

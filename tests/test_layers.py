@@ -72,6 +72,7 @@ ORDER = [
     "discretion",
     "schemas",
     "lineage",
+    "budget",
     "items",
     "counting",
     "encoding",

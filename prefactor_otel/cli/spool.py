@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from prefactor_otel import clock
+from prefactor_otel.budget import Budget
 from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.client import new_client
 from prefactor_otel.config import Config, load_config, variable_of
@@ -168,7 +169,8 @@ async def _replayed(
     path: Path, config: Config, identity: Identity, spans: int, *, everyones: bool
 ) -> Stats:
     ledger, log = Ledger(), QuietLog()
-    outbox = Outbox(config.max_queue_size, config.max_queue_bytes, ledger, log)
+    budget = Budget(config.max_queue_size, config.max_queue_bytes)
+    outbox = Outbox(budget, ledger, log)
     sender = Sender(
         outbox,
         ledger,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_otel.answers import judge_output
+from prefactor_otel.budget import Budget
 from prefactor_otel.config import Config
 from prefactor_otel.inbox import Ended, Started
 from prefactor_otel.intake import Intake
@@ -90,8 +91,9 @@ def _through(spans: Sequence[ReadableSpan], *, live: bool) -> None:
     """Everything between the doors and the socket, on this thread."""
     config = Config(api_token="pf_hot", agent_name="hot", agent_version="1")
     ledger, log, run = Ledger(), QuietLog(), Run()
-    outbox = Outbox(config.max_queue_size, config.max_queue_bytes, ledger, log)
-    intake = Intake(config, run, outbox, ledger, log)
+    budget = Budget(config.max_queue_size, config.max_queue_bytes)
+    outbox = Outbox(budget, ledger, log)
+    intake = Intake(config, run, outbox, budget, ledger, log)
     for span in reversed(spans) if live else ():  # parents end last, and start first
         intake.take(Started(span, 0.0))
     intake.take(Ended(spans, Receipt()))

@@ -5,6 +5,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from prefactor_otel import outbox as module
+from prefactor_otel.budget import Budget
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.ledger import Ledger, QuietLog
 from prefactor_otel.outbox import Outbox
@@ -17,7 +18,7 @@ KEYS = ["first", "second", "third"]
 
 def filled() -> Outbox:
     """Three spans, the second of which has to wait for the first."""
-    outbox = Outbox(100, 100_000, Ledger(), QuietLog())
+    outbox = Outbox(Budget(100, 100_000), Ledger(), QuietLog())
     refs = [SpanRef(bytes([number]) * 16) for number in range(3)]
     parents = [None, refs[0], None]
     outbox.put(

@@ -18,7 +18,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.mapping import Capture
 from prefactor_otel.span import SpanView, view_of
-from prefactor_otel.tree import CALL_GRACE, MAX_PARKED, STEP_GRACE, VISIBLE_AFTER, SpanTree
+from prefactor_otel.tree import CALL_GRACE, STEP_GRACE, VISIBLE_AFTER, SpanTree
 
 RUN = "0123456789abcdef0123456789abcdef"
 USAGE = {"gen_ai.usage.input_tokens": 7, "gen_ai.usage.output_tokens": 2}
@@ -541,15 +541,6 @@ def test_a_span_that_ended_but_never_came_is_rescued_at_close() -> None:
     api.take(tree.close(0))
     assert api.details("lost in a queue")["status"] == "complete"
     assert tree.counts.rescued == 1
-
-
-def test_waiting_children_are_bounded_in_number() -> None:
-    tree, api = new_tree(), Api()
-    root = begin("root")
-    for _ in range(MAX_PARKED + 10):
-        api.take(tree.end(finish(begin("child", root)), 0.0))
-    assert tree.parked == MAX_PARKED
-    assert tree.counts.orphaned == 10
 
 
 def test_a_chain_deeper_than_the_recursion_limit_arrives() -> None:

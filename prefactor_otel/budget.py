@@ -1,0 +1,120 @@
+"""What the spans of one process take while they are held here: one account over all its runs.
+
+A span is *open* until it ends, *parked* while it waits for its parent, *queued* while it waits for
+the API, and *remembered* afterwards, for children may still come, and its own end a second time.
+Each has its share of the whole, past which its oldest go; what is queued has all that the others
+leave. One thread changes the counts; any may read them.
+"""
+
+from collections import OrderedDict
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+OPEN_BYTES: Final = 1024
+"""What is kept of an open span besides the record with which it was created early."""
+PARKED_BYTES: Final = 512
+"""What is kept of a parked span besides its item."""
+REMEMBERED_BYTES: Final = 1024
+"""What is kept of a span that has ended: half of it to two thirds, and more of a model's call."""
+
+_MAX_OPEN: Final = 50_000
+_MAX_PARKED: Final = 20_000
+_MAX_REMEMBERED: Final = 20_000
+_LEAST: Final = 1024 * 1024
+"""Bytes of open and of remembered spans that even the smallest budget lets be."""
+
+
+class Share:
+    """Items and bytes of one kind, and how many there may be."""
+
+    def __init__(self, max_items: int, max_bytes: int) -> None:
+        self.items = 0
+        self.bytes = 0
+        self.max_items = max_items
+        self.max_bytes = max_bytes
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the oldest have to go."""
+        return self.items > self.max_items or self.bytes > self.max_bytes
+
+    @property
+    def is_near(self) -> bool:
+        """Whether there is less room than a sixteenth: who has to search for the oldest takes as
+        many at a time."""
+        return self.items > self.max_items * 15 // 16 or self.bytes > self.max_bytes * 15 // 16
+
+    def add(self, size: int, items: int = 1) -> None:
+        """So much more is held."""
+        self.items += items
+        self.bytes += size
+
+    def remove(self, size: int, items: int = 1) -> None:
+        """So much is not held any more."""
+        self.items -= items
+        self.bytes -= size
+
+
+class Line(Share, Generic[T]):
+    """A share that knows in which order its things have come, and whose they are."""
+
+    def __init__(self, max_items: int, max_bytes: int) -> None:
+        super().__init__(max_items, max_bytes)
+        self._owners: OrderedDict[T, str] = OrderedDict()
+
+    @property
+    def owner_of_oldest(self) -> str:
+        """Whose the oldest thing is. There has to be one."""
+        return next(iter(self._owners.values()))
+
+    def hold(self, thing: T, size: int, owner: str) -> None:
+        """A thing has come."""
+        self._owners[thing] = owner
+        self.add(size)
+
+    def release(self, thing: T, size: int) -> None:
+        """It has gone."""
+        del self._owners[thing]
+        self.remove(size)
+
+
+class Budget:
+    """The account of one process. ``max_items`` is of what is queued, ``max_bytes`` of all."""
+
+    def __init__(self, max_items: int = 65_536, max_bytes: int = 40 * 1024 * 1024) -> None:
+        self.open = Share(_MAX_OPEN, max(_LEAST, max_bytes // 8))
+        self.remembered = Share(_MAX_REMEMBERED, max(_LEAST, max_bytes // 4))
+        self.parked: Line[object] = Line(_MAX_PARKED, max_bytes * 2 // 5)
+        self.queued = Share(max_items, max_bytes)
+        self.adopted = Share(0, 0)
+        """What a dead process has left, as far as it is in memory. Whoever reads it reads little
+        at a time, and nothing of it has to go."""
+        self._most_of_others = max_bytes * 3 // 8
+
+    @property
+    def bytes(self) -> int:
+        """What all of it takes in memory, about."""
+        shares = (self.open, self.remembered, self.parked, self.queued, self.adopted)
+        return sum(share.bytes for share in shares)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more can be queued in memory."""
+        return self.queued.items >= self.queued.max_items or self._left <= 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the oldest of what is queued has to go."""
+        return self.queued.items > self.queued.max_items or self._left < 0
+
+    @property
+    def is_strained(self) -> bool:
+        """Whether anything has to go."""
+        return self.parked.is_over or self.remembered.is_over or self.open.is_over or self._left < 0
+
+    @property
+    def _left(self) -> int:
+        """Bytes that more may wait, for the API or for parents."""
+        others = min(self._most_of_others, self.open.bytes + self.remembered.bytes)
+        return self.queued.max_bytes - others - self.parked.bytes - self.queued.bytes
