@@ -119,7 +119,7 @@ def answers(port: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS, ids=COMMANDS)
 def test_a_server_that_is_stopped_leaves_no_run_open_and_ends_as_without_us(
     api: DevServer, python: Path, tmp_path: Path, command: str
 ) -> None:
