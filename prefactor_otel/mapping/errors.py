@@ -67,8 +67,11 @@ def error_of(view: SpanView) -> dict[str, object] | None:
 def _said(description: str) -> str:
     """The message in a description, which may be an exception's ``repr``."""
     line = _first_line(description)
-    found = _REPR.fullmatch(line) or (_EXCEPTION.fullmatch(line) if _named(description) else None)
-    return (found["message"] or line) if found else line
+    raised = _REPR.fullmatch(line)
+    if raised:
+        return raised["message"] or raised["bare"] or line
+    found = _EXCEPTION.fullmatch(line) if _named(description) else None
+    return (found["message"] or found["type"]) if found else line
 
 
 def _inside(message: str) -> str:
@@ -175,7 +178,7 @@ def _named(description: str) -> str:
 
 
 _REPR: Final = re.compile(
-    r"(?P<type>[^\W\d][\w.]*)\((?P<quote>['\"]?)(?P<message>.*?)(?P=quote),?\)"
+    r"(?P<type>[^\W\d][\w.]*)\((?:(?P<quote>['\"])(?P<message>.*?)(?P=quote)(?:,.*)?|(?P<bare>.*))\)"
 )
 _IS_EXCEPTION: Final = re.compile(
     r"(Error|Exception|Warning|Interrupt|Exit|BubbleUp|Command|Delegate|Group|Timeout|Refused)$"

@@ -14,7 +14,17 @@ from prefactor_otel.mapping import usage as counting
 from prefactor_otel.mapping.dialects import DIALECTS
 from prefactor_otel.mapping.layout import LABELS, SINGLE, Place, places_of, shown_by
 from prefactor_otel.mapping.names import agent_in
-from prefactor_otel.mapping.rules import EVENTS, Ending, Part, Reader, Rule, Seen, Slot, Told
+from prefactor_otel.mapping.rules import (
+    EVENTS,
+    Ending,
+    Part,
+    Reader,
+    Reading,
+    Rule,
+    Seen,
+    Slot,
+    Told,
+)
 from prefactor_otel.mapping.shapes.texts import parsed
 from prefactor_otel.mapping.types import (
     AGENT,
@@ -51,10 +61,33 @@ class Candidate(NamedTuple):
     """The names that are used up, as bits of the plan's."""
     beside: int
     """Those of them that only say something of it."""
-    later: tuple[tuple[str, int], ...]
+    later: "tuple[Later, ...]"
     """Attributes trusted less that may say the same, and so are used up with it."""
     rule: Rule
     dialect: str
+
+
+class Found(NamedTuple):
+    """A rule that reads spans of this shape, and how."""
+
+    rule: Rule
+    dialect: str
+    field: str
+    names: tuple[str, ...]
+    key: str | None
+    read: Reader
+
+
+class Later(NamedTuple):
+    """Attributes that may say the same as others which are trusted more."""
+
+    key: str | None
+    read: Reader | None
+    used: int
+
+
+_WHOLE: Final = ("values", "words")
+"""Vocabularies of whole inputs and outputs: these are not read only to see what they repeat."""
 
 
 class Filled(NamedTuple):
@@ -192,7 +225,7 @@ class Plan:
         return [(name, self.bits[name]) for name in found] if set(found) - first else []
 
     def _candidates(self, place: Place, words: Mapping[str, object]) -> list[Candidate]:
-        found: list[tuple[Rule, str, str, tuple[str, ...], str | None, Reader]] = []
+        found: list[Found] = []
         known = set[tuple[Slot, str | None]]()
         for slot, field in place.fields.items():
             for dialect, rule in RULES_OF.get(slot, ()):
@@ -202,42 +235,40 @@ class Plan:
                     continue
                 read = shown_by(self.type, slot, rule.read)
                 for reading in rule.readings(self.names):
-                    if isinstance(rule.names, Ending) and (
-                        (slot, reading.key) in known  # who knows the name has refused its value
-                        or (rule.side and self.hidden.issuperset(reading.names))
+                    is_by_words = isinstance(rule.names, Ending)
+                    if is_by_words and (
+                        (slot, reading.key) in known or self._is_unfit(rule, reading)
                     ):
-                        continue
+                        continue  # who knows the name has refused its value
                     known.add((slot, reading.key))
                     get = reading.get
                     reader = read if get is None else _composed(read, get)
-                    found.append((rule, dialect, field, reading.names, reading.key, reader))
+                    found.append(Found(rule, dialect, field, reading.names, reading.key, reader))
         return [
-            self._candidate(place, *one, later=found[number + 1 :])
-            for number, one in enumerate(found)
+            self._candidate(place, one, found[number + 1 :]) for number, one in enumerate(found)
         ]
 
-    def _candidate(
-        self,
-        place: Place,
-        rule: Rule,
-        dialect: str,
-        field: str,
-        names: tuple[str, ...],
-        key: str | None,
-        read: Reader,
-        *,
-        later: Sequence[tuple[Rule, str, str, tuple[str, ...], str | None, Reader]],
-    ) -> Candidate:
-        stays = rule.partly or place.part == LABELS
-        beside = self._bits_of(rule.beside)
-        used = 0 if stays else self._bits_of(names) | beside
-        same = tuple(
-            (other, self._bits_of((other,)) | self._bits_of(later_rule.beside))
-            for later_rule, _, _, _, other, _ in later
-            if other is not None and key is not None and other != key and not later_rule.partly
+    def _is_unfit(self, rule: Rule, reading: Reading) -> bool:
+        """Whether a name that only its words tell is a count or an id, or is not to leave."""
+        return bool(rule.side) and (
+            not any(map(side_of, reading.names)) or self.hidden.issuperset(reading.names)
         )
-        later_ones = () if place.part == LABELS else same
-        return Candidate(key, read, field, used, beside, later_ones, rule, dialect)
+
+    def _candidate(self, place: Place, one: Found, less_trusted: Sequence[Found]) -> Candidate:
+        rule, dialect, field, names, key, read = one
+        beside = self._bits_of(rule.beside)
+        stays = rule.partly or place.part == LABELS
+        used = 0 if stays else self._bits_of(names) | beside
+        later = [
+            Later(
+                other.key,
+                None if other.dialect in _WHOLE else other.read,
+                self._bits_of((*other.names, *other.rule.beside)),
+            )
+            for other in less_trusted
+            if place.part != LABELS and not other.rule.partly and other.names != names
+        ]
+        return Candidate(key, read, field, used, beside, tuple(later), rule, dialect)
 
     def names_of(self, bits: int) -> tuple[str, ...]:
         """The names that these bits stand for."""
@@ -270,7 +301,7 @@ class Plan:
                 if notes is not None:
                     notes.append(Note(part, candidate, used, value))
                 if candidate.later:
-                    mask |= _same(candidate, attributes)
+                    mask |= _same(candidate, attributes, parts[part].get(field))
                 break
         if self.models:
             mask |= self._twins(attributes, parts[SINGLE])
@@ -351,12 +382,14 @@ class Plan:
         return found
 
 
-def _same(candidate: Candidate, attributes: Attributes) -> int:
-    """The attributes that say the same as the one that is shown, as bits."""
+def _same(candidate: Candidate, attributes: Attributes, shown: object) -> int:
+    """The attributes that say the same as what is shown, as bits."""
     mask = 0
-    for other, bits in candidate.later:
-        if candidate.key is not None and attributes[other] == attributes[candidate.key]:
-            mask |= bits
+    for key, read, used in candidate.later:
+        other = attributes if key is None else attributes[key]
+        is_same = candidate.key is not None and other == attributes[candidate.key]
+        if is_same or (read is not None and read(other) == shown):
+            mask |= used
     return mask
 
 

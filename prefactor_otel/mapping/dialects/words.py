@@ -8,8 +8,9 @@ from typing import Final
 
 from prefactor_otel.mapping.dialects.whole import steps
 from prefactor_otel.mapping.errors import fails
-from prefactor_otel.mapping.rules import INPUT, Ending, Rule, Told, types
+from prefactor_otel.mapping.rules import INPUT, OUTPUT, Ending, Rule, Told, types
 from prefactor_otel.mapping.shapes.messages import tool_arguments
+from prefactor_otel.mapping.shapes.requests import model_in
 from prefactor_otel.mapping.shapes.texts import decoded, parsed, text
 from prefactor_otel.mapping.shapes.tools import declared
 from prefactor_otel.mapping.types import (
@@ -24,6 +25,7 @@ from prefactor_otel.mapping.types import (
     ByEnding,
     SpanType,
 )
+from prefactor_otel.mapping.usage import usage_in
 
 TYPES: Final = (
     ByEnding(
@@ -140,8 +142,16 @@ RULES: Final = (
         _failed,
         of=types(TOOL),
     ),
-    Rule("tools", Ending("available tool", "tool definition"), declared, INPUT, types(LLM, AGENT)),
+    Rule(
+        "tools",
+        Ending("available tool", "tool definition", "request tool"),
+        declared,
+        INPUT,
+        types(LLM, AGENT),
+    ),
     Rule("system", Ending("instruction", "system prompt"), text, INPUT, types(LLM, AGENT)),
+    Rule("usage_at_last", _GOT, usage_in, OUTPUT, partly=True),
+    Rule("requested", _GIVEN, model_in, INPUT, partly=True),
     Rule("arguments", _ARGUMENTS, tool_arguments, INPUT, types(TOOL)),
     *(
         rule if rule.of is not None else Rule(rule.slot, rule.names, rule.read, rule.side, _KNOWN)

@@ -253,7 +253,7 @@ def stop_reason(response: object) -> object:
     return next((response[name] for name in _STOPS if response.get(name)), None)
 
 
-_STOPS: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason")
+_STOPS: Final = ("finish_reason", "stop_reason", "stopReason", "finishReason", "done_reason")
 
 
 def _first_list(response: Fields, *names: str) -> object:
