@@ -74,11 +74,13 @@ def _counts(by_status: dict[str, int], statuses: tuple[str, ...]) -> dict[str, i
 
 def _quality(account: Account, row: Row) -> Json:
     """A summary exists where the run's own schema version declares a template for it."""
-    version = account.store.get("agent_schema_version", row["agent_schema_version_id"])
-    definition: Json = version["definition"] if version else {}
-    templates = quality_templates(definition)
     payloads: dict[str, Any] = row["quality_payloads"]
     older: Any = row["quality_payload"]
+    version = None
+    if payloads or older is not None:  # of few runs, and a version is long to read
+        version = account.store.get("agent_schema_version", row["agent_schema_version_id"])
+    definition: Json = version["definition"] if version else {}
+    templates = quality_templates(definition)
     older_template = (definition.get("quality_schema") or {}).get("template")
     older_summary = None
     if older is not None and isinstance(older_template, str):

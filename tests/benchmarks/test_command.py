@@ -50,6 +50,7 @@ def report_of(folder: Path, *arguments: str) -> Mapping[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_every_benchmark_reports_both_exporters_and_loses_nothing(tmp_path: Path) -> None:
     chart = tmp_path / "chart.png"
     written = report_of(tmp_path, "--peer", "prefactor", "--peer", "otlp", "--chart", str(chart))

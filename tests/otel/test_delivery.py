@@ -9,6 +9,7 @@ from opentelemetry.trace import Tracer
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
 from tests.otel.spans import Recorder
+from tests.patience import PATIENCE
 
 
 class Live:
@@ -19,7 +20,7 @@ class Live:
         self.processor = PrefactorSpanProcessor(
             api.url,
             api.token,
-            **({"schedule_delay": 0.05} | options),  # type: ignore[arg-type]
+            **({"schedule_delay": 0.05, "shutdown_timeout": PATIENCE} | options),  # type: ignore[arg-type]
         )
         self.provider: SdkTracerProvider = TracerProvider(
             span_processors=[self.processor], shutdown_on_exit=False
@@ -190,7 +191,7 @@ def test_past_its_bound_the_outbox_drops_the_oldest_and_counts_them(
     api: DevServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.faults.add(path="/register", status=503, times=None)
-    live = Live(api, max_queue_size=10, shutdown_timeout=3.0)
+    live = Live(api, max_queue_size=10)
     for n in range(30):
         live.emit(f"{n:02}")
         live.provider.force_flush(20)

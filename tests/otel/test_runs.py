@@ -36,7 +36,7 @@ class Service:
             agent_name="service",
             schedule_delay=0.02,
             run_scope=run_scope,  # type: ignore[arg-type]
-            **options,
+            **({"shutdown_timeout": PATIENCE} | options),
         )
         self.provider: SdkTracerProvider = TracerProvider(
             span_processors=[self.processor], shutdown_on_exit=False
@@ -147,7 +147,7 @@ def test_a_run_of_which_nothing_comes_any_more_is_closed_and_counted(
 
 
 def test_hundreds_of_traces_at_once_keep_their_spans_apart(api: DevServer) -> None:
-    service = Service(api, "trace", shutdown_timeout=PATIENCE)
+    service = Service(api, "trace")
 
     async def request(number: int) -> None:
         with service.tracer.start_as_current_span(f"request {number}"):
