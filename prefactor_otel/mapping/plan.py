@@ -24,6 +24,7 @@ from prefactor_otel.mapping.rules import (
     Seen,
     Slot,
     Told,
+    spoken,
 )
 from prefactor_otel.mapping.shapes.texts import parsed
 from prefactor_otel.mapping.types import (
@@ -188,8 +189,12 @@ class Plan:
         self.type = span_type
         self.names = names
         self.shown = tuple(name for name in names if name != EVENTS)
+        self.alone = [name for name in names if spoken(name)]
+        """Those that are in no flattened list."""
         self.bits = {name: 1 << number for number, name in enumerate(names)}
-        self.hidden = frozenset(name for name in names if side_in_rules(name) & Side(hidden))
+        self.hidden = frozenset(
+            name for name in names if hidden and side_in_rules(name) & Side(hidden)
+        )
         self.candidates = [self._candidates(place, words) for place in places_of(span_type)]
         self.fields: dict[Slot, tuple[int, str]] = {
             slot: (place.part, field)
@@ -215,12 +220,11 @@ class Plan:
     ) -> list[tuple[str, Callable[[object], counting.Usage | None]]]:
         """Whole responses that tell their usage."""
         rules = [rule for slot in slots for _, rule in RULES_OF[slot]]
-        return [(name, rule.read) for rule in rules for name in self.names if rule.has(name)]  # type: ignore[misc]
+        return [(name, rule.read) for rule in rules for name in self.alone if rule.has(name)]  # type: ignore[misc]
 
     def _models(self) -> list[tuple[str, int]]:
         """The attributes that name a model, if some of them may say the same."""
-        models = {rule.names: rule for rule in _MODELS}
-        found = [n for n in self.shown if any(rule.has(n) for rule in models.values())]
+        found = [name for name in self.shown if _names_a_model(name)]
         first = {of[0].key for of in self.candidates if of and of[0].field in _MODEL_FIELDS}
         return [(name, self.bits[name]) for name in found] if set(found) - first else []
 
@@ -234,11 +238,9 @@ class Plan:
                 if rule.when is not None and words.get(rule.when[0]) != rule.when[1]:
                     continue
                 read = shown_by(self.type, slot, rule.read)
-                for reading in rule.readings(self.names):
-                    is_by_words = isinstance(rule.names, Ending)
-                    if is_by_words and (
-                        (slot, reading.key) in known or self._is_unfit(rule, reading)
-                    ):
+                by_words = isinstance(rule.names, Ending)
+                for reading in rule.readings(self.alone if by_words else self.names):
+                    if by_words and ((slot, reading.key) in known or self._is_unfit(rule, reading)):
                         continue  # who knows the name has refused its value
                     known.add((slot, reading.key))
                     get = reading.get
@@ -456,6 +458,7 @@ class Shape:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
+        self.alone = [name for name in names if spoken(name)]
         self.rules = self._rules()
         self.conditions = tuple(name for name in _CONDITIONS if name in names)
         self.deciding = tuple(r for r in self.rules if not isinstance(r, ByNames))
@@ -463,7 +466,7 @@ class Shape:
         self.known: dict[object, Known] = {}
         self.agent_names = self._readers(_NAMES)
         self.sessions = self._readers(_SESSIONS)
-        contents = [name for name in names if any(rule.has(name) for rule in _CONTENT)]
+        contents = [name for name in names if _holds_content(name)]
         self.says_nothing = not self.agent_names and not contents
         """Whether an agent tells neither its name nor what it was asked and answered: with agents
         under it, it is the frame around them."""
@@ -492,7 +495,7 @@ class Shape:
         return tuple(
             (reading.key, rule.read)
             for rule in rules
-            for reading in rule.readings(self.names)
+            for reading in rule.readings(self.alone)
             if reading.key is not None
         )
 
@@ -503,7 +506,7 @@ class Shape:
         found += [
             rule.rule_for(name)
             for rule in _ENDINGS
-            for name in self.names
+            for name in self.alone
             if name not in named and name != TYPE_KEY and rule.names.has(name)
         ]
         return tuple(sorted(found, key=lambda rule: rule.trust))
@@ -517,7 +520,7 @@ class Shape:
         return all(name in self.names for name in names)
 
     def _names_a_model(self) -> bool:
-        return any(rule.has(name) for name in self.names for rule in _MODELS)
+        return any(map(_names_a_model, self.names))
 
     def _decider(self) -> Callable[[Attributes, str], object]:
         """Makes of a span the values that decide; of most it takes them as they are."""
@@ -530,6 +533,16 @@ class Shape:
             *(rule.decides(attributes, span_name) for rule in rules),
             *(attributes[name] for name in conditions),
         )
+
+
+@lru_cache(maxsize=4096)
+def _names_a_model(name: str) -> bool:
+    return any(rule.has(name) for rule in _MODELS)
+
+
+@lru_cache(maxsize=4096)
+def _holds_content(name: str) -> bool:
+    return any(rule.has(name) for rule in _CONTENT)
 
 
 _CONTENT: Final = tuple(rule for rules in RULES_OF.values() for _, rule in rules if rule.side)

@@ -5,6 +5,7 @@ shown, which vocabulary it belongs to."""
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -163,21 +164,24 @@ class Ending:
     none of a flattened list."""
 
     def __init__(self, *ends: str, but: tuple[str, ...] = ()) -> None:
-        self.ends = ends
+        self.ends = tuple(f" {end}" for end in ends)
         self.but = but
 
     def has(self, name: str) -> bool:
         """Whether it reads an attribute of this name."""
-        return any(self._ends(name, end) for end in self.ends)
+        return spoken(name).endswith(self.ends) and not name.startswith(self.but)
 
     def readings(self, names: Sequence[str]) -> Iterator[Reading]:
         """One of each, in the order of the ends."""
-        return (Reading((n,), n) for end in self.ends for n in names if self._ends(n, end))
+        found = [name for name in names if self.has(name)]
+        for end in self.ends if found else ():
+            yield from (Reading((n,), n) for n in found if spoken(n).endswith(end))
 
-    def _ends(self, name: str, end: str) -> bool:
-        told = " ".join(words_of(name))
-        is_one = told == end or told.endswith(f" {end}")
-        return is_one and not name.startswith(self.but) and not _IN_LIST.search(name)
+
+@lru_cache(maxsize=4096)
+def spoken(name: str) -> str:
+    """The words of a name, each after a space; none of one in a flattened list."""
+    return "" if _IN_LIST.search(name) else "".join(f" {word}" for word in words_of(name))
 
 
 _IN_LIST: Final = re.compile(r"\.\d+\.")
