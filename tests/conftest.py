@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from prefactor_otel.devserver import DevServer
+from tests.patience import PATIENCE
 
 WORKERS_A_CORE = 1.5
 """More than one: many tests only wait, for a process or for a timeout that they are about."""
@@ -87,7 +88,8 @@ def cancelled(lenient_cancel: bool) -> str:
 
 @pytest.fixture
 def api_environment(api: DevServer, monkeypatch: pytest.MonkeyPatch) -> DevServer:
-    """The same, with the two variables that users set."""
+    """The same, with the two variables that users set, and all the time for what is to be sent."""
     monkeypatch.setenv("PREFACTOR_API_URL", api.url)
     monkeypatch.setenv("PREFACTOR_API_TOKEN", api.token)
+    monkeypatch.setenv("PREFACTOR_SHUTDOWN_TIMEOUT", str(PATIENCE))
     return api

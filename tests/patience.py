@@ -10,7 +10,7 @@ from typing import Final
 PATIENCE: Final = 120.0
 """Seconds until a wait counts as hanging. No promise: only a failing test takes so long."""
 
-_PLAIN: Final = "import asyncio, sys, threading; threading.Event().wait(float(sys.argv[1]))"
+_PLAIN: Final = "import aiohttp, sys, threading; threading.Event().wait(float(sys.argv[1]))"
 
 
 def comes_true(condition: Callable[[], object]) -> bool:
@@ -27,7 +27,8 @@ def comes_true(condition: Callable[[], object]) -> bool:
 def plain_process(seconds: float) -> Iterator[Callable[[], bool]]:
     """Something else that begins now, waits so long and ends; yields whether it still runs.
 
-    What should take no longer is over before it: on a machine with other work, both are late."""
+    What should take no longer is over before it: on a machine with other work, both are late. Its
+    imports give it some tenths of a second more, or as many times that as the machine is busy."""
     with subprocess.Popen([sys.executable, "-c", _PLAIN, str(seconds)]) as process:
         try:
             yield lambda: process.poll() is None
