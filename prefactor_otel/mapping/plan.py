@@ -269,6 +269,7 @@ class Plan:
             )
             for other in less_trusted
             if place.part != LABELS and not other.rule.partly and other.names != names
+            if other.dialect not in _WHOLE or (key is not None and other.key is not None)
         ]
         return Candidate(key, read, field, used, beside, tuple(later), rule, dialect)
 
