@@ -58,9 +58,11 @@ def free_port() -> int:
 
 
 def environment_of(url: str, token: str) -> dict[str, str]:
-    """The machine's environment with the two variables that users set, and no other of ours."""
+    """The machine's environment with the two variables that users set, all the time for what is to
+    be sent at the end, and nothing else of ours."""
     kept = {n: v for n, v in os.environ.items() if not n.startswith(("PREFACTOR_", "OTEL_"))}
-    return kept | {"PREFACTOR_API_URL": url, "PREFACTOR_API_TOKEN": token}
+    patient = {"PREFACTOR_SHUTDOWN_TIMEOUT": str(PATIENCE)}
+    return kept | patient | {"PREFACTOR_API_URL": url, "PREFACTOR_API_TOKEN": token}
 
 
 def started_script(source: str, url: str, token: str) -> "subprocess.Popen[str]":
