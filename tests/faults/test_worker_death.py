@@ -137,6 +137,7 @@ def test_strikes_amid_the_sending_lose_and_repeat_nothing(api: DevServer) -> Non
         """
 tracer.start_span("first").end()
 assert processor.force_flush()
+wakes = 0
 for burst in range(10):
     sent = processor.stats().requests
     for number in range(50):
@@ -145,7 +146,7 @@ for burst in range(10):
         time.sleep(0.001)
     strike()
     while processor.stats().worker_restarts <= burst:  # a thread that waits has to be woken for it
-        tracer.start_span(f"wake {time.monotonic_ns()}").end()
+        tracer.start_span(f"wake {(wakes := wakes + 1)}").end()
         time.sleep(0.001)
 assert processor.force_flush()
 report()
