@@ -387,6 +387,7 @@ class SpanTree:
         view = view_of(entry.span)
         if entry.created is not None:
             return [item._replace(ends_span=False) for item in self.end(view, now)]
+        self._count_root(view, status_of(view))
         self._cut_off(view)
         return []
 
@@ -500,6 +501,7 @@ class SpanTree:
             self.counts.rescued += 1
             return self.end(view, 0.0)
         self.counts.cancelled += 1
+        self._count_root(view, "cancelled")
         verdict = self._verdict(view)
         self._cut_off(view)
         if verdict is Verdict.LEAVE_OUT:

@@ -95,6 +95,28 @@ def test_a_traces_run_ends_as_its_root_does(
     service.provider.shutdown()
 
 
+@under_either_reading
+@pytest.mark.parametrize("run_scope", ["trace", "provider", "session"])
+def test_a_run_that_is_cut_off_ends_as_its_only_root_does(
+    api: DevServer, run_scope: str, cancelled: str
+) -> None:
+    service = Service(api, run_scope)
+    root = service.tracer.start_span("interrupted", attributes={"session.id": "night"})
+    service.provider.shutdown()
+    root.end()
+    assert [row["status"] for row in api.spans()] == [cancelled]
+    assert [run["status"] for run in api.instances()] == [cancelled]
+
+
+def test_a_run_that_is_cut_off_is_complete_where_another_root_was_well(api: DevServer) -> None:
+    service = Service(api)
+    service.tracer.start_span("well").end()
+    root = service.tracer.start_span("interrupted")
+    service.provider.shutdown()
+    root.end()
+    assert [run["status"] for run in api.instances()] == ["complete"]
+
+
 def test_a_failing_step_does_not_fail_the_run_of_a_root_that_is_well(api: DevServer) -> None:
     service = Service(api, "trace")
     with (
