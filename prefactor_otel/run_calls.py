@@ -1,6 +1,8 @@
 """The calls about runs: registered, started, judged, finished; each a request of its own."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import orjson
 
@@ -12,9 +14,25 @@ from prefactor_otel.ledger import DropReason, Ledger, QuietLog
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.receipt import Entry
 from prefactor_otel.settlement import Settlement, own_fault
-from prefactor_otel.wire import RunRecord, ended_otherwise, is_cancelled, plainer
+from prefactor_otel.wire import Cut, RunRecord, ended_otherwise, is_cancelled, plainer
 from prefactor_otel_transport.addresses import is_segment, segment
 from prefactor_otel_transport.pfid import is_pfid, partition_of
+
+_CUTS: Final = {
+    Cut.TYPES: (
+        "span types",
+        "Prefactor refused what span types of this run declare ({}); they are registered without "
+        "their schemas, titles and templates, and spans are sent. Correct span_types and "
+        "tool_span_types; `prefactor-otel doctor` checks them",
+    ),
+    Cut.IDENTIFIER: (
+        "external identifier",
+        "Prefactor refused the external_identifier of a run ({}), as it does where another run of "
+        "the agent has it; the run is registered without one, and its spans are sent",
+    ),
+}
+"""What goes without: its name, and the line that says it once the reason is put in."""
+_ACCOUNT_TOKEN: Final = "An account token needs PREFACTOR_AGENT_ID and PREFACTOR_ENVIRONMENT_ID. "
 
 
 class RunCalls:
@@ -54,9 +72,9 @@ class RunCalls:
         if answer.about_state and item.operation is Operation.START:
             answer = DONE  # it has begun
         if answer.verdict is Verdict.NEVER and item.operation is Operation.REGISTER:
-            plain = plainer(item, answer.fields)
-            if plain is not None:
-                self._warn_plainer(answer)
+            plain, cuts = plainer(item, answer.fields)
+            if cuts:
+                self._warn_plainer(answer, cuts)
                 self._outbox.replace(entry, plain)
                 return await self._open_run(client, entry)
             self._refuse_run(entry, answer)
@@ -156,22 +174,20 @@ class RunCalls:
         details = reply.get("details")
         return DONE, details if isinstance(details, dict) else {}
 
-    def _warn_plainer(self, answer: Answer) -> None:
-        self._ledger.trouble(f"span types refused: {answer.reason}")
-        self._log.warn(
-            "span_types",
-            f"Prefactor refused what span types of this run declare ({answer.reason}); they are "
-            "registered without their schemas, titles and templates, and spans are sent. Correct "
-            "span_types and tool_span_types; `prefactor-otel doctor` checks them",
-        )
+    def _warn_plainer(self, answer: Answer, cuts: Sequence[Cut]) -> None:
+        for cut in cuts:
+            about, told = _CUTS[cut]
+            self._ledger.trouble(f"{about} refused: {answer.reason}")
+            self._log.warn(cut.name, told.format(answer.reason))
 
     def _refuse_run(self, entry: Entry, answer: Answer) -> None:
         self._settlement.runs[entry.item.run] = None
         self._ledger.trouble(f"registration refused: {answer.reason}")
+        needs = _ACCOUNT_TOKEN if {"agent_id", "environment_id"} & set(answer.fields) else ""
         self._log.warn(
             "run",
-            f"Prefactor refused to register this run ({answer.reason}); nothing will be sent. "
-            "Run `prefactor-otel doctor`; an account token needs PREFACTOR_AGENT_ID and "
-            "PREFACTOR_ENVIRONMENT_ID",
+            f"Prefactor refused to register a run ({answer.reason}); none of its spans is sent, "
+            f"and each is counted as run_refused. {needs}`prefactor-otel doctor` registers one "
+            "with these settings, and tells what is wrong",
         )
         self._settlement.settle(entry, DropReason.RUN_REFUSED)

@@ -4,6 +4,7 @@ that are refused."""
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 import orjson
@@ -50,20 +51,37 @@ def shrunk(item: Item, max_bytes: int) -> Item:
     return Item(item.run, item.operation, item.key, body, item.span, item.parent, item.ends_span)
 
 
+class Cut(StrEnum):
+    """What a registration goes without after the API has refused it; its key ends with these."""
+
+    TYPES = "-plain"
+    """Schemas and texts of span types."""
+    IDENTIFIER = "-unnamed"
+    """The run's ``external_identifier``: one that another run of the agent has is refused."""
+
+
 _TYPES: Final = re.compile(r"(agent_schema_version\.)?span_type_schemas(\.(?P<number>\d+)\b.*)?")
 _DECLARATION: Final = "agent_schema_version"
-_PLAIN: Final = "-plain"
+_IDENTIFIER: Final = "external_identifier"
 _KEPT: Final = ("name", "data_risk")
 
 
-def plainer(item: Item, refused: Sequence[str]) -> Item | None:
-    """The registration without schemas and texts of the span types that are among the ``refused``
-    fields; of all types, where the API does not say which. None where it is about something else,
-    or has been refused in this form too."""
+def plainer(item: Item, refused: Sequence[str]) -> tuple[Item, list[Cut]]:
+    """The registration without what is among the ``refused`` fields and can be left out, and what
+    that is: nothing, where it is about something else or has been left out already."""
+    content, cuts = _content(item), list[Cut]()
+    for cut, leave_out in _LEAVING_OUT.items():
+        if cut not in item.key and leave_out(content, refused):
+            cuts.append(cut)
+    key = item.key + "".join(cuts)  # other content needs another key
+    return item._replace(key=key, body=orjson.dumps(content)[1:-1]), cuts
+
+
+def _leave_out_types(content: dict[str, Any], refused: Sequence[str]) -> bool:
+    """Cut the types that are named; all, where the API does not say which."""
     found = [match for match in map(_TYPES.fullmatch, refused) if match is not None]
-    if item.key.endswith(_PLAIN) or not (found or _DECLARATION in refused):
-        return None
-    content = _content(item)
+    if not (found or _DECLARATION in refused):
+        return False
     version = content[_DECLARATION]
     types = version["span_type_schemas"]
     numbers = {int(match["number"]) for match in found if match["number"]}
@@ -71,8 +89,15 @@ def plainer(item: Item, refused: Sequence[str]) -> Item | None:
         if number < len(types):
             kept = {word: types[number][word] for word in _KEPT if word in types[number]}
             types[number] = kept | {"params_schema": {"type": "object"}}
-    version["external_identifier"] += _PLAIN  # other content is another version
-    return item._replace(key=item.key + _PLAIN, body=orjson.dumps(content)[1:-1])
+    version[_IDENTIFIER] += Cut.TYPES  # other content is another version
+    return True
+
+
+def _leave_out_identifier(content: dict[str, Any], refused: Sequence[str]) -> bool:
+    return _IDENTIFIER in refused and content.pop(_IDENTIFIER, None) is not None
+
+
+_LEAVING_OUT: Final = {Cut.TYPES: _leave_out_types, Cut.IDENTIFIER: _leave_out_identifier}
 
 
 _CANCELLED: Final = b'"status":"cancelled"'

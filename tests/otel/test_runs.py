@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import threading
 import tracemalloc
 from collections import Counter, defaultdict
@@ -380,3 +381,62 @@ def test_without_an_exporter_a_run_is_just_a_block() -> None:
     with prefactor_otel.run() as run:
         run.record_quality("x", None)
         assert run.id is None
+
+
+def test_an_external_identifier_that_is_taken_costs_its_run_that_and_no_span(
+    api: DevServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(api, "trace", span_types={"approval": {"template": "{% nonsense %}"}})
+    for _ in range(2):
+        with prefactor_otel.run(external_identifier="job 7"):
+            service.tracer.start_span("step").end()
+        assert service.provider.force_flush()
+    service.provider.shutdown()
+    assert service.processor.stats().dropped == {}
+    assert [run["external_identifier"] for run in api.instances()] == ["job 7", None]
+    assert [run["status"] for run in api.instances()] == ["complete"] * 2
+    assert by_run(api) == {run["id"]: ["step"] for run in api.instances()}
+    (line,) = [r.getMessage() for r in caplog.records if "external_identifier" in r.getMessage()]
+    assert "registered without" in line
+    assert "job 7" not in line
+
+
+def test_an_identifier_and_types_that_are_refused_one_after_the_other_are_both_left_out(
+    api: DevServer,
+) -> None:
+    for field in ("external_identifier", "agent_schema_version", "purpose"):
+        errors = {"status": "error", "code": "validation_errors", "errors": {field: ["is wrong"]}}
+        api.faults.add(path="/register", status=422, body=json.dumps(errors), times=1)
+    service = Service(api)
+    with prefactor_otel.run(external_identifier="job 7"):
+        service.tracer.start_span("step").end()
+    assert service.provider.force_flush() is False
+    sent = [each for each in api.requests if each.path.endswith("/register")]
+    told = [
+        ("external_identifier" in r.body, "template" in str(r.body["agent_schema_version"]))
+        for r in sent
+    ]
+    assert told == [(True, True), (False, True), (False, False)]
+    assert len({request.body["idempotency_key"] for request in sent}) == 3
+    service.provider.shutdown()
+    assert service.processor.stats().dropped == {"run_refused": 1}
+
+
+@pytest.mark.parametrize(("field", "is_token"), [("agent_id", True), ("purpose", False)])
+def test_a_run_that_is_refused_is_told_as_one_and_the_token_where_it_may_be_the_reason(
+    api: DevServer, caplog: pytest.LogCaptureFixture, field: str, is_token: bool
+) -> None:
+    errors = {"status": "error", "code": "validation_errors", "errors": {field: ["is wrong"]}}
+    api.faults.add(path="/register", status=422, body=json.dumps(errors), times=1)
+    service = Service(api)
+    with prefactor_otel.run():
+        service.tracer.start_span("step").end()
+    assert service.provider.force_flush() is False
+    with prefactor_otel.run():
+        service.tracer.start_span("step").end()
+    service.provider.shutdown()
+    (line,) = [r.getMessage() for r in caplog.records if "refused to register" in r.getMessage()]
+    assert f"({field})" in line
+    assert ("account token" in line) is is_token
+    assert "none of its spans is sent" in line
+    assert len(api.spans()) == 1

@@ -100,3 +100,13 @@ def test_the_recipes_runs_are_named_by_their_invocations(api: DevServer) -> None
         invoke(process, "c6af9ac6")
     named = [run["external_identifier"] for run in api.instances()]
     assert sorted(named) == ["8476a536", "c6af9ac6"]
+
+
+def test_an_invocation_that_is_retried_under_its_id_loses_nothing(api: DevServer) -> None:
+    with function(api, recipe()) as process:
+        for _ in range(3):
+            invoke(process, "8476a536")
+    assert [run["status"] for run in api.instances()] == ["complete"] * 3
+    named = [run["external_identifier"] for run in api.instances()]
+    assert named == ["8476a536", None, None]
+    assert len(api.spans()) == 6
