@@ -41,6 +41,10 @@ class Handle:
         """For the provider of this package."""
         return self._pipeline
 
+    def lead_to(self, pipeline: Pipeline) -> None:
+        """For the provider of this package: from now on everything goes there."""
+        self._pipeline = pipeline
+
 
 class Door(Handle):
     """Base of the exporter and the processor.

@@ -106,6 +106,12 @@ class Pipeline:
         worker = self._current()
         return worker.run_id if worker is not None else None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is sent any more of what is handed over: it is off, or was shut down."""
+        worker = self._current()
+        return worker is None or worker.is_closing
+
     def bind(self, resource: Attributes) -> None:
         """Tell the pipeline the provider's resource, from which the agent's version is named."""
         self._resource = resource

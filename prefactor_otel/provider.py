@@ -1,5 +1,6 @@
 """The SDK's provider with span starts and an honest flush, and the one-line set-up."""
 
+import atexit
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -130,22 +131,27 @@ def configure(
 
     Adds a ``PrefactorSpanProcessor`` to the global provider, or sets a provider where there is
     none, and returns that provider, with a handle on the run. Called again, it changes nothing,
-    says so once, and returns the same. Raises only ``PrefactorConfigError``, as the processor
-    does.
+    says so once, and returns the same; where what was there is shut down or off, it begins anew,
+    on the same provider. Raises only ``PrefactorConfigError``, as the processor does.
     """
     current = trace.get_tracer_provider()
-    if isinstance(current, SdkTracerProvider):
-        found = _found_in(current)
-        if found is not None:
-            logger.warning("configure() was called twice; the first call stays in force")
-            return _with_handle(current, found)
-        processor = PrefactorSpanProcessor(
-            api_url, api_token, meter_provider=meter_provider, **options
-        )
-        processor.pipeline.bind(current.resource.attributes)
-        current.add_span_processor(processor)
-        return _with_handle(current, processor)
+    found = _found_in(current) if isinstance(current, SdkTracerProvider) else None
+    if isinstance(current, SdkTracerProvider) and found is not None and not found.pipeline.is_over:
+        logger.warning("configure() was called twice; the first call stays in force")
+        return _with_handle(current, found)
     processor = PrefactorSpanProcessor(api_url, api_token, meter_provider=meter_provider, **options)
+    if not isinstance(current, SdkTracerProvider):
+        return _with_handle(_new_global(processor, resource), processor)
+    if found is None:
+        current.add_span_processor(processor)
+    else:  # a provider gives no processor back
+        found.lead_to(processor.pipeline)
+        _end_at_exit(found)
+    processor.pipeline.bind(current.resource.attributes)
+    return _with_handle(current, processor)
+
+
+def _new_global(processor: PrefactorSpanProcessor, resource: Resource | None) -> TracerProvider:
     provider = TracerProvider(resource=resource, span_processors=[processor])
     trace.set_tracer_provider(provider)
     if trace.get_tracer_provider() is not provider:
@@ -153,7 +159,13 @@ def configure(
             "Another library has set a tracer provider of its own; spans made with that one "
             "do not reach Prefactor"
         )
-    return _with_handle(provider, processor)
+    return provider
+
+
+def _end_at_exit(processor: PrefactorSpanProcessor) -> None:
+    """As its provider did, until that was shut down itself."""
+    atexit.unregister(processor.shutdown)
+    atexit.register(processor.shutdown)
 
 
 def _found_in(provider: SdkTracerProvider) -> PrefactorSpanProcessor | None:
@@ -169,7 +181,7 @@ def _with_handle(
         base = type(provider)  # the application may have a class of its own for it
         provider.__class__ = type("ConfiguredProvider", (ConfiguredProvider, base), {})
     assert isinstance(provider, ConfiguredProvider)
-    provider._pipeline = processor.pipeline
+    provider.lead_to(processor.pipeline)
     return provider
 
 

@@ -84,6 +84,49 @@ def test_configure_gives_a_handle_on_what_was_set_up_before(api: DevServer, firs
     assert len(api.instances()) == 1
 
 
+ANEW = """
+import prefactor_otel
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+FIRST
+for number in range(3):
+    handle = prefactor_otel.configure(agent_version=str(number))
+    assert handle is trace.get_tracer_provider()
+    trace.get_tracer("agent").start_span(f"span {number}").end()
+    if number < 2:
+        END
+assert handle.force_flush()
+stats = handle.stats()
+assert (stats.acknowledged, stats.dropped) == (1, {}), stats
+"""
+
+
+@pytest.mark.parametrize("end", ["prefactor_otel.shutdown()", "handle.shutdown()"])
+@pytest.mark.parametrize("first", ["", "trace.set_tracer_provider(TracerProvider())"])
+def test_configure_begins_anew_after_a_shutdown(api: DevServer, first: str, end: str) -> None:
+    script = ANEW.replace("FIRST", first).replace("END", end)
+    ended = run_script(script, localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert [run["status"] for run in api.instances()] == ["complete"] * 3
+    assert [row["payload"]["name"] for row in api.spans()] == ["span 0", "span 1", "span 2"]
+    assert len({row["agent_instance_id"] for row in api.spans()}) == 3
+
+
+def test_configure_begins_anew_where_it_had_no_token(api: DevServer) -> None:
+    script = """
+import os, prefactor_otel
+from opentelemetry import trace
+token = os.environ.pop("PREFACTOR_API_TOKEN")
+prefactor_otel.configure()
+prefactor_otel.configure(api_token=token)
+trace.get_tracer("agent").start_span("span").end()
+"""
+    ended = run_script(script, localhost(api), api.token)
+    assert ended.code == 0, ended.stderr
+    assert ended.stderr.count("stays off: no API token") == 1
+    assert [run["status"] for run in api.instances()] == ["complete"]
+
+
 SET_UPS = {
     "configure": "prefactor_otel.configure()",
     "stock": "trace.set_tracer_provider(Stock())\n"
