@@ -25,6 +25,10 @@ from prefactor_otel.nesting import inside, processors_of
 FLUSH_TIMEOUT: Final = 30_000
 """Milliseconds; that of the SDK."""
 
+_OVERRUN: Final = 1.0
+"""Seconds beyond a flush's own timeout after which ``aflush`` leaves it: a processor before ours
+may know of no timeout."""
+
 
 def is_ending() -> bool:
     """Whether the interpreter is on its way out: then no thread is to be asked for any more."""
@@ -82,7 +86,7 @@ def flush(timeout_millis: float = FLUSH_TIMEOUT) -> bool:
 async def aflush(timeout_millis: float = FLUSH_TIMEOUT) -> bool:
     """``flush`` for coroutines: the event loop goes on meanwhile."""
     try:
-        async with asyncio.timeout(timeout_millis / 1000):
+        async with asyncio.timeout(timeout_millis / 1000 + _OVERRUN):
             return await asyncio.to_thread(flush, timeout_millis)
     except TimeoutError:
         return False

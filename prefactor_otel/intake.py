@@ -157,6 +157,11 @@ class Intake:
         run = self._router.at(parent, session, handle)
         return run.terminated if run is not None else None
 
+    @property
+    def has_runs_to_close(self) -> bool:
+        """Whether a run is over, and not closed yet. From any thread."""
+        return any(_is_to_be_closed(run) for run in list(self._router.runs.values()))
+
     def open_runs(self) -> list[OpenRun]:
         """The runs that go on: registered, not over, and not terminated."""
         return [
@@ -307,7 +312,7 @@ class Intake:
     def _closes_by(self, run: OpenRun) -> float:
         """When a run is closed if nothing more comes of it. One that is over is closed soon; one
         that is not, or in which something is open, when nothing is to be expected any more."""
-        if run.over_since is not None and not run.is_busy:
+        if _is_to_be_closed(run):
             return run.touched + LINGER
         if run.handle is not None:
             return math.inf if run.over_since is None else run.over_since + MAX_LINGER
@@ -482,7 +487,7 @@ class Intake:
     def _take_flush(self, receipt: Receipt) -> None:
         self.take_due()
         for run in list(self._router.runs.values()):
-            if run.over_since is not None and not run.is_busy:
+            if _is_to_be_closed(run):
                 self._close(run)  # who waits for it knows that nothing more is to come
             elif run.has_spans and run.tree.parked:
                 self._put(run, run.tree.flush())
@@ -527,3 +532,8 @@ class Intake:
         if mask is not None and payload is not None:
             payload = mask.fields("quality", payload, set())
         self._outbox.put([run.run.quality(event.name, payload, self._judgements)])
+
+
+def _is_to_be_closed(run: OpenRun) -> bool:
+    """Whether a run is over, and nothing in it is open any more."""
+    return run.over_since is not None and not run.is_busy

@@ -229,14 +229,21 @@ class Worker:
         something was lost or waits in memory for its parent."""
         if self.is_closing:
             return self._await_close(timeout) and self._has_left_nothing
+        nothing_waits = self._has_nothing_to_send
         receipt = Receipt(patient=not self._outbox.is_durable)
         self._inbox.put(Flush(receipt))
         self._revive()
         self._wake(urgent=True)
         outcome = self.outcome(receipt.future, timeout)
         if outcome is None:
-            return receipt.stored.done() and receipt.stored.result()
+            return nothing_waits or (receipt.stored.done() and receipt.stored.result())
         return outcome
+
+    @property
+    def _has_nothing_to_send(self) -> bool:
+        """Whether all that has ended is settled, runs included."""
+        settled = self._ledger.waiting == 0 and not len(self._outbox)
+        return settled and not self._intake.has_runs_to_close
 
     def outcome(
         self,

@@ -199,6 +199,17 @@ def test_what_is_not_delivered_in_time_is_said(set_up: str, call: str) -> None:
     assert (ended.code, ended.stdout) == (0, "False\n"), ended.stderr
 
 
+@pytest.mark.parametrize("set_up", SET_UPS)
+def test_who_has_no_time_hears_that_nothing_waits(api: DevServer, set_up: str) -> None:
+    script = SPANS.replace("SET_UP", SET_UPS[set_up])
+    script += (
+        "assert prefactor_otel.flush()\n"
+        "print(prefactor_otel.flush(0), asyncio.run(prefactor_otel.aflush(0)))"
+    )
+    ended = run_script(script, localhost(api), api.token)
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "True True\n", "")
+
+
 BESIDE = """
 import threading
 class Never(BatchSpanProcessor):
