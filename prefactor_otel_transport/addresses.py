@@ -7,6 +7,8 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 _LABEL: Final = r"[a-z0-9_-]{1,63}"
 _HOST: Final = re.compile(rf"(?=.{{1,254}}$){_LABEL}(?:\.{_LABEL})*\.?", re.ASCII | re.IGNORECASE)
+_NUMBERS: Final = re.compile(r"[0-9.]+")
+"""An address, or a short form of one (``127.1``), which aiohttp does not take."""
 _PATH: Final = re.compile(r"(?:/(?!\.\.?(?:/|$))(?:[\w\-.~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})*)*")
 _NO_SEGMENT: Final = re.compile("[.]{0,2}|.*[\ud800-\udfff].*", re.DOTALL)
 _NO_URL: Final = "must be a URL such as https://app.prefactorai.com"
@@ -51,7 +53,8 @@ def is_host(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return _HOST.fullmatch(_ascii(host)) is not None
+        name = _ascii(host)
+        return _HOST.fullmatch(name) is not None and not _NUMBERS.fullmatch(name)
     return True
 
 
