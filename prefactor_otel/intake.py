@@ -39,7 +39,7 @@ from prefactor_otel.sieve import sieve_of
 from prefactor_otel.span import Attributes, SpanKey, ended, key_of, view_of
 from prefactor_otel.spool.rows import ParkedRow
 from prefactor_otel.termination import TerminatedRun
-from prefactor_otel.tree import SpanTree
+from prefactor_otel.tree import Parked, SpanTree
 
 SEEN_AFTER: Final = 0.5
 """Seconds after which the run of a program that has begun is registered, though it has no span."""
@@ -205,7 +205,7 @@ class Intake:
         if self._config.spool_dir is not None:
             changed = [run for run in self._unstored if run.has_spans]
             parked = [each for run in changed for each in run.tree.newly_parked()]
-            self._outbox.park([ParkedRow(str(p.key), str(p.parent), p.item) for p in parked])
+            self._outbox.park([_row(each) for each in parked])
             gone = [key for run in changed for key in run.tree.no_longer_parked()]
             self._outbox.unpark(gone)
             self._unstored.clear()
@@ -532,6 +532,12 @@ class Intake:
         if mask is not None and payload is not None:
             payload = mask.fields("quality", payload, set())
         self._outbox.put([run.run.quality(event.name, payload, self._judgements)])
+
+
+def _row(parked: Parked) -> ParkedRow:
+    """What the disk keeps of a span that waits."""
+    parent = str(parked.parent) if parked.parent is not None else None
+    return ParkedRow(str(parked.key), parent, parked.item)
 
 
 def _is_to_be_closed(run: OpenRun) -> bool:

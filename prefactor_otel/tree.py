@@ -80,10 +80,13 @@ class OpenSpan:
 @dataclass(slots=True, eq=False)
 class Parked:
     """A finished span whose parent has no record yet, since when it waits, and until when.
-    ``only_between``: it is not sent unless something is sent that it hangs on."""
+
+    Without a ``parent`` it waits for its time alone. ``only_between``: it is not sent unless
+    something is sent that it hangs on.
+    """
 
     key: SpanKey
-    parent: SpanKey
+    parent: SpanKey | None
     item: Item
     since: float
     deadline: float
@@ -374,8 +377,7 @@ class SpanTree:
             return self._orphan(key, parent, item)
         self._left_out.pop(key, None)
         if parent is None and not only_between and hesitates(span):
-            # as if it were its own child: it goes once its time is over
-            return self._park(Parked(key, key, item, now, now + STEP_GRACE))
+            return self._park(Parked(key, None, item, now, now + STEP_GRACE))
         return self._place(key, parent, item, now, only_between)
 
     def drop(self, key: SpanKey, now: float) -> list[Item]:
@@ -452,7 +454,7 @@ class SpanTree:
         return items
 
     def _is_due(self, parked: Parked, now: float) -> bool:
-        entry = self._open.get(parked.parent)
+        entry = self._open.get(parked.parent) if parked.parent is not None else None
         if entry is not None:
             parked.deadline = max(parked.deadline, parked.since + _grace(entry.span))
         return parked.deadline <= now
@@ -471,7 +473,7 @@ class SpanTree:
 
     def _hesitates(self, key: SpanKey) -> bool:
         """Whether a finished root waits for one that tells of the same call."""
-        return key in self._parked and self._parked[key].parent == key
+        return key in self._parked and self._parked[key].parent is None
 
     def close(self, now_ns: int) -> list[Item]:
         """End everything: open spans are finished as ``cancelled``, children without a parent
@@ -553,17 +555,19 @@ class SpanTree:
         self._parked[parked.key] = parked
         self._free_at = min(self._free_at, parked.deadline)
         self._note_parked(parked)
-        self._waiting_for.setdefault(parked.parent, []).append(parked.key)
+        if parked.parent is not None:
+            self._waiting_for.setdefault(parked.parent, []).append(parked.key)
         self.budget.parked.hold(parked, parked.size, self.run)
         return []
 
     def _unpark(self, key: SpanKey) -> Parked:
         parked = self._parked.pop(key)
         self.budget.parked.release(parked, parked.size)
-        siblings = self._waiting_for[parked.parent]
-        siblings.remove(key)
-        if not siblings:
-            del self._waiting_for[parked.parent]
+        if parked.parent is not None:
+            siblings = self._waiting_for[parked.parent]
+            siblings.remove(key)
+            if not siblings:
+                del self._waiting_for[parked.parent]
         return parked
 
     def _emit(self, key: SpanKey, item: Item) -> list[Item]:
@@ -613,7 +617,7 @@ class SpanTree:
         seen: set[SpanKey] = set()
         while key in self._parked and key not in seen:
             seen.add(key)
-            key = self._parked[key].parent
+            key = self._parked[key].parent or key
         return key
 
     def _free(self, key: SpanKey) -> list[Item]:
@@ -624,10 +628,10 @@ class SpanTree:
         if self._hesitates(top):
             return self._emit(top, self._unpark(top).item)
         # Nothing above will come: the topmost parked span goes without a parent.
-        while self._parked[key].parent in self._parked and self._parked[key].parent != top:
-            key = self._parked[key].parent
+        while (above := self._parked[key].parent) in self._parked and above not in (top, None):
+            key = above
         parked = self._unpark(key)
-        return self._orphan(parked.key, parked.parent, parked.item, parked.only_between)
+        return self._emit_under(key, parked.parent, parked.item, parked.only_between)
 
     def _create_early(self, key: SpanKey) -> list[Item]:
         """Create an open span, after the ancestors that have no record yet."""

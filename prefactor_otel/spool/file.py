@@ -242,7 +242,8 @@ class SpoolFile:
             item = row.item
             assert item.span is not None
             self._parked.add(item.key)
-            names = (bytes(item.span), row.key, row.parent)
+            # A root stands in the table as its own parent, which no span that waits can be.
+            names = (bytes(item.span), row.key, row.parent or row.key)
             self._changes.parked[item.key] = (item.key, item.run, *names, at, item.body)
 
     def unpark(self, keys: Iterable[str]) -> None:
@@ -338,7 +339,8 @@ class SpoolFile:
             names = all(map(is_name, (key, run, otel_key, otel_parent)))
             if names and is_ref(span) and is_body(body):
                 item = Item(run, Operation.CREATE, key, body, span=SpanRef(span), ends_span=True)
-                yield ParkedRow(otel_key, otel_parent, item, at if isinstance(at, float) else 0.0)
+                parent = otel_parent if otel_parent != otel_key else None
+                yield ParkedRow(otel_key, parent, item, at if isinstance(at, float) else 0.0)
 
     def take_parked(self) -> list[ParkedRow]:
         """The same, which are no longer kept as such."""

@@ -42,12 +42,12 @@ def recover(file: SpoolFile, now: float) -> int:
 
 def freed(parked: Iterable[ParkedRow]) -> list[Item]:
     """Items of spans that waited for their parents, parents first; a span whose parent is not
-    among them goes without, with the parent's OTel id in its payload."""
+    among them goes without, with the parent's OTel id, if it has one, in its payload."""
     rows = {row.key: row for row in parked}
     children: defaultdict[str, list[ParkedRow]] = defaultdict(list)
     tops: list[ParkedRow] = []
     for row in rows.values():
-        (children[row.parent] if row.parent in rows else tops).append(row)
+        (tops if row.parent is None or row.parent not in rows else children[row.parent]).append(row)
     items: list[Item] = []
     seen: set[str] = set()
     for top in [*tops, *rows.values()]:  # the rest: spans that are each other's parents
@@ -74,6 +74,8 @@ def _add(
 
 
 def _orphaned(row: ParkedRow) -> Item:
+    if row.parent is None:
+        return row.item
     try:
         return with_otel_parent(row.item, row.parent.partition(":")[2])
     except (KeyError, TypeError):  # no payload to name it in: a damaged row

@@ -34,11 +34,11 @@ class Reading(NamedTuple):
 
 
 class ParkedRow(NamedTuple):
-    """A finished span that waits for its parent. Both are named by trace id and span id in
-    hexadecimal, with a colon between."""
+    """A finished span that waits for its parent, or, as a root, for its time. Both are named by
+    trace id and span id in hexadecimal, with a colon between."""
 
     key: str
-    parent: str
+    parent: str | None
     item: Item
     at: float = 0.0
 

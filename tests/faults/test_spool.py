@@ -128,6 +128,23 @@ def test_an_orderly_exit_without_an_api_leaves_everything_to_the_next_process(
         assert {i["id"]: i["status"] for i in api.instances()}[run] == "complete"
 
 
+def test_a_root_that_waited_for_another_that_tells_of_its_call_is_a_root(
+    api: DevServer, spool: Path
+) -> None:
+    body = """
+call = {"gen_ai.operation.name": "chat", "gen_ai.response.id": "r1", "gen_ai.usage.input_tokens": 3}
+with tracer.start_as_current_span("call", attributes=call):
+    tracer.start_span("below").end()
+os.kill(os.getpid(), 9)
+"""
+    die_while_away(api, spool, body)
+    with heir(api, spool):
+        assert api.wait_until(lambda api: names(api) == ["below", "call"])
+    rows = {row["payload"]["name"]: row for row in api.spans()}
+    assert rows["below"]["parent_span_id"] == rows["call"]["id"]
+    assert "parent_span_id" not in rows["call"]["payload"]
+
+
 def test_what_waited_for_its_parent_goes_with_it_or_names_it(api: DevServer, spool: Path) -> None:
     body = """
 from opentelemetry.sdk.trace import TracerProvider as Stock
