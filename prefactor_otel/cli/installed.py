@@ -5,8 +5,10 @@ from typing import Final
 
 from prefactor_otel.version import PACKAGE, __version__
 
-RESTORE: Final = f"pip install --force-reinstall --no-deps {PACKAGE}"
-"""The command that puts ours in the place of whatever is there."""
+RESTORE: Final = (
+    f"install {PACKAGE} again, from where it came: pip install --force-reinstall --no-deps SOURCE"
+)
+"""What puts ours in the place of whatever is there."""
 
 
 def installed_client() -> str:
