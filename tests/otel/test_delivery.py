@@ -208,7 +208,7 @@ def test_past_its_bound_the_outbox_drops_the_oldest_and_counts_them(
 
 def test_while_the_api_is_away_more_waits_than_its_json_would_let_in(api: DevServer) -> None:
     api.faults.add(path="/register", status=503, times=None)
-    live = Live(api, max_queue_bytes=150_000)
+    live = Live(api, max_queue_bytes=250_000)  # of which 100 KB are to remember 100 spans
     live.emit("first")
     while live.processor.stats().last_error is None:
         live.provider.force_flush(50)

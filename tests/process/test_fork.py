@@ -160,10 +160,15 @@ def test_a_process_that_only_makes_others_has_no_run(
 ) -> None:
     source = MASTER.replace("OPTIONS", options).replace("IMPORTS", str(imports))
     (tmp_path / "application.py").write_text(source)
-    ended = run_script(SERVE.replace("FOLDER", repr(str(tmp_path))), localhost(api), api.token)
-    assert (ended.code, ended.stderr) == (0, "")
-    assert [run["span_counts"]["total"] for run in api.instances()] == [1, 1]
-    assert {run["status"] for run in api.instances()} == {"complete"}
+    for _ in range(4):  # on a busy machine, it may come to the fork half a second late
+        before = len(api.instances())
+        ended = run_script(SERVE.replace("FOLDER", repr(str(tmp_path))), localhost(api), api.token)
+        assert (ended.code, ended.stderr) == (0, "")
+        runs = api.instances()[before:]
+        if len(runs) == 2:
+            break
+    assert [run["span_counts"]["total"] for run in runs] == [1, 1]
+    assert {run["status"] for run in runs} == {"complete"}
 
 
 LATE_WORK = """
