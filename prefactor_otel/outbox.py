@@ -253,6 +253,11 @@ class Outbox:
                 receipt.call_off()
         self._line.call_off()
 
+    def holds_only(self, kind: Callable[[Item], bool]) -> bool:
+        """Whether everything that waits is known to be of a kind."""
+        entries = (*self._leased, *self._queue)
+        return not self._line.items and all(kind(entry.item) for entry in entries)
+
     def drain(self) -> list[Entry]:
         """Take everything out of memory, for the final account."""
         entries = [*self._leased, *self._queue, *self._line.tail]

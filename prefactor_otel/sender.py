@@ -13,6 +13,7 @@ from prefactor_otel.answers import Answer, Verdict
 from prefactor_otel.api import ApiClient
 from prefactor_otel.bulk import BulkRequests
 from prefactor_otel.credential import UNREAD, TokenReader, TokenSource
+from prefactor_otel.items import Operation
 from prefactor_otel.ledger import Ledger, QuietLog
 from prefactor_otel.line import SPAN_OPERATIONS
 from prefactor_otel.outbox import Outbox
@@ -25,6 +26,8 @@ MAX_FLIGHTS: Final = 4
 MAX_CALLS: Final = 32
 """Calls about runs at a time. A run takes three, one after the other; at a round trip of 50 ms so
 many carry 200 runs a second."""
+_BOUNDS: Final = (Operation.REGISTER, Operation.START, Operation.FINISH_RUN)
+"""All that there is of a run in which nothing has happened."""
 _LOOK_AGAIN: Final = 0.5
 """Seconds after which items that were put off are looked at."""
 
@@ -72,6 +75,13 @@ class Sender:
     def sending_since(self) -> float | None:
         """When the oldest request that is not answered yet was made (monotonic seconds)."""
         return self._settlement.sending_since
+
+    @property
+    def has_only_empty_runs(self) -> bool:
+        """Whether what waits is no more than runs that the API has not answered for."""
+        return self._outbox.holds_only(
+            lambda item: item.operation in _BOUNDS and item.run not in self.runs
+        )
 
     def wake(self) -> None:
         """There is something to send, or a reason not to wait any longer."""

@@ -147,10 +147,15 @@ class Worker:
     @property
     def is_answering(self) -> bool:
         """Whether waiting for an acknowledgement makes sense now."""
+        helpless = self._no_thread_before > 0.0
+        return not (self._is_silent or self._is_refused or helpless)
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether the API fails, or has not answered for long."""
         since = self._sender.sending_since
         stalled = since is not None and time.monotonic() - since > STALLED_AFTER
-        helpless = self._no_thread_before > 0.0
-        return not (self._sender.failing or self._is_refused or stalled or helpless)
+        return self._sender.failing or stalled
 
     @property
     def _is_refused(self) -> bool:
@@ -452,14 +457,26 @@ class Worker:
                     polling.cancel()
                     self._close_run()
                     self._sender.close()
-                    left = (self._deadline or 0.0) - time.monotonic()
-                    await asyncio.wait({sending}, timeout=max(0.0, left))
+                    await self._deliver_rest(sending)
                     if sending.done():
                         sending.result()  # raises what ended it
                 finally:
                     sending.cancel()
                     polling.cancel()
                     await asyncio.gather(sending, polling, return_exceptions=True)
+
+    async def _deliver_rest(self, sending: "asyncio.Task[None]") -> None:
+        """Wait for what is left to be sent, until the deadline; for runs that are empty and that
+        the API does not know only as long as it answers."""
+        deadline = self._deadline or 0.0
+        while not sending.done() and (left := deadline - time.monotonic()) > 0:
+            if self._is_silent and self._sender.has_only_empty_runs:
+                self._log.warn(
+                    "delivery",
+                    "Prefactor cannot be reached (no answer); a run without spans is not sent",
+                )
+                return
+            await asyncio.wait({sending}, timeout=min(left, _PULSE))
 
     def _watched(self) -> list[Watched]:
         """The runs that the platform can be asked for now."""

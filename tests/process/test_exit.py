@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from prefactor_otel.devserver import DevServer
+from prefactor_otel.worker import STALLED_AFTER
+from tests.patience import PATIENCE
 from tests.process.dead import never_answering, refusing, unavailable
 from tests.process.scripts import LAST_WORDS, Ended, kept, localhost, run_script
 
@@ -160,6 +162,31 @@ def test_a_process_that_ends_at_once_without_a_span_has_a_run_and_asks_for_no_th
     assert [instance["status"] for instance in api.instances()] == ["complete"]
     [registration] = [r.body for r in api.requests if "/register" in r.path]
     assert registration["agent_version"]["name"] == "brief"
+
+
+@pytest.mark.parametrize("dead_api", [refusing, never_answering, unavailable])
+def test_nothing_is_waited_for_where_a_dead_api_would_get_nothing(dead_api: object) -> None:
+    assert callable(dead_api)
+    source = "import prefactor_otel\nprefactor_otel.configure()"
+    with dead_api() as url:  # run_script gives up before the shutdown would
+        ended = run_script(source, url, PREFACTOR_SHUTDOWN_TIMEOUT=str(2 * PATIENCE))
+    assert (ended.code, ended.stdout) == (0, "")
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert "Prefactor cannot be reached" in ended.stderr
+
+
+def test_a_run_without_spans_that_has_been_registered_is_finished_by_a_slow_api(
+    api: DevServer,
+) -> None:
+    api.faults.add(path="/finish", delay=1.5 * STALLED_AFTER, times=1)
+    ended = run_script(
+        "import prefactor_otel\nprefactor_otel.configure()",
+        localhost(api),
+        api.token,
+        PREFACTOR_SHUTDOWN_TIMEOUT=str(PATIENCE),
+    )
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "", "")
+    assert [instance["status"] for instance in api.instances()] == ["complete"]
 
 
 ASKS_FOR_ITS_TOKEN = """
