@@ -15,7 +15,7 @@ from prefactor_otel.answers import (
 )
 from prefactor_otel.api import ApiClient
 from prefactor_otel.asking import ended, shown, status_in
-from prefactor_otel.items import Operation
+from prefactor_otel.items import Operation, SpanRef
 from prefactor_otel.ledger import DropReason
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.pace import paced
@@ -57,9 +57,9 @@ class BulkRequests:
                 self._settlement.settle(entry, DropReason.RUN_REFUSED)
             elif item.operation is Operation.FINISH_SPAN and item.span in self._outbox.lost:
                 self._settlement.settle(entry, record.over or DropReason.REFUSED)
-            elif item.operation is Operation.CREATE and record.over is not None:
+            elif item.operation is Operation.CREATE and record.is_shut and record.over:
                 self._settlement.too_late(entry, record.over)
-            elif self._is_ready(entry):
+            elif record.can_name(self._named(entry)):
                 sendable.append(entry)
             elif item.parent is not None and item.parent not in created:
                 # Nothing in here will ever give it an id.
@@ -67,13 +67,28 @@ class BulkRequests:
                 sendable.append(entry)
         return sendable
 
-    def _is_ready(self, entry: Entry) -> bool:
-        parent = self._outbox.lost.nearest(entry.item.parent)
-        return self._settlement.record(entry).is_ready(entry.item, parent)
+    def _named(self, entry: Entry) -> SpanRef | None:
+        """The span that must be there before this, if any."""
+        if entry.item.operation is Operation.FINISH_SPAN:
+            return entry.item.span
+        return self._outbox.lost.nearest(entry.item.parent)
+
+    def _in_turn(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Those whose turn it is: what they name is there, or goes ahead of them in the same
+        request. A part of a batch may have to be sent again, and what hangs on it comes then."""
+        missing = self._outbox.being_created()
+        sent: list[Entry] = []
+        for entry in entries:
+            named = self._named(entry)
+            if named not in missing and self._settlement.record(entry).can_name(named):
+                sent.append(entry)
+                if entry.item.operation is Operation.CREATE:
+                    missing.discard(entry.item.span)
+        return sent
 
     async def _send(self, client: ApiClient, entries: Sequence[Entry]) -> Answer:
         """One bulk request; where it is refused as a whole, its halves."""
-        entries = [entry for entry in entries if self._is_ready(entry)]
+        entries = self._in_turn(entries)
         if not entries:
             return DONE
         try:
@@ -210,9 +225,10 @@ class BulkRequests:
             record.over = ended(status_in(answer))
 
     def _conclude(self, entry: Entry, answer: Answer) -> None:
-        over = self._settlement.record(entry).over
-        if answer.about_state and over is not None:
-            self._settlement.too_late(entry, over)
+        record = self._settlement.record(entry)
+        if answer.about_state and record.over is not None:
+            record.is_shut = record.is_shut or entry.item.operation is Operation.CREATE
+            self._settlement.too_late(entry, record.over)
         elif answer.verdict is Verdict.AS_FAILED:
             self._settlement.try_as_failed(entry)
         elif answer.verdict is Verdict.DONE:

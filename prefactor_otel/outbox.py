@@ -210,6 +210,10 @@ class Outbox:
         """Whether an entry is in flight, and not settled yet."""
         return entry in self._leased
 
+    def being_created(self) -> set[SpanRef | None]:
+        """The spans whose creations are in flight, and not settled yet."""
+        return {e.item.span for e in self._leased if e.item.operation is Operation.CREATE}
+
     def hurry(self) -> None:
         """Let nothing be put off any longer."""
         for entry in (*self._leased, *self._queue):

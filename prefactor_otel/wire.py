@@ -27,7 +27,10 @@ class RunRecord:
     ids_accepted: bool = False
     server_ids: dict[SpanRef, str] = field(default_factory=dict)
     over: DropReason | None = None
-    """Why no span of it is taken any more, where that is known: the platform has ended it."""
+    """How the platform has ended it, where it was asked for that."""
+    is_shut: bool = False
+    """Whether it has refused a new span for that. An end it refuses of spans that it has closed
+    itself, and goes on to take new ones."""
     is_terminated: bool = False
     """Whether the platform has said that it was terminated; then spans are still taken."""
 
@@ -37,12 +40,9 @@ class RunRecord:
             return ref.pfid(self.partition)
         return self.server_ids.get(ref)
 
-    def is_ready(self, item: Item, parent: SpanRef | None) -> bool:
-        """Whether everything that the item must name has an id by now."""
-        if self.partition is not None:
-            return True
-        named = item.span if item.operation is Operation.FINISH_SPAN else parent
-        return named is None or named in self.server_ids
+    def can_name(self, ref: SpanRef | None) -> bool:
+        """Whether a span that an item must name, if any, has an id by now."""
+        return ref is None or self.partition is not None or ref in self.server_ids
 
 
 def shrunk(item: Item, max_bytes: int) -> Item:

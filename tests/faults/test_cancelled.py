@@ -23,7 +23,7 @@ from prefactor_otel.items import FinishStatus
 from prefactor_otel.spool import folder
 from tests.cli.command import run_command
 from tests.devserver.calls import Caller
-from tests.patience import comes_true
+from tests.patience import PATIENCE, comes_true
 from tests.process.scripts import environment_of, run_script
 from tests.readings import left_open, under_either_reading
 
@@ -38,7 +38,9 @@ class Agent:
     """An agent with our processor."""
 
     def __init__(self, api: DevServer, **options: Any) -> None:
-        self.processor = PrefactorSpanProcessor(api.url, api.token, schedule_delay=0.02, **options)
+        self.processor = PrefactorSpanProcessor(
+            api.url, api.token, **({"schedule_delay": 0.02} | options)
+        )
         self.provider: SdkTracerProvider = TracerProvider(
             span_processors=[self.processor], shutdown_on_exit=False
         )
@@ -246,6 +248,26 @@ def test_a_request_that_is_refused_as_a_whole_loses_nothing_either(
     assert set(statuses(api).values()) == {"failed"}
     assert len(api.spans()) == 6
     assert running.processor.stats().dropped == {}
+
+
+@pytest.mark.parametrize("status", [400, 409, 422])
+def test_children_wait_for_a_parent_that_was_refused_with_its_whole_request(
+    api: DevServer, status: int
+) -> None:
+    # The one request, its first half, and the first item of that.
+    api.faults.add(path="/bulk", status=status, code="invalid_action", times=3)
+    with agent(api, schedule_delay=PATIENCE) as running:
+        root = running.tracer.start_span("root")
+        step = running.tracer.start_span("step", context=set_span_in_context(root))
+        for number in range(3):
+            below = set_span_in_context(step)
+            running.tracer.start_span(f"leaf {number}", context=below).end()
+    assert running.processor.stats().dropped == {}
+    assert {row(api, f"leaf {number}")["parent_span_id"] for number in range(3)} == {
+        row(api, "step")["id"]
+    }
+    assert row(api, "step")["parent_span_id"] == row(api, "root")["id"]
+    assert left_open(api) == []
 
 
 @pytest.mark.parametrize("status", [400, 409, 422])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import set_span_in_context
 
 import prefactor_otel
 from prefactor_otel import (
@@ -102,6 +103,31 @@ def test_later_spans_are_not_sent_and_counted_and_earlier_ones_are(api: DevServe
     assert stats.dropped == {"run_terminated": 1}
     assert stats.accepted == stats.acknowledged + 1 == 2
     assert api.instances()[0]["status"] == "terminated"
+
+
+def test_a_span_that_the_platform_has_closed_costs_none_that_it_would_still_take(
+    api: DevServer,
+) -> None:
+    with service(api, poll_interval=0.0) as agent:
+        closed = agent.tracer.start_span("closed", attributes=STEP)
+        root = agent.tracer.start_span("root", attributes=STEP)
+        below = set_span_in_context(root)
+        leaves = [agent.tracer.start_span(f"leaf {n}", context=below) for n in range(3)]
+        assert api.wait_until(lambda api: len(api.spans()) == 2)
+        api.terminate(only_run(api), "enough")
+        api.faults.add(bulk_error="invalid_action", item="agent_spans/finish", times=None)
+        closed.end()
+        assert not agent.processor.force_flush()
+        for leaf in leaves:
+            leaf.end()
+        agent.processor.force_flush()
+        root.end()
+        agent.processor.force_flush()
+    names = sorted(span["payload"]["name"] for span in api.spans())
+    assert names == ["closed", "leaf 0", "leaf 1", "leaf 2", "root"]
+    assert agent.processor.stats().dropped == {"run_terminated": 2}
+    assert len([r for r in api.requests if r.path.endswith("/bulk")]) < 12
+    assert len([r for r in api.requests if r.method == "GET"]) <= 2
 
 
 def test_the_end_of_a_terminated_run_is_no_trouble(
