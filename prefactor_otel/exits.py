@@ -11,7 +11,9 @@ import os
 import sys
 import threading
 import time
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, ExitStack
+from contextvars import copy_context
 from typing import Final, Protocol
 from weakref import WeakSet
 
@@ -21,6 +23,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from prefactor_otel.ledger import logger
 from prefactor_otel.nesting import inside, processors_of
+from prefactor_otel_transport.daemon import in_daemon
 
 FLUSH_TIMEOUT: Final = 30_000
 """Milliseconds; that of the SDK."""
@@ -28,6 +31,11 @@ FLUSH_TIMEOUT: Final = 30_000
 _OVERRUN: Final = 1.0
 """Seconds beyond a flush's own timeout after which ``aflush`` leaves it: a processor before ours
 may know of no timeout."""
+
+_PART_OF_OTHERS: Final = 0.5
+"""Of the time for a shutdown: what processors of others may take of it, which may hang."""
+_LEAST: Final = 0.5
+"""Seconds that these have at least, for who has no time is to hear whether they hold anything."""
 
 
 def is_ending() -> bool:
@@ -41,6 +49,16 @@ class Closable(Protocol):
     @property
     def owner(self) -> TracerProvider | None:
         """The provider that hands it spans, if that is known."""
+        ...
+
+    @property
+    def shutdown_timeout(self) -> float:
+        """Seconds that a shutdown may take where nobody says how many."""
+        ...
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether shutdown has begun; what comes now is too late."""
         ...
 
     def nobody_waits(self) -> AbstractContextManager[None]:
@@ -78,8 +96,8 @@ def flush(timeout_millis: float = FLUSH_TIMEOUT) -> bool:
     answer; also where nothing was set up. Other exporters of the same provider are left alone.
     """
     deadline = time.monotonic() + timeout_millis / 1000
-    _hand_over(deadline)
-    flushed = [each.flush(milliseconds_to(deadline)) for each in list(_open)]
+    flushed = [_hand_over(deadline)]
+    flushed += [each.flush(milliseconds_to(deadline)) for each in list(_open)]
     return all(flushed)
 
 
@@ -98,34 +116,66 @@ def shutdown(timeout_millis: float | None = None) -> bool:
     Takes at most the timeout, by default the option ``shutdown_timeout``. Whether everything was
     delivered; True also where nothing was set up. What ends later is dropped and counted.
     """
-    if timeout_millis is None:
-        _hand_over(time.monotonic() + FLUSH_TIMEOUT / 1000)
-        ended = [each.shutdown() for each in list(_open)]
+    begun, closing = time.monotonic(), list(_open)
+    timeouts = [each.shutdown_timeout for each in closing]
+    if timeout_millis is not None:
+        timeouts = [timeout_millis / 1000]
+    ended = [_hand_over(begun + max(timeouts, default=0.0) * _PART_OF_OTHERS)]
+    if timeout_millis is not None:
+        deadline = begun + timeout_millis / 1000
+        ended += [each.shutdown(milliseconds_to(deadline)) for each in closing]
     else:
-        deadline = time.monotonic() + timeout_millis / 1000
-        _hand_over(deadline)
-        ended = [each.shutdown(milliseconds_to(deadline)) for each in list(_open)]
+        used = time.monotonic() - begun
+        ended += [each.shutdown(max(0.0, each.shutdown_timeout - used) * 1000) for each in closing]
     return all(ended)
 
 
-def _hand_over(deadline: float) -> None:
-    """Have the processors before ours part with the spans that we have not seen."""
+def _hand_over(deadline: float) -> bool:
+    """Have the processors before ours part with the spans that we have not seen. Whether all of
+    them have done so."""
     providers = [trace.get_tracer_provider(), *(each.owner for each in list(_open))]
     processors = {id(each): each for provider in providers for each in processors_of(provider)}
     with ExitStack() as stack:
         for each in list(_open):
             stack.enter_context(each.nobody_waits())
-        for processor in filter(_leads_to_us, processors.values()):
-            try:
-                processor.force_flush(milliseconds_to(deadline))
-            except Exception as error:
-                logger.warning("A processor could not be flushed: %s", type(error).__name__)
+        flushing = [_flushing(each, deadline) for each in filter(_leads_to_us, processors.values())]
+        wait(flushing, max(_LEAST, deadline - time.monotonic()))
+    parted = [_has_parted(each) for each in flushing]
+    return all(parted)
+
+
+def _flushing(processor: SpanProcessor, deadline: float) -> "Future[bool]":
+    """The flush of a processor, on a thread of its own: a signal handler may have interrupted this
+    one amid such a flush, under a lock of the processor's. At the interpreter's end there is none
+    to be had."""
+    context, left = copy_context(), milliseconds_to(deadline)
+    flushing: Future[bool] = Future()
+    try:
+        if not is_ending():
+            return in_daemon(lambda: context.run(processor.force_flush, left), "prefactor-flush")
+        flushing.set_result(processor.force_flush(left))
+    except Exception as error:
+        flushing.set_exception(error)
+    return flushing
+
+
+def _has_parted(flushing: "Future[bool]") -> bool:
+    if not flushing.done():
+        logger.warning("A processor is not flushed yet; spans that it holds may be lost")
+        return False
+    error = flushing.exception()
+    if error is not None:
+        logger.warning("A processor could not be flushed: %s", type(error).__name__)
+    # Not all that promise a bool return one.
+    return error is None and flushing.result() is not False
 
 
 def _leads_to_us(processor: SpanProcessor) -> bool:
-    """Whether an exporter of ours is behind it. Our own processor keeps nothing back."""
+    """Whether an exporter of ours is behind it that still takes spans. Our own processor keeps
+    nothing back."""
     exporters = (each for each in inside(processor) if isinstance(each, SpanExporter))
-    return any(getattr(each, "pipeline", None) in _open for each in exporters)
+    pipelines = [getattr(each, "pipeline", None) for each in exporters]
+    return any(each in pipelines and not each.is_closing for each in list(_open))
 
 
 def milliseconds_to(deadline: float) -> int:

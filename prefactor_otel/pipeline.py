@@ -128,6 +128,16 @@ class Pipeline:
         """The provider that hands spans to this, if that is known and alive."""
         return self._owner() if self._owner is not None else None
 
+    @property
+    def shutdown_timeout(self) -> float:
+        """The option, in seconds."""
+        return self._config.shutdown_timeout if self._config is not None else 0.0
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether shutdown has begun; what comes now is too late."""
+        return self._worker is not None and self._worker.is_closing
+
     def started(self, span: ReadableSpan, where: Context | None) -> None:
         """A span has started in this context. Returns at once. Raises ``PrefactorTerminatedError``
         where the span's run was terminated and the agent is to be stopped by that."""

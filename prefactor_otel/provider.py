@@ -4,7 +4,7 @@ import atexit
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from opentelemetry import trace
 from opentelemetry.metrics import MeterProvider
@@ -118,6 +118,10 @@ class ConfiguredProvider(SdkTracerProvider, Handle):
 
     # The provider comes first: an object takes the class only if that has its layout.
 
+    def __init_subclass__(cls, **_: object) -> None:
+        """Asks nothing of the application's own class, and tells it nothing: what that wants of
+        its subclasses is not meant for what is made in here."""
+
 
 def configure(
     api_url: str | None = None,
@@ -177,12 +181,20 @@ def _with_handle(
     provider: SdkTracerProvider, processor: PrefactorSpanProcessor
 ) -> ConfiguredProvider:
     """The same object, with a handle on the run of this processor."""
-    if not isinstance(provider, ConfiguredProvider):
-        base = type(provider)  # the application may have a class of its own for it
-        provider.__class__ = type("ConfiguredProvider", (ConfiguredProvider, base), {})
-    assert isinstance(provider, ConfiguredProvider)
-    provider.lead_to(processor.pipeline)
-    return provider
+    try:
+        if not isinstance(provider, ConfiguredProvider):
+            base = provider.__class__  # the application may have a class of its own for it
+            provider.__class__ = type("ConfiguredProvider", (ConfiguredProvider, base), {})
+        assert isinstance(provider, ConfiguredProvider)
+        provider.lead_to(processor.pipeline)
+    except Exception as error:  # an object of the application's may refuse anything
+        logger.warning(
+            "Spans are sent, but configure() cannot add stats(), run_id, terminated and "
+            "set_run_status() to a provider of the class %s (%s): they are on a "
+            "PrefactorSpanProcessor that you add to it instead of calling configure()",
+            *(type(provider).__name__, type(error).__name__),
+        )
+    return cast(ConfiguredProvider, provider)
 
 
 def _exporters_behind(processor: SpanProcessor) -> Iterator[PrefactorExporter]:

@@ -22,6 +22,14 @@ class Theirs(TracerProvider):
         return super().get_tracer(*args, **kwargs)
 trace.set_tracer_provider(Theirs())
 """
+DEMANDING = """
+from opentelemetry.sdk.trace import TracerProvider
+class Demanding(TracerProvider):
+    known = []
+    def __init_subclass__(cls, *, name, **options):
+        Demanding.known.append(name)
+trace.set_tracer_provider(Demanding())
+"""
 HANDLE = """
 import prefactor_otel
 from opentelemetry import trace
@@ -47,7 +55,7 @@ print(provider.run_id)
 """
 
 
-@pytest.mark.parametrize("before", [NO_PROVIDER, STOCK, THEIR_OWN])
+@pytest.mark.parametrize("before", [NO_PROVIDER, STOCK, THEIR_OWN, DEMANDING])
 def test_configure_returns_the_global_provider_with_a_handle_on_the_run(
     api: DevServer, before: str
 ) -> None:
@@ -55,6 +63,40 @@ def test_configure_returns_the_global_provider_with_a_handle_on_the_run(
     assert (ended.code, ended.stderr) == (0, "")
     [instance] = api.instances()
     assert (instance["id"], instance["status"]) == (ended.stdout.strip(), "failed")
+
+
+STANDS_IN = """
+from opentelemetry.sdk.trace import TracerProvider
+class StandsIn:
+    def __init__(self, real):
+        self.real = real
+    @property
+    def __class__(self):
+        return type(self.real)
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+before = StandsIn(TracerProvider())
+"""
+REFUSED = """
+import prefactor_otel
+from opentelemetry import trace
+BEFORE
+trace.set_tracer_provider(before)
+assert prefactor_otel.configure() is trace.get_tracer_provider() is before
+trace.get_tracer("agent").start_span("span").end()
+assert prefactor_otel.flush()
+"""
+
+
+@pytest.mark.parametrize("before", [STANDS_IN])
+def test_a_provider_that_takes_no_handle_is_configured_all_the_same(
+    api: DevServer, before: str
+) -> None:
+    ended = run_script(REFUSED.replace("BEFORE", before), localhost(api), api.token)
+    assert ended.code == 0, ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert "configure() cannot add stats()" in ended.stderr
+    assert [len(api.spans()), len(api.instances())] == [1, 1]
 
 
 AGAIN = """
@@ -208,6 +250,36 @@ def test_who_has_no_time_hears_that_nothing_waits(api: DevServer, set_up: str) -
     )
     ended = run_script(script, localhost(api), api.token)
     assert (ended.code, ended.stdout, ended.stderr) == (0, "True True\n", "")
+
+
+KEEPS = """
+class Keeps(BatchSpanProcessor):
+    def force_flush(self, timeout_millis=30_000):
+        ANSWER
+keeps = Keeps(PrefactorExporter())
+trace.get_tracer_provider().add_span_processor(keeps)
+"""
+
+
+@pytest.mark.parametrize("answer", ["raise RuntimeError('no')", "return False"])
+@pytest.mark.parametrize("end", ["flush()", "shutdown()"])
+def test_what_a_processor_has_not_handed_over_is_not_called_delivered(
+    api: DevServer, answer: str, end: str
+) -> None:
+    script = SPANS.replace("SET_UP", SET_UPS["configure"] + KEEPS.replace("ANSWER", answer))
+    script += f"print(prefactor_otel.{end}, flush=True)\nimport os; os._exit(0)"
+    ended = run_script(script, localhost(api), api.token)
+    assert (ended.code, ended.stdout) == (0, "False\n")
+    assert ("A processor could not be flushed: RuntimeError" in ended.stderr) == ("raise" in answer)
+
+
+@pytest.mark.parametrize("set_up", SET_UPS)
+def test_what_the_provider_has_ended_before_was_delivered(api: DevServer, set_up: str) -> None:
+    script = SPANS.replace("SET_UP", SET_UPS[set_up])
+    script += "(provider or trace.get_tracer_provider()).shutdown()\n"
+    script += "assert prefactor_otel.flush() and prefactor_otel.shutdown()"
+    ended = run_script(script, localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
 
 
 BESIDE = """

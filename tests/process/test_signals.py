@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -163,6 +164,52 @@ def test_who_raises_a_signal_that_is_ignored_lives_on(api: DevServer) -> None:
     script = raised("SIG_IGN", "late") + "assert provider.force_flush()"
     ended, output, errors = interrupted(script, signal.SIGTERM, localhost(api), api.token)
     assert (ended, output.split()[0], errors) == (0, "alive", "")
+
+
+HELD_UP = """
+import os, signal, time
+import prefactor_otel
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+class Telling(prefactor_otel.PrefactorExporter):
+    def export(self, spans):
+        print("ready", flush=True)
+        return super().export(spans)
+
+def end(*_):
+    print(time.time(), flush=True)
+    END
+
+signal.signal(signal.SIGTERM, end)
+processor = BatchSpanProcessor(Telling(handle_sigterm=True, shutdown_timeout=2))
+trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(processor)
+for number in range(100):
+    trace.get_tracer("agent").start_span(f"span {number}").end()
+while True:
+    processor.force_flush()
+    time.sleep(0.05)
+"""
+OWN_ENDS = {
+    "signal.signal(signal.SIGTERM, signal.SIG_DFL); signal.raise_signal(signal.SIGTERM)": -15,
+    "os._exit(prefactor_otel.shutdown())": 0,
+    "os._exit(prefactor_otel.flush(1000))": 0,
+}
+
+
+@pytest.mark.parametrize("end", OWN_ENDS)
+def test_a_handler_of_the_applications_ends_in_time_what_a_flush_holds_up(end: str) -> None:
+    def attempt() -> tuple[float, tuple[int, str]]:
+        code, output, errors = interrupted(script, signal.SIGTERM, url, "pf_some_token")
+        return time.time() - float(output), (code, errors)
+
+    script = HELD_UP.replace("END", end)
+    with never_answering() as url:
+        code, errors = kept(2, attempt)
+    assert code == OWN_ENDS[end]
+    assert "spans that it holds may be lost" in errors
 
 
 THREADS = """
