@@ -21,7 +21,7 @@ from prefactor_otel.client import new_client
 from prefactor_otel.config import Config, load_config, variable_of
 from prefactor_otel.errors import PrefactorConfigError, SpoolError
 from prefactor_otel.items import Item
-from prefactor_otel.ledger import Ledger, QuietLog, Stats
+from prefactor_otel.ledger import Ledger, QuietLog, Stats, place_of
 from prefactor_otel.line import REFILL
 from prefactor_otel.outbox import Outbox
 from prefactor_otel.sender import Sender
@@ -192,22 +192,27 @@ async def _replayed(
         sending = asyncio.create_task(sender.run(client))
         with _progress() as progress:
             bar = progress.add_task("spans", total=spans)
-            async for _ in _until_done(sender, outbox, adoption):
+            async for _ in _until_done(sender, sending, outbox, adoption):
                 progress.update(bar, completed=ledger.settled)
         adoption.closing = True
         sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+        [ended_by] = await asyncio.gather(sending, return_exceptions=True)
+        if isinstance(ended_by, Exception):
+            ledger.trouble(f"the sending failed by {place_of(ended_by)}")
     adoption.close()
     return ledger.snapshot(state="closed")
 
 
-async def _until_done(sender: Sender, outbox: Outbox, adoption: Adoption) -> AsyncIterator[None]:
-    """Keep the sender supplied until nothing is left, or the API has failed for too long."""
+async def _until_done(
+    sender: Sender, sending: "asyncio.Task[None]", outbox: Outbox, adoption: Adoption
+) -> AsyncIterator[None]:
+    """Keep the sender supplied until nothing is left, nobody sends any more, or the API has failed
+    for too long."""
     well = time.monotonic()
     while True:
         adoption.step()
         yield
-        if not len(outbox) and adoption.is_idle:
+        if sending.done() or (not len(outbox) and adoption.is_idle):
             return
         if not sender.failing:
             well = time.monotonic()

@@ -21,7 +21,7 @@ from prefactor_otel.errors import SpoolError
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.file import SpoolFile
 from prefactor_otel.spool.recovery import recover
-from tests.cli.command import run_command
+from tests.cli.command import clean, run_command
 from tests.faults.test_spool import (
     AGENT,
     DOORS,
@@ -400,6 +400,48 @@ def test_a_disk_that_is_read_only_lets_nothing_be_done_which_is_said(
         assert (cleared.returncode, cleared.stdout) == (1, "0 files deleted.\n")
         assert cleared.stderr.count("not deleted: ") == 2
     assert names(api) == []
+
+
+SENDING_FAILS = """
+import asyncio, sys
+from prefactor_otel.cli import main
+
+async def fail():
+    raise RuntimeError("the prompt")
+
+def task_of(loop, work, **options):
+    if work.__qualname__ == "Sender.run":
+        work.close()
+        work = fail()
+    return asyncio.Task(work, loop=loop, **options)
+
+class Policy(asyncio.DefaultEventLoopPolicy):
+    def new_event_loop(self):
+        loop = super().new_event_loop()
+        loop.set_task_factory(task_of)
+        return loop
+
+asyncio.set_event_loop_policy(Policy())
+main()
+"""
+
+
+def test_a_replay_in_which_nobody_sends_any_more_says_so_and_ends(
+    api: DevServer, spool: Path
+) -> None:
+    die_while_away(api, spool, TEN + KILL)
+    done = subprocess.run(
+        [sys.executable, "-c", SENDING_FAILS, "spool", "replay", str(spool)],
+        env=clean(**account(api)),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "0 of 10 spans sent.\n")
+    assert "10 spans in 1 files are left: the sending failed by RuntimeError" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "the prompt" not in done.stderr
 
 
 def test_a_replay_without_an_api_tells_what_is_left_and_fails(api: DevServer, spool: Path) -> None:
