@@ -99,6 +99,7 @@ class Worker:
         self._log = QuietLog()
         self._inbox = Inbox()
         self._reviving = threading.Lock()
+        self._works_here = False
         self._identity = Identity(config.api_url, config.api_token, config.agent_id)
         self._budget = Budget(config.max_queue_size, config.max_queue_bytes)
         self._outbox = Outbox(self._budget, self._ledger, self._log)
@@ -316,7 +317,8 @@ class Worker:
         return threading.Thread(target=self._work, name="prefactor-otel", daemon=True)
 
     def _is_alive(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        """Whether somebody does the work: the thread or, at the end, who could not have one."""
+        return self._works_here or (self._thread is not None and self._thread.is_alive())
 
     def _revive(self) -> bool:
         """Start the thread, also again if something has killed it; what waits is still there.
@@ -330,10 +332,15 @@ class Worker:
             if self._is_alive() or self._closed.is_set():
                 return True
             has_begun = self._begin()
+            # Others who find no thread must not do the same work beside this one.
+            works_here = self._works_here = not has_begun and self.is_closing
         finally:
             self._reviving.release()
-        if not has_begun and self.is_closing:
-            self._work()
+        if works_here:
+            try:
+                self._work()
+            finally:
+                self._works_here = False
         return has_begun
 
     def _begin(self) -> bool:
