@@ -1,9 +1,10 @@
 """What the spans of one process take while they are held here: one account over all its runs.
 
-A span is *open* until it ends, *parked* while it waits for its parent, *queued* while it waits for
-the API, and *remembered* afterwards, for children may still come, and its own end a second time.
-Each has its share of the whole, past which its oldest go; what is queued has all that the others
-leave. One thread changes the counts; any may read them.
+A span is *open* until it ends, *shown* while it is open and what it was created with is known,
+*parked* while it waits for its parent, *queued* while it waits for the API, and *remembered*
+afterwards, for children may still come, and its own end a second time. Each has its share of the
+whole, past which its oldest go; what is queued has all that the others leave. Open spans are at
+work, so they are bounded by their number only. One thread changes the counts; any may read them.
 """
 
 from collections import OrderedDict
@@ -12,7 +13,7 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 OPEN_BYTES: Final = 1024
-"""What is kept of an open span besides the record with which it was created early."""
+"""What is kept of an open span besides the content with which it was created early."""
 PARKED_BYTES: Final = 512
 """What is kept of a parked span besides its item."""
 REMEMBERED_BYTES: Final = 1024
@@ -22,7 +23,7 @@ _MAX_OPEN: Final = 50_000
 _MAX_PARKED: Final = 20_000
 _MAX_REMEMBERED: Final = 20_000
 _LEAST: Final = 1024 * 1024
-"""Bytes of open and of remembered spans that even the smallest budget lets be."""
+"""Bytes of shown and of remembered spans that even the smallest budget lets be."""
 
 
 class Share:
@@ -74,16 +75,22 @@ class Line(Share, Generic[T]):
         self.add(size)
 
     def release(self, thing: T, size: int) -> None:
-        """It has gone."""
-        del self._owners[thing]
-        self.remove(size)
+        """It has gone. Nothing, if it was never held: whoever was to do so may have been struck."""
+        if self._owners.pop(thing, None) is not None:
+            self.remove(size)
 
 
 class Budget:
     """The account of one process. ``max_items`` is of what is queued, ``max_bytes`` of all."""
 
-    def __init__(self, max_items: int = 65_536, max_bytes: int = 40 * 1024 * 1024) -> None:
-        self.open = Share(_MAX_OPEN, max(_LEAST, max_bytes // 8))
+    def __init__(
+        self,
+        max_items: int = 65_536,
+        max_bytes: int = 40 * 1024 * 1024,
+        max_open: int = _MAX_OPEN,
+    ) -> None:
+        self.open = Share(max_open, max_open * OPEN_BYTES)
+        self.shown: Line[object] = Line(max_open, max(_LEAST, max_bytes // 8))
         self.remembered = Share(_MAX_REMEMBERED, max(_LEAST, max_bytes // 4))
         self.parked: Line[object] = Line(_MAX_PARKED, max_bytes * 2 // 5)
         self.queued = Share(max_items, max_bytes)
@@ -95,7 +102,10 @@ class Budget:
     @property
     def bytes(self) -> int:
         """What all of it takes in memory, about."""
-        shares = (self.open, self.remembered, self.parked, self.queued, self.adopted)
+        shares = (
+            *(self.open, self.shown, self.remembered),
+            *(self.parked, self.queued, self.adopted),
+        )
         return sum(share.bytes for share in shares)
 
     @property
@@ -111,10 +121,12 @@ class Budget:
     @property
     def is_strained(self) -> bool:
         """Whether anything has to go."""
-        return self.parked.is_over or self.remembered.is_over or self.open.is_over or self._left < 0
+        shares = (self.parked, self.remembered, self.shown, self.open)
+        return self._left < 0 or any(share.is_over for share in shares)
 
     @property
     def _left(self) -> int:
         """Bytes that more may wait, for the API or for parents."""
-        others = min(self._most_of_others, self.open.bytes + self.remembered.bytes)
+        others = self.open.bytes + self.shown.bytes + self.remembered.bytes
+        others = min(self._most_of_others, others)  # many that are open leave room for their ends
         return self.queued.max_bytes - others - self.parked.bytes - self.queued.bytes

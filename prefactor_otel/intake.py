@@ -24,7 +24,7 @@ from prefactor_otel.inbox import (
     Started,
 )
 from prefactor_otel.items import FinishStatus, Item
-from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
+from prefactor_otel.ledger import INTENDED, DropReason, Ledger, QuietLog, logger, place_of
 from prefactor_otel.lineage import remember
 from prefactor_otel.mapping import Capture, session_of
 from prefactor_otel.outbox import Outbox
@@ -109,7 +109,8 @@ class Intake:
         self._orphaned = 0
         self._judgements = 0
         self._registrations: dict[About, bytes] = {}
-        self._cut_off: OrderedDict[SpanKey, None] = OrderedDict()
+        self._cut_off: OrderedDict[SpanKey, DropReason] = OrderedDict()
+        """Open spans whose records have been closed here, and what becomes of their ends."""
         self._types = types_of(config)
         self._sieve = sieve_of(config.span_filter, lambda text: log.warn("span_filter", text))
         self._make_tree = self._new_tree  # one method for all runs
@@ -136,6 +137,11 @@ class Intake:
     def runs(self) -> int:
         """Runs that are open."""
         return len(self._router.runs)
+
+    @property
+    def open(self) -> int:
+        """Spans that have started and are followed until they end."""
+        return self._router.open
 
     @property
     def orphaned(self) -> int:
@@ -341,7 +347,7 @@ class Intake:
         self._orphaned += counts.orphaned
         self._router.closed(run, keys)
         for key in keys:
-            remember(self._cut_off, key, None)
+            remember(self._cut_off, key, DropReason.DUPLICATE)
         self._outbox.unpark(run.tree.no_longer_parked())
         run.tree.leave()
         self._schedule.forget(run)
@@ -382,8 +388,10 @@ class Intake:
         budget = self._budget
         while budget.parked.is_over:
             run = self._router.runs[budget.parked.owner_of_oldest]
-            self._put(run, run.tree.give_up_parked())
+            self._hand_over(run, run.tree.give_up_parked())
             self._changed(run)
+        while budget.shown.is_over:
+            self._router.runs[budget.shown.owner_of_oldest].tree.forget_content()
         if budget.open.is_over:
             self._give_up_open()
         if budget.remembered.is_over:
@@ -394,8 +402,19 @@ class Intake:
         for run in self._idlest_first():
             if not self._budget.open.is_near:
                 return
-            while run.tree.open and self._budget.open.is_near:
-                self._put(run, run.tree.give_up_open(time.time_ns()))
+            for key, items in run.tree.give_up_open(time.time_ns()):
+                self._router.given_up(key)
+                run.forget_task(key)
+                if items:
+                    remember(self._cut_off, key, DropReason.GIVEN_UP)
+                    self._log.warn(
+                        DropReason.GIVEN_UP.value,
+                        f"More than {self._budget.open.max_items} spans are open: the oldest are "
+                        "closed as cancelled, and what they end with is not sent",
+                    )
+                self._hand_over(run, items)
+                if not self._budget.open.is_near:
+                    break
             self._changed(run)
 
     def _forget(self) -> None:
@@ -407,6 +426,11 @@ class Intake:
         return sorted(self._with_spans(), key=lambda run: run.touched)
 
     def _put(self, run: OpenRun, items: list[Item]) -> None:
+        self._hand_over(run, items)
+        if self._budget.is_strained:
+            self._relieve()
+
+    def _hand_over(self, run: OpenRun, items: list[Item]) -> None:
         closed = run.tree.counts.cancelled + run.tree.counts.rescued
         self._ledger.accept(closed - run.closed)
         run.closed = closed
@@ -438,15 +462,14 @@ class Intake:
             if self.resource is None:
                 self.resource = span.resource.attributes
             view = ended(view_of(span))
-            if view.key in self._cut_off:  # its run has ended, and it has a record there
-                self._ledger.drop(DropReason.DUPLICATE, 1)
-                return []
+            if view.key in self._cut_off:
+                return self._leave_out(self._cut_off[view.key], receipt)
             session = session_of(view.attributes) if self._router.knows_sessions else None
             run = self._router.ended(view.key, is_root=view.is_local_root, session=session)
             run.touched = now
             run.forget_task(view.key)
             if run.terminated is not None and view.start_ns > run.terminated.at_ns:
-                return self._leave_out(receipt)
+                return self._leave_out(DropReason.RUN_TERMINATED, receipt)
             self._register_with_first_span(run)
             duplicates = run.tree.counts.duplicates
             items = run.tree.end(view, now)
@@ -461,10 +484,10 @@ class Intake:
         self._changed(run)
         return items
 
-    def _leave_out(self, receipt: Receipt | None) -> list[Item]:
-        """A span began when its run had been terminated."""
-        self._ledger.drop(DropReason.RUN_TERMINATED, 1)
-        if receipt is not None:
+    def _leave_out(self, reason: DropReason, receipt: Receipt | None) -> list[Item]:
+        """A span has ended that is not sent."""
+        self._ledger.drop(reason, 1)
+        if receipt is not None and reason not in INTENDED:
             receipt.lose()
         return []
 

@@ -25,6 +25,7 @@ class DropReason(StrEnum):
     SPOOL_FULL = "spool_full"
     SPOOL_FAILED = "spool_failed"
     EXPIRED = "expired"
+    GIVEN_UP = "given_up"
     DUPLICATE = "duplicate"
     FILTERED = "filtered"
     RUN_TERMINATED = "run_terminated"
@@ -67,7 +68,8 @@ class Stats:
     """Their size in bytes."""
     held_bytes: int
     """What open, waiting and remembered spans of all runs take in memory, about; at most
-    ``max_queue_bytes``, where that is 8 MiB or more."""
+    ``max_queue_bytes``, where that is 8 MiB or more, and no more than one span for each 8 KiB of it
+    is open: 1 KiB of each further one comes on top."""
     spooling: bool
     """Whether what waits is on disk, and outlives the process."""
     retried: int

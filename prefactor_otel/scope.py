@@ -91,6 +91,11 @@ class Router:
         self._by_session: dict[str, OpenRun] = {}
         self._by_handle: dict[str, OpenRun] = {}
 
+    @property
+    def open(self) -> int:
+        """Spans that are open and of which the run is known."""
+        return len(self._by_span)
+
     def started(
         self, key: SpanKey, parent: SpanKey | None, session: str | None, handle: str | None
     ) -> OpenRun:
@@ -128,6 +133,10 @@ class Router:
     def of(self, key: SpanKey) -> OpenRun | None:
         """The run of a span that is open."""
         return self._by_span.get(key)
+
+    def given_up(self, key: SpanKey) -> None:
+        """A span is not followed any longer, though it is open."""
+        self._by_span.pop(key, None)
 
     def opened(self, handle: str, about: About) -> OpenRun:
         """An explicit run begins."""

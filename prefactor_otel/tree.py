@@ -64,17 +64,20 @@ only at their end what they are."""
 CALLS: Final = (SpanType.LLM, SpanType.TOOL)
 _PERHAPS_AGENTS: Final = (SpanType.AGENT, SpanType.CHAIN)
 """What spans become that are agents, or are wrapped around one."""
+_FORGOTTEN: Final[dict[str, object]] = {"inputs": {}, "metadata": {}, "token_usage": None}
+"""What is known of a payload of which nothing is known any more."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class OpenSpan:
-    """A span that has started and not ended, and the record that it was created with, if any."""
+    """A span that has started and not ended, and the record that it was created with, if any, of
+    which the content takes ``size`` bytes."""
 
     span: ReadableSpan
     parent: SpanKey | None
     created: AgentSpan | None = None
     ref: SpanRef | None = None
-    size: int = OPEN_BYTES
+    size: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -137,6 +140,8 @@ class SpanTree:
     _lineage: Lineage = field(default_factory=Lineage)
     _calls: CallCounter = field(default_factory=CallCounter)
     _open: dict[SpanKey, OpenSpan] = field(default_factory=dict)
+    _shown: dict[SpanKey, OpenSpan] = field(default_factory=dict)
+    """Of these open spans it is known with which content they were created."""
     _records: OrderedDict[SpanKey, SpanRef] = field(default_factory=OrderedDict)
     _parked: OrderedDict[SpanKey, Parked] = field(default_factory=OrderedDict)
     _waiting_for: dict[SpanKey, list[SpanKey]] = field(default_factory=dict)
@@ -224,9 +229,12 @@ class SpanTree:
         return self._end_as(view, key, span, self._take_open(view.key), now, only_between)
 
     def _take_open(self, key: SpanKey) -> OpenSpan | None:
-        entry = self._open.pop(key, None)
+        entry = self._open.get(key)
         if entry is not None:
-            self.budget.open.remove(entry.size)
+            self.budget.shown.release(entry, entry.size)
+            self._shown.pop(key, None)
+            del self._open[key]
+            self.budget.open.remove(OPEN_BYTES)
         return entry
 
     def _remember_one(self) -> None:
@@ -402,14 +410,26 @@ class SpanTree:
         """The finished span that has waited longest for its parent goes now."""
         return self._free(next(iter(self._parked)))
 
-    def give_up_open(self, now_ns: int) -> list[Item]:
-        """The span that has been open longest is not followed any longer: it is closed as
-        cancelled if it has a record, else left to its end."""
-        key, entry = next(iter(self._open.items()))
-        if entry.created is not None:
-            return self._close_one(entry, now_ns)
-        self._take_open(key)
-        return []
+    def forget_content(self) -> None:
+        """The content with which an open span was created is forgotten, the oldest first: its end
+        will tell all of it again."""
+        key, entry = next(iter(self._shown.items()))
+        assert entry.created is not None
+        entry.created = entry.created._replace(payload=_FORGOTTEN)
+        self.budget.shown.release(entry, entry.size)
+        del self._shown[key]
+
+    def give_up_open(self, now_ns: int) -> Iterator[tuple[SpanKey, list[Item]]]:
+        """The spans that have been open longest are not followed any longer, as many as are asked
+        for: one that has a record is closed as cancelled, any other is left to its end. One that
+        has ended is on its way here, and stays."""
+        for key, entry in list(self._open.items()):
+            if entry.created is None:
+                self._take_open(key)
+                yield key, []
+            elif entry.span.end_time is None:
+                items = self._cancel(view_of(entry.span), entry, now_ns)
+                yield key, [item._replace(ends_span=False) for item in items]
 
     def forget_one(self) -> None:
         """Forget the span that ended first, and what was known of it."""
@@ -503,6 +523,10 @@ class SpanTree:
             self.counts.rescued += 1
             return self.end(view, 0.0)
         self.counts.cancelled += 1
+        return self._cancel(view, entry, now_ns)
+
+    def _cancel(self, view: SpanView, entry: OpenSpan, now_ns: int) -> list[Item]:
+        """Close an open span, whatever end it will have."""
         self._count_root(view, "cancelled")
         verdict = self._verdict(view)
         self._cut_off(view)
@@ -561,13 +585,16 @@ class SpanTree:
         return []
 
     def _unpark(self, key: SpanKey) -> Parked:
-        parked = self._parked.pop(key)
+        parked = self._parked[key]
+        # In this order: what is held is parked, also if the thread is struck in between.
         self.budget.parked.release(parked, parked.size)
         if parked.parent is not None:
-            siblings = self._waiting_for[parked.parent]
-            siblings.remove(key)
+            siblings = self._waiting_for.get(parked.parent, [])
+            if key in siblings:
+                siblings.remove(key)
             if not siblings:
-                del self._waiting_for[parked.parent]
+                self._waiting_for.pop(parked.parent, None)
+        del self._parked[key]
         return parked
 
     def _emit(self, key: SpanKey, item: Item) -> list[Item]:
@@ -583,12 +610,14 @@ class SpanTree:
         return items
 
     def _released_by(self, parent: SpanKey, ref: SpanRef) -> list[tuple[SpanKey, Item]]:
-        children = self._waiting_for.pop(parent, None)
+        children = self._waiting_for.get(parent)
         if children is None:
             return []
-        released = [self._parked.pop(child) for child in children]
+        released = [self._parked[child] for child in children if child in self._parked]
         for parked in released:
             self.budget.parked.release(parked, parked.size)
+            del self._parked[parked.key]
+        del self._waiting_for[parent]
         return [(parked.key, parked.item.under(ref)) for parked in released]
 
     def _orphan(
@@ -672,8 +701,8 @@ class SpanTree:
         item = create_item(
             self.run, key, entry.ref, entry.created, self.max_item_bytes, ends_span=False
         )
-        entry.size += item.footprint
-        self.budget.open.add(item.footprint, 0)
+        entry.size, self._shown[key] = item.footprint, entry
+        self.budget.shown.hold(entry, entry.size, self.run)
         return self._emit_under(key, parent, item)
 
     def _emit_under(

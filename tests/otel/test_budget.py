@@ -1,23 +1,36 @@
 """What a process holds is bounded over all its runs: the oldest goes, and every span is counted."""
 
 import json
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
+import pytest
 from opentelemetry.sdk.trace import Span
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import Tracer, set_span_in_context
 
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, Stats, TracerProvider
+from prefactor_otel.budget import Budget, Line
+from prefactor_otel.config import Config, RunScope
 from prefactor_otel.devserver import DevServer
+from prefactor_otel.inbox import Ended, Started
+from prefactor_otel.intake import Intake
+from prefactor_otel.ledger import Ledger, QuietLog
+from prefactor_otel.outbox import Outbox
+from prefactor_otel.receipt import Receipt
+from prefactor_otel.run import Run
+from prefactor_otel.tree import VISIBLE_AFTER
 from tests.patience import PATIENCE, comes_true
 from tests.process.scripts import localhost, run_script
 
 MIB = 1024 * 1024
 TEXT = "x" * 50_000
 FLUSH = int(PATIENCE * 1000)
+SCOPES: Final[tuple[RunScope, ...]] = ("provider", "trace")
 
 
 def is_accounted_for(stats: Stats) -> bool:
@@ -98,7 +111,38 @@ def live(api: DevServer, **options: Any) -> Iterator[tuple[PrefactorSpanProcesso
     assert processor.stats().held_bytes == 0
 
 
-def test_spans_that_are_left_open_are_bounded_and_none_stays_open_on_the_platform(
+@pytest.mark.parametrize("scope", SCOPES)
+def test_agents_that_work_long_arrive_whole_however_much_they_were_asked(
+    api: DevServer, scope: RunScope
+) -> None:
+    asked = json.dumps([{"role": "user", "parts": [{"type": "text", "content": TEXT}]}])
+    said = json.dumps([{"role": "assistant", "parts": [{"type": "text", "content": "ANSWER"}]}])
+    with live(api, max_queue_bytes=8 * MIB, run_scope=scope) as (processor, tracer):
+        agents = [
+            tracer.start_span(
+                f"invoke_agent {number}",
+                attributes={
+                    "gen_ai.operation.name": "invoke_agent",
+                    "gen_ai.input.messages": asked,
+                },
+            )
+            for number in range(60)
+        ]
+        assert comes_true(lambda: len(api.spans()) == 60)
+        assert processor.force_flush(FLUSH)
+        assert processor.stats().held_bytes <= 2 * MIB  # they were asked 3 MB
+        for agent in agents:
+            agent.set_attribute("gen_ai.output.messages", said)
+            agent.end()
+        assert processor.force_flush(FLUSH)
+    stats = processor.stats()
+    assert (stats.accepted, stats.acknowledged, stats.dropped) == (60, 60, {})
+    assert [row["status"] for row in api.spans()] == ["complete"] * 60
+    assert all("ANSWER" in json.dumps(row["result_payload"]) for row in api.spans())
+    assert {row["status"] for row in api.instances()} <= {"complete", "active"}
+
+
+def test_spans_that_are_left_open_have_room_and_none_stays_open_on_the_platform(
     api: DevServer, cancelled: str
 ) -> None:
     with live(api, max_queue_bytes=4 * MIB) as (processor, tracer):
@@ -107,15 +151,85 @@ def test_spans_that_are_left_open_are_bounded_and_none_stays_open_on_the_platfor
         later = [tracer.start_span("later") for _ in range(800)]
         assert processor.force_flush(FLUSH)
         assert processor.stats().held_bytes <= 4 * MIB
-        over = {row["payload"]["name"] for row in api.spans() if row["status"] == cancelled}
-        assert "0" in over  # the oldest goes first
-        for span in (*shown, *later):
+        for span in (*shown[:200], *later[:700]):
             span.end()
     stats = processor.stats()
-    assert stats.acknowledged == len(api.spans()) == 1100
-    assert set(stats.dropped) == {"duplicate"}  # the ends of those that were given up
-    assert stats.dropped["duplicate"] >= len(over - {"later"})
-    assert "active" not in {row["status"] for row in api.spans()}
+    assert (stats.acknowledged, stats.dropped) == (1100, {})
+    states = Counter(row["status"] for row in api.spans())
+    assert states == {"complete": 900, cancelled: 200}
+
+
+class Followed:
+    """What is taken in of a process that may have no more than so many spans open."""
+
+    def __init__(self, max_open: int, scope: RunScope) -> None:
+        config = Config(api_url="http://127.0.0.1:9", api_token="t", run_scope=scope)
+        budget, log = Budget(max_open=max_open), QuietLog()
+        self.ledger = Ledger()
+        self.outbox = Outbox(budget, self.ledger, log)
+        self.intake = Intake(config, Run("0" * 32), self.outbox, budget, self.ledger, log)
+        self.tracer = SdkTracerProvider(shutdown_on_exit=False).get_tracer("agent")
+
+    def start(self, name: str) -> Span:
+        span = self.tracer.start_span(name)
+        assert isinstance(span, Span)
+        self.intake.take(Started(span, time.monotonic() - 2 * VISIBLE_AFTER))
+        return span
+
+    def end(self, span: Span, receipt: Receipt | None = None) -> None:
+        span.end()
+        self.ledger.accept(1)
+        self.intake.take(Ended([span], receipt))
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        return self.ledger.snapshot(state="running").dropped
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_of_more_open_spans_than_are_followed_nothing_is_kept(scope: RunScope) -> None:
+    process = Followed(20, scope)
+    spans = [process.start("step") for _ in range(100)]
+    assert process.intake.open <= 20
+    for span in spans:
+        process.end(span)
+    assert process.intake.open == 0
+    assert process.dropped == {}  # none was shown: their ends tell everything
+
+
+def test_that_an_open_span_is_given_up_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    process = Followed(20, "provider")
+    first = process.start("root")
+    process.intake.take_due()
+    for _ in range(30):
+        process.start("step")
+    assert "More than 20 spans are open" in caplog.text
+    receipt = Receipt()
+    process.end(first, receipt)
+    assert process.dropped == {"given_up": 1}
+    assert process.ledger.missed == 1
+    assert receipt.future.result(timeout=0) is False
+
+
+def test_a_span_that_has_ended_is_never_given_up() -> None:
+    process = Followed(20, "provider")
+    first = process.start("root")
+    process.intake.take_due()
+    first.end()  # and is on its way
+    for _ in range(30):
+        process.start("step")
+    process.end(first)
+    assert process.dropped == {}
+    assert [entry.item.ends_span for entry in process.outbox.drain()][-1]
+
+
+def test_what_was_never_held_can_be_released() -> None:
+    line: Line[str] = Line(10, 1000)
+    line.hold("held", 100, "run")
+    line.release("other", 50)
+    line.release("held", 100)
+    line.release("held", 100)
+    assert (line.items, line.bytes) == (0, 0)
 
 
 def test_what_is_remembered_of_ended_spans_is_bounded_and_costs_only_links(api: DevServer) -> None:
