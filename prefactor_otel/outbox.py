@@ -29,9 +29,12 @@ if TYPE_CHECKING:  # only a process with a spool loads a database
 MAX_PASSED: Final = 4096
 """Entries that are looked at in vain, at most, to fill one request."""
 _WHY: Final = {
-    DropReason.QUEUE_FULL: "the outbox is full, the oldest go",
-    DropReason.SPOOL_FULL: "the spool is full, the oldest go",
-    DropReason.EXPIRED: "they waited longer than the spool keeps them",
+    DropReason.QUEUE_FULL: (
+        "more waits than max_queue_bytes or max_queue_size lets, so the oldest go. Raise that, "
+        "or set spool_dir: then what waits is on disk"
+    ),
+    DropReason.SPOOL_FULL: "more waits on disk than spool_max_bytes lets, so the oldest go",
+    DropReason.EXPIRED: "they waited longer than spool_max_age",
 }
 
 

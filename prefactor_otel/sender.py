@@ -195,12 +195,13 @@ class Sender:
             self.paused = True
             self._log.warn(
                 "token",
-                f"Prefactor refuses the API token ({answer.reason}); spans wait in memory and one "
+                f"Prefactor refuses the API token ({answer.reason}); spans wait and one "
                 f"try every {self._probe_interval:.0f} s is made. Check PREFACTOR_API_TOKEN",
             )
             return self._probe_interval
         self._log.warn(
-            "delivery", f"Prefactor cannot be reached ({answer.reason}); spans wait in memory"
+            "delivery",
+            f"Prefactor cannot be reached ({answer.reason}); spans wait, and are sent again",
         )
         self._failures += 1
         pause = backoff(self._failures - 1) * random.uniform(0.75, 1.25)

@@ -1,4 +1,5 @@
-"""The words of a name, however it is written: dotted, dashed, underscored or camel-cased."""
+"""Words: those of a name, however it is written (dotted, dashed, underscored or camel-cased), and
+a noun behind a number."""
 
 import re
 from functools import lru_cache
@@ -18,3 +19,8 @@ def _singular(word: str) -> str:
     if word.endswith("ies"):
         return f"{word[:-3]}y"
     return word[:-1] if len(word) > 2 and word[-1] == "s" and word[-2] not in "su" else word
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 span``, ``2 spans``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

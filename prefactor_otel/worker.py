@@ -52,6 +52,7 @@ from prefactor_otel.span import Attributes, SpanKey, key_of
 from prefactor_otel.spool import SCAN_INTERVAL
 from prefactor_otel.spool.identity import Identity
 from prefactor_otel.termination import Task, TerminatedRun, announce, event_of
+from prefactor_otel.words import counted
 
 if TYPE_CHECKING:
     from prefactor_otel.spool.spool import Spool
@@ -651,15 +652,15 @@ class Worker:
         self._is_told = True
         if self._ledger.waiting:
             logger.warning(
-                "%d spans are not delivered yet; they wait in %s for the next process that uses it",
-                *(self._ledger.waiting, self._config.spool_dir),
+                "%s not delivered yet: kept in %s for the next process that uses it",
+                *(counted(self._ledger.waiting, "span"), self._config.spool_dir),
             )
         dropped = self.stats().dropped
         # A duplicate has been delivered once: counted, but nothing that anybody misses.
         lost = {r: n for r, n in dropped.items() if r not in INTENDED}
         if lost:
-            reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(lost.items()))
-            logger.warning("%d spans were not delivered (%s)", sum(lost.values()), reasons)
+            reasons = ", ".join(f"{count} as {reason}" for reason, count in sorted(lost.items()))
+            logger.warning("%s not delivered: %s", counted(sum(lost.values()), "span"), reasons)
 
 
 def _lose(receipt: Receipt) -> None:

@@ -32,6 +32,7 @@ from prefactor_otel.sieve import sieve_of
 from prefactor_otel.span import SpanView
 from prefactor_otel.span_types import SpanTypes
 from prefactor_otel.tree import SpanTree
+from prefactor_otel.words import counted
 
 NO_PARTITION: Final = 0
 """The partition of ids that no account has given: they only hold the tree together here."""
@@ -160,15 +161,11 @@ def _print_json(shelf: Shelf) -> None:
 
 def _show(shelf: Shelf, *, payloads: bool) -> None:
     become = "becomes" if shelf.spans == 1 else "become"
-    head = Text.assemble((_counted(shelf.spans, "span"), "bold"), f" {become} ")
-    head.append(_counted(shelf.rows, "agent span"))
+    head = Text.assemble((counted(shelf.spans, "span"), "bold"), f" {become} ")
+    head.append(counted(shelf.rows, "agent span"))
     console = new_console()
     for line in Tree(head, shelf.below, partial(_details, payloads=payloads)).lines(console):
         console.print(line, soft_wrap=True)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _details(row: Row, *, payloads: bool) -> Iterator[Text]:

@@ -29,6 +29,7 @@ from prefactor_otel.spool import folder
 from prefactor_otel.spool.adoption import Adoption
 from prefactor_otel.spool.file import SpoolFile, remove, size_of
 from prefactor_otel.spool.identity import Identity
+from prefactor_otel.words import counted
 
 REPLAY_TROUBLE: Final = 20.0
 """Seconds that a replay tries on while the API fails."""
@@ -96,12 +97,12 @@ def run_clear(path: Path, *, sure: bool) -> int:
     aside = folder.aside(path)
     found += aside
     if not sure and found:
-        print(f"{len(found)} files would be deleted, with what they hold: say --yes.")
+        print(f"{counted(len(found), 'file')} would be deleted, with what they hold: say --yes.")
         return 1
     for each in aside:
         remove(each)
     left = [each for each in found if each.exists()]
-    print(f"{len(found) - len(left)} files deleted.")
+    print(f"{counted(len(found) - len(left), 'file')} deleted.")
     for trouble in (*troubles, *left):
         print(f"not deleted: {trouble}", file=sys.stderr)
     return 1 if troubles or left else 0
@@ -123,11 +124,11 @@ def run_replay(path: Path, *, everyones: bool) -> int:
     stats = asyncio.run(_replayed(path, config, identity, before.spans, everyones=everyones))
     left = _waiting(path, identity, everyones=everyones)
     dropped = "".join(f", {count} dropped ({reason})" for reason, count in stats.dropped.items())
-    print(f"{stats.acknowledged} of {before.spans} spans sent{dropped}.")
+    print(f"{stats.acknowledged} of {counted(before.spans, 'span')} sent{dropped}.")
     if left.others:
         print(
-            f"{left.others} spans of another account or token are left: use that one's settings, "
-            "or --all if it is an earlier token of this account.",
+            f"{counted(left.others, 'span')} of another account or token left: use that one's "
+            "settings, or --all if it is an earlier token of this account.",
             file=sys.stderr,
         )
     undone = [f"not read: {trouble}" for trouble in left.troubles]
@@ -137,7 +138,8 @@ def run_replay(path: Path, *, everyones: bool) -> int:
         if each not in aside
     ]
     if left.files:
-        undone.append(f"{left.spans} spans in {left.files} files are left: {stats.last_error}")
+        where = f"{counted(left.spans, 'span')} in {counted(left.files, 'file')}"
+        undone.append(f"{where} left: {stats.last_error}")
     for each in undone:
         print(each, file=sys.stderr)
     return 1 if undone else 0

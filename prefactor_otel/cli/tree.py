@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
+from prefactor_otel.words import counted
+
 Row = dict[str, Any]
 Details = Callable[[Row], Iterable[Text]]
 Below = Callable[[str | None], Iterable[Row]]
@@ -156,4 +158,4 @@ def _status(status: str) -> tuple[str, str]:
 def _tokens_of(spans: list[Row]) -> str:
     usages = [span["payload"].get("token_usage") or {} for span in spans]
     total = sum(usage.get("total_tokens", 0) for usage in usages)
-    return f"  {len(spans)} spans, {total} tokens"
+    return f"  {counted(len(spans), 'span')}, {counted(total, 'token')}"

@@ -29,7 +29,7 @@ def test_spans_wait_where_a_request_is_redirected(
     assert [run["status"] for run in api.instances()] == ["complete"]
     assert caplog.records[0].getMessage() == (
         f"Prefactor cannot be reached (HTTP {status}, a redirect to {other.url} that is not "
-        "followed); spans wait in memory"
+        "followed); spans wait, and are sent again"
     )
     assert caplog.text.count("redirect") == 1
 

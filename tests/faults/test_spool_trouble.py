@@ -123,7 +123,7 @@ for n in range(400):
 provider.shutdown()
 """
     said = die_while_away(api, spool, body, DOORS[0], PREFACTOR_SHUTDOWN_TIMEOUT="5")
-    assert "400 spans are not delivered yet" in said
+    assert "400 spans not delivered yet" in said
     [file] = folder.dead(spool)
     assert isinstance(file, SpoolFile)
     assert file.spans() == 400
@@ -449,7 +449,7 @@ def test_a_replay_without_an_api_tells_what_is_left_and_fails(api: DevServer, sp
     refused = account(api) | {"PREFACTOR_API_TOKEN": "pf_a_wrong_token"}
     done = run_command("spool", "replay", str(spool), "--all", **refused)
     assert (done.returncode, done.stdout) == (1, "0 of 10 spans sent.\n")
-    assert "10 spans in 1 files are left: HTTP 401" in done.stderr
+    assert "10 spans in 1 file left: HTTP 401" in done.stderr
 
 
 def test_a_file_that_cannot_be_taken_over_on_a_full_disk_is_let_go_as_it_was(
@@ -613,7 +613,7 @@ def test_spans_of_another_account_are_left_to_it(
     mine = {"PREFACTOR_API_URL": api.url, "PREFACTOR_API_TOKEN": api.token}
     passed = run_command("spool", "replay", str(spool), **mine)
     assert (passed.returncode, names(api)) == (0, [])
-    assert "10 spans of another account or token are left" in passed.stderr
+    assert "10 spans of another account or token left" in passed.stderr
     done = run_command("spool", "replay", str(spool), "--all", **mine)
     assert (done.returncode, len(names(api))) == (0, 10), done.stderr
 

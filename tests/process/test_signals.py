@@ -87,7 +87,7 @@ def test_sigterm_with_a_dead_api_ends_within_the_shutdown_timeout(dead_api: obje
     with dead_api() as url:
         code, errors = kept(2, attempt)
     assert code == 143
-    assert "100 spans were not delivered" in errors
+    assert "100 spans not delivered" in errors
 
 
 def test_without_the_option_sigterm_is_left_alone(api: DevServer) -> None:
