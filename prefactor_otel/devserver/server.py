@@ -184,7 +184,14 @@ class DevServer:
         await stopped.wait()
         self.faults.on_clear = lambda: None
         app.stop()
+        connections = list(runner.server.connections) if runner.server is not None else []
+        transports = [connection.transport for connection in connections]
         await runner.cleanup()
+        # Closing waits for clients to read what was written; a loop that ends does not.
+        for transport in transports:
+            if transport is not None:
+                transport.abort()
+        await asyncio.sleep(0)
 
 
 def serve(

@@ -1,5 +1,6 @@
 """The server's life: start, stop, data that stays, who may reach it."""
 
+import gc
 import signal
 import socket
 import subprocess
@@ -239,3 +240,22 @@ def test_rows_may_be_read_while_requests_are_served(
             look(server)
         filling.result()
     assert len(look(server)) == 3
+
+
+def test_no_connection_outlives_a_stop_though_its_client_reads_nothing(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    with DevServer() as server:
+        call = Caller(server)
+        instance_id = call.active()
+        for _ in range(8):
+            call.span(instance_id, payload={"text": "x" * 2**20})
+        address = urlsplit(server.url)
+        asked = f"GET /api/v1/agent_spans?agent_instance_id={instance_id} HTTP/1.1\r\n"
+        head = f"Host: localhost\r\nAuthorization: Bearer {server.token}\r\n\r\n"
+        with socket.create_connection((address.hostname, address.port)) as client:
+            client.sendall((asked + head).encode())
+            assert client.recv(1)
+            server.stop()
+            gc.collect()
+    assert [str(w.message) for w in recwarn if w.category is ResourceWarning] == []
