@@ -80,6 +80,7 @@ RESERVED: Final = frozenset(
         *("attributes", "dropped_attributes", "events", "kind", "links", "otel.name", "provider"),
         *("repaired", "resource", "response_model", "scope", "session_id", "user_id"),
         *("called_tools", "cost", "prompt", "time_to_first_token", "usage_details"),
+        "told_name",
         "uncounted_token_usage",
     }
 )
@@ -184,7 +185,10 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     if not capture.leaves_fields:
         inputs = _captured("inputs", inputs, capture, repairs)
         outputs = _captured("outputs", outputs, capture, repairs)
-    name = single.get("name") or _name_of(view, kind, models, filled, capture)
+    told_name = single.get("name")
+    name = (
+        without_ids(told_name, kind) if told_name else _name_of(view, kind, models, filled, capture)
+    )
     status, error = _end_of(view, kind, filled, capture)
     payload: dict[str, object] = {
         "span_id": view.key.span_hex,
@@ -358,6 +362,9 @@ def _metadata(
         original = without_identity(original, view.attributes)
     if name != original:
         metadata["otel.name"] = original
+    told_name = filled.single.get("name")
+    if isinstance(told_name, str) and told_name not in (name, original):
+        metadata["told_name"] = told_name
     if view.scope_name:
         metadata["scope"] = {"name": view.scope_name, "version": view.scope_version}
     if len(view.events) > len(filled.seen):

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from prefactor_otel.mapping.rules import Reader, Seen, Slot, Told
-from prefactor_otel.mapping.shapes.messages import last_content, tool_calls
+from prefactor_otel.mapping.rules import Part, Reader, Seen, Slot, Told
+from prefactor_otel.mapping.shapes.messages import last_content, question, tool_calls
 from prefactor_otel.mapping.shapes.reasons import usual_reason
 from prefactor_otel.mapping.shapes.vectors import measured
 from prefactor_otel.mapping.types import (
@@ -145,10 +145,29 @@ def _measured(texts: object, outputs: Fields) -> Fields:
 
 def shown_by(span_type: SpanType, slot: Slot, read: Reader) -> Reader:
     """How a slot is read for spans of this type: of an agent's or a step's answer only what the
-    last message says is shown."""
+    last message says is shown, and of an agent's question nothing after the user's last."""
+    if slot == "asked" and span_type is AGENT:
+        return lambda value: _question(read(value))
     if slot != "answered" or span_type is LLM:
         return read
     return lambda value: _last(read(value))
+
+
+def _question(told: object) -> object:
+    """What was asked; an attribute that holds more than that stays in the metadata."""
+    if isinstance(told, Seen):
+        asked = _question(told.value)
+        if not isinstance(asked, Told):
+            return told
+        cut = asked.slots["asked"]
+        one_each = isinstance(told.value, list) and len(told.numbers) == len(told.value)
+        return Seen(cut, told.numbers[: len(cut)] if one_each and isinstance(cut, list) else ())
+    if isinstance(told, Told):
+        cut = _question(told.slots.get("asked"))
+        return Told({**told.slots, **cut.slots}, whole=False) if isinstance(cut, Told) else told
+    messages = told.shown if isinstance(told, Part) else told
+    asked = question(messages) if isinstance(messages, list) else None
+    return Told({"asked": asked}, whole=False) if asked and asked != messages else told
 
 
 def _last(told: object) -> object:

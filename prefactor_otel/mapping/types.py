@@ -104,6 +104,8 @@ class ByValue(NamedTuple):
     words: Words = KIND_WORDS
     other: SpanType | None = None
     """The type where neither knows the value."""
+    is_class: bool = False
+    """Of a class's name, the last word says what it is."""
 
     def decides(self, attributes: Attributes, span_name: str) -> object:
         """What of the span the type follows from."""
@@ -115,6 +117,8 @@ class ByValue(NamedTuple):
             return None
         word = plain_word(decisive)
         found = self.types.get(word, self.types.get(word.rpartition(".")[2]))
+        if self.is_class and found is None:
+            found = _by_words(" ".join(words_of(decisive)[-1:]), self.words)
         return found or _by_words(decisive, self.words) or self.other
 
 

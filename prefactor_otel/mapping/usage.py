@@ -206,6 +206,9 @@ def settled(usage: Usage, *, beside: bool = False) -> Usage:
         missing = total - prompt - completion
         if missing > 0 and missing in (cached, cached + thought):
             prompt += cached
+        elif missing > 0 and cached and missing in (usage.get(CACHED), usage.get(WRITTEN)):
+            prompt += missing
+            thought = thought if thought != missing else 0
         if missing > 0 and missing in (thought, cached + thought):
             completion += thought
     return _with_total(usage, prompt, completion, total)

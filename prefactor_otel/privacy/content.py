@@ -56,7 +56,7 @@ _LOOSE: Final = _words_of(
 )
 """Words of content that has properties, too, which are none: the id of a request."""
 _PROPERTIES: Final = _set(
-    "id name type kind version reason status code method model provider role index format",
+    "id name type kind version status code method model provider role index format",
     "language time timestamp date address port host level effort label escaped truncated",
 )
 """What the last word of a name may be, where a property is no content."""

@@ -5,8 +5,8 @@ from typing import Final
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Told, Under, types
 from prefactor_otel.mapping.shapes.messages import (
     finish_reasons,
+    instructions,
     messages,
-    text_of,
     texts_of,
     tool_arguments,
     tool_result,
@@ -91,7 +91,7 @@ def stopped(value: object) -> object:
 RULES: Final = (
     Rule("requested", ("gen_ai.request.model",), text),
     Rule("answering", ("gen_ai.response.model",), text),
-    Rule("system", ("gen_ai.system_instructions",), text_of, INPUT),
+    Rule("system", ("gen_ai.system_instructions",), instructions, INPUT),
     Rule("asked", (INPUT_MESSAGES,), asked, INPUT),
     Rule("texts", (INPUT_MESSAGES,), texts_of, INPUT, types(EMBEDDING)),
     Rule("answered", (OUTPUT_MESSAGES,), answer, OUTPUT),

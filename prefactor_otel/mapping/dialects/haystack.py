@@ -6,10 +6,25 @@ from typing import Final
 from prefactor_otel.mapping.rules import OUTPUT, Rule, types
 from prefactor_otel.mapping.shapes.requests import answering_model, stopped
 from prefactor_otel.mapping.shapes.texts import text
-from prefactor_otel.mapping.types import CHAIN, LLM, STEP, BySpanName
+from prefactor_otel.mapping.types import (
+    CHAIN,
+    KIND_WORDS,
+    LLM,
+    STEP,
+    BySpanName,
+    ByValue,
+)
 from prefactor_otel.mapping.usage import usage_in
 
-TYPES: Final = (BySpanName(STEP, "haystack.pipeline.", {"haystack.pipeline.run": CHAIN}),)
+TYPES: Final = (
+    BySpanName(STEP, "haystack.pipeline.", {"haystack.pipeline.run": CHAIN}),
+    ByValue(
+        STEP + 0.1,
+        "haystack.component.type",
+        words=(*KIND_WORDS, (frozenset({"builder"}), CHAIN)),
+        is_class=True,
+    ),
+)
 
 _OUTPUT: Final = ("haystack.component.output",)
 

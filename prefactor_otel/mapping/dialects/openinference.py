@@ -112,7 +112,7 @@ def _part(part: object) -> object:
     inner = inside(part, "message_content")
     if not inner or (isinstance(part, dict) and len(part) > 1):
         return part
-    if inner.get("type") in (None, "text") and isinstance(inner.get("text"), str):
+    if inner.get("type") in (None, "text", "refusal") and isinstance(inner.get("text"), str):
         return inner["text"]
     return inner
 

@@ -44,7 +44,16 @@ TYPES: Final = (
 )
 
 _OF_MESSAGE: Final = frozenset(
-    {"role", "content", "user", "reasoning", "tool_calls", "tool_call_id", "finish_reason"}
+    {
+        "role",
+        "content",
+        "user",
+        "refusal",
+        "reasoning",
+        "tool_calls",
+        "tool_call_id",
+        "finish_reason",
+    }
 )
 """What of a message is shown; the rest stays where it is."""
 
@@ -71,7 +80,7 @@ def _message(entry: Node, role: str) -> Node:
         for call in in_order(entry.get("tool_calls"))
         if isinstance(call, dict)
     ]
-    content = entry.get("content", entry.get("user"))
+    content = entry.get("content", entry.get("user", entry.get("refusal")))
     told = parsed(content)
     if not isinstance(told, list) or not all(map(is_block, told)):
         told = content  # a text, be it JSON

@@ -11,7 +11,7 @@ from prefactor_otel.mapping.errors import fails
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Ending, Rule, Told, types
 from prefactor_otel.mapping.shapes.messages import tool_arguments
 from prefactor_otel.mapping.shapes.requests import model_in
-from prefactor_otel.mapping.shapes.texts import decoded, parsed, text
+from prefactor_otel.mapping.shapes.texts import decoded, number_in, parsed, text
 from prefactor_otel.mapping.shapes.tools import declared
 from prefactor_otel.mapping.types import (
     AGENT,
@@ -72,7 +72,8 @@ def _cost(value: object) -> object:
     """What a provider or framework says that it cost; never worked out."""
     told = parsed(value)
     if isinstance(told, dict):
-        told = told.get("total")
+        told = told.get("total", told.get("total_cost"))
+    told = number_in(told)
     is_cost = isinstance(told, (int, float)) and not isinstance(told, bool) and told >= 0
     return {"amount": told} if is_cost else None
 
@@ -119,15 +120,21 @@ RULES: Final = (
     Rule("prompt_name", Ending("prompt name", "prompt key"), text),
     Rule("prompt_version", Ending("prompt version", "prompt template version"), _word),
     Rule("prompt_id", Ending("prompt id"), _word),
-    Rule("first_token", Ending("ms to first chunk", "ms to first token"), _milliseconds),
+    Rule(
+        "first_token",
+        Ending("ms to first chunk", "ms to first token", "ttft ms", "time to first token ms"),
+        _milliseconds,
+    ),
     Rule("first_token", Ending("time to first token", "time to first chunk", "ttft"), _seconds),
     Rule("cost", Ending("cost usd"), _dollars),
     Rule(
         "cost",
-        Ending("usage cost", "operation cost", "total cost", "cost total", "cost detail"),
+        Ending(
+            "usage cost", "operation cost", "total cost", "cost total", "cost detail", "llm cost"
+        ),
         _cost,
     ),
-    Rule("tags", Ending("tag tag", "trace tag", "span tag", "observation tag")),
+    Rule("tags", Ending("tag", but=("http.", "db.", "container.", "aws.", "cloud.", "k8s."))),
     Rule("answering", Ending("model name", "response model"), text),
     Rule("requested", Ending("request model"), text),
     Rule("name", Ending("tool name", "function name", "entity name"), text, of=types(TOOL)),
@@ -144,7 +151,7 @@ RULES: Final = (
     ),
     Rule(
         "tools",
-        Ending("available tool", "tool definition", "request tool"),
+        Ending("available tool", "tool definition", "request tool", "chat tool"),
         declared,
         INPUT,
         types(LLM, AGENT),

@@ -130,6 +130,8 @@ def message(entry: object) -> object:
     if isinstance(parts, str):
         parts = parsed(parts)
     if isinstance(parts, list):
+        if parts and isinstance(parts[0], str) and parts[0].startswith("{"):
+            parts = [parsed(part) for part in parts]
         # Of most messages one text is all that they hold, and of long conversations there are many.
         if len(parts) == 1 and entry.keys() <= _AROUND_TEXT:
             text = _text_alone(parts[0])
@@ -231,6 +233,16 @@ def text_of(value: object) -> object:
     texts = [text for block in value if (text := _block_text(block)) is not None]
     is_text = texts and len(texts) == len(value) and not any(map(_beside, value))
     return "\n".join(texts) if is_text else value
+
+
+def instructions(value: object) -> object:
+    """The text of instructions, however often they were encoded, be they one part or several."""
+    value = unwrapped(value)
+    if isinstance(value, dict) and _block_text(value) is not None and not _beside(value):
+        return _block_text(value)
+    if isinstance(value, (list, tuple)):
+        value = [parsed(part) for part in value]
+    return text_of(value)
 
 
 def texts_of(value: object) -> list[object] | None:

@@ -72,12 +72,12 @@ def settings(value: object) -> dict[str, object] | None:
     value = parsed(value)
     if not isinstance(value, dict):
         return None
-    told = {name: _number_in(each) for name, each in value.items() if each is not None}
+    told = {name: number_in(each) for name, each in value.items() if each is not None}
     return told or None
 
 
-def _number_in(value: object) -> object:
-    """A number, where it was written as a text."""
+def number_in(value: object) -> object:
+    """The value as a number, where it was written as a text."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return float(value) if "." in value else int(value)
     return value

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Final
 
 from prefactor_otel.mapping.rules import Told
-from prefactor_otel.mapping.shapes.texts import parsed
+from prefactor_otel.mapping.shapes.texts import parsed, unwrapped
 
 REMEMBERED: Final = 65_536
 """Characters of the longest declaration that is kept for the next span."""
@@ -27,7 +27,7 @@ def _declared_in(value: str) -> tuple[object, bool]:
 
 def tool_names(value: object) -> object:
     """The names of declared tools, whatever shape their definitions have."""
-    value = parsed(value)
+    value = unwrapped(value)
     if not isinstance(value, (list, tuple)):
         return value
     return [_tool_name(tool) for entry in value for tool in _tools_of(entry)]
@@ -35,7 +35,7 @@ def tool_names(value: object) -> object:
 
 def only_names(value: object) -> bool:
     """Whether names are all that these definitions of tools hold."""
-    value = parsed(value)
+    value = unwrapped(value)
     if not isinstance(value, (list, tuple)):
         return True
     return all(isinstance(tool, str) for entry in value for tool in _tools_of(entry))
