@@ -439,7 +439,7 @@ def test_a_replay_in_which_nobody_sends_any_more_says_so_and_ends(
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "0 of 10 spans sent.\n")
-    assert "10 spans in 1 files are left: the sending failed by RuntimeError" in done.stderr
+    assert "10 spans in 1 file left: the sending failed by RuntimeError" in done.stderr
     assert "Traceback" not in done.stderr
     assert "the prompt" not in done.stderr
 
