@@ -23,6 +23,7 @@ ORDER = [
     "words",
     "privacy",
     "privacy.content",
+    "privacy.values",
     "privacy.patterns",
     "privacy.masking",
     "privacy.switches",

@@ -52,6 +52,7 @@ from prefactor_otel.mapping.types import (
 from prefactor_otel.privacy.content import NOT_CAPTURED, Side, side_in_event
 from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.privacy.sensitivity import Rule
+from prefactor_otel.privacy.values import can_be_content, settings_alone
 from prefactor_otel.span import LAST_NS, Attributes, Event, SpanView, snapshot
 
 __all__ = [
@@ -286,7 +287,7 @@ def _captured(
     is_input = part == "inputs"
     wanted = capture.inputs if is_input else capture.outputs
     if not wanted:
-        fields = {name: fields[name] for name in _NO_CONTENT if name in fields}
+        fields = _no_content(fields)
     if capture.mask is not None:
         fields = capture.mask.fields(part, fields, repairs)
     if not wanted:
@@ -295,8 +296,18 @@ def _captured(
     return hygiene.limited(fields, length, repairs)
 
 
-_NO_CONTENT: Final = ("model", "stop_reason", "count", "dimensions")
-"""The fields of inputs and outputs that nobody has said."""
+def _no_content(fields: dict[str, object]) -> dict[str, object]:
+    """The fields of inputs and outputs that nobody has said."""
+    told: dict[str, object] = {name: fields[name] for name in _NO_CONTENT if name in fields}
+    parameters = fields.get("parameters")
+    settings = settings_alone(parameters) if isinstance(parameters, dict) else None
+    return {**told, "parameters": settings} if settings else told
+
+
+_NO_CONTENT: Final = (
+    *("model", "stop_reason", "count", "dimensions"),
+    *("from_agent", "to_agent", "triggered"),
+)
 
 
 def bare_span(view: SpanView) -> AgentSpan:
@@ -345,9 +356,8 @@ def _metadata(
     repairs: Repairs,
 ) -> dict[str, object]:
     """What the span carries beside that, and what is said about it."""
-    for key, rest in filled.left.items():
-        if not side_in_rules(key) & capture.hidden:
-            metadata[key] = dict(rest)
+    metadata |= {key: dict(rest) for key, rest in filled.left.items()}
+    metadata = _without_content(metadata, capture)
     if capture.max_input_length or capture.max_output_length:
         metadata = _cut_content(metadata, capture, repairs)
     if not RESERVED.isdisjoint(metadata):
@@ -376,7 +386,7 @@ def _metadata(
     if view.links:
         metadata["links"] = _links(view, capture)
     if view.is_local_root:
-        metadata["resource"] = snapshot(view.resource)
+        metadata["resource"] = _without_content(snapshot(view.resource), capture)
     if view.dropped_attributes:
         metadata["dropped_attributes"] = view.dropped_attributes
     repaired = _repaired(view)
@@ -414,7 +424,8 @@ def _event(event: Event, capture: Capture) -> dict[str, object]:
     attributes = {
         name: value
         for name, value in event.attributes.items()
-        if not capture.hidden or not side_in_event(event.name, name) & capture.hidden
+        if not capture.hidden
+        or not _is_hidden(side_in_event(event.name, name), name, value, capture.hidden)
     }
     return {"name": event.name, "time": timestamp(event.time_ns), "attributes": attributes}
 
@@ -439,7 +450,17 @@ def _without_content(attributes: dict[str, object], capture: Capture) -> dict[st
     hidden = capture.hidden
     if not hidden:
         return attributes
-    return {name: value for name, value in attributes.items() if not side_in_rules(name) & hidden}
+    return {
+        name: value
+        for name, value in attributes.items()
+        if not _is_hidden(side_in_rules(name), name, value, hidden)
+    }
+
+
+def _is_hidden(side: Side, name: str, value: object, hidden: Side) -> bool:
+    """Whether a value is not to leave: its name says so, or says nothing and the value may be
+    content."""
+    return bool(side & hidden) if side else can_be_content(name, value)
 
 
 _WRITES_LATE: Final = "openinference.instrumentation."

@@ -1,7 +1,8 @@
 """Whether a name says that its value is content: what users, models and tools said.
 
 With capture off, content leaves only if it is known to be none. In the vocabularies of AI and in
-events everything is content but for what is allowed here; elsewhere the words of a name decide.
+events everything is content but for what is allowed here; elsewhere the words of a name decide, and
+what is no number, word or short line (``privacy.values``) is content under whatever name.
 """
 
 import re
@@ -50,7 +51,7 @@ _LOOSE: Final = _words_of(
         Side.BOTH: (
             "message msg text transcript transcription document embedding statement summary "
             "reasoning thought thinking template history utterance speech refusal stack error "
-            "chunk snippet passage"
+            "chunk snippet passage note comment feedback rationale observation description"
         ),
     }
 )
@@ -87,11 +88,50 @@ _SPEAKERS: Final = {
 """Whose content an event holds that is named after who speaks."""
 
 
+_OF_RESOURCE: Final = re.compile(
+    r"(service|telemetry|os|host|process|container|k8s|cloud|faas|deployment|device|webengine"
+    r"|browser|aws\.(ecs|eks|log))\."
+)
+"""What the semantic conventions say of the machine, the process and the service."""
+_REASONS: Final = (("finish", "reason"), ("stop", "reason"))
+_ASKED_BY_SHELL: Final = ("command", "line")
+"""What agents of the command line are asked with."""
+
+
+def is_of_resource(name: str) -> bool:
+    """Whether the conventions name it for a resource; what they call a description or a list is
+    none that somebody has said."""
+    return _OF_RESOURCE.match(name) is not None
+
+
+@lru_cache(maxsize=4096)
+def is_counted(name: str) -> bool:
+    """Whether its words say that numbers stand there."""
+    words = words_of(name)
+    return not _COUNTED.isdisjoint(words) or not _MEASURED.isdisjoint(words)
+
+
+def is_allowed(name: str) -> bool:
+    """Whether its last word is one of what is allowed in every vocabulary: an id, a name, a tag."""
+    words = words_of(name)
+    return bool(words) and words[-1] in _ALLOWED
+
+
+def names_content(name: str) -> bool:
+    """Whether its last word is one of content."""
+    words = words_of(name)
+    return bool(words) and (words[-1] in _WHOLE or words[-1] in _LOOSE)
+
+
 @lru_cache(maxsize=4096)
 def side_of(name: str) -> Side:
     """Whose content the value of an attribute of this name is."""
     words = words_of(name)
     last = words[-1] if words else ""
+    if words[-2:] == _ASKED_BY_SHELL:
+        return Side.INPUT
+    if words[-2:] in _REASONS or (last == "description" and is_of_resource(name)):
+        return Side.NONE
     is_content = last in _WHOLE or last in _LOOSE
     if not _COUNTED.isdisjoint(words) or (not is_content and not _MEASURED.isdisjoint(words)):
         return Side.NONE

@@ -139,3 +139,147 @@ def test_a_template_that_was_filled_in_names_no_span() -> None:
     filled = {"logfire.msg_template": "asks {who}", "logfire.msg": CANARY, "agent_name": "a"}
     view = with_attributes(one_view("asks {who}"), {**filled, "openinference.span.kind": "CHAIN"})
     assert CANARY not in sent(view, OFF)
+
+
+PLAIN = ["acme.state", "langgraph.checkpoint", "acme.blob", "acme.x", "acme.order.details"]
+LONG = f"{CANARY} and so on, " * 20
+STRUCTURES = [
+    json.dumps({"user": CANARY}),
+    json.dumps([CANARY]),
+    f"  {json.dumps({'user': CANARY})}",
+    json.dumps({"user": CANARY})[:-2],
+    str({"user": CANARY}),
+    f"State(messages=[Message(content='{CANARY}')])",
+    f"state: {json.dumps({'user': CANARY})}",
+    f"one line\n{CANARY}",
+    LONG,
+    (CANARY, "other"),
+    {"user": CANARY},
+    CANARY.encode(),
+]
+
+
+@pytest.mark.parametrize("capture", [OFF, Capture(inputs=False), Capture(outputs=False)])
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("value", STRUCTURES)
+def test_a_value_that_is_no_word_is_content_under_whatever_name(
+    name: str, value: object, capture: Capture
+) -> None:
+    for kind in KINDS:
+        view = with_attributes(one_view(), {**kind, name: value})
+        view = replace(view, links=((SpanKey(1, 2), {name: value}),), resource={name: value})
+        view = replace(view, events=(Event("acme.saved", 1, {name: value}),))
+        text = sent(view, capture)
+        assert CANARY not in text
+        assert "Y2FuYXJ5" not in text  # base64
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("acme.order", "deliver order 66"),
+        ("acme.retries", 3),
+        ("acme.is_vip", True),
+        ("acme.ratio", 0.25),
+        ("acme.tags", ("red", "green")),
+        ("acme.region.names", '["eu", "us"]'),
+        ("acme.scores", (0.1, 0.2)),
+        ("acme.usage_details", '{"input": 10, "output": {"audio": 5}}'),
+        ("server.address", "[2001:db8::1]:443"),
+        ("url.full", "https://example.org/a/b"),
+        ("http.route", "/orders/{id}"),
+    ],
+)
+def test_a_word_a_number_and_what_is_counted_stay(name: str, value: object) -> None:
+    metadata = agent_span(with_attributes(one_view(), {name: value}), OFF).payload["metadata"]
+    assert isinstance(metadata, dict)
+    assert metadata[name] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("gen_ai.usage.note", CANARY),
+        ("acme.cost.why", CANARY),
+        ("acme.usage", json.dumps({"input": 3, "of": CANARY})),
+        ("otel.status_description", CANARY),
+        ("acme.description", CANARY),
+        ("acme.comment", CANARY),
+        ("url.full", f"https://example.org/a?q={CANARY}"),
+        ("http.target", f"/search?q={CANARY}"),
+        ("process.command_line", f"agent -p '{CANARY}'"),
+        ("acme.reply.id", json.dumps({"text": CANARY})),
+    ],
+)
+def test_a_text_where_a_number_or_a_word_belongs_is_content(name: str, value: object) -> None:
+    view = replace(with_attributes(one_view(), {name: value}), resource={name: value})
+    assert CANARY not in sent(view, OFF)
+
+
+def test_of_a_resource_what_it_is_stays_and_what_was_said_goes() -> None:
+    told: dict[str, object] = {
+        "service.name": "desk",
+        "os.description": "Linux " * 60,
+        "process.runtime.description": "CPython 3.11\n[GCC 12]",
+        "container.image.tags": ("latest", "1.2"),
+        "acme.zone": "b",
+    }
+    said = {"acme.system_prompt": CANARY, "input": CANARY, "process.command_args": (CANARY,)}
+    view = replace(one_view(), resource={**told, **said})
+    metadata = agent_span(view, OFF).payload["metadata"]
+    assert isinstance(metadata, dict)
+    assert metadata["resource"] == told
+    metadata = agent_span(view, Capture()).payload["metadata"]
+    assert isinstance(metadata, dict)
+    assert metadata["resource"] == {**told, **said}
+
+
+REQUEST = {
+    "temperature": 0.3,
+    "max_tokens": 100,
+    "stream": True,
+    "tool_choice": "auto",
+    "modalities": ["text", "audio"],
+    "stop": ["END"],
+    "reasoning": {"effort": "high", "summary": CANARY},
+    "response_format": {"type": "json_schema", "json_schema": {CANARY: {"type": "string"}}},
+    "system": CANARY,
+    "user": CANARY,
+    "metadata": {"ticket": 7, "note": CANARY},
+    "prediction": {"type": "content", "content": CANARY},
+    "n": "2",
+}
+SETTINGS = {
+    "temperature": 0.3,
+    "max_tokens": 100,
+    "stream": True,
+    "tool_choice": "auto",
+    "modalities": ["text", "audio"],
+    "stop": ["END"],
+    "reasoning": {"effort": "high"},
+    "response_format": {"type": "json_schema"},
+    "prediction": {"type": "content"},
+    "n": 2,
+}
+
+
+@pytest.mark.parametrize("capture", [OFF, Capture(inputs=False)])
+def test_the_settings_of_a_call_are_no_content(capture: Capture) -> None:
+    view = with_attributes(
+        one_view(),
+        {
+            "openinference.span.kind": "LLM",
+            "llm.model_name": "m",
+            "llm.invocation_parameters": json.dumps(REQUEST),
+        },
+    )
+    span = agent_span(view, capture)
+    assert span.payload["inputs"] == {"model": "m", "parameters": SETTINGS}
+    assert CANARY not in sent(view, capture)
+
+
+def test_who_handed_over_to_whom_is_no_content() -> None:
+    told = {"from_agent": "triage", "to_agent": "refunds"}
+    view = with_attributes(one_view(), {"gen_ai.operation.name": "handoff", **told})
+    span = agent_span(view, OFF)
+    assert span.payload["inputs"] == told
