@@ -26,18 +26,32 @@ _BEGUN: Final = re.compile(
 """The same where a value, or a sign between values, was expected."""
 
 
-class CutError(PrefactorError, ValueError):
-    """The text ends inside of a value, in this line, and of this document if that is known."""
+_NEXT: Final = re.compile(r"\n\{")
+"""Where another document begins, for sure if what is before it cannot be read."""
+_LOOK_BACK: Final = 4 * 2**20
+"""Characters of a document within which a line that was read as a part of it is found again."""
+_BYTES: Final = range(0xDC80, 0xDD00)
+"""What stands for a byte that is no text."""
 
-    def __init__(self, line: int, document: int = 0) -> None:
-        super().__init__(f"it ends in the middle of line {line}")
+
+class JsonError(PrefactorError, ValueError):
+    """The text is no JSON, from this line on. Quotes nothing."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(why)
         self.line = line
-        self.document = document
+
+
+class CutError(JsonError):
+    """The text ends inside of a value, in this line."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line, f"it ends in the middle of line {line}")
 
 
 class Documents:
-    """Reads values, or opens them. Everything raises ``ValueError`` where the text is no JSON,
-    naming the line and quoting nothing, and ``CutError`` where it ends too early."""
+    """Reads values, or opens them. Everything raises ``JsonError`` where the text is no JSON, and
+    ``CutError`` where it ends too early. Bytes that are no text come as lone surrogates."""
 
     def __init__(self, read: Read, chunk: int = CHUNK) -> None:
         self._read = read
@@ -46,6 +60,9 @@ class Documents:
         self._text = ""
         self._at = 0
         self._line = 1  # in which the text that is kept begins
+        self._begun = 0  # where the document does, or what is still kept of it
+        self.line = 1
+        """In which the document begins."""
 
     def peek(self) -> str:
         """The character that comes next; empty at the end."""
@@ -57,6 +74,22 @@ class Documents:
                 return self._text[self._at]
             if not self._more():
                 return ""
+
+    def begin(self) -> None:
+        """A document comes next."""
+        self.peek()
+        self._begun = self._at
+        self.line = self._line_at(self._at)
+
+    def resume(self) -> int | None:
+        """Go from a document that cannot be read to the next line that begins one: that line."""
+        while (found := _NEXT.search(self._text, self._begun)) is None:
+            self._begun = self._at = max(self._begun, len(self._text) - 1)
+            if not self._more():
+                self._at = len(self._text)
+                return None
+        self._at = found.end() - 1
+        return self._line_at(self._at)
 
     def skip(self, sign: str) -> bool:
         """Go behind a sign, if that comes next; whether it did."""
@@ -122,12 +155,14 @@ class Documents:
     def _more(self) -> bool:
         """Read on, and forget what has been used: as much again as is kept, so that a long value
         is not tried too often. False at the end."""
-        kept = self._text[self._at :]
+        if self._at - self._begun > _LOOK_BACK:
+            self._begun = self._at - 1
+        kept = self._text[self._begun :]
         read = self._read(max(self._chunk, len(kept)))
         if not read:
             return False
-        self._line += self._text.count("\n", 0, self._at)
-        self._text, self._at = kept + read, 0
+        self._line += self._text.count("\n", 0, self._begun)
+        self._text, self._at, self._begun = kept + read, self._at - self._begun, 0
         return True
 
     @staticmethod
@@ -135,8 +170,13 @@ class Documents:
         rest = error.doc[error.pos :].lstrip()
         return error.msg.startswith("Unterminated string") or _BEGUN.fullmatch(rest) is not None
 
-    def _wrong(self, why: str, at: int) -> ValueError:
-        return ValueError(f"not JSON at line {self._line_at(at)}: {why}")
+    def _wrong(self, why: str, at: int) -> JsonError:
+        where = f"at line {self._line_at(at)}"
+        is_text = at == len(self._text) or ord(self._text[at]) not in _BYTES
+        told = f"not JSON {where}: {why}" if is_text else f"not text in UTF-8 {where}"
+        return JsonError(
+            self._line_at(at + 1), told
+        )  # the next one, where a text goes over its end
 
     def _cut(self) -> CutError:
         return CutError(self._line_at(len(self._text.rstrip())))

@@ -9,6 +9,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, BinaryIO, Final
@@ -17,7 +18,7 @@ import orjson
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
-from prefactor_otel.cli.documents import CutError, Documents, Read
+from prefactor_otel.cli.documents import Documents, Read
 from prefactor_otel.cli.shelf import Shelf
 from prefactor_otel.cli.spanfile import FORMATS, read_spans
 from prefactor_otel.cli.terminal import new_console
@@ -37,14 +38,18 @@ from prefactor_otel.words import counted
 NO_PARTITION: Final = 0
 """The partition of ids that no account has given: they only hold the tree together here."""
 
+_TOLD: Final = 10
+"""Documents that cannot be read of which is said why."""
+
 
 def run_inspect(source: str, *, as_json: bool, payloads: bool, why: bool) -> int:
-    """Print them; the exit code is 0, or 2 when the file or a setting could not be read."""
+    """Print them; the exit code is 0, 1 when some of the file could not be read, or 2 when nothing
+    of it or a setting could not."""
     with Shelf() as shelf:
         try:
             config = load_config()
             with _progress() as progress:
-                cut = _fill(shelf, source, progress)
+                left_out = _fill(shelf, source, progress)
                 _map(shelf, config, progress, why=why)
         except PrefactorConfigError as error:
             print(error, file=sys.stderr)
@@ -53,13 +58,13 @@ def run_inspect(source: str, *, as_json: bool, payloads: bool, why: bool) -> int
             reason = error.strerror if isinstance(error, OSError) else str(error)
             print(f"{source}: {reason}. What can be read: {FORMATS}.", file=sys.stderr)
             return 2
-        if cut is not None:
-            print(f"{source}: {cut}; what is cut there is left out.", file=sys.stderr)
+        for line in left_out:
+            print(f"{source}: {line}", file=sys.stderr)
         if as_json:
             _print_json(shelf)
         else:
             _show(shelf, payloads=payloads)
-    return 0
+    return 1 if left_out else 0
 
 
 def _progress() -> Progress:
@@ -68,21 +73,19 @@ def _progress() -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
 
 
-def _fill(shelf: Shelf, source: str, progress: Progress) -> CutError | None:
-    """Read the spans; where the last document has no end, it is left out, and the error returned.
-    Of a file that is one document, the spans before its cut stay."""
-    cut = None
+def _fill(shelf: Shelf, source: str, progress: Progress) -> list[str]:
+    """Read the spans; what is to be said of documents that cannot be read."""
     with _opened(source) as file:
-        try:
-            for found in read_spans(Documents(_reader(file, progress))):
-                shelf.add(found)
-        except CutError as error:
-            cut = error
-            if error.document > 1:
-                shelf.forget(error.document)
+        for found in read_spans(Documents(_reader(file, progress)), shelf.leave_out):
+            shelf.add(found)
+    left_out = shelf.left_out()
+    told = list(islice(left_out, _TOLD))
     if not shelf.spans:
-        raise cut or ValueError("there is no span in it")
-    return cut
+        raise ValueError(told[0] if told else "there is no span in it")
+    lines = [f"{why}; that part is left out" for why in told]
+    if more := sum(1 for _ in left_out):
+        lines.append(f"{counted(more, 'more document')} cannot be read")
+    return lines
 
 
 def _opened(source: str) -> AbstractContextManager[BinaryIO]:
@@ -90,19 +93,16 @@ def _opened(source: str) -> AbstractContextManager[BinaryIO]:
 
 
 def _reader(file: BinaryIO, progress: Progress) -> Read:
-    """Its text. Where it is none, reading raises ``ValueError``, quoting none of it."""
+    """Its text."""
     about = os.fstat(file.fileno())
     task = progress.add_task("reading", total=about.st_size if S_ISREG(about.st_mode) else None)
-    decoder = getincrementaldecoder("utf-8-sig")()
+    decoder = getincrementaldecoder("utf-8-sig")("surrogateescape")
 
     def read(size: int) -> str:
         text = ""
         while not text and (data := file.read(size)):
             progress.advance(task, len(data))
-            try:
-                text = decoder.decode(data)
-            except UnicodeDecodeError:
-                raise ValueError("not text in UTF-8") from None
+            text = decoder.decode(data)
         return text
 
     return read

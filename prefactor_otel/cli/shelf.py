@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from prefactor_otel.cli.spanfile import Found
+from prefactor_otel.cli.spanfile import Found, Unread
 from prefactor_otel.cli.tree import Row
 from prefactor_otel.span import SpanView
 
@@ -24,6 +24,7 @@ CREATE TABLE spans (
 );
 CREATE INDEX in_order ON spans (ended, document, place);
 CREATE INDEX by_key ON spans (trace_id, span_id);
+CREATE TABLE unread (id INTEGER PRIMARY KEY, why, document, is_cut);
 CREATE TABLE rows (id INTEGER PRIMARY KEY, parent, started, body);
 CREATE INDEX by_parent ON rows (parent, started);
 BEGIN;
@@ -56,9 +57,22 @@ class Shelf:
             pickle.dumps(view),
         )
 
-    def forget(self, document: int) -> None:
-        """Let the spans of a document go."""
-        self._write("DELETE FROM spans WHERE document = ?", document)
+    def leave_out(self, unread: Unread) -> None:
+        """Remember a document that cannot be read."""
+        self._write("INSERT INTO unread (why, document, is_cut) VALUES (?, ?, ?)", *unread)
+
+    def left_out(self) -> Iterator[str]:
+        """Let the spans of these documents go; what is wrong with each. Where no document is whole,
+        as of a file that is one, the spans before a cut stay, and nothing is said of the rest."""
+        parts = "SELECT document FROM unread"
+        if not self._file.execute(
+            f"SELECT 1 FROM spans WHERE document NOT IN ({parts})"
+        ).fetchone():
+            cut = f"{parts} WHERE is_cut INTERSECT SELECT document FROM spans"
+            self._write(f"DELETE FROM unread WHERE EXISTS ({cut}) AND document NOT IN ({cut})")
+            parts += " WHERE NOT is_cut"
+        self._write(f"DELETE FROM spans WHERE document IN ({parts})")
+        return (why for (why,) in self._file.execute("SELECT why FROM unread ORDER BY id"))
 
     @property
     def spans(self) -> int:

@@ -1,19 +1,20 @@
 """Reads spans from a file: OTLP/JSON, the SDK's console exporter, or a recorded run.
 
 Which of the three it is shows in what is there. Several documents may follow each other, as the
-console exporter and OTLP file exporters write them. No more than a span is in memory, if resource
+console exporter and OTLP file exporters write them; one that cannot be read, because a process died
+while it wrote, costs no other. No more than a span is in memory, if resource
 and scope stand before their spans, as every writer of OTLP has them.
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from prefactor_otel.cli.documents import CutError, Documents
+from prefactor_otel.cli.documents import CutError, Documents, JsonError
 from prefactor_otel.span import Event, SpanKey, SpanView, StatusName
 
 _STATUS: Final[dict[str, StatusName]] = {"1": "ok", "OK": "ok", "2": "error", "ERROR": "error"}
@@ -23,7 +24,7 @@ _REMOTE: Final = 0x200
 
 FORMATS: Final = "OTLP/JSON, the SDK's console exporter's JSON, or a recorded run"
 
-NO_SPANS: Final = "a document in it holds no spans"
+NO_SPANS: Final = "it holds no spans"
 Place = tuple[str | int, ...]
 """Where in a document something stands."""
 M = TypeVar("M", bound=BaseModel)
@@ -38,22 +39,49 @@ class Found(NamedTuple):
     order: int = 0
 
 
-def read_spans(documents: Documents) -> Iterator[Found]:
-    """The spans in the order in which they stand there. Raises ``ValueError``, saying what is wrong
-    without quoting any content; ``CutError`` with the number of a last document without its end."""
+class Unread(NamedTuple):
+    """A document that cannot be read: what is wrong, without any content; its number if spans of it
+    have been read all the same, else 0; and whether it only lacks its end."""
+
+    why: str
+    document: int
+    is_cut: bool
+
+
+def _refuse(unread: Unread) -> None:
+    raise ValueError(unread.why)
+
+
+def read_spans(
+    documents: Documents, leave_out: Callable[[Unread], object] = _refuse
+) -> Iterator[Found]:
+    """The spans in the order in which they stand there. A document that cannot be read is told to
+    ``leave_out``, and reading goes on behind it; by itself it raises ``ValueError``."""
     number = unfinished = 0
-    try:
-        while documents.peek():
-            if documents.skip(","):
-                continue
+    while documents.peek():
+        if documents.skip(",") or documents.skip("]"):
+            continue  # of a list in which one could not be read
+        try:
+            documents.begin()
             for spans in _nested(documents):
                 number = unfinished = number + 1
                 yield from (found._replace(document=number) for found in spans)
                 unfinished = 0
-    except CutError as error:
-        raise CutError(error.line, unfinished) from None
-    except RecursionError:
-        raise ValueError("not JSON: nested too deep") from None
+        except (ValueError, RecursionError) as error:
+            leave_out(_unread(documents, error)._replace(document=unfinished))
+            unfinished = 0
+
+
+def _unread(documents: Documents, error: Exception) -> Unread:
+    """What this error says of its document, behind which the next one is looked for."""
+    begun, following = documents.line, documents.resume()
+    if isinstance(error, JsonError) and following is not None and error.line >= following:
+        return Unread(f"what begins at line {begun} is cut", 0, is_cut=True)
+    if isinstance(error, JsonError):
+        return Unread(str(error), 0, is_cut=isinstance(error, CutError))
+    if isinstance(error, RecursionError):
+        return Unread(f"line {begun}: nested too deep", 0, is_cut=False)
+    return Unread(f"line {begun}: {error}", 0, is_cut=False)
 
 
 def _nested(documents: Documents) -> Iterator[Iterator[Found]]:
@@ -66,6 +94,7 @@ def _nested(documents: Documents) -> Iterator[Iterator[Found]]:
 
 
 def _document(documents: Documents) -> Iterator[Found]:
+    documents.begin()
     told: dict[str, object] = {}
     has_spans = False
     for name in _members(documents, ()):

@@ -170,10 +170,11 @@ def test_what_the_console_exporter_prints_can_be_piped_in(tmp_path: Path) -> Non
     ("text", "reason"),
     [
         ("", "there is no span in it"),
+        ("\n{}\n{}", "line 2: it holds no spans"),
         ("prompt: my secret", "not JSON at line 1"),
         (json.dumps(OTLP, indent=1)[:-1] + "secret", f"at line {len(LINES)}:"),
-        ('{"secret": 1}', "a document in it holds no spans"),
-        ("[1, 2]", "a document in it holds no spans"),
+        ('{"secret": 1}', "line 1: it holds no spans"),
+        ("[1, 2]", "line 1: it holds no spans"),
         ('{"spans": [{"name": "secret"}]}', "spans.0.trace_id: Field required"),
         (json.dumps(OTLP).replace("00f067aa0ba902b7", "secret"), "spanId: an id has hexadecimal"),
     ],
@@ -207,7 +208,7 @@ def test_what_is_no_text_is_one_line_from_a_file_and_from_a_pipe(tmp_path: Path)
     piped = run_command("inspect", "-", text="\x0a\udcff\udcfe protobuf")
     for done, name in ((run_command("inspect", str(file)), str(file)), (piped, "-")):
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith(f"{name}: not text in UTF-8.")
+        assert done.stderr.startswith(f"{name}: not text in UTF-8 at line 2.")
         assert done.stderr.count("\n") == 1
 
 
@@ -253,27 +254,89 @@ LINE = json.dumps(OTLP)
 SECOND = LINE.replace("00f067aa0ba902b7", "00f067aa0ba902b8")
 
 
-@pytest.mark.parametrize("cut", [1, 20, len(SECOND) // 2, len(SECOND) - 1])
+THIRD = LINE.replace("00f067aa0ba902b7", "00f067aa0ba902b9")
+CUTS = pytest.mark.parametrize(
+    "cut",
+    [1, 20, len(SECOND) // 2, len(LINE) - LINE.index('"value"'), len(LINE) - 19, len(LINE) - 2],
+)
+
+
+@CUTS
 def test_a_cut_last_line_is_said_and_left_out(cut: int) -> None:
-    done = run_command("inspect", "--json", "-", text=f"{LINE}\n{SECOND}\n{LINE[:-cut]}")
-    assert (done.returncode, len(json.loads(done.stdout))) == (0, 2)
-    assert done.stderr == ("-: it ends in the middle of line 3; what is cut there is left out.\n")
+    done = run_command("inspect", "--json", "-", text=f"{LINE}\n{SECOND}\n{THIRD[:-cut]}")
+    assert (done.returncode, len(json.loads(done.stdout))) == (1, 2)
+    assert done.stderr == "-: it ends in the middle of line 3; that part is left out\n"
 
 
-def test_a_last_line_may_be_cut_inside_of_a_letter(tmp_path: Path) -> None:
+@CUTS
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_line_that_was_cut_before_others_is_said_and_left_out(cut: int, number: int) -> None:
+    lines = [LINE, SECOND]
+    lines.insert(number - 1, THIRD[:-cut])
+    done = run_command("inspect", "--json", "-", text="\n".join(lines) + "\n")
+    assert (done.returncode, len(json.loads(done.stdout))) == (1, 2), done.stderr
+    assert done.stderr == f"-: what begins at line {number} is cut; that part is left out\n"
+
+
+def test_lines_of_which_several_are_cut_lose_nothing_but_these() -> None:
+    cut = [LINE[: -20 - 40 * number] for number in range(30)]
+    done = run_command("inspect", "--json", "-", text="\n".join([*cut, LINE, *cut, SECOND]))
+    assert (done.returncode, len(json.loads(done.stdout))) == (1, 2)
+    *told, rest = done.stderr.splitlines()
+    assert told == [
+        f"-: what begins at line {n} is cut; that part is left out" for n in range(1, 11)
+    ]
+    assert rest == "-: 50 more documents cannot be read"
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("a log's own line: secret", "not JSON at line 2: Expecting value"),
+        (LINE[:-60] + LINE, "not JSON at line 2: Expecting ',' delimiter"),
+        ('{"secret": 1}', "line 2: it holds no spans"),
+        ("[1, 2]", "line 2: it holds no spans"),
+        (LINE.replace("00f067aa0ba902b7", "secret"), "line 2: resourceSpans.0.scopeSpans.0"),
+    ],
+)
+def test_a_line_that_is_no_span_is_said_and_costs_no_other_line(line: str, why: str) -> None:
+    done = run_command("inspect", "--json", "-", text=f"{LINE}\n{line}\n{SECOND}\n")
+    assert (done.returncode, len(json.loads(done.stdout))) == (1, 2)
+    assert done.stderr.startswith(f"-: {why}")
+    assert done.stderr.endswith("; that part is left out\n")
+    assert done.stderr.count("\n") == 1
+    assert "secret" not in done.stderr
+
+
+def test_a_printed_span_that_is_cut_costs_no_other() -> None:
+    texts = [json.dumps(span(number, 0), indent=4) for number in (1, 2, 3)]
+    texts[1] = texts[1][:60]
+    done = run_command("inspect", "--json", "-", text="\n".join(texts))
+    assert (done.returncode, len(json.loads(done.stdout))) == (1, 2)
+    number = texts[0].count("\n") + 2
+    assert done.stderr == f"-: what begins at line {number} is cut; that part is left out\n"
+
+
+@pytest.mark.parametrize("after", ["", f"\n{SECOND}\n"], ids=["the last", "not the last"])
+def test_a_line_may_be_cut_inside_of_a_letter(tmp_path: Path, after: str) -> None:
     file = tmp_path / "spans.jsonl"
-    last = LINE.partition("no such city")[0].encode() + "é".encode()[:1]
-    file.write_bytes(f"{LINE}\n".encode() + last)
+    cut = LINE.partition("no such city")[0].encode() + "é".encode()[:1]
+    file.write_bytes(f"{THIRD}\n".encode() + cut + after.encode())
     done = run_command("inspect", "--json", str(file))
-    assert (done.returncode, len(json.loads(done.stdout))) == (0, 1)
-    assert "in the middle of line 2" in done.stderr
+    assert (done.returncode, len(json.loads(done.stdout))) == (1, 1 + bool(after))
+    assert "line 2" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
-def test_of_one_cut_document_the_spans_before_the_cut_are_shown() -> None:
+def test_of_one_cut_document_the_spans_before_the_cut_are_shown(tmp_path: Path) -> None:
+    on_lines = "".join(recording(map(str, range(5))))
+    for text, spans in ((RECORDED.read_text(), 3), (on_lines, 4)):
+        last = text.rindex("{")
+        done = run_command("inspect", "--json", "-", text=text[: last + 5])
+        assert (done.returncode, len(json.loads(done.stdout))) == (1, spans)
+        assert "is left out" in done.stderr
+        assert done.stderr.count("\n") == 1
     text = RECORDED.read_text()
-    done = run_command("inspect", "--json", "-", text=text[: text.rindex('"attributes"')])
-    assert (done.returncode, len(json.loads(done.stdout))) == (0, 3)
-    assert "is left out" in done.stderr
     done = run_command("inspect", "-", text=text[: text.index('"attributes"')])
     assert (done.returncode, done.stdout) == (2, "")
     assert "it ends in the middle of line" in done.stderr
