@@ -69,7 +69,9 @@ def doctor(as_json: bool, probe: bool) -> None:
     help="Port to listen on; 0: a free one.",
 )
 @click.option("--db", default=":memory:", show_default=True, help="Database file, or :memory:.")
-@click.option("--token", default=None, help="API token to accept; without one, one is made.")
+@click.option(
+    "--token", default=None, help="API token to accept; without one, that of the database."
+)
 @click.option("--faults", is_flag=True, help="Allow scripted faults at /__faults.")
 @click.option(
     "--lenient-cancel", is_flag=True, help="Let runs and spans that have begun be cancelled."

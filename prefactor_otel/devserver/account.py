@@ -64,6 +64,16 @@ class Account:
         self.environment_id: str = row["environment_id"]
         self.ids = Ids(pfid.partition_of(self.id))
 
+    def token(self) -> str:
+        """The token that was made for this file; it stays the same, and nobody else's to read."""
+        with self.store.transaction():
+            self.store.close_to_others()
+            kept: str | None = self.store.value("account", self.id, "token")
+            token = kept or f"pf_dev_{secrets.token_urlsafe(24)}"
+            if kept is None:
+                self.store.update("account", self.id, {"token": token})
+        return token
+
     @property
     def partition(self) -> int:
         return self.ids.partition

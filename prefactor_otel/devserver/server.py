@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-import secrets
 import signal
 import threading
 import time
@@ -32,7 +31,9 @@ class DevServer:
     """A local Prefactor API on a real socket, in a thread of its own.
 
     ``db`` is a file that survives restarts, or ``:memory:``. ``port`` 0 takes a free one, kept
-    over ``stop`` and ``start``. Without a ``token`` one is made; it is never stored.
+    over ``stop`` and ``start``. Without a ``token`` one is made, and kept in ``db``, which
+    nobody else may read; a ``token`` that is given is never stored. Several servers may have one
+    ``db`` at a time.
     ``allow_faults`` opens ``/__faults``. ``client_ids=False`` refuses span ids made by clients.
     ``lenient_cancel`` lets runs and spans that have begun be cancelled; else only what is pending
     can be, which is the stricter reading of the API. ``on_run`` is called, on the server's
@@ -55,7 +56,6 @@ class DevServer:
             raise ValueError(
                 f"{host} can be reached from other machines: give a token of your own to bind it"
             )
-        self.token = token or f"pf_dev_{secrets.token_urlsafe(24)}"
         self.faults = Faults()
         self._host, self._port = host, port
         self._allow_faults = allow_faults
@@ -63,6 +63,7 @@ class DevServer:
         self._running: tuple[threading.Thread, Callable[[], None]] | None = None
         self._store = Store(db)
         self._account = Account(self._store, client_ids=client_ids, lenient_cancel=lenient_cancel)
+        self.token = token or self._account.token()
         if on_run is not None:
             self._account.on_run = on_run
 

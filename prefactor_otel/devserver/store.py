@@ -4,6 +4,7 @@ import os
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -24,7 +25,8 @@ _JSON: Final = frozenset(
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS account (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
-    agent_id TEXT NOT NULL, environment_id TEXT NOT NULL, inserted_at TEXT, updated_at TEXT);
+    agent_id TEXT NOT NULL, environment_id TEXT NOT NULL, inserted_at TEXT, updated_at TEXT,
+    token TEXT);
 CREATE TABLE IF NOT EXISTS agent (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, description TEXT,
     external_identifier TEXT UNIQUE, retired INTEGER NOT NULL DEFAULT 0, owner_person_id TEXT,
@@ -63,6 +65,9 @@ CREATE TABLE IF NOT EXISTS idempotency (
     PRIMARY KEY (operation, key)) WITHOUT ROWID;
 """
 
+_WAIT: Final = 60.0
+"""Seconds that one server on a file lets another one write."""
+
 _TABLES: Final = frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _SCHEMA))
 
 
@@ -88,14 +93,27 @@ def _refuse_foreign(path: Path) -> None:
     """Raise ``ValueError`` for a file that is not ours, without writing to it."""
     has_log = Path(f"{path}-wal").exists()
     way = "mode=ro" if has_log else "immutable=1"  # which leaves no files beside it
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{way}", uri=True)) as database:
-            found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            tables = {name for (name,) in found}
-    except sqlite3.Error as error:
-        raise ValueError(f"{path}: {error}") from None
+    uri = f"{path.absolute().as_uri()}?{way}"
+    with closing(sqlite3.connect(uri, uri=True, timeout=_WAIT)) as database:
+        found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        tables = {name for (name,) in found}
     if tables and not tables >= _TABLES:
         raise ValueError(f"{path} is a database of another program, and stays as it is")
+
+
+def _keep_log(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer not wait for each other. This is the one statement for which SQLite
+    does not wait itself, while another server makes the same file."""
+    deadline = time.monotonic() + _WAIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 class Store:
@@ -108,19 +126,40 @@ class Store:
 
     def __init__(self, db: str | Path) -> None:
         self._lock = threading.RLock()
-        path = str(db)
-        if path != MEMORY:
-            _make(Path(path))
-            _refuse_foreign(Path(path))
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
+        self._path = str(db)
         try:
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.executescript(_SCHEMA)
+            if self._path != MEMORY:
+                _make(Path(self._path))
+                _refuse_foreign(Path(self._path))
+            self._connection = sqlite3.connect(
+                self._path, timeout=_WAIT, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare()
+            except sqlite3.Error:
+                self._connection.close()
+                raise
         except sqlite3.Error as error:
-            self._connection.close()
-            raise ValueError(f"{path}: {error}") from None
+            raise ValueError(f"{self._path}: {error}") from None
+
+    def _prepare(self) -> None:
+        self._connection.row_factory = sqlite3.Row
+        _keep_log(self._connection)
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        with self.transaction():
+            for statement in _SCHEMA.split(";"):
+                self._connection.execute(statement)
+            columns = self._connection.execute("PRAGMA table_info(account)")
+            if "token" not in {column["name"] for column in columns}:  # a file of long ago
+                self._connection.execute("ALTER TABLE account ADD COLUMN token TEXT")
+
+    def close_to_others(self) -> None:
+        """Let nobody else read the file. Raises ``OSError`` where that is not ours to say."""
+        if self._path == MEMORY:
+            return
+        for side in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                Path(self._path + side).chmod(0o600)
 
     def close(self) -> None:
         with self._lock:

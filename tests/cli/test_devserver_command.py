@@ -41,6 +41,23 @@ def test_it_says_how_to_use_it_and_stops_on_interrupt(tmp_path: Path) -> None:
     assert database.exists()
 
 
+def test_what_a_shell_has_evaluated_goes_on_working_over_a_restart(tmp_path: Path) -> None:
+    words = ["devserver", "--port", "0", "--db", str(tmp_path / "data.db")]
+    printed = []
+    for _ in range(2):
+        with subprocess.Popen(
+            [*COMMAND, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=clean(),
+        ) as process:
+            assert process.stdout is not None
+            printed.append(process.stdout.read().splitlines()[1])
+            process.terminate()
+    assert printed[0] == printed[1]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

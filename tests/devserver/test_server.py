@@ -3,11 +3,16 @@
 import gc
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,7 +38,18 @@ def test_a_file_keeps_everything_over_a_restart(tmp_path: Path) -> None:
         assert (server.instances(), server.spans()) == before
         assert call.register(idempotency_key="k").details["id"] == instance_id
         assert call.span(instance_id).details["schema_title"] == "LLM call"
-        assert server.token != token
+        assert server.token == token
+
+
+def test_a_token_that_was_made_for_a_file_goes_on_working(tmp_path: Path) -> None:
+    db = tmp_path / "runs.db"
+    with DevServer(db) as server:
+        made = server.token
+    with DevServer(db, token="chosen") as server:
+        assert server.token == "chosen"
+    with DevServer(db) as server:
+        assert server.token == made
+        assert Caller(server).get("/ping").status == 200
 
 
 def test_two_servers_may_write_one_file(tmp_path: Path) -> None:
@@ -45,6 +61,43 @@ def test_two_servers_may_write_one_file(tmp_path: Path) -> None:
         assert one.instances() == two.instances()
 
 
+def _begin_at_once(folder: Path, gate: Barrier, told: "SimpleQueue[str]") -> None:
+    for number in range(30):
+        gate.wait()
+        try:
+            DevServer(folder / f"{number}.db").close()
+        except Exception as error:
+            told.put(str(error))
+    told.put("done")
+
+
+def test_servers_that_make_one_file_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    processes = get_context("spawn")
+    gate, told = processes.Barrier(4), processes.SimpleQueue()
+    servers = [
+        processes.Process(target=_begin_at_once, args=(tmp_path, gate, told), daemon=True)
+        for _ in range(4)
+    ]
+    for server in servers:
+        server.start()
+    assert [told.get() for _ in servers] == ["done"] * 4
+    for server in servers:
+        server.join()
+
+
+def test_a_file_from_before_tokens_were_kept_is_taken(tmp_path: Path) -> None:
+    db = tmp_path / "runs.db"
+    with DevServer(db, token="chosen") as server:
+        account_id = server.account_id
+    with closing(sqlite3.connect(db)) as database:
+        database.execute("ALTER TABLE account DROP COLUMN token")
+    with DevServer(db) as server:
+        assert server.account_id == account_id
+        made = server.token
+    with DevServer(db) as server:
+        assert server.token == made
+
+
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("not a database, and long enough to be looked at" * 100)
@@ -54,13 +107,22 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
         DevServer(tmp_path / "nowhere" / "runs.db")
 
 
-def test_the_file_is_the_users_alone_and_knows_no_token(tmp_path: Path) -> None:
+def test_the_file_is_the_users_alone_and_knows_no_token_of_theirs(tmp_path: Path) -> None:
     db = tmp_path / "runs.db"
-    with DevServer(str(db)) as server:
+    with DevServer(str(db), token="of their own") as server:
         Caller(server).active()
         for file in tmp_path.iterdir():
             assert file.stat().st_mode & 0o777 == 0o600
             assert server.token.encode() not in file.read_bytes()
+
+
+def test_no_one_else_reads_a_token_that_is_kept(tmp_path: Path) -> None:
+    db = tmp_path / "runs.db"
+    with DevServer(db, token="chosen"):
+        for file in tmp_path.iterdir():
+            file.chmod(0o644)
+        with DevServer(db):
+            assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
 
 
 def test_a_stopped_server_is_read_on_and_comes_back_where_it_was(
