@@ -1,17 +1,18 @@
 """OpenTelemetry exporter for Prefactor: an instrumented agent becomes a governed run.
 
-A span's way through the code: ``exporter`` or ``processor`` (the doors), ``pipeline``,
-``worker``, ``span``, ``mapping``, ``tree``, ``encoding``, ``outbox``, ``sender``.
+A span's way through the packages: ``doors``, ``pipeline``, ``spans``, ``mapping``, ``runs``,
+``delivery``; beside it ``spool``, ``privacy``, ``host``, ``stats`` and ``config``.
 """
 
+from prefactor_otel.doors.exporter import PrefactorExporter
+from prefactor_otel.doors.processor import PrefactorSpanProcessor
+from prefactor_otel.doors.provider import ConfiguredProvider, TracerProvider, configure
+from prefactor_otel.doors.run import current_run, end_session, raise_if_terminated, run
 from prefactor_otel.errors import PrefactorConfigError, PrefactorError, PrefactorTerminatedError
-from prefactor_otel.exits import aflush, flush, shutdown
-from prefactor_otel.exporter import PrefactorExporter
-from prefactor_otel.ledger import Stats
-from prefactor_otel.processor import PrefactorSpanProcessor
-from prefactor_otel.provider import ConfiguredProvider, TracerProvider, configure
-from prefactor_otel.runs import AgentRun, current_run, end_session, raise_if_terminated, run
-from prefactor_otel.termination import TerminatedRun
+from prefactor_otel.host.exits import aflush, flush, shutdown
+from prefactor_otel.host.termination import TerminatedRun
+from prefactor_otel.runs.explicit import AgentRun
+from prefactor_otel.stats.counters import Stats
 from prefactor_otel.version import __version__
 
 __all__ = [

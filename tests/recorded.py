@@ -14,10 +14,10 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.util.types import AttributeValue
 
-from prefactor_otel.cli.documents import Documents
 from prefactor_otel.cli.shelf import Shelf
-from prefactor_otel.cli.spanfile import read_spans
-from prefactor_otel.span import SpanKey, SpanView
+from prefactor_otel.spans.documents import Documents
+from prefactor_otel.spans.files import read_spans
+from prefactor_otel.spans.view import SpanKey, SpanView
 
 FOLDER = Path(__file__).parent / "spans"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from prefactor_otel.cli.options import with_table
-from prefactor_otel.ledger import DropReason, State
+from prefactor_otel.stats.counters import DropReason, State
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 

@@ -17,7 +17,7 @@ from prefactor_otel import PrefactorSpanProcessor, Stats, TracerProvider
 from prefactor_otel.cli.agent import QUESTION, TravelAgent
 from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.cli.tree import digest, run_tree
-from prefactor_otel.config import DEFAULT_API_URL
+from prefactor_otel.config.options import DEFAULT_API_URL
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.devserver.store import MEMORY
 

@@ -13,17 +13,17 @@ from urllib.parse import urlsplit
 import orjson
 from rich.text import Text
 
-from prefactor_otel import hygiene
-from prefactor_otel.api import ApiClient, ApiError
 from prefactor_otel.cli.installed import RESTORE, installed_client
 from prefactor_otel.cli.probe import NAME, VERSION, Stored, differences, probe
 from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.cli.tree import digest, run_tree
-from prefactor_otel.config import Config, load_config, option_rows, variable_of
-from prefactor_otel.credential import read_token
+from prefactor_otel.config.options import Config, load_config, option_rows, variable_of
+from prefactor_otel.config.token import read_token
+from prefactor_otel.delivery.client import ApiClient, ApiError
+from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.errors import PrefactorConfigError
-from prefactor_otel.items import FinishStatus
-from prefactor_otel.run import schema_of
+from prefactor_otel.payload.encode import encode
+from prefactor_otel.runs.run import schema_of
 from prefactor_otel_transport.addresses import is_exposed, segment
 
 Outcome = Literal["ok", "warning", "failed"]
@@ -248,7 +248,7 @@ async def _register(client: ApiClient, config: Config) -> Check:
 
 def _registration(config: Config) -> bytes:
     account = {"agent_id": config.agent_id, "environment_id": config.environment_id}
-    return hygiene.encode(
+    return encode(
         {name: id for name, id in account.items() if id is not None}
         | {
             "agent_version": {"name": NAME, "external_identifier": VERSION},

@@ -18,21 +18,21 @@ import orjson
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
-from prefactor_otel.cli.documents import Documents, Read
 from prefactor_otel.cli.shelf import Shelf
-from prefactor_otel.cli.spanfile import FORMATS, read_spans
 from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.cli.tree import Row, Tree, with_last
 from prefactor_otel.cli.why import uses_of
-from prefactor_otel.config import Config, load_config, types_of
+from prefactor_otel.config.options import Config, load_config, types_of
+from prefactor_otel.delivery.operation import Item, SpanRef
 from prefactor_otel.errors import PrefactorConfigError
-from prefactor_otel.intake import capture_of
-from prefactor_otel.items import Item, SpanRef
 from prefactor_otel.mapping import span_type
-from prefactor_otel.sieve import sieve_of
-from prefactor_otel.span import SpanView
-from prefactor_otel.span_types import SpanTypes
-from prefactor_otel.tree import SpanTree
+from prefactor_otel.runs.intake import capture_of
+from prefactor_otel.runs.tree import SpanTree
+from prefactor_otel.span_types.declared import SpanTypes
+from prefactor_otel.span_types.span_filter import compiled
+from prefactor_otel.spans.documents import Documents, Read
+from prefactor_otel.spans.files import FORMATS, read_spans
+from prefactor_otel.spans.view import SpanView
 from prefactor_otel.words import counted
 
 NO_PARTITION: Final = 0
@@ -126,7 +126,7 @@ def agent_spans(views: Iterable[SpanView], config: Config | None = None) -> Iter
         capture_of(config),
         max_item_bytes=config.max_request_bytes,
         parent_timeout=0.0,
-        sieve=sieve_of(config.span_filter, lambda text: None),  # a variable holds no function
+        span_filter=compiled(config.span_filter, lambda text: None),  # a variable holds no function
         types=types_of(config),
     )
     for view in views:

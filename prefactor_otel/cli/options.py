@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from prefactor_otel.config import option_rows
+from prefactor_otel.config.options import option_rows
 
 BEGIN: Final = "<!-- options: begin (written by python -m prefactor_otel.cli.options README.md) -->"
 END: Final = "<!-- options: end -->"

@@ -8,10 +8,10 @@ from typing import Final
 from opentelemetry.sdk.resources import Resource
 
 from prefactor_otel import PrefactorSpanProcessor, Stats, TracerProvider
-from prefactor_otel.api import ApiClient
 from prefactor_otel.cli.agent import QUESTION, TravelAgent
 from prefactor_otel.cli.tree import Row
-from prefactor_otel.config import variable_of
+from prefactor_otel.config.options import variable_of
+from prefactor_otel.delivery.client import ApiClient
 from prefactor_otel_transport.addresses import segment
 
 LOOKS: Final = 5

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import orjson
 
-from prefactor_otel.cli.spanfile import Found, Unread
 from prefactor_otel.cli.tree import Row
-from prefactor_otel.span import SpanView
+from prefactor_otel.spans.files import Found, Unread
+from prefactor_otel.spans.view import SpanView
 
 _LAST: Final = 2**63 - 1
 _TABLES: Final = """

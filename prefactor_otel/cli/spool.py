@@ -15,20 +15,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from prefactor_otel import clock
-from prefactor_otel.budget import Budget
 from prefactor_otel.cli.terminal import new_console
-from prefactor_otel.client import new_client
-from prefactor_otel.config import Config, load_config, variable_of
+from prefactor_otel.config.options import Config, load_config, variable_of
+from prefactor_otel.delivery.budget import Budget
+from prefactor_otel.delivery.client import ApiClient
+from prefactor_otel.delivery.line import REFILL
+from prefactor_otel.delivery.operation import Item
+from prefactor_otel.delivery.outbox import Outbox
+from prefactor_otel.delivery.sender import Sender
 from prefactor_otel.errors import PrefactorConfigError, SpoolError
-from prefactor_otel.items import Item
-from prefactor_otel.ledger import Ledger, QuietLog, Stats, place_of
-from prefactor_otel.line import REFILL
-from prefactor_otel.outbox import Outbox
-from prefactor_otel.sender import Sender
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.adoption import Adoption
 from prefactor_otel.spool.file import SpoolFile, remove, size_of
 from prefactor_otel.spool.identity import Identity
+from prefactor_otel.stats.counters import Counters, Stats
+from prefactor_otel.stats.log import QuietLog, place_of
 from prefactor_otel.words import counted
 
 REPLAY_TROUBLE: Final = 20.0
@@ -170,12 +171,12 @@ def _waiting(path: Path, identity: Identity, *, everyones: bool) -> Waiting:
 async def _replayed(
     path: Path, config: Config, identity: Identity, spans: int, *, everyones: bool
 ) -> Stats:
-    ledger, log = Ledger(), QuietLog()
+    counters, log = Counters(), QuietLog()
     budget = Budget(config.max_queue_size, config.max_queue_bytes)
-    outbox = Outbox(budget, ledger, log)
+    outbox = Outbox(budget, counters, log)
     sender = Sender(
         outbox,
-        ledger,
+        counters,
         log,
         max_batch_size=config.max_batch_size,
         max_request_bytes=config.max_request_bytes,
@@ -184,25 +185,25 @@ async def _replayed(
         terminated=lambda run, reason: None,  # its process is gone
     )
     adoption = Adoption(
-        *(path, identity, outbox, sender.runs, ledger, log),
+        *(path, identity, outbox, sender.runs, counters, log),
         max_bytes=config.spool_max_bytes,
         max_age=config.spool_max_age,
         everyones=everyones,
     )
     outbox.more = adoption.step
-    async with new_client(config) as client:
+    async with ApiClient(config.api_url, request_timeout=config.request_timeout) as client:
         sending = asyncio.create_task(sender.run(client))
         with _progress() as progress:
             bar = progress.add_task("spans", total=spans)
             async for _ in _until_done(sender, sending, outbox, adoption):
-                progress.update(bar, completed=ledger.settled)
+                progress.update(bar, completed=counters.settled)
         adoption.closing = True
         sending.cancel()
         [ended_by] = await asyncio.gather(sending, return_exceptions=True)
         if isinstance(ended_by, Exception):
-            ledger.trouble(f"the sending failed by {place_of(ended_by)}")
+            counters.trouble(f"the sending failed by {place_of(ended_by)}")
     adoption.close()
-    return ledger.snapshot(state="closed")
+    return counters.snapshot(state="closed")
 
 
 async def _until_done(

@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from prefactor_otel.counting import UNCOUNTED
 from prefactor_otel.mapping import Capture, SpanType, Told, told_of
 from prefactor_otel.mapping.layout import INPUTS, OUTPUTS
 from prefactor_otel.mapping.plan import Note
 from prefactor_otel.mapping.rules import Seen
 from prefactor_otel.mapping.usage import COUNTS
-from prefactor_otel.span import SpanView
+from prefactor_otel.runs.calls import UNCOUNTED
+from prefactor_otel.spans.view import SpanView
 
 Payload = Mapping[str, Any]
 

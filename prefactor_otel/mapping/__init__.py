@@ -11,8 +11,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, cast
 
-from prefactor_otel import hygiene
-from prefactor_otel.hygiene import Repair, Repairs
 from prefactor_otel.mapping import usage as counting
 from prefactor_otel.mapping.dialects.events import with_details
 from prefactor_otel.mapping.dialects.words import SESSION_KEYS
@@ -49,11 +47,14 @@ from prefactor_otel.mapping.types import (
     Below,
     SpanType,
 )
+from prefactor_otel.payload.encode import limited
+from prefactor_otel.payload.repairs import Repair, Repairs, told
 from prefactor_otel.privacy.content import NOT_CAPTURED, Side, side_in_event
 from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.privacy.sensitivity import Rule
 from prefactor_otel.privacy.values import can_be_content, settings_alone
-from prefactor_otel.span import LAST_NS, Attributes, Event, SpanView, snapshot
+from prefactor_otel.spans.sdk import snapshot
+from prefactor_otel.spans.view import LAST_NS, Attributes, Event, SpanView
 
 __all__ = [
     "NOTHING",
@@ -293,7 +294,7 @@ def _captured(
     if not wanted:
         return fields
     length = capture.max_input_length if is_input else capture.max_output_length
-    return hygiene.limited(fields, length, repairs)
+    return limited(fields, length, repairs)
 
 
 def _no_content(fields: dict[str, object]) -> dict[str, object]:
@@ -391,7 +392,7 @@ def _metadata(
         metadata["dropped_attributes"] = view.dropped_attributes
     repaired = _repaired(view)
     if repaired or repairs:
-        metadata["repaired"] = [*repaired, *hygiene.told(repairs)]
+        metadata["repaired"] = [*repaired, *told(repairs)]
     return metadata
 
 
@@ -442,7 +443,7 @@ def _cut_content(
             found = {
                 name: value for name, value in attributes.items() if side_in_rules(name) & side
             }
-            attributes = attributes | hygiene.limited(found, length, repairs)
+            attributes = attributes | limited(found, length, repairs)
     return attributes
 
 

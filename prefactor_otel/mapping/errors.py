@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, Literal
 
-from prefactor_otel.hygiene import encode
 from prefactor_otel.mapping.shapes.messages import literal, text_of
 from prefactor_otel.mapping.shapes.texts import parsed
-from prefactor_otel.span import Attributes, Event, SpanView
+from prefactor_otel.payload.encode import encode
+from prefactor_otel.spans.view import Attributes, Event, SpanView
 
 Status = Literal["active", "complete", "failed", "cancelled"]
 

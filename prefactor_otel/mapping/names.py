@@ -7,7 +7,7 @@ from prefactor_otel.mapping.dialects.crewai import OWN_TEXT
 from prefactor_otel.mapping.dialects.genai import OPERATION_NAME
 from prefactor_otel.mapping.dialects.logfire import MESSAGE
 from prefactor_otel.mapping.types import AGENT, RERANKER, SPAN, TOOL, SpanType
-from prefactor_otel.span import Attributes, SpanView
+from prefactor_otel.spans.view import Attributes, SpanView
 
 INVOKE: Final = "invoke_agent "
 """Before the agent's name in that of its span, by the GenAI conventions."""

@@ -45,7 +45,7 @@ from prefactor_otel.mapping.types import (
     TypeRule,
 )
 from prefactor_otel.privacy.content import Side, side_of
-from prefactor_otel.span import Attributes
+from prefactor_otel.spans.view import Attributes
 
 MAX_SHAPES: Final = 512
 MAX_VARIANTS: Final = 64

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from prefactor_otel.mapping.types import SpanType
 from prefactor_otel.privacy.content import Side
-from prefactor_otel.span import Attributes
+from prefactor_otel.spans.view import Attributes
 from prefactor_otel.words import words_of
 
 INPUT, OUTPUT, BOTH, NO_CONTENT = Side.INPUT, Side.OUTPUT, Side.BOTH, Side.NONE

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
-from prefactor_otel.span import Attributes
+from prefactor_otel.spans.view import Attributes
 from prefactor_otel.words import words_of
 
 SCHEMA_PREFIX: Final = "otel"

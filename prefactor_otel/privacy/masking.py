@@ -13,8 +13,9 @@ from typing import Final
 
 import orjson
 
-from prefactor_otel import hygiene
-from prefactor_otel.hygiene import Repair, Repairs
+from prefactor_otel.payload.encode import encode
+from prefactor_otel.payload.plain import MAX_DEPTH, free_key, plain
+from prefactor_otel.payload.repairs import Repair, Repairs
 
 Mask = Callable[[str, str], object]
 """Takes the path of a value and its text; returns what may be sent in its place, or the text."""
@@ -101,7 +102,7 @@ class Masking:
                 return self._text(path, value, repairs, depth)
             if isinstance(value, (int, float)):
                 return self._number(path, value, repairs)
-            if depth > hygiene.MAX_DEPTH:
+            if depth > MAX_DEPTH:
                 return _TOO_DEEP
             if isinstance(value, Mapping):
                 return self._object(path, value, repairs, depth)
@@ -110,7 +111,7 @@ class Masking:
                     self._value(f"{path}.{place}", inner, repairs, depth + 1)
                     for place, inner in enumerate(value)
                 ]
-            return self._value(path, hygiene.plain(value, repairs), repairs, depth + 1)
+            return self._value(path, plain(value, repairs), repairs, depth + 1)
         except Exception as error:
             return self._failed(error, repairs)
 
@@ -121,9 +122,9 @@ class Masking:
             return self._bytes(path, value["$bytes"], repairs, depth)
         masked: dict[str, object] = {}
         for key, inner in value.items():
-            name = key if isinstance(key, str) else str(hygiene.plain(key, repairs))
+            name = key if isinstance(key, str) else str(plain(key, repairs))
             shown = self._value(f"{path}.{name}", inner, repairs, depth + 1)
-            masked[hygiene.free_key(self._name(path, name, repairs, depth), masked)] = shown
+            masked[free_key(self._name(path, name, repairs, depth), masked)] = shown
         return masked
 
     def _name(self, path: str, name: str, repairs: Repairs, depth: int) -> str:
@@ -149,12 +150,12 @@ class Masking:
         return masked if masked != text else number
 
     def _text(self, path: str, text: str, repairs: Repairs, depth: int) -> object:
-        if depth <= hygiene.MAX_DEPTH:
+        if depth <= MAX_DEPTH:
             inner = _json_in(text)
             if inner is not None:
                 masked = self._value(path, inner, repairs, depth + 1)
                 if masked != inner:
-                    text = hygiene.encode(masked).decode()
+                    text = encode(masked).decode()
         elif text.lstrip()[:1] in _BEGINNINGS:
             return _TOO_DEEP
         if "\\u" in text:
@@ -173,7 +174,7 @@ class Masking:
                 value = mask(path, value)
             except BaseException as error:  # a SystemExit, too, concerns this value alone
                 return self._failed(error, repairs)
-        return value if isinstance(value, str) else hygiene.plain(value, repairs)
+        return value if isinstance(value, str) else plain(value, repairs)
 
     def _failed(self, error: BaseException, repairs: Repairs) -> str:
         repairs.add(Repair.MASK)

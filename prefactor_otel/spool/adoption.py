@@ -6,17 +6,18 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from prefactor_otel import clock
+from prefactor_otel.delivery.line import REFILL
+from prefactor_otel.delivery.operation import Operation
+from prefactor_otel.delivery.outbox import Outbox
+from prefactor_otel.delivery.rows import Damaged, Stored
+from prefactor_otel.delivery.wire import RunRecord
 from prefactor_otel.errors import SpoolError
-from prefactor_otel.items import Operation
-from prefactor_otel.ledger import DropReason, Ledger, QuietLog, logger, place_of
-from prefactor_otel.line import REFILL
-from prefactor_otel.outbox import Outbox
 from prefactor_otel.spool import SCAN_INTERVAL, folder
 from prefactor_otel.spool.file import SpoolFile, size_of
 from prefactor_otel.spool.identity import Identity
 from prefactor_otel.spool.recovery import recover
-from prefactor_otel.spool.rows import Damaged, Stored
-from prefactor_otel.wire import RunRecord
+from prefactor_otel.stats.counters import Counters, DropReason
+from prefactor_otel.stats.log import QuietLog, logger, place_of
 
 
 class Adoption:
@@ -29,7 +30,7 @@ class Adoption:
         identity: Identity,
         outbox: Outbox,
         runs: dict[str, RunRecord | None],
-        ledger: Ledger,
+        counters: Counters,
         log: QuietLog,
         *,
         max_bytes: int,
@@ -40,7 +41,7 @@ class Adoption:
         self._identity = identity
         self._outbox = outbox
         self._runs = runs
-        self._ledger = ledger
+        self._counters = counters
         self._log = log
         self._max_bytes = max_bytes
         self._max_age = max_age
@@ -253,14 +254,14 @@ class Adoption:
 
     def _lose(self, spans: int, reason: DropReason, file: SpoolFile) -> None:
         if spans:
-            self._ledger.adopt(spans)
-            self._ledger.drop(reason, spans)
+            self._counters.adopt(spans)
+            self._counters.drop(reason, spans)
             self._log.warn(
                 reason.value, f"Spans dropped ({reason.value}): {spans} of {file.path.name}"
             )
 
     def _failed(self, error: SpoolError) -> None:
-        self._ledger.trouble(f"spool: {error}")
+        self._counters.trouble(f"spool: {error}")
         self._tell(str(error), f"What a process that has died left cannot be sent: {error}")
 
     def _tell(self, subject: str, text: str) -> None:

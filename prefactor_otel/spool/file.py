@@ -17,10 +17,8 @@ from typing import Any, Final, Self
 
 from prefactor_otel import clock
 from prefactor_otel.clock import Period
-from prefactor_otel.errors import SpoolError
-from prefactor_otel.items import OVERHEAD, Item, Operation, SpanRef
-from prefactor_otel.spool.changes import Changes
-from prefactor_otel.spool.rows import (
+from prefactor_otel.delivery.operation import OVERHEAD, Item, Operation, SpanRef
+from prefactor_otel.delivery.rows import (
     Owner,
     ParkedRow,
     Reading,
@@ -31,6 +29,8 @@ from prefactor_otel.spool.rows import (
     is_ref,
     stored,
 )
+from prefactor_otel.errors import SpoolError
+from prefactor_otel.spool.changes import Changes
 
 VERSION: Final = 2
 """Of the tables below, in SQLite's ``user_version``; other versions are left alone."""

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from prefactor_otel.credential import TokenSource
-from prefactor_otel.spool.rows import Owner
+from prefactor_otel.config.token import TokenSource
+from prefactor_otel.delivery.rows import Owner
 
 _ROUNDS: Final = 10_000
 """Of the hash of a token: a few milliseconds for one, too long to try many."""

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from prefactor_otel.ledger import logger
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.file import SpoolFile
 from prefactor_otel.spool.identity import Identity
+from prefactor_otel.stats.log import logger
 
 
 class OwnFile(SpoolFile):

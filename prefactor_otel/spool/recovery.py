@@ -10,12 +10,12 @@ from typing import Final
 
 import orjson
 
-from prefactor_otel.encoding import finish_key_of, with_otel_parent
-from prefactor_otel.items import Item, Operation, SpanRef
+from prefactor_otel.delivery.operation import Item, Operation, SpanRef
+from prefactor_otel.delivery.rows import ParkedRow, RunRow
 from prefactor_otel.mapping import timestamp
-from prefactor_otel.run import closing_item
+from prefactor_otel.runs.encoding import finish_key_of, with_otel_parent
+from prefactor_otel.runs.run import closing_item
 from prefactor_otel.spool.file import SpoolFile
-from prefactor_otel.spool.rows import ParkedRow, RunRow
 
 _ERROR: Final = {
     "error_type": "ProcessDied",

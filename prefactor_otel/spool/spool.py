@@ -4,14 +4,15 @@ import time
 from pathlib import Path
 from typing import Final
 
-from prefactor_otel.ledger import Ledger, QuietLog, logger
-from prefactor_otel.outbox import Outbox
+from prefactor_otel.delivery.outbox import Outbox
+from prefactor_otel.delivery.wire import RunRecord
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.adoption import Adoption
 from prefactor_otel.spool.file import is_safe_here
 from prefactor_otel.spool.identity import Identity
 from prefactor_otel.spool.own import OwnFile
-from prefactor_otel.wire import RunRecord
+from prefactor_otel.stats.counters import Counters
+from prefactor_otel.stats.log import QuietLog, logger
 
 _OWN_FIRST: Final = 1.0
 """Seconds from the start during which the process's own spans go before those of the dead."""
@@ -26,7 +27,7 @@ class Spool:
         identity: Identity,
         outbox: Outbox,
         runs: dict[str, RunRecord | None],
-        ledger: Ledger,
+        counters: Counters,
         log: QuietLog,
         *,
         max_bytes: int,
@@ -35,12 +36,12 @@ class Spool:
         self.path = path
         self._identity = identity
         self._outbox = outbox
-        self._ledger = ledger
+        self._counters = counters
         self._born = time.monotonic()
         self._has_looked = False
         self._file: OwnFile | None = None
         self._adoption: Adoption | None = Adoption(
-            path, identity, outbox, runs, ledger, log, max_bytes=max_bytes, max_age=max_age
+            path, identity, outbox, runs, counters, log, max_bytes=max_bytes, max_age=max_age
         )
         self._max_bytes = max_bytes
         self._max_age = max_age
@@ -53,7 +54,7 @@ class Spool:
         if not is_safe_here():
             self._adoption = None
             problem = "this process was forked while its parent wrote to the disk"
-            self._ledger.trouble(f"spool: {problem}")
+            self._counters.trouble(f"spool: {problem}")
             logger.warning("The spool stays off, spans wait in memory only: %s", problem)
             return
         self._file = OwnFile(self.path, self._identity)

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from prefactor_otel.mapping import Capture
-from prefactor_otel.span import ended, view_of
-from prefactor_otel.tree import SpanTree
+from prefactor_otel.runs.tree import SpanTree
+from prefactor_otel.spans.sdk import view_of
+from prefactor_otel.spans.view import ended
 from tests.faults.poison import POISONED, POISONS, batch, span_of
 
 ROUNDS = 5

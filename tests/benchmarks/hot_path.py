@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from prefactor_otel.answers import judge_output
-from prefactor_otel.budget import Budget
-from prefactor_otel.config import Config
-from prefactor_otel.inbox import Ended, Started
-from prefactor_otel.intake import Intake
-from prefactor_otel.ledger import Ledger, QuietLog
+from prefactor_otel.config.options import Config
+from prefactor_otel.delivery.budget import Budget
+from prefactor_otel.delivery.outbox import Outbox
+from prefactor_otel.delivery.receipt import Receipt
+from prefactor_otel.delivery.verdicts import judge_output
+from prefactor_otel.delivery.wire import RunRecord, bulk_item
 from prefactor_otel.mapping import Capture, agent_span
-from prefactor_otel.outbox import Outbox
-from prefactor_otel.receipt import Receipt
-from prefactor_otel.run import Run
-from prefactor_otel.span import SpanView, view_of
-from prefactor_otel.wire import RunRecord, bulk_item
+from prefactor_otel.runs.events import Ended, Started
+from prefactor_otel.runs.intake import Intake
+from prefactor_otel.runs.run import Run
+from prefactor_otel.spans.sdk import view_of
+from prefactor_otel.spans.view import SpanView
+from prefactor_otel.stats.counters import Counters
+from prefactor_otel.stats.log import QuietLog
 from tests.benchmarks.driving import readable
 from tests.benchmarks.workload import DIALECTS, SPANS_A_RUN, runs
 
@@ -90,10 +92,10 @@ def _mapped(views: Sequence[SpanView]) -> None:
 def _through(spans: Sequence[ReadableSpan], *, live: bool) -> None:
     """Everything between the doors and the socket, on this thread."""
     config = Config(api_token="pf_hot", agent_name="hot", agent_version="1")
-    ledger, log, run = Ledger(), QuietLog(), Run()
+    counters, log, run = Counters(), QuietLog(), Run()
     budget = Budget(config.max_queue_size, config.max_queue_bytes)
-    outbox = Outbox(budget, ledger, log)
-    intake = Intake(config, run, outbox, budget, ledger, log)
+    outbox = Outbox(budget, counters, log)
+    intake = Intake(config, run, outbox, budget, counters, log)
     for span in reversed(spans) if live else ():  # parents end last, and start first
         intake.take(Started(span, 0.0))
     intake.take(Ended(spans, Receipt()))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from prefactor_otel.mapping import AgentSpan, Capture, agent_span
-from tests.otel.spans import one_view, with_attributes
+from tests.made_spans import one_view, with_attributes
 
 CHAT: dict[str, object] = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
 TOOL: dict[str, object] = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "w"}

@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 
-from prefactor_otel.cli.documents import CutError, Documents
+from prefactor_otel.spans.documents import CutError, Documents
 
 Way = Callable[[Documents], object]
 

@@ -9,7 +9,7 @@ import pytest
 from prefactor_otel.cli.inspect import agent_spans
 from prefactor_otel.cli.why import METADATA, NOT_SENT, Use, uses_of
 from prefactor_otel.mapping import SpanType
-from prefactor_otel.span import SpanView
+from prefactor_otel.spans.view import SpanView
 from tests.cli.command import run_command
 from tests.recorded import FOLDER, NAMES, recorded
 

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
 
-from prefactor_otel.hygiene import Repair
+from prefactor_otel.payload.repairs import Repair
 
 TRACE: Final = 0xABC
 ROOT: Final = 0xFFFF

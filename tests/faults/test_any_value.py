@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefactor_otel import hygiene
-from prefactor_otel.hygiene import Repair, Repairs
+from prefactor_otel.payload.encode import encode, fitted, item_body
+from prefactor_otel.payload.plain import plain, plain_attributes
+from prefactor_otel.payload.repairs import Repair, Repairs
 from tests.faults.poison import PHOTO, POISONS, Colour, Level, Number, Text, Unprintable
 from tests.faults.test_bad_data import strict
 
@@ -58,38 +59,38 @@ any_values = st.recursive(
 @settings(deadline=None)
 @given(any_values)
 def test_whatever_it_is_it_becomes_strict_json(value: object) -> None:
-    strict(hygiene.encode({"odd": value}))
+    strict(encode({"odd": value}))
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.dictionaries(keys, any_values, max_size=8))
 def test_attributes_are_plain_once_and_for_all(attributes: dict[Any, object]) -> None:
-    made = hygiene.plain_attributes(attributes, set())
+    made = plain_attributes(attributes, set())
     assert len(made) == len(attributes)
     again: Repairs = set()
-    assert hygiene.plain_attributes(made, again) == made
+    assert plain_attributes(made, again) == made
     assert not again
-    strict(hygiene.encode(made))
+    strict(encode(made))
 
 
 @given(clean_values)
 def test_what_json_can_hold_stays_as_it_is(value: object) -> None:
     repairs: Repairs = set()
-    assert orjson.loads(hygiene.encode(value, repairs)) == value
-    assert hygiene.plain(value, repairs) == value
+    assert orjson.loads(encode(value, repairs)) == value
+    assert plain(value, repairs) == value
     assert not repairs
 
 
 @given(st.dictionaries(texts, clean_scalars))
 def test_clean_attributes_are_not_even_copied(attributes: dict[str, object]) -> None:
-    assert hygiene.plain_attributes(attributes, set()) is attributes
+    assert plain_attributes(attributes, set()) is attributes
 
 
 @pytest.mark.parametrize("poison", POISONS, ids=str)
 def test_encoding_survives_every_poison(poison: Any) -> None:
     attributes = poison.changes.get("attributes")
     if isinstance(attributes, dict) and str(poison) != "doubling":  # bounded where spans come in
-        strict(hygiene.encode(attributes))
+        strict(encode(attributes))
 
 
 def item(**inputs: object) -> dict[str, object]:
@@ -117,7 +118,7 @@ BULK: dict[str, object] = {
 @pytest.mark.parametrize("bulk", BULK)
 def test_an_item_of_any_shape_is_made_to_fit_and_keeps_who_it_is(bulk: str, max_bytes: int) -> None:
     content = item(model="m-1", odd=BULK[bulk], temperature=0.5)
-    body = hygiene.item_body(content, max_bytes)
+    body = item_body(content, max_bytes)
     made = strict(body)
     assert max_bytes // 8 < len(body) <= max_bytes or bulk == "one long name"
     assert (made["schema_name"], made["status"]) == ("otel:llm", "complete")
@@ -132,8 +133,8 @@ def test_an_item_of_any_shape_is_made_to_fit_and_keeps_who_it_is(bulk: str, max_
 def test_an_item_that_is_still_too_large_is_cut_again_and_remembers_the_first_length(
     bulk: str,
 ) -> None:
-    once = hygiene.item_body(item(odd=BULK[bulk]), 100_000)
-    twice = hygiene.fitted(once, 5_000)
+    once = item_body(item(odd=BULK[bulk]), 100_000)
+    twice = fitted(once, 5_000)
     assert len(twice) <= 5_000
     if isinstance(BULK[bulk], list) and bulk != "deep and wide":
         cut = strict(twice)["payload"]["inputs"]["odd"]
@@ -145,13 +146,13 @@ def test_an_item_that_is_still_too_large_is_cut_again_and_remembers_the_first_le
 @settings(deadline=None)
 @given(clean_values, st.integers(1_000, 5_000))
 def test_a_body_never_exceeds_its_limit(value: object, max_bytes: int) -> None:
-    body = hygiene.item_body(item(odd=[value] * 200), max_bytes)
+    body = item_body(item(odd=[value] * 200), max_bytes)
     assert len(body) <= max_bytes
     strict(body)
 
 
 def sent(value: object) -> str:
-    made = strict(hygiene.item_body(item(odd=value, text="kept " * 600), 10**9))
+    made = strict(item_body(item(odd=value, text="kept " * 600), 10**9))
     return json.dumps(made["payload"]["inputs"]["odd"], ensure_ascii=False)
 
 

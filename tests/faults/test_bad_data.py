@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
-from prefactor_otel.hygiene import Repair
-from prefactor_otel.ledger import Stats
+from prefactor_otel.payload.repairs import Repair
+from prefactor_otel.stats.counters import Stats
 from tests.faults.poison import PHOTO, POISONED, POISONS, Poison, batch, span_of
 from tests.patience import PATIENCE
 

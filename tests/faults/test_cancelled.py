@@ -18,8 +18,8 @@ from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.trace import Span, Status, StatusCode, Tracer, set_span_in_context
 
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider, run
+from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.devserver import DevServer
-from prefactor_otel.items import FinishStatus
 from prefactor_otel.spool import folder
 from tests.cli.command import run_command
 from tests.devserver.calls import Caller

@@ -16,8 +16,8 @@ from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.trace import Tracer
 
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider
+from prefactor_otel.delivery.operation import Item, Operation, SpanRef
 from prefactor_otel.devserver import DevServer
-from prefactor_otel.items import Item, Operation, SpanRef
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.identity import Identity
 from tests.conftest import Figure

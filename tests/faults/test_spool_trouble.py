@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider
-from prefactor_otel.config import load_config
+from prefactor_otel.config.options import load_config
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.spool import folder

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.trace import Status, StatusCode
 
-from prefactor_otel import hygiene
 from prefactor_otel.mapping import Capture, agent_span
+from prefactor_otel.payload.encode import encode
 from prefactor_otel.privacy.content import NOT_CAPTURED
-from prefactor_otel.span import Event, SpanKey, SpanView
-from tests.otel.spans import Recorder, one_view, with_attributes
+from prefactor_otel.spans.view import Event, SpanKey, SpanView
+from tests.made_spans import Recorder, one_view, with_attributes
 
 CANARY = "canary 7f3a"
 OFF = Capture(inputs=False, outputs=False)
@@ -57,7 +57,7 @@ def names(words: list[str]) -> st.SearchStrategy[str]:
 
 
 def sent(view: SpanView, capture: Capture) -> str:
-    return hygiene.encode(agent_span(view, capture)._asdict()).decode()
+    return encode(agent_span(view, capture)._asdict()).decode()
 
 
 @given(names(WORDS), st.sampled_from(KINDS), st.sampled_from(VALUES))

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from prefactor_http.models.agent_instance import ActionProfile, DataCategories, DataRisk
-from prefactor_otel import PrefactorConfigError, PrefactorSpanProcessor, risk
-from prefactor_otel.config import load_config
+from prefactor_otel import PrefactorConfigError, PrefactorSpanProcessor
+from prefactor_otel.config.options import load_config
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.mapping import SpanType
+from prefactor_otel.span_types import data_risk
 
 PAYING = {
     "*": {"data_categories": {"classification": "confidential"}},
@@ -96,6 +97,6 @@ def test_a_word_that_the_api_does_not_know_is_refused_by_name(given: object, tol
 
 
 def test_the_words_are_those_of_the_client_and_the_types_those_of_the_spans() -> None:
-    assert set(risk.DEFAULTS) == set(SpanType)
-    assert set(risk.ACTIONS) == set(ActionProfile.model_fields)
-    assert {*risk.CATEGORIES, "classification"} == set(DataCategories.model_fields)
+    assert set(data_risk.DEFAULTS) == set(SpanType)
+    assert set(data_risk.ACTIONS) == set(ActionProfile.model_fields)
+    assert {*data_risk.CATEGORIES, "classification"} == set(DataCategories.model_fields)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefactor_otel import hygiene
-from prefactor_otel.config import load_config
+from prefactor_otel.config.options import load_config
 from prefactor_otel.errors import PrefactorConfigError
-from prefactor_otel.hygiene import Repair, Repairs
+from prefactor_otel.payload.encode import encode
+from prefactor_otel.payload.repairs import Repair, Repairs
 from prefactor_otel.privacy.masking import FAILED, Masking
 from prefactor_otel.privacy.patterns import NAMED
 
@@ -290,5 +290,5 @@ def unescaped(text: str) -> str:
 
 @given(VALUES)
 def test_no_value_hides_anything_from_a_mask(value: object) -> None:
-    shown = hygiene.encode(masked(value)).decode()
+    shown = encode(masked(value)).decode()
     assert "canary" not in unescaped(shown)

@@ -14,9 +14,9 @@ from prefactor_otel import (
     PrefactorSpanProcessor,
     TracerProvider,
 )
-from prefactor_otel.config import load_config
+from prefactor_otel.config.options import load_config
 from prefactor_otel.devserver import DevServer
-from prefactor_otel.hygiene import item_body
+from prefactor_otel.payload.encode import item_body
 from prefactor_otel.privacy.sensitivity import Rule, wrapped
 
 ARGUMENTS = {"to": "anna@example.org", "amount": 12.5, "urgent": True, "note": None, "lines": ["a"]}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from prefactor_otel.config import load_config
+from prefactor_otel.config.options import load_config
 from prefactor_otel.mapping import Capture, agent_span
 from prefactor_otel.privacy.masking import Masking
-from tests.otel.spans import one_view
+from tests.made_spans import one_view
 
 GENAI = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 

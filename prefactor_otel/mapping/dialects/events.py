@@ -9,7 +9,7 @@ from prefactor_otel.mapping.rules import BOTH, EVENTS, Reader, Rule, Seen, types
 from prefactor_otel.mapping.shapes.messages import from_event, messages, text_of, tool_arguments
 from prefactor_otel.mapping.shapes.texts import parsed
 from prefactor_otel.mapping.types import TOOL, SpanType
-from prefactor_otel.span import Attributes, Event, SpanView
+from prefactor_otel.spans.view import Attributes, Event, SpanView
 
 ROLES: Final = {
     "gen_ai.user.message": "user",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prefactor_otel.mapping.rules import Reading
-from prefactor_otel.span import Attributes
+from prefactor_otel.spans.view import Attributes
 
 Node = dict[str, object]
 Step = tuple[int, str, str | None]

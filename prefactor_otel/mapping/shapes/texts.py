@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from prefactor_otel.hygiene import NotFinite
+from prefactor_otel.payload.plain import NotFinite
 
 
 def parsed(value: object) -> object:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
 
-    from prefactor_otel.config import Options
+    from prefactor_otel.config.options import Options
 
 TOKEN = "pf_benchmark"
 

@@ -10,7 +10,7 @@ from tests.benchmarks.measure import Case, Found, Lab
 from tests.benchmarks.peers import Peer
 
 if TYPE_CHECKING:
-    from prefactor_otel.span import SpanView
+    from prefactor_otel.spans.view import SpanView
 
 HUGE = "openai__openinference_openai__chat_huge_message"
 AROUND_1_3_KB = range(1_000, 1_700)
@@ -42,8 +42,8 @@ def _of_group(group: str, values: Mapping[str, float]) -> dict[str, float]:
 def groups(peer: Peer, url: str, *, rounds: int) -> Found:
     """CPU time of this process, median of the rounds, garbage collection included. The result is
     let go at once, as the exporter does."""
-    from prefactor_otel import hygiene
     from prefactor_otel.mapping import Capture, agent_span
+    from prefactor_otel.payload.encode import encode
 
     capture = Capture()
 
@@ -51,7 +51,7 @@ def groups(peer: Peer, url: str, *, rounds: int) -> Found:
         agent_span(view, capture)
 
     def encoded(view: "SpanView") -> None:
-        hygiene.encode(agent_span(view, capture).payload)
+        encode(agent_span(view, capture).payload)
 
     found: dict[str, float] = {}
     for name, views in _groups():
@@ -76,9 +76,9 @@ def _groups() -> Iterator[tuple[str, "Sequence[SpanView]"]]:
 
 def _size(view: "SpanView") -> int:
     """Bytes of JSON that the attributes and events of a span take."""
-    from prefactor_otel import hygiene
+    from prefactor_otel.payload.encode import encode
 
-    return len(hygiene.encode([view.attributes, [e.attributes for e in view.events]]))
+    return len(encode([view.attributes, [e.attributes for e in view.events]]))
 
 
 def _cost(work: "Callable[[SpanView], None]", views: "Sequence[SpanView]", rounds: int) -> float:

@@ -1,0 +1,1 @@
+"""Settings: every option, declared once, and the token."""

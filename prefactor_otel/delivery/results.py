@@ -1,0 +1,195 @@
+"""What becomes of what was leased, and what the API has said of each run."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from prefactor_otel.delivery.operation import Operation
+from prefactor_otel.delivery.outbox import Outbox
+from prefactor_otel.delivery.receipt import Entry
+from prefactor_otel.delivery.verdicts import Answer, Verdict
+from prefactor_otel.delivery.wire import RunRecord, as_failed, is_cancelled
+from prefactor_otel.host.termination import terminate_of, terminated_instance
+from prefactor_otel.stats.counters import Counters, DropReason
+from prefactor_otel.stats.log import QuietLog, logger, place_of
+
+INITIAL_BACKOFF: Final = 0.5
+MAX_BACKOFF: Final = 30.0
+CLOSING_BACKOFF: Final = 0.5
+"""Seconds between two tries, at most, while the process wants to end."""
+_FINISHES: Final = frozenset({Operation.FINISH_SPAN, Operation.FINISH_RUN})
+_REFUSED_WITH: Final = {
+    Operation.CREATE: _FINISHES | {Operation.CREATE},
+    Operation.FINISH_SPAN: _FINISHES,
+    Operation.FINISH_RUN: _FINISHES,
+}
+"""What the API refuses as cancelled too, where it refuses this: both finishes are of something that
+is known to have begun, while a creation as cancelled may be allowed its two times."""
+MAX_OVER: Final = 256
+"""Runs that are over and still known."""
+
+
+class Settlement:
+    """The accounts of one sender. ``terminated`` is told which run was stopped, and why."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        counters: Counters,
+        log: QuietLog,
+        terminated: Callable[[str, str | None], None],
+    ) -> None:
+        self.closing = False
+        self.runs: dict[str, RunRecord | None] = {}
+        """What the API has said of the runs that it has answered for; None of those refused."""
+        self.got_through_at = 0.0
+        """When the API last took a span (monotonic seconds)."""
+        self._outbox = outbox
+        self._counters = counters
+        self._log = log
+        self._terminated = terminated
+        self._calls: dict[object, float] = {}
+        self._over: deque[str] = deque()
+        self._not_cancelled: set[Operation] = set()
+        """Operations that the API refuses with the status cancelled, and takes as failed."""
+
+    def has_refused(self, run: str) -> bool:
+        """Whether the API has refused to register a run."""
+        return run in self.runs and self.runs[run] is None
+
+    def run_over(self, run: str) -> None:
+        """Nothing more comes of a run: it is soon forgotten, because services have millions."""
+        self._over.append(run)
+        if len(self._over) > MAX_OVER:
+            self.runs.pop(self._over.popleft(), None)
+
+    def record(self, entry: Entry) -> RunRecord:
+        """What is known of the run of an entry, which is registered."""
+        record = self.runs[entry.item.run]
+        assert record is not None
+        return record
+
+    @property
+    def sending_since(self) -> float | None:
+        """When the oldest request that is not answered yet was made (monotonic seconds)."""
+        return min(self._calls.values(), default=None)
+
+    @contextmanager
+    def calling(self, entries: Sequence[Entry]) -> Iterator[None]:
+        """A request is made for these."""
+        self._counters.request(sum(entry.attempts > 0 for entry in entries))
+        for entry in entries:
+            entry.attempts += 1
+        with self.waiting():
+            yield
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Somebody else is to answer."""
+        call = object()
+        self._calls[call] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._calls[call]
+
+    def settle(self, entry: Entry, reason: DropReason | None) -> None:
+        """An entry is delivered, or lost for this reason."""
+        self._outbox.settle(entry)
+        if entry.item.ends_span:
+            if reason is None:
+                self._counters.acknowledge(1)
+            else:
+                self._counters.drop(reason, 1)
+        entry.resolve(lost=reason is not None)
+
+    def refuse(self, entry: Entry, answer: Answer, reason: DropReason = DropReason.REFUSED) -> None:
+        """The API will never take an entry: it is lost, and what hangs on it hangs higher."""
+        self._outbox.give_up(entry)
+        self.warn_refused(entry, answer)
+        self.settle(entry, reason)
+
+    def warn_refused(self, entry: Entry, answer: Answer) -> None:
+        """Say that something was refused, which its sender gives up."""
+        operation = entry.item.operation.value
+        counted = " and counted" if entry.item.ends_span else ""
+        self._counters.trouble(f"{operation} refused: {answer.reason}")
+        self._log.warn(
+            "refused",
+            f"Prefactor refused a {operation} item: {answer.reason}; it is dropped{counted}",
+        )
+
+    def too_late(self, entry: Entry, reason: DropReason) -> None:
+        """The platform has ended the run of an entry, and takes nothing more of it."""
+        self._outbox.give_up(entry)
+        self._counters.trouble(f"spans refused: {reason.value}")
+        self._log.warn(
+            reason.value,
+            f"Prefactor has ended the run before its agent did ({reason.value}); spans that come "
+            "after are dropped and counted",
+        )
+        self.settle(entry, reason)
+
+    def as_it_is_taken(self, entry: Entry) -> None:
+        """Let a leased entry that is to end something as cancelled end it as failed, where the
+        API is known to refuse the other."""
+        if entry.item.operation in self._not_cancelled and is_cancelled(entry.item):
+            self._outbox.replace(entry, as_failed(entry.item))
+
+    def try_as_failed(self, entry: Entry) -> None:
+        """The API refuses a leased entry as cancelled; it may take it as failed."""
+        entry.was_cancelled = True
+        self._outbox.replace(entry, as_failed(entry.item))
+
+    def took(self, entry: Entry) -> None:
+        """The API has taken an entry, as it is now."""
+        if entry.was_cancelled:  # and refused it as it was: once is enough
+            self._not_cancelled |= _REFUSED_WITH[entry.item.operation]
+
+    def delay(self, entry: Entry) -> None:
+        """The server failed over an entry: try it again later, and others before it."""
+        entry.faults += 1
+        entry.failed_at = time.monotonic()
+        wait = CLOSING_BACKOFF if self.closing else backoff(entry.faults)
+        entry.not_before = entry.failed_at + wait
+
+    def heed(self, entry: Entry, answer: Mapping[str, object]) -> None:
+        """Whatever became of the item: its run may be told to stop."""
+        stops, reason = terminate_of(answer)
+        if stops:
+            self._stop(entry.item.run, reason)
+
+    def heed_run(self, entry: Entry, answer: Mapping[str, object]) -> None:
+        """The same of an answer that shows the run itself."""
+        stops, reason = terminated_instance(answer)
+        if stops:
+            self._stop(entry.item.run, reason)
+
+    def _stop(self, run: str, reason: str | None) -> None:
+        record = self.runs.get(run)
+        if record is not None:
+            record.is_terminated = True
+        self._terminated(run, reason)
+
+    def note_record(self, entry: Entry) -> None:
+        """Let what the API has said of a run outlive the process."""
+        run, record = entry.item.run, self.record(entry)
+        self._outbox.note(
+            entry,
+            lambda file: file.registered(
+                run, record.instance_id, record.partition, ids_accepted=record.ids_accepted
+            ),
+        )
+
+
+def backoff(times: int) -> float:
+    """Seconds to wait after so many doublings of the first wait."""
+    return min(MAX_BACKOFF, INITIAL_BACKOFF * 2.0 ** min(times, 16))
+
+
+def own_fault(error: Exception) -> Answer:
+    """Something in here failed over what was to be sent, or over its answer."""
+    logger.debug("A request could not be made or accounted for: %s", place_of(error))
+    return Answer(Verdict.LATER, type(error).__name__, is_fault=True)

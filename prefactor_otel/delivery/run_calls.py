@@ -1,0 +1,194 @@
+"""The calls about runs: registered, started, judged, finished; each a request of its own."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import orjson
+
+from prefactor_otel.delivery.asking import ended, shown, status_in
+from prefactor_otel.delivery.client import ApiClient, ApiError
+from prefactor_otel.delivery.operation import Operation
+from prefactor_otel.delivery.outbox import Outbox
+from prefactor_otel.delivery.receipt import Entry
+from prefactor_otel.delivery.results import Settlement, own_fault
+from prefactor_otel.delivery.verdicts import DONE, Answer, Verdict, judge_cancelled, judge_request
+from prefactor_otel.delivery.wire import Cut, RunRecord, ended_otherwise, is_cancelled, plainer
+from prefactor_otel.stats.counters import Counters, DropReason
+from prefactor_otel.stats.log import QuietLog
+from prefactor_otel_transport.addresses import is_segment, segment
+from prefactor_otel_transport.pfid import is_pfid, partition_of
+
+_CUTS: Final = {
+    Cut.TYPES: (
+        "span types",
+        "Prefactor refused what span types of this run declare ({}); they are registered without "
+        "their schemas, titles and templates, and spans are sent. Correct span_types and "
+        "tool_span_types; `prefactor-otel doctor` checks them",
+    ),
+    Cut.IDENTIFIER: (
+        "external identifier",
+        "Prefactor refused the external_identifier of a run ({}), as it does where another run of "
+        "the agent has it; the run is registered without one, and its spans are sent",
+    ),
+}
+"""What goes without: its name, and the line that says it once the reason is put in."""
+_ACCOUNT_TOKEN: Final = "An account token needs PREFACTOR_AGENT_ID and PREFACTOR_ENVIRONMENT_ID. "
+
+
+class RunCalls:
+    """Delivers the operations of runs. Runs on the worker's loop."""
+
+    def __init__(
+        self, settlement: Settlement, outbox: Outbox, counters: Counters, log: QuietLog
+    ) -> None:
+        self._settlement = settlement
+        self._outbox = outbox
+        self._counters = counters
+        self._log = log
+
+    async def deliver(self, client: ApiClient, entry: Entry) -> Answer:
+        """Make the call for one entry; what it has not settled stays leased."""
+        act = {
+            Operation.REGISTER: self._open_run,
+            Operation.START: self._open_run,
+            Operation.QUALITY: self._judge_run,
+            Operation.FINISH_RUN: self._finish_run,
+        }[entry.item.operation]
+        try:
+            answer = await act(client, entry)
+        except Exception as error:
+            answer = own_fault(error)
+        if answer.is_fault:
+            self._settlement.delay(entry)  # other runs need not wait for it
+        return answer
+
+    async def _open_run(self, client: ApiClient, entry: Entry) -> Answer:
+        item = entry.item
+        if self._settlement.has_refused(item.run):
+            self._settlement.settle(entry, DropReason.RUN_REFUSED)
+            return DONE
+        path = "register" if item.operation is Operation.REGISTER else "start"
+        answer, details = await self._call(client, entry, path)
+        if answer.about_state and item.operation is Operation.START:
+            answer = DONE  # it has begun
+        if answer.verdict is Verdict.NEVER and item.operation is Operation.REGISTER:
+            plain, cuts = plainer(item, answer.fields)
+            if cuts:
+                self._warn_plainer(answer, cuts)
+                self._outbox.replace(entry, plain)
+                return await self._open_run(client, entry)
+            self._refuse_run(entry, answer)
+            return DONE
+        if answer.verdict is Verdict.DONE and item.operation is Operation.REGISTER:
+            instance_id = details.get("id")
+            if not is_segment(instance_id):
+                return Answer(Verdict.LATER, "a registration without an id")
+            partition = partition_of(instance_id) if is_pfid(instance_id) else None
+            self._settlement.runs[item.run] = RunRecord(instance_id, partition)
+            self._settlement.note_record(entry)
+            agent_id = details.get("agent_id")
+            if isinstance(agent_id, str):
+                self._outbox.note(entry, lambda file: file.serves(agent_id))
+        return self._concluded(entry, answer)
+
+    async def _finish_run(self, client: ApiClient, entry: Entry) -> Answer:
+        if self._settlement.runs.get(entry.item.run) is None:
+            self._settlement.settle(entry, DropReason.RUN_REFUSED)
+            self._settlement.run_over(entry.item.run)
+            return DONE
+        self._settlement.as_it_is_taken(entry)
+        answer = await self._end_run(client, entry)
+        if answer.verdict in (Verdict.DONE, Verdict.NEVER):
+            self._settlement.run_over(entry.item.run)
+            self._outbox.note(entry, lambda file: file.run_over(entry.item.run))
+        return self._concluded(entry, answer)
+
+    async def _end_run(self, client: ApiClient, entry: Entry) -> Answer:
+        """Finish the run with the status that it is to have or, where the API refuses that and
+        the run is not over, with one that it can have. A run may be over before it is finished:
+        the platform itself completes one that is silent for long."""
+        answer, _ = await self._call(client, entry, "finish")
+        if answer.verdict is Verdict.DONE:
+            self._settlement.took(entry)
+        if answer.verdict is not Verdict.NEVER:
+            return answer
+        if is_cancelled(entry.item) and judge_cancelled(answer).verdict is Verdict.AS_FAILED:
+            self._settlement.try_as_failed(entry)
+            return await self._end_run(client, entry)
+        record = self._settlement.record(entry)
+        if record.is_terminated:
+            return DONE
+        with self._settlement.waiting():
+            run = await shown(client, record.instance_id)
+        status = status_in(run)
+        if ended(status) is not None:
+            return DONE
+        other = ended_otherwise(entry.item, status)
+        if other is None:  # where the run cannot be read, the conflict is all that tells of it
+            return DONE if answer.about_state and status is None else answer
+        self._outbox.replace(entry, other)
+        return await self._end_run(client, entry)
+
+    async def _judge_run(self, client: ApiClient, entry: Entry) -> Answer:
+        if self._settlement.runs.get(entry.item.run) is None:
+            self._settlement.settle(entry, DropReason.RUN_REFUSED)
+            return DONE
+        answer, _ = await self._call(client, entry, "record_quality")
+        return self._concluded(entry, answer)
+
+    def _concluded(self, entry: Entry, answer: Answer) -> Answer:
+        """Settle a call about a run that is over, well or not."""
+        if answer.verdict is Verdict.DONE:
+            self._settlement.settle(entry, None)
+        elif answer.verdict is Verdict.NEVER:
+            self._settlement.warn_refused(entry, answer)
+            self._settlement.settle(entry, DropReason.REFUSED)
+            return DONE
+        return answer
+
+    async def _call(
+        self, client: ApiClient, entry: Entry, action: str
+    ) -> tuple[Answer, dict[str, object]]:
+        """One REST call about a run: register, start or finish."""
+        content = orjson.loads(b"{" + entry.item.body + b"}")
+        body = {name: value for name, value in content.items() if value is not None}
+        body["idempotency_key"] = entry.item.key
+        path = "/agent_instance/register"
+        if action != "register":
+            record = self._settlement.record(entry)
+            path = f"/agent_instance/{segment(record.instance_id)}/{action}"
+        try:
+            with self._settlement.calling([entry]):
+                reply = await client.post(path, orjson.dumps(body))
+        except ApiError as error:
+            answer = judge_request(error)
+            if answer.verdict in (Verdict.APART, Verdict.SMALLER):  # it is one, and small
+                verdict = Verdict.NEVER if error.answer is not None else Verdict.LATER
+                answer = replace(answer, verdict=verdict)
+            elif answer.about_state and action != "register":
+                answer = replace(answer, verdict=Verdict.NEVER)  # also without an error code
+            return answer, {}
+        except Exception as error:
+            return judge_request(error), {}
+        self._settlement.heed(entry, reply)
+        details = reply.get("details")
+        return DONE, details if isinstance(details, dict) else {}
+
+    def _warn_plainer(self, answer: Answer, cuts: Sequence[Cut]) -> None:
+        for cut in cuts:
+            about, told = _CUTS[cut]
+            self._counters.trouble(f"{about} refused: {answer.reason}")
+            self._log.warn(cut.name, told.format(answer.reason))
+
+    def _refuse_run(self, entry: Entry, answer: Answer) -> None:
+        self._settlement.runs[entry.item.run] = None
+        self._counters.trouble(f"registration refused: {answer.reason}")
+        needs = _ACCOUNT_TOKEN if {"agent_id", "environment_id"} & set(answer.fields) else ""
+        self._log.warn(
+            "run",
+            f"Prefactor refused to register a run ({answer.reason}); none of its spans is sent, "
+            f"and each is counted as run_refused. {needs}`prefactor-otel doctor` registers one "
+            "with these settings, and tells what is wrong",
+        )
+        self._settlement.settle(entry, DropReason.RUN_REFUSED)

@@ -1,0 +1,217 @@
+"""Delivers what is in the outbox, on the worker's event loop. Knows items, never spans.
+
+One retry layer: the client retries nothing, every wait is here, and shutdown ends it.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from prefactor_otel.config.token import UNREAD, TokenReader, TokenSource
+from prefactor_otel.delivery.bulk import BulkRequests
+from prefactor_otel.delivery.client import ApiClient
+from prefactor_otel.delivery.line import SPAN_OPERATIONS
+from prefactor_otel.delivery.operation import Operation
+from prefactor_otel.delivery.outbox import Outbox
+from prefactor_otel.delivery.receipt import Entry
+from prefactor_otel.delivery.results import CLOSING_BACKOFF, Settlement, backoff
+from prefactor_otel.delivery.run_calls import RunCalls
+from prefactor_otel.delivery.verdicts import Answer, Verdict
+from prefactor_otel.stats.counters import Counters
+from prefactor_otel.stats.log import QuietLog
+
+MAX_FLIGHTS: Final = 4
+"""Requests with spans at a time: at a round trip of 200 ms, one alone carries 2,500 a second."""
+MAX_CALLS: Final = 32
+"""Calls about runs at a time. A run takes three, one after the other; at a round trip of 50 ms so
+many carry 200 runs a second."""
+_BOUNDS: Final = (Operation.REGISTER, Operation.START, Operation.FINISH_RUN)
+"""All that there is of a run in which nothing has happened."""
+_LOOK_AGAIN: Final = 0.5
+"""Seconds after which items that were put off are looked at."""
+
+
+class Sender:
+    """Sends the outbox of one worker. All methods run on the worker's loop."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        counters: Counters,
+        log: QuietLog,
+        *,
+        max_batch_size: int,
+        max_request_bytes: int,
+        token: str | TokenSource,
+        probe_interval: float,
+        terminated: Callable[[str, str | None], None],
+    ) -> None:
+        self.paused = False
+        self.failing = False
+        self.patient = False
+        """Whether more spans are on their way, so that only full requests are worth making."""
+        self._settlement = Settlement(outbox, counters, log, terminated)
+        self.runs = self._settlement.runs
+        self._run_calls = RunCalls(self._settlement, outbox, counters, log)
+        self._bulk = BulkRequests(self._settlement, outbox, max_request_bytes)
+        self._outbox = outbox
+        self._counters = counters
+        self._log = log
+        self._max_items = max_batch_size
+        self._token = TokenReader(token)
+        self._probe_interval = probe_interval
+        self._failures = 0
+        self._resume_at = 0.0
+        self._about_runs = self._with_spans = 0
+        """Requests in flight, of either kind."""
+        self._wakeup = asyncio.Event()
+
+    def has_refused(self, run: str) -> bool:
+        """Whether the API has refused to register a run."""
+        return self._settlement.has_refused(run)
+
+    @property
+    def sending_since(self) -> float | None:
+        """When the oldest request that is not answered yet was made (monotonic seconds)."""
+        return self._settlement.sending_since
+
+    @property
+    def has_only_empty_runs(self) -> bool:
+        """Whether what waits is no more than runs that the API has not answered for."""
+        return self._outbox.holds_only(
+            lambda item: item.operation in _BOUNDS and item.run not in self.runs
+        )
+
+    def wake(self) -> None:
+        """There is something to send, or a reason not to wait any longer."""
+        self._wakeup.set()
+
+    def close(self) -> None:
+        """Stop when the outbox is empty; end the wait of a backoff now."""
+        self._settlement.closing = True
+        self._resume_at = 0.0
+        self._outbox.hurry()
+        self.wake()
+
+    async def run(self, client: ApiClient) -> None:
+        """Deliver until closed and empty."""
+        self._wakeup = asyncio.Event()  # an event belongs to the loop that first waits for it
+        client.token = UNREAD
+        self._about_runs = self._with_spans = 0
+        flights: set[asyncio.Task[Answer]] = set()
+        try:
+            while not (self._settlement.closing and not len(self._outbox)):
+                self._wakeup.clear()
+                self._land(flights)
+                if self._settlement.closing and self.paused:
+                    return  # a refused token will not be accepted within the shutdown's seconds
+                await self._launch(client, flights)
+                await self._rest(is_idle=not flights)
+        finally:
+            for flight in flights:
+                flight.cancel()
+            await asyncio.gather(*flights, return_exceptions=True)
+
+    def _land(self, flights: "set[asyncio.Task[Answer]]") -> None:
+        """See what has become of the requests that are over."""
+        landed = {flight for flight in flights if flight.done()}
+        flights -= landed
+        answers = [flight.result() for flight in landed]
+        trouble = [answer for answer in answers if answer.verdict is not Verdict.DONE]
+        if trouble and time.monotonic() >= self._resume_at:  # else it is one and the same trouble
+            self._resume_at = time.monotonic() + self._react(trouble[0])
+        elif answers and not trouble:
+            self._recovered()
+
+    async def _launch(self, client: ApiClient, flights: "set[asyncio.Task[Answer]]") -> None:
+        """Make as many requests as there is something for; while the API fails, one."""
+        while time.monotonic() >= self._resume_at and not (self.failing and flights):
+            if not self._outbox.queued or not await self._has_token(client):
+                return
+            batches = self._next_batches()
+            if not batches:
+                return
+            for batch in batches:
+                flight = asyncio.create_task(self._deliver(client, batch))
+                flight.add_done_callback(lambda _: self.wake())
+                flights.add(flight)
+
+    def _next_batches(self) -> list[list[Entry]]:
+        """What the next requests are about: a call about a run each, and the spans of one."""
+        calls = 1 if self.failing else MAX_CALLS - self._about_runs
+        batches = [[entry] for entry in self._outbox.lease_about_runs(calls)] if calls else []
+        self._about_runs += len(batches)
+        if (batches and self.failing) or self._with_spans >= MAX_FLIGHTS:
+            return batches
+        if self.patient and self._outbox.queued < self._max_items:
+            return batches
+        spans = self._outbox.lease(self._max_items, self._bulk.max_bytes)
+        self._with_spans += bool(spans)
+        return [*batches, spans] if spans else batches
+
+    async def _has_token(self, client: ApiClient) -> bool:
+        """Read the token at the start, and anew for every try after a refusal."""
+        if not self.paused and client.token != UNREAD:
+            return True
+        try:
+            with self._settlement.waiting():
+                client.token = await self._token.read()
+        except ValueError as error:  # it counts as refused
+            answer = Answer(Verdict.UNAUTHORIZED, str(error))
+            self._resume_at = time.monotonic() + self._react(answer)
+            return False
+        return True
+
+    async def _rest(self, *, is_idle: bool) -> None:
+        """Wait until there is something to do, or a backoff is over."""
+        left: float | None = self._resume_at - time.monotonic()
+        if left is not None and left <= 0:
+            left = _LOOK_AGAIN if is_idle and self._outbox.queued else None
+        try:
+            await asyncio.wait_for(self._wakeup.wait(), left)
+        except TimeoutError:
+            return
+
+    async def _deliver(self, client: ApiClient, batch: Sequence[Entry]) -> Answer:
+        """Make the request for one batch, and put back what it has not settled."""
+        is_about_run = batch[0].item.operation not in SPAN_OPERATIONS
+        try:
+            if is_about_run:
+                return await self._run_calls.deliver(client, batch[0])
+            return await self._bulk.deliver(client, batch)
+        finally:
+            self._about_runs -= is_about_run
+            self._with_spans -= not is_about_run
+            self._outbox.release(batch)
+            self._outbox.commit()
+
+    def _react(self, answer: Answer) -> float:
+        """Note the trouble, tell who waits, and choose the pause (seconds)."""
+        self.failing = True
+        self._outbox.call_off()
+        self._counters.trouble(answer.reason)
+        if answer.verdict is Verdict.UNAUTHORIZED:
+            self.paused = True
+            self._log.warn(
+                "token",
+                f"Prefactor refuses the API token ({answer.reason}); spans wait and one "
+                f"try every {self._probe_interval:.0f} s is made. Check PREFACTOR_API_TOKEN",
+            )
+            return self._probe_interval
+        self._log.warn(
+            "delivery",
+            f"Prefactor cannot be reached ({answer.reason}); spans wait, and are sent again",
+        )
+        self._failures += 1
+        pause = backoff(self._failures - 1) * random.uniform(0.75, 1.25)
+        wait = max(answer.retry_after or 0.0, pause)
+        return min(wait, CLOSING_BACKOFF) if self._settlement.closing else wait
+
+    def _recovered(self) -> None:
+        if self.failing:
+            self._log.recovered("delivery", "Prefactor answers again; delivery goes on")
+            self._log.recovered("token", "Prefactor accepts the API token; delivery goes on")
+        self.failing = self.paused = False
+        self._failures = 0

@@ -1,0 +1,197 @@
+"""How items become the members of a bulk request (API contract, bulk), and what is left of those
+that are refused."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+import orjson
+
+from prefactor_otel.delivery.operation import FinishStatus, Item, Operation, SpanRef
+from prefactor_otel.payload.encode import fitted
+from prefactor_otel.stats.counters import DropReason
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """What the API has said of a run: its instance's id, and how spans of it are named.
+
+    ``partition`` is None where the server makes the ids (the instance's id is no PFID, or ids of
+    ours were refused); then ``server_ids`` holds those of the spans created so far.
+    """
+
+    instance_id: str
+    partition: int | None
+    ids_accepted: bool = False
+    server_ids: dict[SpanRef, str] = field(default_factory=dict)
+    over: DropReason | None = None
+    """How the platform has ended it, where it was asked for that."""
+    is_shut: bool = False
+    """Whether it has refused a new span for that. An end it refuses of spans that it has closed
+    itself, and goes on to take new ones."""
+    is_terminated: bool = False
+    """Whether the platform has said that it was terminated; then spans are still taken."""
+
+    def id_of(self, ref: SpanRef) -> str | None:
+        """The agent span's id; None while only the server could know it."""
+        if self.partition is not None:
+            return ref.pfid(self.partition)
+        return self.server_ids.get(ref)
+
+    def can_name(self, ref: SpanRef | None) -> bool:
+        """Whether a span that an item must name, if any, has an id by now."""
+        return ref is None or self.partition is not None or ref in self.server_ids
+
+
+def shrunk(item: Item, max_bytes: int) -> Item:
+    """The item with its largest fields cut until its body takes at most ``max_bytes``."""
+    body = fitted(b"{" + item.body + b"}", max_bytes)[1:-1]
+    return Item(item.run, item.operation, item.key, body, item.span, item.parent, item.ends_span)
+
+
+class Cut(StrEnum):
+    """What a registration goes without after the API has refused it; its key ends with these."""
+
+    TYPES = "-plain"
+    """Schemas and texts of span types."""
+    IDENTIFIER = "-unnamed"
+    """The run's ``external_identifier``: one that another run of the agent has is refused."""
+
+
+_TYPES: Final = re.compile(r"(agent_schema_version\.)?span_type_schemas(\.(?P<number>\d+)\b.*)?")
+_DECLARATION: Final = "agent_schema_version"
+_IDENTIFIER: Final = "external_identifier"
+_KEPT: Final = ("name", "data_risk")
+
+
+def plainer(item: Item, refused: Sequence[str]) -> tuple[Item, list[Cut]]:
+    """The registration without what is among the ``refused`` fields and can be left out, and what
+    that is: nothing, where it is about something else or has been left out already."""
+    content, cuts = _content(item), list[Cut]()
+    for cut, leave_out in _LEAVING_OUT.items():
+        if cut not in item.key and leave_out(content, refused):
+            cuts.append(cut)
+    key = item.key + "".join(cuts)  # other content needs another key
+    return item._replace(key=key, body=orjson.dumps(content)[1:-1]), cuts
+
+
+def _leave_out_types(content: dict[str, Any], refused: Sequence[str]) -> bool:
+    """Cut the types that are named; all, where the API does not say which."""
+    found = [match for match in map(_TYPES.fullmatch, refused) if match is not None]
+    if not (found or _DECLARATION in refused):
+        return False
+    version = content[_DECLARATION]
+    types = version["span_type_schemas"]
+    numbers = {int(match["number"]) for match in found if match["number"]}
+    for number in numbers or range(len(types)):
+        if number < len(types):
+            kept = {word: types[number][word] for word in _KEPT if word in types[number]}
+            types[number] = kept | {"params_schema": {"type": "object"}}
+    version[_IDENTIFIER] += Cut.TYPES  # other content is another version
+    return True
+
+
+def _leave_out_identifier(content: dict[str, Any], refused: Sequence[str]) -> bool:
+    return _IDENTIFIER in refused and content.pop(_IDENTIFIER, None) is not None
+
+
+_LEAVING_OUT: Final = {Cut.TYPES: _leave_out_types, Cut.IDENTIFIER: _leave_out_identifier}
+
+
+_CANCELLED: Final = b'"status":"cancelled"'
+_ENDING: Final = (Operation.CREATE, Operation.FINISH_SPAN, Operation.FINISH_RUN)
+
+
+def is_cancelled(item: Item) -> bool:
+    """Whether the item is to end its span or run as cancelled."""
+    if item.operation not in _ENDING or _CANCELLED not in item.body:
+        return False  # almost all: a large body is read once at most
+    return bool(_content(item).get("status") == "cancelled")
+
+
+def as_failed(item: Item) -> Item:
+    """The same for an API that takes ``cancelled`` only of what never began: ends the span as
+    failed, with the error type ``Cancelled``, and still says in the payload that it was
+    cancelled. Another body needs another key; the same item always gets the same."""
+    content = _content(item)
+    if item.operation is not Operation.FINISH_RUN:
+        _tell(content)
+    return _ending_as(item, content, "failed")
+
+
+def ended_otherwise(item: Item, shown: str | None) -> Item | None:
+    """What finishes a run after the API has refused this, and shows it with this status that is
+    no end: as cancelled what is pending, else as failed. None where enough has been tried."""
+    marks = _MARKS.search(item.key)
+    changes = len(marks[0]) // 2 if marks is not None else 0
+    if changes >= (1 if shown is None else 2):
+        return None
+    return _ending_as(item, _content(item), "cancelled" if shown == "pending" else "failed")
+
+
+_MARKS: Final = re.compile(r"(-[fc])+$")
+"""What is added to a key with each change: of what ends as failed or cancelled instead. Keys of
+spans have 61 characters, and may have 64."""
+
+
+def _ending_as(item: Item, content: dict[str, Any], status: FinishStatus) -> Item:
+    body = orjson.dumps(content | {"status": status})[1:-1]
+    return item._replace(key=f"{item.key}-{status[0]}", body=body)
+
+
+def _tell(content: dict[str, Any]) -> None:
+    """Say of a span that ends as failed that it was cancelled."""
+    payload, result = content.get("payload"), content.get("result_payload")
+    result = result if isinstance(result, dict) else {}
+    if isinstance(payload, dict):
+        known = payload.get("error")
+        error = _cancellation(known if isinstance(known, dict) else {})
+        payload["error"] = error
+        content["result_payload"] = result | error
+    else:  # what was created early says in its result what its payload could not say yet
+        error = _cancellation(result)
+        content["result_payload"] = result | error | {"status": "cancelled"}
+
+
+def _cancellation(known: Mapping[str, object]) -> dict[str, object]:
+    """The error of what was cancelled, with what is known of it: any of that may be marked as
+    sensitive, and stays as it is."""
+    kind = known.get("error_type")
+    error: dict[str, object] = {
+        "error_type": "Cancelled",
+        "message": known.get("message") or "It was cancelled before it had ended.",
+        "stacktrace": known.get("stacktrace"),
+    }
+    return error if kind is None else error | {"cause": kind}
+
+
+def _content(item: Item) -> dict[str, Any]:
+    content: dict[str, Any] = orjson.loads(b"{" + item.body + b"}")
+    return content
+
+
+def bulk_item(record: RunRecord, item: Item, parent: SpanRef | None) -> bytes:
+    """One element of a bulk request's ``items``, as JSON."""
+    assert item.span is not None
+    key = orjson.dumps(item.key)
+    if item.operation is Operation.FINISH_SPAN:
+        span_id = orjson.dumps(record.id_of(item.span))
+        return b'{"_type":"agent_spans/finish","idempotency_key":%b,"agent_span_id":%b,%b}' % (
+            key,
+            span_id,
+            item.body,
+        )
+    details: dict[str, str] = {"agent_instance_id": record.instance_id}
+    if record.partition is not None:
+        details["id"] = item.span.pfid(record.partition)
+    parent_id = record.id_of(parent) if parent is not None else None
+    if parent_id is not None:
+        details["parent_span_id"] = parent_id
+    # In one step: a body can be large, and adding to it copies it.
+    return b'{"_type":"agent_spans/create","idempotency_key":%b,"details":%b,%b}}' % (
+        key,
+        orjson.dumps(details)[:-1],
+        item.body,
+    )

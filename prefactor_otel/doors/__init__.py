@@ -1,0 +1,1 @@
+"""What others call: the exporter, the processor, the provider, and blocks that are runs."""

@@ -1,0 +1,71 @@
+"""What every door has in common: its settings, its run, and what became of its spans."""
+
+import threading
+from typing import Unpack
+
+from opentelemetry.metrics import MeterProvider
+
+from prefactor_otel.config.options import Options
+from prefactor_otel.config.token import TokenSource
+from prefactor_otel.delivery.operation import FinishStatus
+from prefactor_otel.pipeline.pipeline import Pipeline
+from prefactor_otel.stats.counters import Stats
+
+
+class Handle:
+    """What an application can ask of the run of its process, and say of it."""
+
+    _pipeline: Pipeline
+
+    @property
+    def run_id(self) -> str | None:
+        """The agent instance's id; None until it is registered."""
+        return self._pipeline.run_id
+
+    @property
+    def terminated(self) -> threading.Event:
+        """Set when somebody has terminated the run of this process on the platform."""
+        return self._pipeline.terminated
+
+    def set_run_status(self, status: FinishStatus) -> None:
+        """How the run will be finished: complete, failed or cancelled. Raises ``ValueError`` for
+        anything else."""
+        self._pipeline.set_run_status(status)
+
+    def stats(self) -> Stats:
+        """What became of the spans, in one consistent snapshot."""
+        return self._pipeline.stats()
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """For the provider of this package."""
+        return self._pipeline
+
+    def lead_to(self, pipeline: Pipeline) -> None:
+        """For the provider of this package: from now on everything goes there."""
+        self._pipeline = pipeline
+
+
+class Door(Handle):
+    """Base of the exporter and the processor.
+
+    The run is registered and started in the background, with the first span or soon after the
+    program has been imported, and finished at shutdown.
+    Arguments win over environment variables, which win over defaults; the README lists them all.
+    Construction does no network I/O and raises only ``PrefactorConfigError``: for an argument
+    that cannot be used, and with ``strict=True`` for missing or unusable settings. With a
+    ``meter_provider`` the counters of ``stats`` are metrics of that, too.
+    """
+
+    def __init__(
+        self,
+        api_url: str | None = None,
+        api_token: str | TokenSource | None = None,
+        *,
+        meter_provider: MeterProvider | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self._pipeline = Pipeline(api_url, api_token, meter_provider=meter_provider, **options)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} run_id={self.run_id}>"

@@ -1,0 +1,142 @@
+"""Runs that the application opens itself: ``with prefactor_otel.run(...)``.
+
+The run is a value in OpenTelemetry's context, so it goes where that goes: into tasks, into
+``asyncio.gather`` and ``to_thread``, and into threads that are started with a copy of it.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, cast
+
+from opentelemetry import context
+from opentelemetry.context import Context
+
+from prefactor_otel.config.options import Purpose
+from prefactor_otel.doors.generators import within, within_async
+from prefactor_otel.errors import PrefactorTerminatedError
+from prefactor_otel.runs.events import SessionEnded
+from prefactor_otel.runs.explicit import CURRENT, AgentRun, listeners, run_in, tell
+from prefactor_otel.runs.run import About
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class run:
+    """Make a block or a function a run of its own, whatever ``run_scope`` says.
+
+    ``with run(): ...``, ``async with run(): ...``, or ``@run()`` on a function, coroutine
+    function or generator: each call is a run. It ends as ``complete``, as ``failed`` when an
+    exception leaves the block, as ``cancelled`` when that is a cancellation, or as
+    ``set_status`` said. Spans started inside belong to it where span starts are seen: under
+    ``PrefactorSpanProcessor``, ``prefactor_otel.TracerProvider`` and the entry point.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        description: str | None = None,
+        purpose: Purpose | None = None,
+        external_identifier: str | None = None,
+    ) -> None:
+        self._about = About(name, description, purpose, external_identifier)
+        self._entered: list[tuple[AgentRun, Any]] = []
+
+    def __enter__(self) -> AgentRun:
+        agent_run = AgentRun(self._about)
+        agent_run.opened()
+        token = context.attach(context.set_value(CURRENT, agent_run))
+        self._entered.append((agent_run, token))
+        return agent_run
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        agent_run, token = self._entered.pop()
+        context.detach(token)
+        agent_run.closed(error)
+
+    async def __aenter__(self) -> AgentRun:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Context]:
+        """A run that is as long as the block, and the context in which it is."""
+        agent_run = AgentRun(self._about)
+        agent_run.opened()
+        try:
+            yield context.set_value(CURRENT, agent_run)
+        except BaseException as error:
+            agent_run.closed(error)
+            raise
+        agent_run.closed(None)
+
+    def _again(self) -> Self:
+        about = self._about
+        return type(self)(
+            about.name,
+            description=about.description,
+            purpose=cast("Purpose | None", about.purpose),
+            external_identifier=about.external_identifier,
+        )
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Make every call of a function a run."""
+        wrapper: Any
+        if inspect.isasyncgenfunction(function):
+            wrapper = within_async(self._opened, function)
+
+        elif inspect.isgeneratorfunction(function):
+            wrapper = within(self._opened, function)
+
+        elif inspect.iscoroutinefunction(function):
+
+            @wraps(function)
+            async def wrapper(*args: P.args, **kwargs: P.kwargs) -> Any:
+                with self._again():
+                    return await function(*args, **kwargs)
+
+        else:
+
+            @wraps(function)
+            def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+                with self._again():
+                    return function(*args, **kwargs)
+
+        return cast("Callable[P, R]", wrapper)
+
+
+def current_run() -> AgentRun | None:
+    """The explicit run that the caller is inside of."""
+    return run_in(None)
+
+
+def raise_if_terminated() -> None:
+    """For loops of the application's own. Raises ``PrefactorTerminatedError`` when the run that
+    the caller is inside of (explicit, of its span's trace or session, or of the process) has been
+    terminated on the platform."""
+    for listener in list(listeners):
+        run = listener.terminated_in(None)
+        if run is not None:
+            raise PrefactorTerminatedError(run.id, run.reason)
+
+
+def end_session(session: str) -> None:
+    """Nothing more will come of a session (``run_scope="session"``): its run is closed once
+    nothing in it is open."""
+    tell(SessionEnded(session))

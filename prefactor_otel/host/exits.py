@@ -1,0 +1,216 @@
+"""The end of everything of ours in a process, for whoever asks for it, and for the ends that
+``atexit`` does not see, or not in time.
+
+Children of ``multiprocessing`` (and of its relative, billiard) end by ``os._exit`` after they have
+run their finalizers, pool workers of Celery after one signal of its own. Each hook is made only
+where the library in question is loaded already. For ``SIGTERM`` see ``sigterm``.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager, ExitStack
+from contextvars import copy_context
+from typing import Final, Protocol
+from weakref import WeakSet
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from prefactor_otel.host.nesting import inside, processors_of
+from prefactor_otel.stats.log import logger
+from prefactor_otel_transport.daemon import in_daemon
+
+FLUSH_TIMEOUT: Final = 30_000
+"""Milliseconds; that of the SDK."""
+
+_OVERRUN: Final = 1.0
+"""Seconds beyond a flush's own timeout after which ``aflush`` leaves it: a processor before ours
+may know of no timeout."""
+
+_PART_OF_OTHERS: Final = 0.5
+"""Of the time for a shutdown: what processors of others may take of it, which may hang."""
+_LEAST: Final = 0.5
+"""Seconds that these have at least, for who has no time is to hear whether they hold anything."""
+
+
+def is_ending() -> bool:
+    """Whether the interpreter is on its way out: then no thread is to be asked for any more."""
+    return not threading.main_thread().is_alive()
+
+
+class Closable(Protocol):
+    """What wants to be closed before its process is gone."""
+
+    @property
+    def owner(self) -> TracerProvider | None:
+        """The provider that hands it spans, if that is known."""
+        ...
+
+    @property
+    def shutdown_timeout(self) -> float:
+        """Seconds that a shutdown may take where nobody says how many."""
+        ...
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether shutdown has begun; what comes now is too late."""
+        ...
+
+    def nobody_waits(self) -> AbstractContextManager[None]:
+        """While inside, whoever hands over spans does not wait for their delivery."""
+        ...
+
+    def flush(self, timeout_millis: float) -> bool:
+        """Deliver what waits. Whether everything was delivered."""
+        ...
+
+    def shutdown(self, timeout_millis: float | None = None) -> bool:
+        """Deliver what waits, and end. Whether everything was delivered."""
+        ...
+
+
+_open: WeakSet[Closable] = WeakSet()
+_hooked: set[str] = set()
+"""The hooks of this process that are in place. Forked children inherit the signals' ones."""
+
+
+def watch(closable: Closable) -> None:
+    """Close this at the end of the process, also where that skips ``atexit``."""
+    _open.add(closable)
+    _hook_celery()
+    _await_bootstrap()
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        _hook_finalizers()
+
+
+def flush(timeout_millis: float = FLUSH_TIMEOUT) -> bool:
+    """Deliver the spans of this process that have ended, however Prefactor was set up in it.
+
+    True when all of them are acknowledged within the timeout, or on disk while the API does not
+    answer; also where nothing was set up. Other exporters of the same provider are left alone.
+    """
+    deadline = time.monotonic() + timeout_millis / 1000
+    flushed = [_hand_over(deadline)]
+    flushed += [each.flush(milliseconds_to(deadline)) for each in list(_open)]
+    return all(flushed)
+
+
+async def aflush(timeout_millis: float = FLUSH_TIMEOUT) -> bool:
+    """``flush`` for coroutines: the event loop goes on meanwhile."""
+    try:
+        async with asyncio.timeout(timeout_millis / 1000 + _OVERRUN):
+            return await asyncio.to_thread(flush, timeout_millis)
+    except TimeoutError:
+        return False
+
+
+def shutdown(timeout_millis: float | None = None) -> bool:
+    """Deliver the spans of this process and finish its runs, however Prefactor was set up in it.
+
+    Takes at most the timeout, by default the option ``shutdown_timeout``. Whether everything was
+    delivered; True also where nothing was set up. What ends later is dropped and counted.
+    """
+    begun, closing = time.monotonic(), list(_open)
+    timeouts = [each.shutdown_timeout for each in closing]
+    if timeout_millis is not None:
+        timeouts = [timeout_millis / 1000]
+    ended = [_hand_over(begun + max(timeouts, default=0.0) * _PART_OF_OTHERS)]
+    if timeout_millis is not None:
+        deadline = begun + timeout_millis / 1000
+        ended += [each.shutdown(milliseconds_to(deadline)) for each in closing]
+    else:
+        used = time.monotonic() - begun
+        ended += [each.shutdown(max(0.0, each.shutdown_timeout - used) * 1000) for each in closing]
+    return all(ended)
+
+
+def _hand_over(deadline: float) -> bool:
+    """Have the processors before ours part with the spans that we have not seen. Whether all of
+    them have done so."""
+    providers = [trace.get_tracer_provider(), *(each.owner for each in list(_open))]
+    processors = {id(each): each for provider in providers for each in processors_of(provider)}
+    with ExitStack() as stack:
+        for each in list(_open):
+            stack.enter_context(each.nobody_waits())
+        flushing = [_flushing(each, deadline) for each in filter(_leads_to_us, processors.values())]
+        wait(flushing, max(_LEAST, deadline - time.monotonic()))
+    parted = [_has_parted(each) for each in flushing]
+    return all(parted)
+
+
+def _flushing(processor: SpanProcessor, deadline: float) -> "Future[bool]":
+    """The flush of a processor, on a thread of its own: a signal handler may have interrupted this
+    one amid such a flush, under a lock of the processor's. At the interpreter's end there is none
+    to be had."""
+    context, left = copy_context(), milliseconds_to(deadline)
+    flushing: Future[bool] = Future()
+    try:
+        if not is_ending():
+            return in_daemon(lambda: context.run(processor.force_flush, left), "prefactor-flush")
+        flushing.set_result(processor.force_flush(left))
+    except Exception as error:
+        flushing.set_exception(error)
+    return flushing
+
+
+def _has_parted(flushing: "Future[bool]") -> bool:
+    if not flushing.done():
+        logger.warning("A processor is not flushed yet; spans that it holds may be lost")
+        return False
+    error = flushing.exception()
+    if error is not None:
+        logger.warning("A processor could not be flushed: %s", type(error).__name__)
+    # Not all that promise a bool return one.
+    return error is None and flushing.result() is not False
+
+
+def _leads_to_us(processor: SpanProcessor) -> bool:
+    """Whether an exporter of ours is behind it that still takes spans. Our own processor keeps
+    nothing back."""
+    exporters = (each for each in inside(processor) if isinstance(each, SpanExporter))
+    pipelines = [getattr(each, "pipeline", None) for each in exporters]
+    return any(each in pipelines and not each.is_closing for each in list(_open))
+
+
+def milliseconds_to(deadline: float) -> int:
+    """Milliseconds until a time of the monotonic clock."""
+    return max(0, round((deadline - time.monotonic()) * 1000))
+
+
+def _close_all(*_: object, **__: object) -> None:
+    shutdown()
+
+
+def _hook_finalizers(*_: object) -> None:
+    # The process's id, for a child's list of finalizers is its own.
+    hook = f"multiprocessing {os.getpid()}"
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and hook not in _hooked:
+        _hooked.add(hook)
+        util.Finalize(None, _close_all, exitpriority=0)
+
+
+def _hook_celery() -> None:
+    signals = sys.modules.get("celery.signals")
+    if signals is not None and "celery" not in _hooked:
+        _hooked.add("celery")
+        signals.worker_process_shutdown.connect(_close_all, weak=False)
+
+
+def _await_bootstrap() -> None:
+    """Have a child of multiprocessing make the finalizers' hook when it begins its work; before
+    that it empties the list. Runs in forks: it takes no lock, makes no thread, opens no file."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and _open and "bootstrap" not in _hooked:
+        _hooked.add("bootstrap")
+        util.register_after_fork(_hook_finalizers, _hook_finalizers)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_await_bootstrap)

@@ -1,0 +1,1 @@
+"""Values as JSON that the API accepts: repaired, bounded, encoded."""

@@ -1,0 +1,1 @@
+"""One worker a process: what other threads hand in, and the thread that takes it."""

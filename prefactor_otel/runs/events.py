@@ -1,0 +1,85 @@
+"""What happens to spans and runs, as the doors tell it to the worker's thread."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from prefactor_otel.delivery.operation import FinishStatus
+from prefactor_otel.delivery.receipt import Receipt
+from prefactor_otel.host.termination import Task
+from prefactor_otel.runs.run import About
+from prefactor_otel.spans.view import SpanKey
+
+
+@dataclass(slots=True)
+class Started:
+    """A span has started, at this time of the monotonic clock; inside of the explicit run and in
+    the session that its context names, if it names any."""
+
+    span: ReadableSpan
+    at: float
+    handle: str | None = None
+    session: str | None = None
+    task: Task | None = None
+    """The task to be cancelled if the run is terminated."""
+
+
+@dataclass(slots=True)
+class Ended:
+    """Spans have ended; the receipt, if any, is settled when the API has answered for them."""
+
+    spans: Sequence[ReadableSpan]
+    receipt: Receipt | None
+    size: int = 0
+    """Bytes of text in them, if many wait."""
+
+
+@dataclass(slots=True)
+class Dropped:
+    """Spans have ended and were dropped because too many wait; they are counted already."""
+
+    keys: Sequence[SpanKey]
+
+
+@dataclass(slots=True)
+class RunOpened:
+    """A block of the application that is a run of its own has been entered."""
+
+    handle: str
+    about: About
+    task: Task | None = None
+
+
+@dataclass(slots=True)
+class RunClosed:
+    """It has been left; the run ends as ``status`` once nothing in it is open."""
+
+    handle: str
+    status: FinishStatus
+
+
+@dataclass(slots=True)
+class SessionEnded:
+    """Nothing more will come of a session."""
+
+    session: str
+
+
+@dataclass(slots=True)
+class Judged:
+    """Somebody has judged a run, that of a handle or else the process's; None takes it back."""
+
+    handle: str | None
+    name: str
+    payload: dict[str, object] | None
+
+
+@dataclass(slots=True)
+class Flush:
+    """Somebody waits until everything that came before is acknowledged."""
+
+    receipt: Receipt
+
+
+Event = Started | Ended | Dropped | RunOpened | RunClosed | SessionEnded | Judged | Flush

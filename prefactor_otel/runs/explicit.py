@@ -1,0 +1,107 @@
+"""Runs that the application opens itself, as values in OpenTelemetry's context."""
+
+import asyncio
+import secrets
+from typing import Final, Protocol
+from weakref import WeakSet
+
+from opentelemetry import baggage, context
+from opentelemetry.context import Context
+
+from prefactor_otel.delivery.operation import FinishStatus
+from prefactor_otel.host.termination import TerminatedRun, current_task, event_of
+from prefactor_otel.mapping import SESSION_KEYS
+from prefactor_otel.runs.events import Judged, RunClosed, RunOpened, SessionEnded
+from prefactor_otel.runs.run import About
+
+CURRENT: Final = context.create_key("prefactor-run")
+_is_used = False
+"""Whether there has been an explicit run. Without, no span has to look for one at its start."""
+
+
+class Listener(Protocol):
+    """What has to know of explicit runs."""
+
+    def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None: ...
+
+    def id_of(self, handle: str) -> str | None: ...
+
+    def terminated_in(self, where: Context | None) -> TerminatedRun | None: ...
+
+
+listeners: WeakSet[Listener] = WeakSet()
+
+
+class AgentRun:
+    """A run that a block of the application is. Made by ``run``."""
+
+    def __init__(self, about: About) -> None:
+        self.key = secrets.token_hex(16)
+        self.about = about
+        self.terminated = event_of(self.key)
+        """Set when somebody has terminated the run on the platform."""
+        self._status: FinishStatus | None = None
+
+    def __repr__(self) -> str:
+        return f"<AgentRun id={self.id}>"
+
+    @property
+    def id(self) -> str | None:
+        """The agent instance's id; None until the API has registered the run, and once it has
+        been closed."""
+        found = (listener.id_of(self.key) for listener in list(listeners))
+        return next((run_id for run_id in found if run_id is not None), None)
+
+    def set_status(self, status: FinishStatus) -> None:
+        """How the run ends, however its block ends: complete, failed or cancelled. Raises
+        ``ValueError`` for anything else."""
+        if status not in ("complete", "failed", "cancelled"):
+            raise ValueError("a run is finished as complete, failed or cancelled")
+        self._status = status
+
+    def record_quality(self, name: str, payload: dict[str, object] | None) -> None:
+        """Record a judgement of the run under a name of ``quality_schemas``; None takes it back.
+        Returns at once."""
+        tell(Judged(self.key, name, payload))
+
+    def opened(self) -> None:
+        """Its block has been entered."""
+        global _is_used
+        _is_used = True
+        tell(RunOpened(self.key, self.about, current_task()))
+
+    def closed(self, error: BaseException | None) -> None:
+        """Its block has been left, with this exception."""
+        tell(RunClosed(self.key, self._status or _status_of(error)))
+
+
+def run_in(where: Context | None) -> AgentRun | None:
+    """The explicit run of a context; None stands for the current one."""
+    if not _is_used:
+        return None
+    found = context.get_value(CURRENT, where)
+    return found if isinstance(found, AgentRun) else None
+
+
+def session_in_context(where: Context | None) -> str | None:
+    """The session that a context names: OpenInference's ``using_session`` writes it there, others
+    into the baggage."""
+    for key in SESSION_KEYS:
+        found = context.get_value(key, where) or baggage.get_baggage(key, where)
+        if isinstance(found, str) and found:
+            return found
+    return None
+
+
+def tell(event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
+    """Tell everybody who has to know of runs."""
+    for listener in list(listeners):
+        listener.tell(event)
+
+
+def _status_of(error: BaseException | None) -> FinishStatus:
+    if error is None:
+        return "complete"
+    if isinstance(error, (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)):
+        return "cancelled"
+    return "complete" if isinstance(error, SystemExit) and not error.code else "failed"

@@ -1,0 +1,1 @@
+"""Spans as values, whatever they came from."""
