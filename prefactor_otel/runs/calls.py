@@ -69,6 +69,26 @@ class CallCounter:
         that came first), or of the same response."""
         if call is None:
             return ()
+        before = self._told_before(view, call, ancestors)
+        if len(before) == 1 and call.response and call.response not in self._told:
+            # a third may tell of it by this id, which the one that counts need not know
+            remember(self._told, call.response, (view.scope_name, before[0]), MAX_REMEMBERED)
+        return before
+
+    def counted_twice(self, call: Call, one: SpanKey) -> tuple[SpanKey, SpanKey] | None:
+        """This counted call and another that has counted what this one tells by the id of its
+        answer, which they did not know of each other; the one that is to count first."""
+        told = self._told.get(call.response)
+        if told is None or told[1] == one:
+            return None
+        first, second = self._counted.get(one), self._counted.get(told[1])
+        if first is None or second is None or first.kind in TOTALS:
+            return None
+        return (told[1], one) if second.has_content > first.has_content else (one, told[1])
+
+    def _told_before(
+        self, view: SpanView, call: Call, ancestors: Iterable[SpanKey]
+    ) -> tuple[SpanKey, ...]:
         below = self._below.get(view.key, ())
         same = tuple(key for key in below if _is_same(call, self._counted.get(key)))
         if same:
@@ -149,10 +169,10 @@ def call_of(view: SpanView, span: AgentSpan) -> Call | None:
 
 
 def hesitates(span: AgentSpan) -> bool:
-    """Whether another span may tell of the same call with its content: this one has none, but an
-    id that the other would have, too."""
+    """Whether another span may tell of the same call, with its content or with details of its
+    tokens: this one has an id that the other would have, too."""
     counts = span.payload["token_usage"] is not None and span.kind not in TOTALS
-    return counts and bool(span.response_id) and not _has_content(span)
+    return counts and bool(span.response_id)
 
 
 def details_of(usage: Mapping[str, int]) -> Mapping[str, int]:

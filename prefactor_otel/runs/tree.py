@@ -336,6 +336,8 @@ class SpanTree:
         call = call_of(view, span)
         before = self._calls.counted_before(view, call, self._lineage.ancestors(view))
         if before:
+            if call is not None and len(before) == 1:
+                before = self._count_one_of(call, before[0])
             span, call = self._told_again(span, call, before)
         self._calls.ended(view, key, span.kind, call)
         return span
@@ -353,6 +355,21 @@ class SpanTree:
         if other is not None and call is not None:
             self._change(other, item_with_details(other.item, details_of(call.usage)))
         return uncounted(span), None
+
+    def _count_one_of(self, call: Call, key: SpanKey) -> tuple[SpanKey]:
+        """Of two that turn out to tell of this call, the one that counts from now on."""
+        twins = self._calls.counted_twice(call, key)
+        if twins is None:
+            return (key,)
+        stays, goes = twins if twins[1] in self._parked else twins[::-1]
+        other = self._parked.get(goes)
+        if other is not None:  # else both are sent
+            details = self._calls.take_over(goes)
+            self._change(other, uncounted_item(other.item))
+            if stays in self._parked:
+                kept = self._parked[stays]
+                self._change(kept, item_with_details(kept.item, details))
+        return (stays,)
 
     def _change(self, parked: Parked, item: Item) -> None:
         before = parked.size

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import permutations
 
 import orjson
 import pytest
@@ -61,6 +62,37 @@ def test_a_model_call_inside_a_model_call_counts_once() -> None:
 def test_a_step_between_two_tellings_of_one_call_changes_nothing() -> None:
     step = dataclasses.replace(call(2, 1, "app", "x"), attributes={})
     items = run_through([call(3, 2, "inner", "r"), step, call(1, None, "outer", "r2")])
+    assert total(items) == 150
+
+
+ASKED = {"gen_ai.input.messages": '[{"role": "user", "content": "hi"}]'}
+THOUGHT = {"gen_ai.usage.reasoning.output_tokens": 7}
+
+
+def saying(view: SpanView, more: dict[str, object]) -> SpanView:
+    return dataclasses.replace(view, attributes={**view.attributes, **more})
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_three_tellings_of_one_call_count_once(order: tuple[int, ...]) -> None:
+    frame = dataclasses.replace(call(1, None, "app", ""), attributes={})
+    outer = saying(call(2, 1, "framework", "r"), ASKED)
+    inner = saying(call(3, 2, "provider", ""), ASKED)
+    beside = saying(call(4, 1, "sdk", "r"), THOUGHT)
+    told = [(outer, inner, beside)[number] for number in order]
+    items = run_through([*told, frame])
+    assert total(items) == 150
+    (usage,) = [told for p in payloads(items) if isinstance(told := p["token_usage"], dict)]
+    assert usage["reasoning_tokens"] == 7
+
+
+@pytest.mark.parametrize("content_first", [True, False])
+def test_of_two_roots_the_one_with_the_content_counts_and_knows_all(content_first: bool) -> None:
+    told = [saying(call(1, None, "lib", "r"), ASKED), saying(call(2, None, "sdk", "r"), THOUGHT)]
+    items = run_through(told if content_first else told[::-1])
+    usages = {p["span_id"]: p["token_usage"] for p in payloads(items)}
+    assert usages[f"{2:016x}"] is None
+    assert usages[f"{1:016x}"]["reasoning_tokens"] == 7  # type: ignore[index]
     assert total(items) == 150
 
 
