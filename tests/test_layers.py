@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -93,11 +94,19 @@ ORDER = [
     "delivery.budget",
     "delivery.operation",
     "delivery.rows",
+    "delivery.storage",
     "delivery.client",
     "delivery.verdicts",
     "delivery.wire",
     "delivery.asking",
     "delivery.poll",
+    "delivery.receipt",
+    "delivery.line",
+    "delivery.outbox",
+    "delivery.results",
+    "delivery.run_calls",
+    "delivery.bulk",
+    "delivery.sender",
     "runs",
     "runs.redact",
     "runs.lineage",
@@ -107,19 +116,12 @@ ORDER = [
     "runs.schedule",
     "runs.tree",
     "runs.router",
-    "spool",
-    "spool.changes",
-    "spool.file",
-    "delivery.receipt",
-    "delivery.line",
-    "delivery.outbox",
-    "delivery.results",
-    "delivery.run_calls",
-    "delivery.bulk",
-    "delivery.sender",
     "runs.events",
     "runs.explicit",
     "runs.intake",
+    "spool",
+    "spool.changes",
+    "spool.file",
     "spool.folder",
     "spool.identity",
     "spool.own",
@@ -176,6 +178,10 @@ ORDER = [
     "cli",
     "__main__",
 ]
+PACKAGES = [
+    *("payload", "stats", "host", "privacy", "spans", "mapping", "span_types", "config"),
+    *("delivery", "runs", "spool", "pipeline", "doors", "devserver", "cli"),
+]
 SPANS = {"spans.view", "spans.sdk", "runs.tree", "runs.intake"} | {
     name for name in ORDER if name.split(".")[0] == "mapping"
 }
@@ -226,6 +232,17 @@ def inside(package: str, names: set[str]) -> set[str]:
 
 def test_every_module_has_its_place() -> None:
     assert {name for name, _ in modules("prefactor_otel")} == set(ORDER)
+
+
+def test_every_package_is_one_stage() -> None:
+    """What imports downwards within the table does so between packages: none stands in two
+    places."""
+    stages = [
+        name.split(".")[0]
+        for name in ORDER
+        if (ROOT / "prefactor_otel" / name.split(".")[0]).is_dir() and name
+    ]
+    assert [stage for stage, _ in groupby(stages)] == PACKAGES
 
 
 def test_imports_point_one_way() -> None:

@@ -4,15 +4,13 @@ import math
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from prefactor_otel.delivery.operation import OVERHEAD, Item, Operation, SpanRef
 from prefactor_otel.delivery.receipt import Entry, Receipt
 from prefactor_otel.delivery.rows import Damaged
+from prefactor_otel.delivery.storage import Storage
 from prefactor_otel.errors import SpoolError
-
-if TYPE_CHECKING:
-    from prefactor_otel.spool.file import SpoolFile
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
@@ -112,7 +110,7 @@ class DiskLine:
     far memory has read, and who waits for something in it."""
 
     def __init__(
-        self, file: "SpoolFile | None" = None, max_bytes: int = 0, max_age: float = 0.0
+        self, file: Storage | None = None, max_bytes: int = 0, max_age: float = 0.0
     ) -> None:
         self.file = file
         self.max_bytes = max_bytes
@@ -214,7 +212,7 @@ class DiskLine:
         self._release(lost=False)
         return entries, sum(row.spans for row in reading.damaged)
 
-    def _forget(self, file: "SpoolFile", damaged: Iterable[Damaged]) -> None:
+    def _forget(self, file: Storage, damaged: Iterable[Damaged]) -> None:
         for row in damaged:
             self.items -= 1
             self.bytes -= row.size + OVERHEAD

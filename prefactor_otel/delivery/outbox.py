@@ -18,14 +18,14 @@ from prefactor_otel.delivery.line import SPAN_OPERATIONS, Ahead, DiskLine, LostS
 from prefactor_otel.delivery.operation import Item, Operation, SpanRef
 from prefactor_otel.delivery.receipt import Entry, Receipt
 from prefactor_otel.delivery.rows import ParkedRow, Stored
+from prefactor_otel.delivery.storage import Storage
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.stats.counters import Counters, DropReason
 from prefactor_otel.stats.log import QuietLog
 
-if TYPE_CHECKING:  # only a process with a spool loads a database
+if TYPE_CHECKING:
     from pathlib import Path
 
-    from prefactor_otel.spool.file import SpoolFile
 
 MAX_PASSED: Final = 4096
 """Entries that are looked at in vain, at most, to fill one request."""
@@ -57,7 +57,7 @@ class Outbox:
         self.packs = False
         """Whether what comes now will wait for long."""
         self._line = DiskLine()
-        self._adopted: SpoolFile | None = None
+        self._adopted: Storage | None = None
         self._adopted_pauses = Pauses()
 
     def __len__(self) -> int:
@@ -93,7 +93,7 @@ class Outbox:
         """When there is something to be done here (monotonic seconds); ``math.inf`` if never."""
         return self._line.next_try
 
-    def spool_into(self, file: "SpoolFile", max_bytes: int, max_age: float) -> None:
+    def spool_into(self, file: Storage, max_bytes: int, max_age: float) -> None:
         """From now on everything is on disk as well, up to so many bytes and seconds."""
         self._line = DiskLine(file, max_bytes, max_age)
         self.commit()
@@ -116,7 +116,7 @@ class Outbox:
         if any(item.operation in SPAN_OPERATIONS for item in items):
             self.make_room()
 
-    def adopt(self, file: "SpoolFile", rows: Iterable[Stored], *, too_old: Period) -> None:
+    def adopt(self, file: Storage, rows: Iterable[Stored], *, too_old: Period) -> None:
         """Add what a process that has died left in its file, as far as it is not too old; one
         such file at a time."""
         self._adopted, self._may_hold_run_items = file, True
@@ -344,7 +344,7 @@ class Outbox:
         self.lost.add(span, parent)
         self.note(entry, lambda file: file.lost(span, parent))
 
-    def note(self, entry: Entry, write: "Callable[[SpoolFile], None]") -> None:
+    def note(self, entry: Entry, write: Callable[[Storage], None]) -> None:
         """Write something about an entry into the file that it is in, if it is in any."""
         if entry.file is not None:
             write(entry.file)

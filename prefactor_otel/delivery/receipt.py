@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from prefactor_otel.delivery.operation import Item
-
-if TYPE_CHECKING:
-    from prefactor_otel.spool.file import SpoolFile
+from prefactor_otel.delivery.storage import Storage
 
 
 class Receipt:
@@ -70,7 +67,7 @@ class Entry:
 
     item: Item
     at: float = 0.0
-    file: "SpoolFile | None" = None
+    file: Storage | None = None
     seq: int = 0
     receipts: Sequence[Receipt] = ()
     attempts: int = 0

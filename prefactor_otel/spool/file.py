@@ -29,6 +29,7 @@ from prefactor_otel.delivery.rows import (
     is_ref,
     stored,
 )
+from prefactor_otel.delivery.storage import Storage
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.spool.changes import Changes
 
@@ -74,7 +75,7 @@ def is_safe_here() -> bool:
     return not any(file.busy and file.process != os.getpid() for file in _open_files)
 
 
-class SpoolFile:
+class SpoolFile(Storage):
     """The rows of one file. One thread uses it. Changes are gathered in memory until ``commit``,
     and stay there where that fails; ``commit`` and whatever reads raise ``SpoolError`` when the
     disk fails."""
