@@ -27,7 +27,7 @@ def parse(reply: Reply, path: str, token: str) -> dict[str, Any]:
     """
     if reply.is_redirect:
         raise _redirect(reply, path)
-    data, fault = _decoded(reply.text)
+    data, fault = _decoded(reply)
     if fault is not None:
         raise _told_to_wait(_not_json(reply, path, token, fault), reply)
     if not isinstance(data, dict):
@@ -42,10 +42,14 @@ def parse(reply: Reply, path: str, token: str) -> dict[str, Any]:
     return data
 
 
-def _decoded(text: str) -> tuple[object, ValueError | None]:
+def _decoded(reply: Reply) -> tuple[object, ValueError | None]:
     """The fault is returned, so that it is no raised error's context: it keeps the text."""
     try:
-        return _json.loads(text), None
+        return _json.loads(reply.body), None
+    except ValueError:  # another charset, or bytes that are none of this one
+        pass
+    try:
+        return _json.loads(reply.text), None
     except ValueError as fault:
         return None, fault
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from prefactor_otel_transport.addresses import origin
@@ -18,6 +19,28 @@ LARGEST_ANSWER: Final = 64 * 1024 * 1024
 """Bytes of an answer that are read, at most: what is larger is none of the API's."""
 
 _REDIRECTS: Final = range(300, 400)
+_PIECE: Final = 256 * 1024
+"""Bytes of a request that are written at once: what a socket takes at a time, about."""
+
+
+class JsonBody(aiohttp.Payload):
+    """A request's body that is JSON already. It goes out as it lies there, in pieces, and as often
+    as it is asked for; of long ``bytes`` aiohttp warns, and a stream it would copy."""
+
+    _value: bytes
+    _autoclose = True  # it is memory alone
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content, content_type="application/json")
+        self._size = len(content)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        content = memoryview(self._value)
+        for begin in range(0, len(content), _PIECE):
+            await writer.write(content[begin : begin + _PIECE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +135,13 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     stream = getattr(response, "content", None)
     if not isinstance(stream, aiohttp.StreamReader):  # a stand-in answers with stand-ins
         return (await response.text()).encode("utf-8", "surrogatepass")
-    body = bytearray()
-    async for piece in stream.iter_any():
-        body += piece
-        if len(body) > LARGEST_ANSWER:
+    pieces, size = list[bytes](), 0
+    while piece := await stream.readany():
+        pieces.append(piece)
+        size += len(piece)
+        if size > LARGEST_ANSWER:
             raise aiohttp.ClientPayloadError(f"The answer exceeds {LARGEST_ANSWER} bytes")
-    return bytes(body)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _charset(response: aiohttp.ClientResponse) -> str | None:

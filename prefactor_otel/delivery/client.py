@@ -4,7 +4,6 @@ Not by ``prefactor_http``, in whose place another distribution may have put its 
 follows redirects, knows no proxies, and starts threads where none can be had.
 """
 
-import io
 import json
 from collections.abc import Mapping
 from types import TracebackType
@@ -15,7 +14,7 @@ import orjson
 from prefactor_otel.config.token import UNREAD
 from prefactor_otel.version import PACKAGE, __version__
 from prefactor_otel_transport.environment import Proxy, proxy_for
-from prefactor_otel_transport.session import Reply, Session, exchange, open_session
+from prefactor_otel_transport.session import JsonBody, Reply, Session, exchange, open_session
 
 _CONNECT_TIMEOUT: Final = 10.0
 
@@ -83,8 +82,7 @@ class ApiClient:
 
     async def post(self, path: str, body: bytes) -> dict[str, object]:
         """As ``get``, with a body that is JSON."""
-        # A stream, for aiohttp warns about long bytes.
-        return await self._request("POST", path, data=io.BytesIO(body))
+        return await self._request("POST", path, data=JsonBody(body))
 
     async def _request(self, method: str, path: str, **content: object) -> dict[str, object]:
         assert self._session is not None

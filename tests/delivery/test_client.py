@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from prefactor_otel.delivery.client import ApiClient, ApiError
+from prefactor_otel_transport.session import LARGEST_ANSWER
 from tests.http.api import TOKEN, Answer, RecordingApi, error, serving
 
 
@@ -40,6 +41,17 @@ async def test_a_body_of_many_megabytes_arrives_whole(
     content = [{"n": n, "text": "x" * 100_000} for n in range(30)]
     await client.post("/bulk", json.dumps(content).encode())
     assert server.last.json == content
+
+
+async def test_a_body_whose_connection_was_cut_can_be_sent_again(
+    server: RecordingApi, client: ApiClient
+) -> None:
+    body = json.dumps(["x" * 100_000] * 8).encode()
+    server.answers(Answer(dropped=True), Answer())
+    with pytest.raises(aiohttp.ClientError):
+        await client.post("/bulk", body)
+    await client.post("/bulk", body)
+    assert [received.body == body for received in server.received] == [True, True]
 
 
 async def test_a_new_token_counts_from_the_next_request(
@@ -91,6 +103,15 @@ async def test_an_error_carries_what_the_api_says_and_does_not_show_it(
     assert caught.value.retry_after == 7.0
     assert TOKEN not in f"{caught.value} {caught.value!r}"
     assert len(server.received) == 1  # whoever asks decides about another try
+
+
+@pytest.mark.parametrize("gzipped", [False, True])
+async def test_an_answer_larger_than_any_of_the_api_is_not_read_to_its_end(
+    gzipped: bool, server: RecordingApi, client: ApiClient
+) -> None:
+    server.answers(Answer(200, b" " * LARGEST_ANSWER + b"{}", gzipped=gzipped))
+    with pytest.raises(aiohttp.ClientError):
+        await client.get("/x")
 
 
 async def test_no_answer_is_an_error_of_the_network(
