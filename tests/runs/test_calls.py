@@ -1,7 +1,7 @@
 """Every answer of a model is counted once, in whatever batches and order spans arrive."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 
 import orjson
@@ -69,7 +69,7 @@ ASKED = {"gen_ai.input.messages": '[{"role": "user", "content": "hi"}]'}
 THOUGHT = {"gen_ai.usage.reasoning.output_tokens": 7}
 
 
-def saying(view: SpanView, more: dict[str, object]) -> SpanView:
+def saying(view: SpanView, more: Mapping[str, object]) -> SpanView:
     return dataclasses.replace(view, attributes={**view.attributes, **more})
 
 
@@ -82,7 +82,7 @@ def test_three_tellings_of_one_call_count_once(order: tuple[int, ...]) -> None:
     told = [(outer, inner, beside)[number] for number in order]
     items = run_through([*told, frame])
     assert total(items) == 150
-    (usage,) = [told for p in payloads(items) if isinstance(told := p["token_usage"], dict)]
+    (usage,) = [used for p in payloads(items) if isinstance(used := p["token_usage"], dict)]
     assert usage["reasoning_tokens"] == 7
 
 
