@@ -4,7 +4,7 @@ import atexit
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, Unpack, cast
+from typing import Any, Final, NamedTuple, Unpack, cast
 
 from opentelemetry import trace
 from opentelemetry.metrics import MeterProvider
@@ -21,11 +21,11 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from prefactor_otel.config.options import Options
 from prefactor_otel.config.token import TokenSource
-from prefactor_otel.doors.base import Handle
+from prefactor_otel.doors.base import Door, Handle
 from prefactor_otel.doors.exporter import PrefactorExporter, SpanStartHook
 from prefactor_otel.doors.processor import PrefactorSpanProcessor
 from prefactor_otel.host.exits import milliseconds_to
-from prefactor_otel.host.nesting import inside
+from prefactor_otel.host.nesting import inside, processors_of
 from prefactor_otel.stats.log import logger
 
 
@@ -123,6 +123,25 @@ class ConfiguredProvider(SdkTracerProvider, Handle):
         its subclasses is not meant for what is made in here."""
 
 
+class _SetUp(NamedTuple):
+    """What ``configure`` meets, or has made."""
+
+    asked: trace.TracerProvider
+    """The global provider, which may be another library's and not the SDK's."""
+    provider: SdkTracerProvider
+    door: Door | None
+    """What the provider sends by; None before there is anything."""
+
+
+_latest: _SetUp | None = None
+"""What the last call of ``configure`` has made: not every provider shows what it holds."""
+
+_NO_EFFECT: Final = (
+    "Spans are sent to Prefactor already, by settings that configure() does not change: "
+    "no effect of %s"
+)
+
+
 def configure(
     api_url: str | None = None,
     api_token: str | TokenSource | None = None,
@@ -134,25 +153,63 @@ def configure(
     """Send every span of this process to Prefactor, live.
 
     Adds a ``PrefactorSpanProcessor`` to the global provider, or sets a provider where there is
-    none, and returns that provider, with a handle on the run. Called again, it changes nothing,
-    says so once, and returns the same; where what was there is shut down or off, it begins anew,
-    on the same provider. Raises only ``PrefactorConfigError``, as the processor does.
+    none, and returns that provider, with a handle on the run. Where spans are sent already, by an
+    earlier call, a processor, an exporter or the zero-code entry point, it changes nothing, names
+    options that have no effect for that reason, and returns a handle on what is there; where that
+    is shut down or off, it begins anew, on the same provider. Raises only
+    ``PrefactorConfigError``, as the processor does.
     """
-    current = trace.get_tracer_provider()
-    found = _found_in(current) if isinstance(current, SdkTracerProvider) else None
-    if isinstance(current, SdkTracerProvider) and found is not None and not found.pipeline.is_over:
-        logger.warning("configure() was called twice; the first call stays in force")
-        return _with_handle(current, found)
+    global _latest
+    asked = trace.get_tracer_provider()
+    found = _found_in(asked)
+    if found is not None and found.door is not None and not found.door.pipeline.is_over:
+        ignored = found.door.pipeline.differing(
+            api_url, api_token, meter_provider=meter_provider, **options
+        )
+        if resource is not None and not _says(found.provider.resource, resource):
+            ignored.append("resource")
+        if ignored:
+            logger.warning(_NO_EFFECT, ", ".join(sorted(ignored)))
+        return _with_handle(found.provider, found.door)
     processor = PrefactorSpanProcessor(api_url, api_token, meter_provider=meter_provider, **options)
-    if not isinstance(current, SdkTracerProvider):
-        return _with_handle(_new_global(processor, resource), processor)
+    _latest = _set_up(found, processor, resource)
+    return _with_handle(_latest.provider, processor)
+
+
+def _found_in(asked: trace.TracerProvider) -> _SetUp | None:
+    """What the global provider sends by; of several doors one that is open, if there is any."""
+    provider = asked if isinstance(asked, SdkTracerProvider) else None
+    held = [each for processor in processors_of(provider) for each in inside(processor)]
+    doors = [each for each in held if isinstance(each, Door)]
+    if _latest is not None and _latest.asked is asked:
+        provider = _latest.provider
+        doors += [_latest.door] if _latest.door is not None else []
+    if provider is None:
+        return None
+    open_first = sorted(doors, key=lambda door: door.pipeline.is_over)
+    return _SetUp(asked, provider, open_first[0] if open_first else None)
+
+
+def _set_up(
+    found: _SetUp | None, processor: PrefactorSpanProcessor, resource: Resource | None
+) -> _SetUp:
+    """Let a provider send by this processor: a new one, where none was found."""
     if found is None:
-        current.add_span_processor(processor)
-    else:  # a provider gives no processor back
-        found.lead_to(processor.pipeline)
-        _end_at_exit(found)
-    processor.pipeline.bind(current.resource.attributes)
-    return _with_handle(current, processor)
+        provider = _new_global(processor, resource)
+        return _SetUp(trace.get_tracer_provider(), provider, processor)
+    door: Door = processor
+    if isinstance(found.door, PrefactorSpanProcessor):  # a provider gives no processor back
+        found.door.lead_to(processor.pipeline)
+        _end_at_exit(found.door)
+        door = found.door
+    else:
+        found.provider.add_span_processor(processor)
+    processor.pipeline.bind(found.provider.resource.attributes)
+    return found._replace(door=door)
+
+
+def _says(whole: Resource, part: Resource) -> bool:
+    return all(whole.attributes.get(name) == value for name, value in part.attributes.items())
 
 
 def _new_global(processor: PrefactorSpanProcessor, resource: Resource | None) -> TracerProvider:
@@ -172,21 +229,14 @@ def _end_at_exit(processor: PrefactorSpanProcessor) -> None:
     atexit.register(processor.shutdown)
 
 
-def _found_in(provider: SdkTracerProvider) -> PrefactorSpanProcessor | None:
-    found = (inner for inner in inside(provider) if isinstance(inner, PrefactorSpanProcessor))
-    return next(found, None)
-
-
-def _with_handle(
-    provider: SdkTracerProvider, processor: PrefactorSpanProcessor
-) -> ConfiguredProvider:
-    """The same object, with a handle on the run of this processor."""
+def _with_handle(provider: SdkTracerProvider, door: Door) -> ConfiguredProvider:
+    """The same object, with a handle on the run of this door."""
     try:
         if not isinstance(provider, ConfiguredProvider):
             base = provider.__class__  # the application may have a class of its own for it
             provider.__class__ = type("ConfiguredProvider", (ConfiguredProvider, base), {})
         assert isinstance(provider, ConfiguredProvider)
-        provider.lead_to(processor.pipeline)
+        provider.lead_to(door.pipeline)
     except Exception as error:  # an object of the application's may refuse anything
         logger.warning(
             "Spans are sent, but configure() cannot add stats(), run_id, terminated and "

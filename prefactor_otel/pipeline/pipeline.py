@@ -94,6 +94,7 @@ class Pipeline:
         self._waited = _Waited()
         self._owner: ref[TracerProvider] | None = None
         self._worker = Worker(self._config) if self._config is not None else None
+        self._meter_provider = meter_provider
         explicit.listeners.add(self)
         if meter_provider is not None:
             metrics.observe(meter_provider, self)
@@ -115,6 +116,27 @@ class Pipeline:
         """Whether nothing is sent any more of what is handed over: it is off, or was shut down."""
         worker = self._current()
         return worker is None or worker.is_closing
+
+    def differing(
+        self,
+        api_url: str | None = None,
+        api_token: str | TokenSource | None = None,
+        *,
+        meter_provider: MeterProvider | None = None,
+        **options: object,
+    ) -> list[str]:
+        """The names of those of these settings that are not in force. Raises
+        ``PrefactorConfigError`` for what could not be, either."""
+        asked = load_config(api_url, api_token, **options)
+        given = {"api_url": api_url, "api_token": api_token, **options}
+        names = [
+            name
+            for name, value in given.items()
+            if value is not None and getattr(asked, name) != getattr(self._config, name)
+        ]
+        if meter_provider not in (None, self._meter_provider):
+            names.append("meter_provider")
+        return names
 
     def bind(self, resource: Attributes) -> None:
         """Tell the pipeline the provider's resource, from which the agent's version is named."""

@@ -103,27 +103,77 @@ AGAIN = """
 import prefactor_otel
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 FIRST
-provider = prefactor_otel.configure()
-assert provider is trace.get_tracer_provider() and provider.pipeline is first.pipeline
-trace.get_tracer("agent").start_span("span").end()
+handle = prefactor_otel.configure()
+assert prefactor_otel.configure() is handle
+assert first is None or handle.pipeline is first.pipeline
+handle.get_tracer("agent").start_span("span").end()
+assert prefactor_otel.flush()
+"""
+FIRST = {
+    "configure": "first = prefactor_otel.configure()",
+    "processor": "first = prefactor_otel.PrefactorSpanProcessor()\n"
+    "trace.set_tracer_provider(TracerProvider())\n"
+    "trace.get_tracer_provider().add_span_processor(first)",
+    "exporter": "first = prefactor_otel.PrefactorExporter()\n"
+    "trace.set_tracer_provider(TracerProvider())\n"
+    "trace.get_tracer_provider().add_span_processor(BatchSpanProcessor(first))",
+    "provider": "first = prefactor_otel.PrefactorExporter()\n"
+    "processors = [BatchSpanProcessor(first)]\n"
+    "trace.set_tracer_provider(prefactor_otel.TracerProvider(span_processors=processors))",
+}
+
+
+@pytest.mark.parametrize("first", FIRST)
+def test_configure_gives_a_handle_on_what_was_set_up_before(api: DevServer, first: str) -> None:
+    ended = run_script(AGAIN.replace("FIRST", FIRST[first]), localhost(api), api.token)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert [len(api.spans()), len(api.instances())] == [1, 1]
+
+
+API_ALONE = """
+class Theirs(trace.TracerProvider):
+    def get_tracer(self, *args, **kwargs):
+        return trace.NoOpTracer()
+before = Theirs()
 """
 
 
-@pytest.mark.parametrize(
-    "first",
-    [
-        "first = prefactor_otel.configure()",
-        "first = prefactor_otel.PrefactorSpanProcessor()\n"
-        "trace.set_tracer_provider(TracerProvider())\n"
-        "trace.get_tracer_provider().add_span_processor(first)",
-    ],
-)
-def test_configure_gives_a_handle_on_what_was_set_up_before(api: DevServer, first: str) -> None:
+@pytest.mark.parametrize("before", [STANDS_IN, API_ALONE])
+def test_configure_called_again_beside_a_provider_of_others_changes_nothing(
+    api: DevServer, before: str
+) -> None:
+    first = f"{before}\ntrace.set_tracer_provider(before)\nfirst = None"
     ended = run_script(AGAIN.replace("FIRST", first), localhost(api), api.token)
     assert ended.code == 0, ended.stderr
-    assert ended.stderr.count("the first call stays in force") == 1
-    assert len(api.instances()) == 1
+    assert [len(api.spans()), len(api.instances())] == [1, 1]
+
+
+def test_configure_names_the_options_that_it_does_not_take_any_more(api: DevServer) -> None:
+    script = """
+import prefactor_otel
+from opentelemetry.sdk.resources import Resource
+first = prefactor_otel.configure(agent_name="clerk", resource=Resource({"team": "a"}))
+for team in "ab":
+    resource = Resource({"team": team})
+    prefactor_otel.configure(agent_name="clerk", purpose="live", resource=resource)
+prefactor_otel.configure(api_token="pf_secret", agent_name="other", max_queue_size=9)
+try:
+    prefactor_otel.configure(max_queue_size="many")
+except prefactor_otel.PrefactorConfigError:
+    assert first.pipeline is prefactor_otel.configure().pipeline
+"""
+    ended = run_script(script, localhost(api), api.token)
+    told = (
+        "Spans are sent to Prefactor already, by settings that configure() does not change: "
+        "no effect of"
+    )
+    assert ended.code == 0, ended.stderr
+    assert ended.stderr.splitlines() == [
+        f"{told} resource",
+        f"{told} agent_name, api_token, max_queue_size",
+    ]
 
 
 ANEW = """

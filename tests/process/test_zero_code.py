@@ -21,11 +21,9 @@ assert not [name for name in vars() if "prefactor" in name]
 """
 
 
-def test_a_running_application_is_visible_and_then_complete_without_any_code(
-    api: DevServer, tmp_path: Path
-) -> None:
-    application = tmp_path / "app.py"
-    application.write_text(APPLICATION)
+def launch(api: DevServer, application: Path, text: str) -> "subprocess.Popen[str]":
+    """Begin an application of this text under the launcher."""
+    application.write_text(text)
     environment = {n: v for n, v in os.environ.items() if not n.startswith(("OTEL_", "PREFACTOR_"))}
     environment |= {
         "PREFACTOR_API_URL": localhost(api),
@@ -35,15 +33,21 @@ def test_a_running_application_is_visible_and_then_complete_without_any_code(
         "OTEL_LOGS_EXPORTER": "none",
         "OTEL_SERVICE_NAME": "zero-code-agent",
     }
-    command = [str(Path(sys.executable).parent / "opentelemetry-instrument"), sys.executable]
-    with subprocess.Popen(
-        [*command, str(application)],
+    launcher = Path(sys.executable).parent / "opentelemetry-instrument"
+    return subprocess.Popen(
+        [str(launcher), sys.executable, str(application)],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
+    )
+
+
+def test_a_running_application_is_visible_and_then_complete_without_any_code(
+    api: DevServer, tmp_path: Path
+) -> None:
+    with launch(api, tmp_path / "app.py", APPLICATION) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         assert api.wait_until(lambda api: api.spans())
@@ -57,3 +61,24 @@ def test_a_running_application_is_visible_and_then_complete_without_any_code(
     rows = {row["payload"]["name"]: row for row in api.spans()}
     assert rows["step"]["parent_span_id"] == rows["root"]["id"]
     assert {row["status"] for row in rows.values()} == {"complete"}
+
+
+CONFIGURES = """
+import prefactor_otel
+from opentelemetry import trace
+
+handle = prefactor_otel.configure()
+with trace.get_tracer("app").start_as_current_span("root"):
+    pass
+assert prefactor_otel.flush()
+assert handle.stats().acknowledged == 1
+"""
+
+
+def test_an_application_that_configures_by_code_too_is_sent_once(
+    api: DevServer, tmp_path: Path
+) -> None:
+    with launch(api, tmp_path / "app.py", CONFIGURES) as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, "")
+    assert [len(api.spans()), len(api.instances())] == [1, 1]
