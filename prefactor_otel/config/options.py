@@ -309,10 +309,11 @@ class Config:
     max_queue_bytes: int = _option(
         40 * 1024 * 1024,
         _COUNT,
-        "Most bytes that spans take in memory, over all runs: open, waiting for their parents or "
-        "for the API, remembered. Past it the oldest is dropped, or waits in the spool. "
-        "Not counted: up to 32 MiB of text that is not taken in yet, and copies while it is "
-        "encoded; a burst of large open spans grew a process by 78 to 112 MB.",
+        "Most bytes that spans take in memory, over all runs: waiting for their parents or for the "
+        "API, remembered, and what open ones were created with. Past it the oldest is dropped, or "
+        "waits in the spool. On top come up to 1 KiB for each open span, which is at work and "
+        "stays, of up to 50,000; up to 32 MiB of text that is not taken in yet; and copies while "
+        "it is encoded: a burst of large open spans grew a process by 78 to 112 MB.",
     )
     spool_dir: Path | None = _option(
         None, _FOLDER, "Folder in which waiting spans outlive the process. Unset: memory only."

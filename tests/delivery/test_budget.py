@@ -161,11 +161,11 @@ def test_spans_that_are_left_open_have_room_and_none_stays_open_on_the_platform(
 
 
 class Followed:
-    """What is taken in of a process that may have no more than so many spans open."""
+    """What is taken in of a process, without anything that sends."""
 
-    def __init__(self, max_open: int, scope: RunScope) -> None:
+    def __init__(self, budget: Budget, scope: RunScope) -> None:
         config = Config(api_url="http://127.0.0.1:9", api_token="t", run_scope=scope)
-        budget, log = Budget(max_open=max_open), QuietLog()
+        log = QuietLog()
         self.counters = Counters()
         self.outbox = Outbox(budget, self.counters, log)
         self.intake = Intake(config, Run("0" * 32), self.outbox, budget, self.counters, log)
@@ -189,7 +189,7 @@ class Followed:
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_of_more_open_spans_than_are_followed_nothing_is_kept(scope: RunScope) -> None:
-    process = Followed(20, scope)
+    process = Followed(Budget(max_open=20), scope)
     spans = [process.start("step") for _ in range(100)]
     assert process.intake.open <= 20
     for span in spans:
@@ -198,8 +198,19 @@ def test_of_more_open_spans_than_are_followed_nothing_is_kept(scope: RunScope) -
     assert process.dropped == {}  # none was shown: their ends tell everything
 
 
+def test_spans_at_work_come_on_top_of_the_budget_by_a_kilobyte_each() -> None:
+    budget = Budget(max_bytes=4 * MIB)
+    process = Followed(budget, "provider")
+    spans = [process.start("step") for _ in range(9_000)]
+    assert (process.intake.open, budget.open.bytes) == (9_000, 9_000 * 1024)
+    for span in spans[:3_000]:
+        process.end(span)
+        assert budget.bytes <= 4 * MIB + 9_000 * 1024
+    assert process.intake.open == 6_000
+
+
 def test_that_an_open_span_is_given_up_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    process = Followed(20, "provider")
+    process = Followed(Budget(max_open=20), "provider")
     first = process.start("root")
     process.intake.take_due()
     for _ in range(30):
@@ -213,7 +224,7 @@ def test_that_an_open_span_is_given_up_is_told(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_span_that_has_ended_is_never_given_up() -> None:
-    process = Followed(20, "provider")
+    process = Followed(Budget(max_open=20), "provider")
     first = process.start("root")
     process.intake.take_due()
     first.end()  # and is on its way
