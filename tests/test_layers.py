@@ -71,6 +71,8 @@ ORDER = [
     "mapping.dialects.google_adk",
     "mapping.dialects.crewai",
     "mapping.dialects.vercel",
+    "mapping.dialects.anthropic",
+    "mapping.dialects.agent_framework",
     "mapping.dialects.haystack",
     "mapping.dialects.livekit",
     "mapping.dialects.pipecat",

@@ -19,6 +19,7 @@ from prefactor_otel.mapping.errors import (
     TOOL_ERROR,
     Status,
     error_of,
+    said_by,
     status_of,
     tool_failure,
 )
@@ -182,7 +183,12 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     usage, mask = None, filled.mask
     if plan.counts_tokens and counts(view, kind, below):
         usage, mask = _usage(plan, told)
-    inputs, outputs = shown(kind, models[0] or models[1], inputs, outputs, filled.labels)
+    told_models = models
+    if usage is not None and kind in TOTALS:  # of what it counts, a reader asks for the model
+        told_models, named = plan.models_of_total(attributes)
+        mask |= named
+    model = told_models[0] or told_models[1]
+    inputs, outputs = shown(kind, model, inputs, outputs, filled.labels)
     repairs: Repairs = set()
     if not capture.leaves_fields:
         inputs = _captured("inputs", inputs, capture, repairs)
@@ -202,7 +208,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         "token_usage": usage,
         "error": error,
         "metadata": _metadata(
-            view, plan.rest(mask, attributes), filled, models, name, capture, repairs
+            view, plan.rest(mask, attributes), filled, told_models, name, capture, repairs
         ),
     }
     if view.parent is not None and view.parent_is_remote:
@@ -272,6 +278,8 @@ def _end_of(
             error_type = str(view.attributes.get(ERROR_TYPE) or TOOL_ERROR)
             status = "failed"
             error = {"error_type": error_type, "message": told, "stacktrace": None}
+    elif kind is TOOL and error is not None and not error["message"]:
+        error["message"] = said_by(filled.outputs.get("output"))
     if error is not None and capture.hidden:
         error |= {"message": NOT_CAPTURED, "stacktrace": None}
     return status, error

@@ -54,6 +54,7 @@ def error_of(view: SpanView) -> dict[str, object] | None:
         _text(event, "exception.message")
         or _said(view.status_message)
         or _told(view.attributes)
+        or _sentence(view.attributes.get(ERROR_TYPE))
         or _phrase(error_type, view.attributes)
     )
     before = message.partition(_TRACEBACK)[0].strip()
@@ -72,6 +73,17 @@ def _said(description: str) -> str:
         return raised["message"] or raised["bare"] or line
     found = _EXCEPTION.fullmatch(line) if _named(description) else None
     return (found["message"] or found["type"]) if found else line
+
+
+def _code(error_type: object) -> object:
+    """What an attribute names the error, where it does not tell of it instead."""
+    return None if _sentence(error_type) else error_type
+
+
+def _sentence(error_type: object) -> str:
+    """What stands in place of an error's type and is no name of one."""
+    is_told = isinstance(error_type, str) and len(error_type.split()) > 1
+    return str(error_type) if is_told else ""
 
 
 def _inside(message: str) -> str:
@@ -108,6 +120,11 @@ def tool_failure(
     holders: list[object] = [result, *left.values()]
     if "failed" not in single and not any(map(_says_it_failed, holders)):
         return None
+    return said_by(result)
+
+
+def said_by(result: object) -> str:
+    """What the result of a tool that has failed says of it; nothing where there is none."""
     said = result
     if isinstance(result, Mapping):
         told = [result.get(name) for name in ("content", "error", "message", "output")]
@@ -158,7 +175,7 @@ def _told(attributes: Attributes) -> str:
 def _error_type(view: SpanView, event: Attributes | None) -> str:
     qualified = (
         _text(event, "exception.type")
-        or view.attributes.get(ERROR_TYPE)
+        or _code(view.attributes.get(ERROR_TYPE))
         or _raised(view.status_message)[0]
         or _named(view.status_message)
     )

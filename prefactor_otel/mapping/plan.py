@@ -228,6 +228,21 @@ class Plan:
         first = {of[0].key for of in self.candidates if of and of[0].field in _MODEL_FIELDS}
         return [(name, self.bits[name]) for name in found] if set(found) - first else []
 
+    def models_of_total(self, attributes: Attributes) -> tuple[tuple[str | None, str | None], int]:
+        """The models that a total over calls names, and the attributes that do, as bits."""
+        found: list[str | None] = []
+        for slot in _MODEL_FIELDS:
+            told = [
+                read(attributes[reading.key])
+                for _, rule in RULES_OF[slot]
+                for read, reading in ((rule.read, each) for each in rule.readings(self.alone))
+                if reading.key is not None
+            ]
+            found.append(next((model for model in told if isinstance(model, str)), None))
+        models = found[0], found[1]
+        named = [n for n in self.shown if _names_a_model(n) and attributes[n] in models]
+        return models, self._bits_of(named)
+
     def _candidates(self, place: Place, words: Mapping[str, object]) -> list[Candidate]:
         found: list[Found] = []
         known = set[tuple[Slot, str | None]]()
@@ -436,7 +451,7 @@ def side_in_rules(name: str) -> Side:
     return side if side or is_named else side_of(name)
 
 
-_MODEL_FIELDS: Final = ("requested", "answering")
+_MODEL_FIELDS: Final[tuple[Slot, ...]] = ("requested", "answering")
 _CARRIES: Final = ByNames(EVIDENCE, (), LLM)
 """It names a model and counts tokens."""
 _RULES: Final = tuple(rule for rule in (*TYPES, _CARRIES) if not isinstance(rule, ByEnding))
@@ -516,7 +531,9 @@ class Shape:
         if rule is _CARRIES:
             return self._names_a_model() and bool(counting.keys_in(self.names).plain)
         if isinstance(rule, BySpanName):
-            return any(name.startswith(rule.begin) for name in self.names)
+            # the vendor's own name of a span says it, too, where nothing else is there
+            names = self.names or tuple(rule.types)
+            return any(name.startswith(rule.begin) for name in names)
         names = (rule.name,) if isinstance(rule, ByValue) else rule.names
         return all(name in self.names for name in names)
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from prefactor_otel.mapping.dialects import (
+    agent_framework,
+    anthropic,
     crewai,
     events,
     genai,
@@ -52,6 +54,8 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     google_adk,
     crewai,
     vercel,
+    anthropic,
+    agent_framework,
     haystack,
     livekit,
     pipecat,

@@ -53,6 +53,8 @@ OPERATIONS: Final = {
     "create_agent": SPAN,  # builds one, and runs nothing
     "retrieval": RETRIEVER,
     "vector_db_retrieve": RETRIEVER,
+    "model_generation": CHAIN,  # Mastra: what is around the steps of an answer, and its pieces
+    "model_chunk": CHAIN,
     "invoke_workflow": CHAIN,
     "execute_task": CHAIN,
     "handoff": HANDOFF,

@@ -7,17 +7,29 @@ from prefactor_otel.mapping.rules import OUTPUT, Rule, types
 from prefactor_otel.mapping.shapes.requests import answering_model, stopped
 from prefactor_otel.mapping.shapes.texts import text
 from prefactor_otel.mapping.types import (
+    AGENT,
     CHAIN,
     KIND_WORDS,
     LLM,
     STEP,
+    TOOL,
     BySpanName,
     ByValue,
 )
 from prefactor_otel.mapping.usage import usage_in
 
 TYPES: Final = (
-    BySpanName(STEP, "haystack.pipeline.", {"haystack.pipeline.run": CHAIN}),
+    BySpanName(
+        STEP,
+        "haystack.",
+        {
+            "haystack.pipeline.run": CHAIN,
+            "haystack.agent.run": AGENT,
+            "haystack.agent.step": CHAIN,
+            "haystack.agent.step.llm": LLM,
+            "haystack.agent.step.tool": TOOL,
+        },
+    ),
     ByValue(
         STEP + 0.1,
         "haystack.component.type",
@@ -26,7 +38,7 @@ TYPES: Final = (
     ),
 )
 
-_OUTPUT: Final = ("haystack.component.output",)
+_OUTPUT: Final = ("haystack.component.output", "haystack.agent.step.llm.output")
 
 RULES: Final = (
     Rule("name", ("haystack.component.name",), text),

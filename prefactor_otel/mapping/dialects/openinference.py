@@ -1,7 +1,7 @@
 """OpenInference: messages, tools and documents flattened into indexed attributes."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeGuard
 
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Told, types
 from prefactor_otel.mapping.shapes.flattened import Indexed, Node, in_order, inside
@@ -81,6 +81,9 @@ def _message(entry: Node) -> Node | None:
         return _answer_of_function(node)
     if "reasoning_content" in node:
         thought.setdefault("reasoning", node["reasoning_content"])
+    if isinstance(content, dict):  # the blocks of Anthropic's SDK for agents
+        parts = in_order(content)
+        content = "\n".join(parts) if _are_texts(parts) else content
     if content is None and not calls and not thought:
         return None
     message: Node = {"role": role_name(node.get("role")), "content": content, **thought}
@@ -92,6 +95,10 @@ def _message(entry: Node) -> Node | None:
         if node.get(name) is not None:
             message[name] = node[name]
     return message
+
+
+def _are_texts(parts: list[object]) -> TypeGuard[list[str]]:
+    return all(isinstance(part, str) for part in parts)
 
 
 _PLAIN: Final = frozenset({"role", "content"})

@@ -56,8 +56,10 @@ def messages(value: object, role: str = "") -> list[object] | None:
 
 def _each_once(blocks: list[object]) -> list[object]:
     """The blocks without the texts that say what the answer of a tool beside them says."""
-    answers = [answer[1] for block in blocks if (answer := _block_answer(block)) is not None]
-    return [block for block in blocks if _is_answer(block) or _block_text(block) not in answers]
+    answers = [parsed(a[1]) for block in blocks if (a := _block_answer(block)) is not None]
+    return [
+        block for block in blocks if _is_answer(block) or parsed(_block_text(block)) not in answers
+    ]
 
 
 def whole_answer(value: object) -> list[object] | None:
@@ -527,6 +529,7 @@ def is_block(block: object) -> bool:
 _BLOCKS: Final = frozenset(
     {
         *("text", "json", "image", "document", "toolUse", "toolResult", "reasoningContent"),
+        *("tool_call", "tool_call_result"),
         *("function_call", "functionCall", "function_response", "functionResponse"),
     }
 )
@@ -572,9 +575,10 @@ def _block_call(block: object) -> dict[str, object] | None:
     return None
 
 
-_CALL_HOLDERS: Final = ("toolUse", "function_call", "functionCall")
+_CALL_HOLDERS: Final = ("toolUse", "function_call", "functionCall", "tool_call")
 _RESPONSE_HOLDERS: Final = ("function_response", "functionResponse")
-_ANSWER_HOLDERS: Final = ("toolResult", *_RESPONSE_HOLDERS)
+_HAYSTACK: Final = "tool_call_result"
+_ANSWER_HOLDERS: Final = ("toolResult", _HAYSTACK, *_RESPONSE_HOLDERS)
 
 
 def _is_answer(block: object) -> bool:
@@ -596,6 +600,12 @@ def _block_answer(block: object) -> tuple[dict[str, object], object] | None:
     if isinstance(result, dict):
         called = {"tool_call_id": result.get("toolUseId"), **_failure_in(result)}
         return called, text_of(result.get("content"))
+    result = block.get(_HAYSTACK)
+    if isinstance(result, dict):
+        origin = result.get("origin")
+        call = origin if isinstance(origin, dict) else {}
+        called = {"tool_call_id": call.get("id"), "name": call.get("tool_name")}
+        return called | ({"is_error": True} if result.get("error") else {}), result.get("result")
     for holder in _RESPONSE_HOLDERS:
         inner = block.get(holder)
         if isinstance(inner, dict):
@@ -636,7 +646,7 @@ def _tool_call(call: object) -> dict[str, object]:
     inner: Mapping[str, object] = function if isinstance(function, dict) else call
     told: dict[str, object] = {
         "id": _first_of(call, "call_id", "id", "toolUseId", "toolCallId"),
-        "name": unquoted(_first_of(inner, "name", "toolName")),
+        "name": unquoted(_first_of(inner, "name", "toolName", "tool_name")),
         "arguments": unwrapped(_first_of(inner, "arguments", "args", "input")),
     }
     if not call.keys() <= _OF_CALL:
@@ -646,7 +656,8 @@ def _tool_call(call: object) -> dict[str, object]:
 
 _OF_CALL: Final = frozenset(
     {
-        *("id", "call_id", "toolUseId", "toolCallId", "name", "toolName", "function"),
+        *("id", "call_id", "toolUseId", "toolCallId", "function"),
+        *("name", "toolName", "tool_name"),
         *("arguments", "args", "input", "type", "index", "status", "caller"),
     }
 )

@@ -105,7 +105,10 @@ def _items(value: object) -> object:
 def messages_alone(value: object) -> list[object] | None:
     """The messages of a value that holds nothing else."""
     value = parsed(value)
-    return messages_in(value) if isinstance(value, dict) and len(value) == 1 else None
+    if not isinstance(value, dict):
+        return None
+    is_alone = len(value) == 1 or sum(other is not None for other in value.values()) == 1
+    return messages_in(value) if is_alone else None
 
 
 def asked_alone(value: object) -> object:

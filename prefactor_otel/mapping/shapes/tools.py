@@ -51,7 +51,7 @@ def _tools_of(entry: object) -> list[object]:
 def _tool_name(tool: object) -> object:
     if not isinstance(tool, dict):
         return tool
-    for holder in ("function", "toolSpec"):
+    for holder in ("function", "toolSpec", "data"):
         inner = tool.get(holder)
         if isinstance(inner, dict):
             return inner.get("name", tool)
