@@ -5,12 +5,11 @@ import sys
 import threading
 from types import FrameType
 
-_forks = 0
+children = 0
+"""How many processes this one has forked off so far."""
 
-
-def forks() -> int:
-    """How often this process has been forked so far."""
-    return _forks
+generation = 0
+"""How often this process has been forked off itself, since the import."""
 
 
 def is_importing() -> bool:
@@ -24,10 +23,16 @@ def is_importing() -> bool:
     return False
 
 
-def _count_fork() -> None:
-    global _forks
-    _forks += 1
+def _count_child() -> None:
+    global children
+    children += 1
 
 
+def _count_birth() -> None:
+    global generation
+    generation += 1
+
+
+# Only counts are touched here: all else could deadlock on a lock that another thread held.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_parent=_count_fork)
+    os.register_at_fork(after_in_parent=_count_child, after_in_child=_count_birth)

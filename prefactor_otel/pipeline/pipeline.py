@@ -22,7 +22,7 @@ from prefactor_otel.config.token import TokenSource
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.errors import PrefactorConfigError
-from prefactor_otel.host import exits, gevent_loop, sigterm
+from prefactor_otel.host import exits, gevent_loop, program, sigterm
 from prefactor_otel.host.termination import TerminatedRun, current_task, stop_here
 from prefactor_otel.mapping import session_of
 from prefactor_otel.pipeline.worker import Worker
@@ -52,19 +52,6 @@ _TRUE: Final = ("1", "true", "t", "yes", "y", "on")
 _exposed: Final[set[str]] = set()
 """Hosts beyond this machine that are reached by http://, and have been named in the log."""
 
-_forks = 0
-"""How often this process has been forked off since the import. Only a count is touched in the
-at-fork hook: everything else there could deadlock on a lock that another thread held."""
-
-
-def _count_fork() -> None:
-    global _forks
-    _forks += 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_count_fork)
-
 
 class Pipeline:
     """Settings and the worker of the current process; a forked child gets its own on first use.
@@ -89,7 +76,7 @@ class Pipeline:
         self._locks: dict[int, threading.RLock] = {}
         self._resource: Attributes | None = None
         self._status: FinishStatus | None = None
-        self._forks = _forks
+        self._generation = program.generation
         self._not_waiting: Counter[int] = Counter()
         self._waited = _Waited()
         self._owner: ref[TracerProvider] | None = None
@@ -262,8 +249,8 @@ class Pipeline:
         if before:
             most = min(most, self._config.shutdown_timeout * _PART_IN_ROW - before)
         begun = time.monotonic()
-        outcome = worker.outcome(receipt.future, most, lambda: self._not_waiting[_forks])
-        if not self._not_waiting[_forks]:  # else somebody waits for the whole, and counts it
+        outcome = worker.outcome(receipt.future, most, lambda: self._is_passed_by)
+        if not self._is_passed_by:  # else who waits for the whole counts it
             now = time.monotonic()
             self._waited = _Waited(before + now - begun, now)
         return outcome is not False
@@ -281,12 +268,17 @@ class Pipeline:
         """While inside, ``deliver`` only hands over, and who waits in it soon goes on: somebody
         else waits for the whole."""
         with self._lock():
-            self._not_waiting[_forks] += 1
+            self._not_waiting[program.generation] += 1
         try:
             yield
         finally:
             with self._lock():
-                self._not_waiting[_forks] -= 1
+                self._not_waiting[program.generation] -= 1
+
+    @property
+    def _is_passed_by(self) -> bool:
+        """Whether somebody waits for the whole."""
+        return self._not_waiting[program.generation] > 0
 
     def shutdown(self, timeout_millis: float | None = None) -> bool:
         """Deliver what waits, finish the run, end the thread; at most ``timeout_millis``, by
@@ -320,18 +312,18 @@ class Pipeline:
     def peek(self) -> Stats | None:
         """The counters; None in a forked child that has not used the pipeline: to be looked at
         is no use of it, and begins no run."""
-        begun = self._forks == _forks or self._config is None
+        begun = self._generation == program.generation or self._config is None
         return self.stats() if begun else None
 
     def _current(self, *, revive: bool = True) -> Worker | None:
         """This process's worker. In a forked child the inherited one is forgotten, with what
         waits in it: that is the parent's to send."""
-        if self._forks == _forks or self._config is None:
+        if self._generation == program.generation or self._config is None:
             return self._worker
         if not revive:
             return None
         with self._lock():
-            if self._forks != _forks:
+            if self._generation != program.generation:
                 self._begin_anew(self._config)
         return self._worker
 
@@ -344,17 +336,18 @@ class Pipeline:
             if self._resource is not None:
                 self._worker.bind(self._resource)
             exits.watch(self)
-        self._forks = _forks
+        self._generation = program.generation
 
     def _lock(self) -> "threading.RLock":
         """This process's lock. One that was inherited by a fork may be held for ever by a thread
         that does not exist here; ``setdefault`` is atomic."""
-        return self._locks.setdefault(_forks, threading.RLock())  # a handler may come amid
+        lock = threading.RLock()  # a handler may come amid
+        return self._locks.setdefault(program.generation, lock)
 
     def _may_wait(self, worker: Worker) -> bool:
         return (
             worker.is_answering
-            and not self._not_waiting[_forks]
+            and not self._is_passed_by
             and not exits.is_ending()
             and not _runs_event_loop()
             and not is_own_thread()

@@ -106,7 +106,7 @@ class Intake:
         self._log = log
         self._born = time.monotonic()
         self._seen_at = self._born + SEEN_AFTER
-        self._forks = program.forks()
+        self._children = program.children
         self._to_store: list[Receipt] = []
         self._orphaned = 0
         self._judgements = 0
@@ -294,7 +294,7 @@ class Intake:
     def _is_parent(self) -> bool:
         """Whether this process has made others. One that does so before it has any span leaves the
         work to them: it is the master of a server, or of a pool."""
-        return program.forks() != self._forks
+        return program.children != self._children
 
     def _register(self, run: OpenRun) -> None:
         if run.is_registered:
