@@ -32,7 +32,8 @@ MAX_OVER: Final = 256
 
 
 class Settlement:
-    """The accounts of one sender. ``terminated`` is told which run was stopped, and why."""
+    """The accounts of one sender. ``terminated`` is told which run was stopped, and why, and
+    ``over`` which was ended otherwise while its spans still come."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Settlement:
         counters: Counters,
         log: QuietLog,
         terminated: Callable[[str, str | None], None],
+        over: Callable[[str], None],
     ) -> None:
         self.closing = False
         self.runs: dict[str, RunRecord | None] = {}
@@ -50,6 +52,7 @@ class Settlement:
         self._counters = counters
         self._log = log
         self._terminated = terminated
+        self._is_over = over
         self._calls: dict[object, float] = {}
         self._over: deque[str] = deque()
         self._not_cancelled: set[Operation] = set()
@@ -128,9 +131,11 @@ class Settlement:
         self._log.warn(
             reason.value,
             f"Prefactor has ended the run before its agent did ({reason.value}); spans that come "
-            "after are dropped and counted",
+            "to it after that are dropped and counted",
         )
         self.settle(entry, reason)
+        if reason is DropReason.RUN_OVER and self.record(entry).ids_accepted:  # else none would do
+            self._is_over(entry.item.run)
 
     def as_it_is_taken(self, entry: Entry) -> None:
         """Let a leased entry that is to end something as cancelled end it as failed, where the

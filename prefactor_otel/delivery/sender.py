@@ -47,12 +47,13 @@ class Sender:
         token: str | TokenSource,
         probe_interval: float,
         terminated: Callable[[str, str | None], None],
+        over: Callable[[str], None] = lambda run: None,
     ) -> None:
         self.paused = False
         self.failing = False
         self.patient = False
         """Whether more spans are on their way, so that only full requests are worth making."""
-        self._settlement = Settlement(outbox, counters, log, terminated)
+        self._settlement = Settlement(outbox, counters, log, terminated, over)
         self.runs = self._settlement.runs
         self._run_calls = RunCalls(self._settlement, outbox, counters, log)
         self._bulk = BulkRequests(self._settlement, outbox, max_request_bytes)

@@ -85,7 +85,6 @@ class Worker:
 
     def __init__(self, config: Config) -> None:
         assert config.api_token is not None
-        self.run = Run()
         self.run_status: FinishStatus | None = None
         self.terminated = threading.Event()
         """Set when the run of the process was terminated."""
@@ -107,11 +106,10 @@ class Worker:
             token=self._identity.token,
             probe_interval=config.probe_interval,
             terminated=self._on_terminated,
+            over=self._on_over,
         )
         self._spool = self._new_spool()
-        self._intake = Intake(
-            config, self.run, self._outbox, self._budget, self._counters, self._log
-        )
+        self._intake = Intake(config, Run(), self._outbox, self._budget, self._counters, self._log)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._awake = True
         self._urgent = False
@@ -157,12 +155,12 @@ class Worker:
 
     @property
     def _is_refused(self) -> bool:
-        return self._sender.has_refused(self.run.key)
+        return self._sender.has_refused(self._intake.run.key)
 
     @property
     def run_id(self) -> str | None:
         """The agent instance's id, None until registered."""
-        record = self._sender.runs.get(self.run.key)
+        record = self._sender.runs.get(self._intake.run.key)
         return record.instance_id if record is not None else None
 
     def bind(self, resource: Attributes) -> None:
@@ -307,8 +305,8 @@ class Worker:
             return "paused"
         if self.terminated.is_set():
             return "terminated"
-        many = self._config.run_scope != "provider"
-        return "running" if many or self.run_id is not None else "starting"
+        waits_for_spans = self._config.run_scope != "provider" or self._intake.has_left
+        return "running" if waits_for_spans or self.run_id is not None else "starting"
 
     def _new_thread(self) -> threading.Thread:
         return threading.Thread(target=self._work, name="prefactor-otel", daemon=True)
@@ -456,7 +454,7 @@ class Worker:
                 sending = asyncio.create_task(self._sender.run(client))
                 sending.add_done_callback(lambda _: self._wakeup.set())
                 interval = self._config.poll_interval
-                asking = watch(client, interval, self._watched, self._on_terminated)
+                asking = watch(client, interval, self._watched, self._on_terminated, self._on_over)
                 polling = asyncio.create_task(asking)
                 try:
                     await self._take_in(sending)
@@ -513,10 +511,19 @@ class Worker:
             )
         if run.handle is not None:
             event_of(run.handle).set()
-        if key == self.run.key:
+        if key == self._intake.run.key:
             self.terminated.set()
         tasks = list((run.tasks or {}).values())
         announce(run.terminated, reaction, tasks, lambda text: self._log.warn("reaction", text))
+
+    def _on_over(self, key: str) -> None:
+        """The platform has ended a run by itself."""
+        record = self._sender.runs.get(key)
+        if record is not None and self._intake.leave(key):
+            logger.warning(
+                "Run %s was ended on the platform before its agent did; what comes begins another",
+                record.instance_id,
+            )
 
     def _new_spool(self) -> "Spool | None":
         config = self._config

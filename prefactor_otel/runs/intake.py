@@ -99,7 +99,8 @@ class Intake:
         """Whether any run was ever terminated: else nobody has to look."""
         self._config = config
         self._capture = capture_of(config, log)
-        self._run = run
+        self.run = run
+        """The run of the process, where there is one."""
         self._outbox = outbox
         self._budget = budget
         self._counters = counters
@@ -107,6 +108,8 @@ class Intake:
         self._born = time.monotonic()
         self._seen_at = self._born + SEEN_AFTER
         self._children = program.children
+        self.has_left = False
+        """Whether the run of the process carries on one that the platform has ended."""
         self._to_store: list[Receipt] = []
         self._orphaned = 0
         self._judgements = 0
@@ -126,7 +129,7 @@ class Intake:
     def is_open(self) -> bool:
         """Whether the run of the process, if there is to be one, is registered."""
         process = self._router.process
-        return process is None or process.is_registered or self._is_parent
+        return process is None or process.is_registered or self._waits_for_spans
 
     @property
     def next_due(self) -> float:
@@ -172,22 +175,31 @@ class Intake:
 
     def open_runs(self) -> list[OpenRun]:
         """The runs that go on: registered, not over, and not terminated."""
-        return [
-            run
-            for run in self._router.runs.values()
-            if run.is_registered and run.over_since is None and run.terminated is None
-        ]
+        return [run for run in self._router.runs.values() if _goes_on(run)]
 
     def terminate(self, key: str, instance_id: str, reason: str | None) -> OpenRun | None:
         """A run was stopped on the platform; None when it is over, or that is known."""
         run = self._router.runs.get(key)
-        if run is None or run.over_since is not None or run.terminated is not None:
+        if run is None or not _goes_on(run):
             return None
         run.terminated = TerminatedRun(
             instance_id, time.time_ns(), reason, tuple(run.traces or ()), run.sessions
         )
         self.has_terminated = True
         return run
+
+    def leave(self, key: str) -> bool:
+        """The platform has ended a run by itself, as it may one that is silent for long: what comes
+        begins another, but for runs that the application has opened. Whether it will."""
+        run = self._router.runs.get(key)
+        if run is None or not _goes_on(run) or run.handle is not None:
+            return False
+        if run is self._router.process:
+            self.run, self.has_left = Run(), True
+        self._router.leave(run)
+        run.over_since = time.monotonic()
+        self._changed(run)
+        return True
 
     def key_of_handle(self, handle: str) -> str | None:
         """The key of an explicit run."""
@@ -249,12 +261,12 @@ class Intake:
 
     def _new_run(self, about: About, handle: str | None) -> OpenRun:
         config = self._config
-        key = self._run.key
+        key = self.run.key
         if handle is not None:  # of this process: a forked child has a run of its own for it
             key = hashlib.blake2b(f"{key}{handle}".encode(), digest_size=16).hexdigest()
         elif config.run_scope != "provider":
             key = secrets.token_hex(16)
-        run = self._run if key == self._run.key else Run(key)
+        run = self.run if key == self.run.key else Run(key)
         now = time.monotonic()
         opened = OpenRun(run, self._make_tree, about, opened=now, touched=now)
         if handle is None:
@@ -280,7 +292,7 @@ class Intake:
         """Register the run of the process before its first span, so that it is seen from the start:
         when the program has begun, but not where that is to make other processes."""
         process = self._router.process
-        if process is None or process.is_registered or self._is_parent:
+        if process is None or process.is_registered or self._waits_for_spans:
             return
         now = time.monotonic()
         if now < self._seen_at and not at_once:
@@ -291,10 +303,11 @@ class Intake:
             self._register(process)
 
     @property
-    def _is_parent(self) -> bool:
-        """Whether this process has made others. One that does so before it has any span leaves the
+    def _waits_for_spans(self) -> bool:
+        """Whether the run of the process begins with its first span only: it carries another one
+        on, or this process has made others. One that does so before it has any span leaves the
         work to them: it is the master of a server, or of a pool."""
-        return program.children != self._children
+        return self.has_left or program.children != self._children
 
     def _register(self, run: OpenRun) -> None:
         if run.is_registered:
@@ -324,7 +337,9 @@ class Intake:
             return run.touched + LINGER
         if run.handle is not None:
             return math.inf if run.over_since is None else run.over_since + MAX_LINGER
-        if run is self._router.process:
+        if (
+            self._config.run_scope == "provider"
+        ):  # also one that is left, while spans of it are open
             return math.inf
         return run.touched + self._config.run_idle_timeout
 
@@ -565,6 +580,11 @@ def _row(parked: Parked) -> ParkedRow:
     """What the disk keeps of a span that waits."""
     parent = str(parked.parent) if parked.parent is not None else None
     return ParkedRow(str(parked.key), parent, parked.item)
+
+
+def _goes_on(run: OpenRun) -> bool:
+    """Whether a run is registered, not over, and not terminated."""
+    return run.is_registered and run.over_since is None and run.terminated is None
 
 
 def _is_to_be_closed(run: OpenRun) -> bool:

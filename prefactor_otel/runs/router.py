@@ -38,6 +38,8 @@ class OpenRun:
     """How it ends, where somebody has said so; else its roots tell."""
     terminated: TerminatedRun | None = None
     """Somebody has stopped it: what starts from then on is not sent."""
+    is_left: bool = False
+    """The platform has ended it: what it knows of ends there, and nothing begins."""
     handle: str | None = None
     tasks: dict[SpanKey | None, Task] | None = None
     """The asyncio tasks of its open roots, where they can be cancelled; None: of its block."""
@@ -101,7 +103,7 @@ class Router:
     ) -> OpenRun:
         """The run of a span that starts. ``parent`` is None for the root of what happens here;
         ``handle`` names an explicit run that it is inside of."""
-        above = self._by_span.get(parent) if parent is not None else None
+        above = self._above(parent)
         run = self._explicit(handle) or self._of_session(session, key.trace_id) or above
         if run is None:
             run = self.process or self._of_trace(key.trace_id, is_root=parent is None)
@@ -111,7 +113,7 @@ class Router:
     def ended(self, key: SpanKey, *, is_root: bool, session: str | None) -> OpenRun:
         """The run of a span that has ended."""
         run = self._by_span.pop(key, None)
-        if run is not None:
+        if run is not None and not (run.is_left and run.tree.hand_on(key)):
             self._bind(session, run)
             return run
         return (
@@ -127,8 +129,13 @@ class Router:
             return self._by_handle.get(handle)
         run = self._by_session.get(session) if session is not None else None
         if run is None and parent is not None:
-            run = self._by_span.get(parent) or self._by_trace.get(parent.trace_id)
+            run = self._above(parent) or self._by_trace.get(parent.trace_id)
         return run or self.process
+
+    def _above(self, parent: SpanKey | None) -> OpenRun | None:
+        """The run in which a span is open, if more may come into that."""
+        run = self._by_span.get(parent) if parent is not None else None
+        return run if run is not None and not run.is_left else None
 
     def of(self, key: SpanKey) -> OpenRun | None:
         """The run of a span that is open."""
@@ -157,12 +164,22 @@ class Router:
         self.runs.pop(run.run.key, None)
         for key in open_spans:
             self._by_span.pop(key, None)
+        self._unname(run)
+        if run.handle is not None:
+            self._by_handle.pop(run.handle, None)
+
+    def leave(self, run: OpenRun) -> None:
+        """The same of a run in which spans that are known to the platform are still to end."""
+        run.is_left = True
+        self._unname(run)
+        if run is self.process:
+            self.process = self._add(self._new_run(About(), None))
+
+    def _unname(self, run: OpenRun) -> None:
         for trace in run.traces or ():
             _forget(self._by_trace, trace, run)
         for session in run.sessions:
             _forget(self._by_session, session, run)
-        if run.handle is not None:
-            self._by_handle.pop(run.handle, None)
 
     def ends_with_its_root(self, run: OpenRun) -> bool:
         """Whether the end of its root span is the run's own."""

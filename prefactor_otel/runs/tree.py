@@ -419,6 +419,14 @@ class SpanTree:
         self._cut_off(view)
         return []
 
+    def hand_on(self, key: SpanKey) -> bool:
+        """Let another run tell of an open span that has no record in this one. Whether it may."""
+        entry = self._open.get(key)
+        if entry is None or entry.created is not None:
+            return False
+        self._take_open(key)
+        return True
+
     def _cut_off(self, view: SpanView) -> None:
         self._take_open(view.key)
         self._lineage.cut_off(view)

@@ -8,18 +8,19 @@ import asyncio
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.trace import Span, Status, StatusCode, Tracer, set_span_in_context
 
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider, run
+from prefactor_otel.config.options import RunScope
 from prefactor_otel.delivery.operation import FinishStatus
-from prefactor_otel.devserver import DevServer
+from prefactor_otel.devserver import DevServer, RecordedRequest
 from prefactor_otel.spool import folder
 from tests.cli.command import run_command
 from tests.devserver.calls import Caller
@@ -87,6 +88,10 @@ def finishes(api: DevServer) -> list[str]:
 def sent(api: DevServer) -> list[Json]:
     """The bulk items that came in, in their order."""
     return [item for r in api.requests if r.path.endswith("/bulk") for item in r.body["items"]]
+
+
+def questions(requests: Sequence[RecordedRequest]) -> list[str]:
+    return [request.path for request in requests if request.method == "GET"]
 
 
 # -- what is cancelled, and when --------------------------------------------------------------
@@ -556,22 +561,73 @@ def test_a_conflict_about_a_run_that_cannot_be_read_ends_in_an_answer(
     assert len([r for r in api.requests if r.path.endswith("/finish")]) <= 3
 
 
-def test_spans_that_come_after_the_platform_has_completed_their_run_are_counted_as_such(
+SCOPES: Final[tuple[RunScope, ...]] = ("provider", "session")
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_what_comes_after_the_platform_has_completed_a_run_begins_another(
+    api: DevServer, caplog: pytest.LogCaptureFixture, scope: RunScope
+) -> None:
+    with agent(api, run_scope=scope, poll_interval=0) as running:
+        session = {"session.id": "s"}
+        running.tracer.start_span("early", attributes=session).end()
+        assert running.processor.force_flush()
+        assert Caller(api).finish(api.instances()[0]["id"]).status == 200
+        running.tracer.start_span("refused", attributes=session).end()
+        assert not running.processor.force_flush()
+        for number in range(30):
+            running.tracer.start_span(f"late {number}", attributes=session).end()
+        assert running.processor.force_flush()
+        [first, second] = api.instances()
+        assert running.processor.run_id == (second["id"] if scope == "provider" else None)
+    assert set(statuses(api)) == {"early", *(f"late {number}" for number in range(30))}
+    assert {row["payload"]["name"] for row in api.spans(first["id"])} == {"early"}
+    assert [run["status"] for run in api.instances()] == ["complete", "complete"]
+    stats = running.processor.stats()
+    assert (stats.acknowledged, stats.dropped) == (31, {"run_over": 1})
+    assert caplog.text.count("has ended the run before its agent did") == 1
+    assert caplog.text.count("what comes begins another") == 1
+    assert len([r for r in api.requests if r.path.endswith("/bulk")]) < 15  # not one a span
+
+
+def test_a_run_that_is_found_to_be_over_costs_no_span_and_an_open_one_ends_in_it(
     api: DevServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with agent(api) as running:
+    with agent(api, poll_interval=0.2, run_idle_timeout=0.1) as running:
+        root = running.tracer.start_span("root")
+        hidden = running.tracer.start_span("hidden", set_span_in_context(root))
+        assert api.wait_until(lambda api: statuses(api) == {"root": "active"})
+        assert Caller(api).finish(api.instances()[0]["id"]).status == 200
+        assert comes_true(lambda: "what comes begins another" in caplog.text)
+        running.tracer.start_span("child", set_span_in_context(root)).end()
+        running.tracer.start_span("late").end()
+        hidden.end()
+        asked = len(api.requests)  # of the other run, longer than one may be idle
+        assert api.wait_until(lambda api: len(questions(api.requests[asked:])) == 3)
+        root.end()
+        assert running.processor.force_flush()
+    first, second = (run["id"] for run in api.instances())
+    assert {row["payload"]["name"]: row["agent_instance_id"] for row in api.spans()} == {
+        "root": first,
+        "child": second,
+        "late": second,
+        "hidden": second,
+    }
+    assert set(statuses(api).values()) == {"complete"}
+    assert running.processor.stats().dropped == {}
+    assert [run["status"] for run in api.instances()] == ["complete", "complete"]
+
+
+def test_a_run_that_is_over_is_carried_on_by_none_where_nothing_comes(
+    api: DevServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with agent(api, poll_interval=0.2) as running:
         running.tracer.start_span("early").end()
         assert running.processor.force_flush()
         assert Caller(api).finish(api.instances()[0]["id"]).status == 200
-        for number in range(30):
-            running.tracer.start_span(f"late {number}").end()
-        running.processor.force_flush()
-    assert statuses(api) == {"early": "complete"}
-    stats = running.processor.stats()
-    assert (stats.acknowledged, stats.dropped) == (1, {"run_over": 30})
-    assert caplog.text.count("has ended the run before its agent did") == 1
-    assert len([r for r in api.requests if r.method == "GET"]) <= 2
-    assert len([r for r in api.requests if r.path.endswith("/bulk")]) < 15  # not one a span
+        assert comes_true(lambda: "what comes begins another" in caplog.text)
+        assert running.processor.stats().state == "running"
+    assert [run["status"] for run in api.instances()] == ["complete"]
 
 
 def test_a_span_that_was_open_when_the_platform_completed_its_run_is_still_closed(
