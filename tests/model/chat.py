@@ -3,26 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.model.script import (
-    CACHED_TOKENS,
-    COMPLETION_TOKENS,
-    PROMPT_TOKENS,
-    REASONING_TOKENS,
-    UNKNOWN_MODEL,
-    Asked,
-    Call,
-    Json,
-    Reply,
-    halves,
-    next_step,
-)
+from tests.model.script import TOKENS, UNKNOWN_MODEL, Asked, Call, Json, Reply, halves, next_step
 
 USAGE: Final = {
-    "prompt_tokens": PROMPT_TOKENS,
-    "completion_tokens": COMPLETION_TOKENS,
-    "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS,
-    "prompt_tokens_details": {"cached_tokens": CACHED_TOKENS},
-    "completion_tokens_details": {"reasoning_tokens": REASONING_TOKENS},
+    "prompt_tokens": TOKENS.prompt,
+    "completion_tokens": TOKENS.completion,
+    "total_tokens": TOKENS.total,
+    "prompt_tokens_details": {"cached_tokens": TOKENS.cached},
+    "completion_tokens_details": {"reasoning_tokens": TOKENS.reasoning},
 }
 
 

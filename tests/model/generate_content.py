@@ -2,26 +2,14 @@
 
 from typing import Final
 
-from tests.model.script import (
-    CACHED_TOKENS,
-    COMPLETION_TOKENS,
-    PROMPT_TOKENS,
-    REASONING_TOKENS,
-    UNKNOWN_MODEL,
-    Asked,
-    Call,
-    Json,
-    Reply,
-    halves,
-    next_step,
-)
+from tests.model.script import TOKENS, UNKNOWN_MODEL, Asked, Call, Json, Reply, halves, next_step
 
 _USAGE: Final = {
-    "promptTokenCount": PROMPT_TOKENS,
-    "candidatesTokenCount": COMPLETION_TOKENS - REASONING_TOKENS,
-    "thoughtsTokenCount": REASONING_TOKENS,
-    "cachedContentTokenCount": CACHED_TOKENS,
-    "totalTokenCount": PROMPT_TOKENS + COMPLETION_TOKENS,
+    "promptTokenCount": TOKENS.prompt,
+    "candidatesTokenCount": TOKENS.completion - TOKENS.reasoning,
+    "thoughtsTokenCount": TOKENS.reasoning,
+    "cachedContentTokenCount": TOKENS.cached,
+    "totalTokenCount": TOKENS.total,
 }
 """Gemini's candidates leave out what was thought."""
 

@@ -3,24 +3,13 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.model.script import (
-    CACHED_TOKENS,
-    COMPLETION_TOKENS,
-    PROMPT_TOKENS,
-    UNKNOWN_MODEL,
-    Asked,
-    Call,
-    Json,
-    Reply,
-    halves,
-    next_step,
-)
+from tests.model.script import TOKENS, UNKNOWN_MODEL, Asked, Call, Json, Reply, halves, next_step
 
 _USAGE: Final = {
-    "input_tokens": PROMPT_TOKENS - CACHED_TOKENS,
-    "cache_read_input_tokens": CACHED_TOKENS,
+    "input_tokens": TOKENS.prompt - TOKENS.cached,
+    "cache_read_input_tokens": TOKENS.cached,
     "cache_creation_input_tokens": 0,
-    "output_tokens": COMPLETION_TOKENS,
+    "output_tokens": TOKENS.completion,
     "service_tier": "standard",
 }
 """Anthropic's input leaves out what was cached."""

@@ -4,26 +4,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from tests.model.chat import not_found
-from tests.model.script import (
-    CACHED_TOKENS,
-    COMPLETION_TOKENS,
-    PROMPT_TOKENS,
-    REASONING_TOKENS,
-    UNKNOWN_MODEL,
-    Asked,
-    Call,
-    Json,
-    Reply,
-    halves,
-    next_step,
-)
+from tests.model.script import TOKENS, UNKNOWN_MODEL, Asked, Call, Json, Reply, halves, next_step
 
 _USAGE: Final = {
-    "input_tokens": PROMPT_TOKENS,
-    "output_tokens": COMPLETION_TOKENS,
-    "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS,
-    "input_tokens_details": {"cached_tokens": CACHED_TOKENS, "cache_write_tokens": 0},
-    "output_tokens_details": {"reasoning_tokens": REASONING_TOKENS},
+    "input_tokens": TOKENS.prompt,
+    "output_tokens": TOKENS.completion,
+    "total_tokens": TOKENS.total,
+    "input_tokens_details": {"cached_tokens": TOKENS.cached, "cache_write_tokens": 0},
+    "output_tokens_details": {"reasoning_tokens": TOKENS.reasoning},
 }
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 Json = dict[str, Any]
 
@@ -11,12 +11,25 @@ ANSWER: Final = "It is sunny, 21C in Paris."
 TOOL: Final = "get_weather"
 LAST_TOOL: Final = "final_answer"
 """Where an agent declares a tool of this name, that is how it wants to be answered."""
-PROMPT_TOKENS: Final = 120
-COMPLETION_TOKENS: Final = 30
-CACHED_TOKENS: Final = 64
-REASONING_TOKENS: Final = 16
 UNKNOWN_MODEL: Final = "no-such-model"
 """The name of a model that every API answers with its 404."""
+
+
+class Tokens(NamedTuple):
+    """What a call takes: of the prompt some are cached, of the completion some are thoughts."""
+
+    prompt: int
+    completion: int
+    cached: int
+    reasoning: int
+
+    @property
+    def total(self) -> int:
+        """Of both."""
+        return self.prompt + self.completion
+
+
+TOKENS: Final = Tokens(prompt=120, completion=30, cached=64, reasoning=16)
 
 
 @dataclass(frozen=True)
