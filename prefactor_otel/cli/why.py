@@ -5,13 +5,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from prefactor_otel.mapping import Capture, SpanType, Told, told_of
+from prefactor_otel.mapping import SpanType, with_events
 from prefactor_otel.mapping.layout import INPUTS, OUTPUTS
-from prefactor_otel.mapping.plan import Note
+from prefactor_otel.mapping.plan import Candidate, Plan
 from prefactor_otel.mapping.rules import Seen
+from prefactor_otel.mapping.shape import plan_for
+from prefactor_otel.mapping.telling import Filled, Note, tell, usage_of
 from prefactor_otel.mapping.usage import COUNTS
 from prefactor_otel.runs.calls import UNCOUNTED
-from prefactor_otel.spans.view import SpanView
+from prefactor_otel.spans.view import Attributes, SpanView
 
 Payload = Mapping[str, Any]
 
@@ -38,46 +40,57 @@ class Use(NamedTuple):
         return f"{self.place} ← {names}" + (f" ({self.reader})" if self.reader else "")
 
 
+class _Told(NamedTuple):
+    """A span as its plan tells it."""
+
+    view: SpanView
+    attributes: Attributes
+    plan: Plan
+    filled: Filled
+
+
 def uses_of(view: SpanView, kind: SpanType, payload: Payload) -> list[Use]:
     """Where the attributes of a span went, each in one place, and the events that are shown."""
     notes: list[Note] = []
-    told = told_of(view, Capture(), notes=notes, kind=kind)
+    view, attributes = with_events(view)
+    plan = plan_for(attributes, view.name, kind)
+    told = _Told(view, attributes, plan, tell(plan, attributes, notes))
     uses = [*_counts(told, payload), *_fields(told, notes, payload)]
     return [*uses, *_others(told, {name for use in uses for name in use.names}, payload[METADATA])]
 
 
-def _fields(told: Told, notes: Iterable[Note], payload: Payload) -> Iterator[Use]:
+def _fields(told: _Told, notes: Iterable[Note], payload: Payload) -> Iterator[Use]:
     seen: set[str] = set()
-    for note in notes:
-        names = [name for name in told.plan.names_of(note.used) if name not in seen]
-        if isinstance(note.value, Seen):
-            names += [told.view.events[number].name for number in note.value.numbers]
+    for candidate, value, used in notes:
+        names = [name for name in told.plan.names_of(used) if name not in seen]
+        if isinstance(value, Seen):
+            names += [told.view.events[number].name for number in value.numbers]
         seen.update(names)
-        if names and note.value != {}:  # a tool without arguments: nothing is to be seen
-            dialect = note.candidate.dialect if note.part in _PARTS else ""
-            yield Use(_place(note, payload), tuple(names), dialect)
+        if names and value != {}:  # a tool without arguments: nothing is to be seen
+            dialect = candidate.dialect if candidate.part in _PARTS else ""
+            yield Use(_place(candidate, payload), tuple(names), dialect)
 
 
-def _place(note: Note, payload: Payload) -> str:
-    part, field = _PARTS.get(note.part), note.candidate.field
+def _place(candidate: Candidate, payload: Payload) -> str:
+    part, field = _PARTS.get(candidate.part), candidate.field
     if part is None:
         place = _SINGLE.get(field, "name")
         is_shown = "response_model" in payload[METADATA]
         return place if is_shown or field != "answering" else "inputs.model"
     if field in payload[part]:
         return f"{part}.{field}"
-    return part if payload[part] and note.candidate.rule.slot in _TAKEN_APART else NOT_SENT
+    return part if payload[part] and candidate.rule.slot in _TAKEN_APART else NOT_SENT
 
 
 _TAKEN_APART: Final = ("arguments", "texts", "output")
 """Slots of which the fields have names of their own."""
 
 
-def _counts(told: Told, payload: Payload) -> Iterator[Use]:
+def _counts(told: _Told, payload: Payload) -> Iterator[Use]:
     begin = "token_usage" if payload["token_usage"] is not None else f"{METADATA}.{UNCOUNTED}"
     if payload["token_usage"] is None and UNCOUNTED not in payload[METADATA]:
         return  # what agents repeat stays as it is
-    _, used = told.plan.usage(told.attributes)
+    _, used = usage_of(told.plan, told.attributes)
     places: defaultdict[str, list[str]] = defaultdict(list)
     for count, name, bit in told.plan.counts:
         if bit & used:
@@ -87,7 +100,7 @@ def _counts(told: Told, payload: Payload) -> Iterator[Use]:
         yield Use(place, tuple(names))
 
 
-def _others(told: Told, shown: set[str], metadata: Mapping[str, Any]) -> Iterator[Use]:
+def _others(told: _Told, shown: set[str], metadata: Mapping[str, Any]) -> Iterator[Use]:
     """Attributes that go with one that is shown, those left as they are, and those held back."""
     names = told.view.attributes
     left = metadata.keys() | metadata.get("attributes", {}).keys()

@@ -25,17 +25,10 @@ from prefactor_otel.mapping.errors import (
 )
 from prefactor_otel.mapping.layout import shown
 from prefactor_otel.mapping.names import readable, without_identity, without_ids
-from prefactor_otel.mapping.plan import (
-    Filled,
-    Known,
-    Note,
-    Plan,
-    agent_name,
-    known_of,
-    session_of,
-    side_in_rules,
-)
+from prefactor_otel.mapping.plan import Plan
 from prefactor_otel.mapping.rules import EVENTS
+from prefactor_otel.mapping.shape import agent_name, known_of, session_of
+from prefactor_otel.mapping.telling import Filled, tell, usage_of
 from prefactor_otel.mapping.types import (
     AGENT,
     CHAIN,
@@ -48,6 +41,7 @@ from prefactor_otel.mapping.types import (
     Below,
     SpanType,
 )
+from prefactor_otel.mapping.vocabulary import side_in_rules
 from prefactor_otel.payload.encode import limited
 from prefactor_otel.payload.repairs import Repair, Repairs, told
 from prefactor_otel.privacy.content import NOT_CAPTURED, Side, side_in_event
@@ -119,6 +113,10 @@ class Capture:
         object.__setattr__(self, "hidden_bits", self.hidden.value)
 
 
+Models = tuple[object, object]
+"""The model that was asked for and the one that answered, as far as they are named."""
+
+
 class AgentSpan(NamedTuple):
     """An agent span as the API takes it, before its ids. Timestamps are ISO 8601, UTC."""
 
@@ -134,107 +132,89 @@ class AgentSpan(NamedTuple):
     """The id of the model's answer that the span tells of, where it says one."""
 
 
-class Told(NamedTuple):
-    """A span as the rules tell it, before anything is put together."""
+def with_events(view: SpanView) -> tuple[SpanView, Attributes]:
+    """The span with what its events tell in the place of attributes, and all attributes that are
+    read: where events hold messages, they are among them."""
+    view = with_details(view)
+    if any(event.name.startswith("gen_ai.") for event in view.events):
+        return view, {**view.attributes, EVENTS: view.events}
+    return view, view.attributes
 
-    view: SpanView
-    kind: SpanType
-    plan: Plan
-    attributes: Attributes
-    filled: Filled
 
-
-def told_of(
-    view: SpanView,
-    capture: Capture,
-    below: Below = NOTHING,
-    notes: list[Note] | None = None,
-    kind: SpanType | None = None,
-) -> Told:
-    """What the rules make of a span; of one that turned out to be of this ``kind``, if that is
-    known. ``notes`` gets what was taken from where."""
-    attributes = view.attributes
-    if view.events:
-        view = with_details(view)
-        attributes = view.attributes
-        if any(event.name.startswith("gen_ai.") for event in view.events):
-            attributes = {**attributes, EVENTS: view.events}
+def planned(
+    view: SpanView, attributes: Attributes, capture: Capture, below: Below = NOTHING
+) -> tuple[SpanType, Plan]:
+    """The type of a span, and how it is told."""
     known = known_of(attributes, view.name)
-    if kind is None:
-        kind = known.type if known.is_certain else _type_of(known, view, below)
-        if view.end_ns is None and speaks_late(view.attributes, view.scope_name):
-            kind = expected_type(view.name)
-    plan = known.plan(kind, capture.hidden_bits)
-    return Told(view, kind, plan, attributes, plan.tell(attributes, notes))
-
-
-def _type_of(known: Known, view: SpanView, below: Below) -> SpanType:
-    serves = view.kind == "server" and view.is_local_root
-    return known.type_of(view.attributes, view.name, serves, below)
+    kind = known.type
+    if not known.is_certain:
+        serves = view.kind == "server" and view.is_local_root
+        kind = known.type_of(view.attributes, view.name, serves, below)
+    if view.end_ns is None and speaks_late(view.attributes, view.scope_name):
+        kind = expected_type(view.name)
+    return kind, known.plan(kind, capture.hidden_bits)
 
 
 def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> AgentSpan:
     """The agent span of an OTel span; of an open one, what it carries so far."""
-    told = told_of(view, capture, below)
-    view, kind, plan, attributes, filled = told
-    inputs, outputs = filled.inputs, filled.outputs
-    single = cast("dict[str, str]", filled.single)  # their rules read nothing but texts
-    models = single.get("requested"), single.get("answering")
-    usage, mask = None, filled.mask
+    view, attributes = with_events(view) if view.events else (view, view.attributes)
+    kind, plan = planned(view, attributes, capture, below)
+    filled = tell(plan, attributes)
+    inputs, outputs, single, labels, mask, _, _ = filled
+    models: Models = single.get("requested"), single.get("answering")
+    usage = None
     if plan.counts_tokens and counts(view, kind, below):
-        usage, mask = _usage(plan, told)
-    told_models = models
-    if usage is not None and kind in TOTALS:  # of what it counts, a reader asks for the model
-        told_models, named = plan.models_of_total(attributes)
-        mask |= named
-    model = told_models[0] or told_models[1]
-    inputs, outputs = shown(kind, model, inputs, outputs, filled.labels)
+        usage, details, used = _usage(plan, attributes)
+        mask |= used
+        if details:
+            labels["usage_details"] = details
+        if usage is not None and kind in TOTALS:  # of what it counts, a reader asks for the model
+            models, used = plan.models_of_total(attributes)
+            mask |= used
+    inputs, outputs = shown(kind, models[0] or models[1], inputs, outputs, labels)
     repairs: Repairs = set()
     if not capture.leaves_fields:
         inputs = _captured("inputs", inputs, capture, repairs)
         outputs = _captured("outputs", outputs, capture, repairs)
-    told_name = single.get("name")
-    name = (
-        without_ids(told_name, kind) if told_name else _name_of(view, kind, models, filled, capture)
-    )
-    status, error = _end_of(view, kind, filled, capture)
+    name = _name_of(view, kind, filled, capture)
+    status, error = status_of(view), None
+    if view.status == "error" or kind is TOOL:
+        status, error = _end_of(view, kind, status, filled, capture)
+    rest = plan.rest(mask, attributes)
+    metadata = _metadata(view, rest, filled, models, name, capture, repairs)
+    key, parent = view.key, view.parent
     payload: dict[str, object] = {
-        "span_id": view.key.span_hex,
-        "trace_id": view.key.trace_hex,
+        "span_id": key.span_hex,
+        "trace_id": key.trace_hex,
         "name": name,
         "status": status,
         "inputs": inputs,
         "outputs": outputs,
         "token_usage": usage,
         "error": error,
-        "metadata": _metadata(
-            view, plan.rest(mask, attributes), filled, told_models, name, capture, repairs
-        ),
+        "metadata": metadata,
     }
-    if view.parent is not None and view.parent_is_remote:
-        payload["parent_span_id"] = view.parent.span_hex
+    if parent is not None and view.parent_is_remote:
+        payload["parent_span_id"] = parent.span_hex
     return AgentSpan(
         kind,
         kind.schema_name,
         status,
         payload,
-        error if error is not None else outputs,
+        outputs if error is None else error,
         timestamp(view.start_ns),
         _finished_at(view),
         False,
-        single.get("response_id", ""),
+        str(single.get("response_id", "")),
     )
 
 
-def _usage(plan: Plan, told: Told) -> tuple[dict[str, int] | None, int]:
-    """What a call counts, and all names that are used up; its details are labels."""
-    counts, mask = plan.usage(told.attributes)
-    if told.kind is EMBEDDING and counts:  # it answers in vectors
+def _usage(plan: Plan, attributes: Attributes) -> tuple[dict[str, int] | None, dict[str, int], int]:
+    """What a call counts, the details of it, and the names that are used up."""
+    counts, used = usage_of(plan, attributes)
+    if plan.type is EMBEDDING and counts:  # it answers in vectors
         counts.setdefault("completion_tokens", 0)
-    details = counting.details_of(counts)
-    if details:
-        told.filled.labels["usage_details"] = details
-    return counting.settled(counts) or None, told.filled.mask | mask
+    return counting.settled(counts) or None, counting.details_of(counts), used
 
 
 def counts(view: SpanView, kind: SpanType, below: Below = NOTHING) -> bool:
@@ -251,27 +231,26 @@ COUNTED: Final = (LLM, EMBEDDING)
 """Types of single calls; on others frameworks repeat totals."""
 
 
-def _name_of(
-    view: SpanView,
-    kind: SpanType,
-    models: tuple[str | None, str | None],
-    filled: Filled,
-    capture: Capture,
-) -> str:
-    """What a person would call a span that has no name of its own."""
+def _name_of(view: SpanView, kind: SpanType, filled: Filled, capture: Capture) -> str:
+    """What a person would call a span: its own name, or one that the span's can be read as."""
+    single = cast("dict[str, str]", filled.single)  # their rules read nothing but texts
+    told = single.get("name")
+    if told is not None:
+        return without_ids(told, kind)
     if kind is HANDOFF and {"from_agent", "to_agent"} <= filled.inputs.keys():
         return f"{filled.inputs['from_agent']} → {filled.inputs['to_agent']}"
+    requested = single.get("requested")
+    models = requested, single.get("answering")
     name = readable(view, kind, models, shows_texts=not capture.hidden)
-    return name if name == models[0] else without_ids(name, kind)
+    return name if name == requested else without_ids(name, kind)
 
 
 def _end_of(
-    view: SpanView, kind: SpanType, filled: Filled, capture: Capture
+    view: SpanView, kind: SpanType, status: Status, filled: Filled, capture: Capture
 ) -> tuple[Status, dict[str, object] | None]:
     """How it ended, and its error; the text of that may quote what was asked or answered. A tool
     whose result says that it is an error has failed, whatever its status says."""
-    status = status_of(view)
-    error = error_of(view) if view.status == "error" else None
+    error = error_of(view)
     if kind is TOOL and status == "complete" and error is None:
         told = tool_failure(filled.single, filled.outputs.get("output"), filled.left)
         if told is not None:
@@ -359,20 +338,23 @@ def _metadata(
     view: SpanView,
     metadata: dict[str, object],
     filled: Filled,
-    models: tuple[object, object],
+    models: Models,
     name: str,
     capture: Capture,
     repairs: Repairs,
 ) -> dict[str, object]:
     """What the span carries beside that, and what is said about it."""
-    metadata |= {key: dict(rest) for key, rest in filled.left.items()}
-    metadata = _without_content(metadata, capture)
+    _, _, single, labels, _, left, seen = filled
+    if left:
+        metadata |= {key: dict(rest) for key, rest in left.items()}
+    if capture.hidden:
+        metadata = _without_content(metadata, capture)
     if capture.max_input_length or capture.max_output_length:
         metadata = _cut_content(metadata, capture, repairs)
     if not RESERVED.isdisjoint(metadata):
         clashing = sorted(RESERVED & metadata.keys())
         metadata["attributes"] = {key: metadata.pop(key) for key in clashing}
-    metadata |= filled.labels
+    metadata |= labels
     metadata["kind"] = view.kind
     if models[0] is not None and models[1] is not None:
         metadata["response_model"] = models[1]
@@ -381,16 +363,14 @@ def _metadata(
         original = without_identity(original, view.attributes)
     if name != original:
         metadata["otel.name"] = original
-    told_name = filled.single.get("name")
-    if isinstance(told_name, str) and told_name not in (name, original):
+    told_name = single.get("name")
+    if told_name is not None and told_name not in (name, original):
         metadata["told_name"] = told_name
     if view.scope_name:
         metadata["scope"] = {"name": view.scope_name, "version": view.scope_version}
-    if len(view.events) > len(filled.seen):
+    if len(view.events) > len(seen):
         metadata["events"] = [
-            _event(event, capture)
-            for number, event in enumerate(view.events)
-            if number not in filled.seen
+            _event(event, capture) for number, event in enumerate(view.events) if number not in seen
         ]
     if view.links:
         metadata["links"] = _links(view, capture)

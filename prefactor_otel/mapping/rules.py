@@ -76,6 +76,10 @@ class Told(NamedTuple):
     whole: bool = True
     of: Slot | None = None
 
+    def is_of(self, slot: Slot) -> bool:
+        """Whether it tells of nothing but this slot."""
+        return not self.rest and self.slots.keys() == {slot}
+
 
 class Seen(NamedTuple):
     """A value made of some of a span's events, by their numbers."""
@@ -90,12 +94,17 @@ Reader = Callable[[Any], object]
 
 
 class Reading(NamedTuple):
-    """Attributes of a span that a rule reads: one by its name (``key``), or what ``get`` makes of
-    several."""
+    """Attributes of a span that a rule reads, and what gets their value; ``key`` is the name of
+    one that is read for itself."""
 
     names: tuple[str, ...]
-    key: str | None
-    get: Callable[[Attributes], object] | None = None
+    get: Callable[[Attributes], object]
+    key: str | None = None
+
+
+def alone(name: str) -> Reading:
+    """The reading of one attribute."""
+    return Reading((name,), itemgetter(name), name)
 
 
 class Names(Protocol):
@@ -135,7 +144,7 @@ class Under:
         if found:
             fields = [name[len(self.prefix) :] for name in found]
             values = itemgetter(*found) if len(found) > 1 else _only(found[0])
-            yield Reading(found, None, lambda a: dict(zip(fields, values(a), strict=True)))
+            yield Reading(found, lambda a: dict(zip(fields, values(a), strict=True)))
 
 
 def _only(name: str) -> Callable[[Attributes], tuple[object]]:
@@ -156,7 +165,7 @@ class Together:
         """One of all of them."""
         found = tuple(name for name in self.names if name in names)
         if found:
-            yield Reading(found, None, lambda a: {name: a[name] for name in found})
+            yield Reading(found, lambda a: {name: a[name] for name in found})
 
 
 class Ending:
@@ -175,7 +184,7 @@ class Ending:
         """One of each, in the order of the ends."""
         found = [name for name in names if self.has(name)]
         for end in self.ends if found else ():
-            yield from (Reading((n,), n) for n in found if spoken(n).endswith(end))
+            yield from (alone(name) for name in found if spoken(name).endswith(end))
 
 
 @lru_cache(maxsize=4096)
@@ -220,7 +229,7 @@ class Rule:
     def readings(self, names: Sequence[str]) -> Iterable[Reading]:
         """How it reads a span with attributes of these names, trusted most first."""
         if isinstance(self.names, tuple):
-            return [Reading((name,), name) for name in self.names if name in names]
+            return [alone(name) for name in self.names if name in names]
         return self.names.readings(names)
 
 

@@ -36,7 +36,7 @@ class Indexed:
         """One of all of them."""
         indices, steps, used = _shape(names, self.prefix, self.uses)
         if steps:
-            yield Reading(used, None, lambda attributes: _nodes(indices, steps, attributes))
+            yield Reading(used, lambda attributes: _nodes(indices, steps, attributes))
 
 
 def _nodes(indices: int, steps: Sequence[Step], attributes: Attributes) -> list[Node]:

@@ -1,0 +1,189 @@
+"""What a plan makes of a span."""
+
+from collections.abc import Collection, Mapping
+from itertools import islice
+from typing import Final, NamedTuple
+
+from prefactor_otel.mapping import usage as counting
+from prefactor_otel.mapping.plan import (
+    Candidate,
+    Fields,
+    Outline,
+    Parts,
+    Plan,
+    outline_of,
+    same,
+    twins,
+)
+from prefactor_otel.mapping.rules import Part, Seen, Slot, Told
+from prefactor_otel.mapping.shapes.texts import parsed
+from prefactor_otel.spans.view import Attributes
+
+
+class Filled(NamedTuple):
+    """What a span tells: the fields of its inputs and outputs, single values, labels, the names
+    that are used up (as bits), what is left of attributes that are shown in part, and the numbers
+    of the events that are shown."""
+
+    inputs: Fields
+    outputs: Fields
+    single: Fields
+    labels: Fields
+    mask: int
+    left: Mapping[str, Mapping[str, object]] = {}
+    seen: Collection[int] = ()
+
+
+class Special:
+    """What is told in more than one field, or shown in part; few spans need it."""
+
+    def __init__(self, plan: Plan, parts: Parts) -> None:
+        self.left: dict[str, Mapping[str, object]] = {}
+        self.seen: set[int] = set()
+        self.kept = 0
+        """Names that are not used up after all, as bits."""
+        self._plan = plan
+        self._parts = parts
+        self._spare: dict[Slot, tuple[object, Candidate, Told]] = {}
+
+    def take(self, candidate: Candidate, value: object) -> int | None:
+        """Fill the field; the names that are used up, as bits. None if it has nothing for it."""
+        rest: Mapping[str, object] = {}
+        used = candidate.used
+        if isinstance(value, Told):
+            value, used, rest = self._told(candidate, value)
+        elif isinstance(value, Part):
+            value, rest = value
+        elif isinstance(value, Seen):
+            self.seen.update(value.numbers)
+            value, used = value.value, 0
+        if value is None:
+            return None
+        self._parts[candidate.part][candidate.field] = value
+        if rest and used and candidate.reading.key is not None:
+            self.left[candidate.reading.key] = rest
+            return candidate.beside
+        return used
+
+    def _told(self, candidate: Candidate, told: Told) -> tuple[object, int, Mapping[str, object]]:
+        own = candidate.rule.slot
+        for slot, value in told.slots.items():
+            if slot != own and value is not None:
+                self._spare.setdefault(slot, (value, candidate, told))
+        is_about_this = told.of is None or told.of == own
+        used = candidate.used if told.whole else 0
+        return told.slots.get(own), used, told.rest if is_about_this else {}
+
+    def fill_up(self) -> int:
+        """Fill what nothing better has filled; the names that are used up."""
+        used = 0
+        for slot, (value, candidate, told) in self._spare.items():
+            place, key = self._plan.fields.get(slot), candidate.reading.key
+            if place is None or place[1] in self._parts[place[0]]:
+                continue
+            self._parts[place[0]][place[1]] = value
+            if told.of == slot and told.rest and key is not None:
+                self.left[key] = told.rest
+                self.kept |= self._plan.bits[key]
+            elif told.of == slot and told.whole:
+                used |= candidate.used
+        return used
+
+
+_SPECIAL: Final = frozenset({Told, Part, Seen})
+
+
+class Note(NamedTuple):
+    """That a candidate filled its field, with what, and which names are used up by that."""
+
+    candidate: Candidate
+    value: object
+    used: int
+
+
+def tell(plan: Plan, attributes: Attributes, notes: list[Note] | None = None) -> Filled:
+    """What a span of this plan's shape tells. ``notes`` gets what was taken from where; then
+    nothing is shared with other spans."""
+    outline = outline_of(plan, attributes) if notes is None else Outline(plan, ())
+    parts: Parts = tuple(map(dict.copy, outline.parts))  # type: ignore[assignment]
+    inputs, outputs, single, labels = parts
+    mask, special = outline.mask, None
+    steps = iter(outline.steps)
+    for get, read, part, field, used, others, candidate in steps:
+        value = read(get(attributes))
+        if value is None:
+            continue
+        if type(value) in _SPECIAL:
+            special = special or Special(plan, parts)
+            taken = special.take(candidate, value)
+            if taken is None:
+                continue
+            used = taken
+        else:
+            parts[part][field] = value
+        mask |= used
+        if notes is not None:
+            notes.append(Note(candidate, value, used))
+        if others:  # they are not asked, but may say the same
+            mask |= same(candidate, candidate.later, attributes, parts[part].get(field))
+            next(islice(steps, others, others), None)
+    for part, field, value in outline.after:
+        parts[part][field] = value
+    for candidate, later, value in outline.checks:
+        mask |= same(candidate, later, attributes, value)
+    if outline.models:
+        mask |= twins(outline.models, attributes, single)
+    if special is None:
+        return Filled(inputs, outputs, single, labels, mask)
+    mask = (mask | special.fill_up()) & ~special.kept
+    return Filled(inputs, outputs, single, labels, mask, special.left, special.seen)
+
+
+def usage_of(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
+    """The counts that attributes tell, and the names that are used up with them."""
+    usage: counting.Usage = {}
+    mask, agree = 0, True
+    for count, key, bit in plan.counts:
+        tokens = attributes[key]
+        if type(tokens) is not int or tokens < 0:
+            whole = counting.whole_number(tokens)
+            if whole is None:
+                continue
+            tokens = whole
+        if usage.setdefault(count, tokens) == tokens:
+            mask |= bit
+        else:
+            agree = False
+    if not agree:
+        usage, mask = _agreed(plan, attributes)
+    for key in plan.objects:
+        if _add_object(usage, attributes[key]):
+            mask |= plan.bits[key]
+    for key, read in plan.responses if usage else plan.responses_at_last:
+        for count, tokens in (read(attributes[key]) or {}).items():
+            usage.setdefault(count, tokens)
+    return usage, mask
+
+
+def _agreed(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
+    told = [
+        (count, tokens, bit)
+        for count, key, bit in plan.counts
+        if (tokens := counting.whole_number(attributes[key])) is not None
+    ]
+    usage = counting.agreeing([(count, tokens) for count, tokens, _ in told])
+    mask = 0
+    for count, tokens, bit in told:
+        mask |= bit if usage[count] == tokens else 0
+    return usage, mask
+
+
+def _add_object(usage: counting.Usage, value: object) -> bool:
+    """Add what an object of counts holds and the plain attributes did not tell;
+    whether that is all it holds."""
+    counts = parsed(value)
+    if not isinstance(counts, dict):
+        return False
+    for count, tokens in counting.counts_in(counts).items():
+        usage.setdefault(count, tokens)
+    return counting.holds_only_counts(counts)
