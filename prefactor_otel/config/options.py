@@ -233,7 +233,8 @@ class Config:
     poll_interval: float = _option(
         30.0,
         _seconds(ge=0),
-        "Time between two questions whether an open run is terminated, in seconds. 0: none.",
+        "Time between two questions whether an open run is terminated or over, in seconds. "
+        "0: none.",
     )
     purpose: Purpose = _option("live", _PURPOSE, "Why the run happens: live, smoke_test or eval.")
     span_filter: SpanFilter = _option(

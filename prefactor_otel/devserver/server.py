@@ -38,7 +38,7 @@ class DevServer:
     ``lenient_cancel`` lets runs and spans that have begun be cancelled; else only what is pending
     can be, which is the stricter reading of the API. ``on_run`` is called, on the server's
     thread, with the id, the agent's name and the purpose of each run that is registered.
-    Raises ``ValueError`` for a host beyond loopback without a token.
+    Raises ``ValueError`` for a host beyond loopback, or another user's file, without a token.
     """
 
     def __init__(
@@ -63,7 +63,11 @@ class DevServer:
         self._running: tuple[threading.Thread, Callable[[], None]] | None = None
         self._store = Store(db)
         self._account = Account(self._store, client_ids=client_ids, lenient_cancel=lenient_cancel)
-        self.token = token or self._account.token()
+        try:
+            self.token = token or self._account.token()
+        except ValueError:
+            self._store.close()
+            raise
         if on_run is not None:
             self._account.on_run = on_run
 

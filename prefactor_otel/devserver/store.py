@@ -154,12 +154,18 @@ class Store:
                 self._connection.execute("ALTER TABLE account ADD COLUMN token TEXT")
 
     def close_to_others(self) -> None:
-        """Let nobody else read the file. Raises ``OSError`` where that is not ours to say."""
+        """Let nobody else read the file. Raises ``ValueError`` where that is not ours to say."""
         if self._path == MEMORY:
             return
-        for side in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                Path(self._path + side).chmod(0o600)
+        try:
+            for side in ("", "-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    Path(self._path + side).chmod(0o600)
+        except PermissionError:
+            raise ValueError(
+                f"{self._path} is another user's, who could read the token that is made for it: "
+                "give one of your own"
+            ) from None
 
     def close(self) -> None:
         with self._lock:

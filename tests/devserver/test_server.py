@@ -1,6 +1,7 @@
 """The server's life: start, stop, data that stays, who may reach it."""
 
 import gc
+import os
 import signal
 import socket
 import sqlite3
@@ -14,6 +15,7 @@ from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import pytest
@@ -123,6 +125,34 @@ def test_no_one_else_reads_a_token_that_is_kept(tmp_path: Path) -> None:
             file.chmod(0o644)
         with DevServer(db):
             assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+
+
+SOMEBODY_ELSE = """
+import os, sys
+from prefactor_otel.devserver import DevServer
+os.setuid(65534)
+DevServer(sys.argv[1], token="of their own").close()
+try:
+    DevServer(sys.argv[1])
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_file_of_another_user_wants_a_token_that_is_not_kept_in_it() -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "runs.db")
+        path.touch()
+        for each, mode in ((path, 0o666), (Path(folder), 0o777)):
+            each.chmod(mode)
+        command = [sys.executable, "-W", "error", "-c", SOMEBODY_ELSE, str(path)]
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert told.stderr == ""
+    assert told.stdout == (
+        f"{path} is another user's, who could read the token that is made for it: "
+        "give one of your own\n"
+    )
 
 
 def test_a_stopped_server_is_read_on_and_comes_back_where_it_was(
