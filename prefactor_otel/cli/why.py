@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from prefactor_otel.mapping import SpanType, with_events
+from prefactor_otel.mapping import TOTALS, SpanType, with_events
 from prefactor_otel.mapping.layout import INPUTS, OUTPUTS
 from prefactor_otel.mapping.plan import Candidate, Plan
 from prefactor_otel.mapping.rules import Seen
@@ -55,7 +55,7 @@ def uses_of(view: SpanView, kind: SpanType, payload: Payload) -> list[Use]:
     view, attributes = with_events(view)
     plan = plan_for(attributes, view.name, kind)
     told = _Told(view, attributes, plan, tell(plan, attributes, notes))
-    uses = [*_counts(told, payload), *_fields(told, notes, payload)]
+    uses = [*_counts(told, payload), *_fields(told, notes, payload), *_models(told, payload)]
     return [*uses, *_others(told, {name for use in uses for name in use.names}, payload[METADATA])]
 
 
@@ -98,6 +98,16 @@ def _counts(told: _Told, payload: Payload) -> Iterator[Use]:
             places[f"{part}.{count}"].append(name)
     for place, names in places.items():
         yield Use(place, tuple(names))
+
+
+def _models(told: _Told, payload: Payload) -> Iterator[Use]:
+    """The models of the calls of which an agent or a step tells the total."""
+    if payload["token_usage"] is None or told.plan.type not in TOTALS:
+        return
+    _, used = told.plan.models_of_total(told.attributes)
+    for name in told.plan.names_of(used):
+        is_asked = told.attributes[name] == payload["inputs"]["model"]
+        yield Use("inputs.model" if is_asked else f"{METADATA}.response_model", (name,))
 
 
 def _others(told: _Told, shown: set[str], metadata: Mapping[str, Any]) -> Iterator[Use]:
