@@ -77,6 +77,7 @@ ORDER = [
     "mapping.dialects.livekit",
     "mapping.dialects.pipecat",
     "mapping.dialects.sentry",
+    "mapping.dialects.spring_ai",
     "mapping.dialects.values",
     "mapping.dialects.words",
     "mapping.dialects",

@@ -91,8 +91,11 @@ _PLACES: Final[Mapping[SpanType, tuple[Place, ...]]] = {
         _outputs({"output": "output"}),
     ),
 }
+PROVIDER: Final[Slot] = "provider"
+"""A label beside the attribute that tells it, which all know by its own name; of the others the
+label is the one name."""
 _LABELS: Final = (
-    *(Place(LABELS, {slot: slot}) for slot in _slots("provider", "session_id", "user_id", "tags")),
+    *(Place(LABELS, {slot: slot}) for slot in _slots(PROVIDER, "session_id", "user_id", "tags")),
     *(Place(LABELS, {slot: slot}) for slot in _slots("prompt_name", "prompt_version", "prompt_id")),
     Place(LABELS, {"first_token": "time_to_first_token"}),
     Place(LABELS, {"cost": "cost"}),

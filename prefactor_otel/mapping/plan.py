@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from prefactor_otel.mapping import usage as counting
-from prefactor_otel.mapping.layout import LABELS, SINGLE, Place, places_of, shown_by
+from prefactor_otel.mapping.layout import PROVIDER, SINGLE, Place, places_of, shown_by
 from prefactor_otel.mapping.rules import (
     EVENTS,
     Ending,
@@ -23,7 +23,7 @@ from prefactor_otel.mapping.rules import (
 )
 from prefactor_otel.mapping.types import SpanType
 from prefactor_otel.mapping.vocabulary import RULES_OF, names_a_model, side_in_rules
-from prefactor_otel.privacy.content import Side, side_of
+from prefactor_otel.privacy.content import Side, is_allowed, is_counted
 from prefactor_otel.spans.view import Attributes
 
 MAX_OUTLINES: Final = 1024
@@ -139,13 +139,14 @@ class Plan:
     def _is_unfit(self, rule: Rule, reading: Reading) -> bool:
         """Whether a name that only its words tell is a count or an id, or is not to leave."""
         return bool(rule.side) and (
-            not any(map(side_of, reading.names)) or self.hidden.issuperset(reading.names)
+            any(is_counted(name) or is_allowed(name) for name in reading.names)
+            or self.hidden.issuperset(reading.names)
         )
 
     def _candidate(self, place: Place, one: _Found, less_trusted: Sequence[_Found]) -> Candidate:
         rule, dialect, field, reading, read = one
         beside = self._bits_of(rule.beside)
-        stays = rule.partly or place.part == LABELS
+        stays = rule.partly or field == PROVIDER
         later = [
             Later(
                 other.reading,
@@ -153,7 +154,7 @@ class Plan:
                 self._bits_of((*other.reading.names, *other.rule.beside)),
             )
             for other in less_trusted
-            if place.part != LABELS
+            if field != PROVIDER
             and not other.rule.partly
             and other.reading.names != reading.names
             and (other.dialect not in _WHOLE or _are_alone(reading, other.reading))

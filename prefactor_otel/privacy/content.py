@@ -47,7 +47,7 @@ _WHOLE: Final = _words_of(
 _LOOSE: Final = _words_of(
     {
         Side.INPUT: "prompt question query instruction request expected",
-        Side.OUTPUT: "response answer completion explanation reply choice",
+        Side.OUTPUT: "response answer completion explanation reply choice return returned",
         Side.BOTH: (
             "message msg text transcript transcription document embedding statement summary "
             "reasoning thought thinking template history utterance speech refusal stack error "

@@ -114,10 +114,9 @@ def test_what_an_error_says_is_gone_and_that_there_was_one_is_not(capture: Captu
         *("messaging.message.id", "prefactor.span_type", "app.order", "traceloop.entity.path"),
     ],
 )
-def test_what_is_known_to_be_no_content_stays(name: str) -> None:
-    metadata = agent_span(with_attributes(one_view(), {name: "v"}), OFF).payload["metadata"]
-    assert isinstance(metadata, dict)
-    assert metadata[name] == "v"
+def test_what_is_known_to_be_no_content_stays_under_one_name(name: str) -> None:
+    metadata = agent_span(with_attributes(one_view(), {name: "kept5"}), OFF).payload["metadata"]
+    assert encode(metadata).decode().count("kept5") == 1
 
 
 def test_results_of_databases_and_vectors_are_content() -> None:
@@ -181,7 +180,7 @@ def test_a_value_that_is_no_word_is_content_under_whatever_name(
         ("acme.retries", 3),
         ("acme.is_vip", True),
         ("acme.ratio", 0.25),
-        ("acme.tags", ("red", "green")),
+        ("acme.team.names", ("red", "green")),
         ("acme.region.names", '["eu", "us"]'),
         ("acme.scores", (0.1, 0.2)),
         ("acme.usage_details", '{"input": 10, "output": {"audio": 5}}'),

@@ -22,6 +22,7 @@ from prefactor_otel.mapping.dialects import (
     pipecat,
     pydantic_ai,
     sentry,
+    spring_ai,
     values,
     vercel,
     words,
@@ -60,6 +61,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     livekit,
     pipecat,
     sentry,
+    spring_ai,
     values,
     words,
 )

@@ -11,10 +11,12 @@ from prefactor_otel.mapping.errors import fails
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Ending, Rule, Told, types
 from prefactor_otel.mapping.shapes.messages import tool_arguments
 from prefactor_otel.mapping.shapes.requests import model_in
-from prefactor_otel.mapping.shapes.texts import decoded, number_in, parsed, text
+from prefactor_otel.mapping.shapes.texts import decoded, number_in, parsed, settings, text
 from prefactor_otel.mapping.shapes.tools import declared
 from prefactor_otel.mapping.types import (
     AGENT,
+    CHAIN,
+    EMBEDDING,
     EVIDENCE,
     GUARDRAIL,
     HANDOFF,
@@ -23,11 +25,21 @@ from prefactor_otel.mapping.types import (
     STEP,
     TOOL,
     ByEnding,
+    ByValue,
     SpanType,
+    TypeRule,
 )
 from prefactor_otel.mapping.usage import usage_in
 
-TYPES: Final = (
+_BARE: Final = {
+    **{kind.value: kind for kind in SpanType if kind is not SPAN},
+    **dict.fromkeys(("generation", "llm_call", "model_call"), LLM),
+    **dict.fromkeys(("tool_call", "function_call"), TOOL),
+    **dict.fromkeys(("workflow", "step"), CHAIN),
+}
+"""What a bare word for a kind has to be, because others call other things a type."""
+
+TYPES: Final[tuple[TypeRule | ByEnding, ...]] = (
     ByEnding(
         STEP + 0.1,
         Ending(
@@ -36,6 +48,7 @@ TYPES: Final = (
         ),
     ),
     ByEnding(STEP + 0.2, Ending("subtype")),
+    *(ByValue(STEP + 0.3, name, _BARE, ()) for name in ("type", "kind")),
     ByEnding(EVIDENCE + 1, Ending("tool name", but=("traceloop.",)), TOOL),
 )
 
@@ -44,7 +57,9 @@ def _reason(value: object) -> object:
     """Why a model stopped; of several answers the first is shown, and the others stay."""
     told = decoded(value)
     several = isinstance(told, (list, tuple)) and len(told) > 1
-    reason = told[0] if isinstance(told, (list, tuple)) and told else told
+    reason = told
+    if isinstance(told, (list, tuple)):
+        reason = next((each for each in told if each is not None), None)
     if reason is None or reason in ("", [], ()):
         return None
     return Told({"stop_reason": reason}, whole=False) if several else reason
@@ -69,18 +84,24 @@ def _milliseconds(value: object) -> float | None:
 
 
 def _cost(value: object) -> object:
-    """What a provider or framework says that it cost; never worked out."""
+    """What a provider or framework says that it cost, never worked out; of a cost with its parts
+    these stay where they are."""
     told = parsed(value)
     if isinstance(told, dict):
-        told = told.get("total", told.get("total_cost"))
-    told = number_in(told)
+        amount = _amount(told.get("total", told.get("total_cost")))
+        return Told({"cost": amount}, whole=False) if amount is not None else None
+    return _amount(told)
+
+
+def _amount(value: object) -> dict[str, object] | None:
+    told = number_in(value)
     is_cost = isinstance(told, (int, float)) and not isinstance(told, bool) and told >= 0
     return {"amount": told} if is_cost else None
 
 
 def _dollars(value: object) -> object:
-    told = _cost(value)
-    return {**told, "currency": "USD"} if isinstance(told, dict) else None
+    told = _amount(value)
+    return {**told, "currency": "USD"} if told is not None else None
 
 
 _KNOWN: Final = frozenset(SpanType) - types(SPAN)
@@ -88,16 +109,19 @@ _NOT_A_SESSION: Final = ("mcp.", "http.", "db.", "rpc.", "messaging.", "browser.
 _GIVEN: Final = Ending(
     *("input", "input value", "input data", "input text", "user input", "question"),
     *("request", "prompt", "user message", "query"),
+    *("input json", "request json", "prompt json"),
     but=("http.", "db.", "rpc.", "url.", "gen_ai.request", "llm.request"),
 )
 _GOT: Final = Ending(
     *("output", "output value", "output data", "output text", "answer", "reply"),
-    *("response", "result", "completion"),
+    *("response", "result", "completion", "return value", "returned"),
+    *("output json", "response json", "result json"),
     but=("http.", "db.", "rpc.", "gen_ai.evaluation"),
 )
 _ARGUMENTS: Final = Ending(
-    *("argument", "arg", "kwarg", "tool parameter", "tool input", "parameter"),
-    but=("llm.", "gen_ai.request", "db.", "process."),
+    *("argument", "arg", "kwarg", "tool parameter", "tool input", "parameter", "param"),
+    *("argument json", "arg json", "param json", "parameter json"),
+    but=("llm.", "gen_ai.request", "db.", "process.", "http.", "url.", "rpc."),
 )
 
 SESSION_KEYS: Final = ("session.id", "gen_ai.conversation.id")
@@ -137,6 +161,8 @@ RULES: Final = (
     Rule("tags", Ending("tag", but=("http.", "db.", "container.", "aws.", "cloud.", "k8s."))),
     Rule("answering", Ending("model name", "response model"), text),
     Rule("requested", Ending("request model"), text),
+    Rule("requested", ("model",), text, of=types(LLM, EMBEDDING)),
+    Rule("parameters", Ending("model config", "model setting"), settings, of=types(LLM)),
     Rule("name", Ending("tool name", "function name", "entity name"), text, of=types(TOOL)),
     Rule("name", Ending("agent name", "entity name"), text, of=types(AGENT)),
     Rule("name", Ending("guardrail name"), text, of=types(GUARDRAIL)),

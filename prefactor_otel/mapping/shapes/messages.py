@@ -11,6 +11,7 @@ with it (ids, signatures, encrypted thoughts) is its ``reasoning_details``.
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from prefactor_otel.mapping.rules import Part
@@ -25,6 +26,7 @@ _ROLES: Final = {
     "tool-response": "tool",
 }
 """Other names of roles: LangChain's, Gemini's ``model`` and smolagents' two of tools."""
+_USUAL_ROLES: Final = frozenset({"user", "assistant", "system", "developer", "tool"})
 
 
 def messages(value: object, role: str = "") -> list[object] | None:
@@ -45,6 +47,8 @@ def messages(value: object, role: str = "") -> list[object] | None:
     if len(value) == 1 and isinstance(value[0], list):  # LangChain batches what it sends
         value = value[0]
     told: list[object] = []
+    if None in value:
+        value = [entry for entry in value if entry is not None]
     for entry in value:
         blocks = entry.get("parts", entry.get("content")) if isinstance(entry, dict) else None
         if isinstance(blocks, list) and len(blocks) > 1 and any(map(_is_answer, blocks)):
@@ -110,7 +114,13 @@ _ITEMS: Final = {
 
 def role_name(role: object) -> object:
     """The usual name of a role."""
-    return _ROLES.get(role, role) if isinstance(role, str) else role
+    return _role(role) if isinstance(role, str) else role
+
+
+@lru_cache(maxsize=64)
+def _role(role: str) -> str:
+    word = role.rpartition(".")[2].lower()  # it may be the member of an enum
+    return _ROLES.get(role) or _ROLES.get(word) or (word if word in _USUAL_ROLES else role)
 
 
 def _apart(entry: Mapping[str, object], blocks: list[object]) -> Sequence[object]:
@@ -132,6 +142,8 @@ def message(entry: object) -> object:
     if isinstance(parts, str):
         parts = parsed(parts)
     if isinstance(parts, list):
+        if None in parts:
+            parts = [part for part in parts if part is not None]
         if parts and isinstance(parts[0], str) and parts[0].startswith("{"):
             parts = [parsed(part) for part in parts]
         # Of most messages one text is all that they hold, and of long conversations there are many.
@@ -392,8 +404,7 @@ def literal(text: str) -> object:
 def _built(
     role: object, content: object, calls: object, source: Mapping[str, object]
 ) -> dict[str, object]:
-    if isinstance(role, str):
-        role = _ROLES.get(role, role)
+    role = role_name(role)
     built: dict[str, object] = {"role": role, "content": content}
     if calls and isinstance(calls, (list, tuple)):
         built["tool_calls"] = [_tool_call(call) for call in calls]
@@ -450,7 +461,7 @@ def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str
             content.append(answered[1])
         elif _thinks(block):
             thoughts.append(block)
-        else:
+        elif not _is_empty(block):
             content.append(block)
     role = source.get("role")
     if role == "user" and blocks and all(map(_is_answer, blocks)):
@@ -485,6 +496,14 @@ def _thinks(block: object) -> bool:
     return isinstance(block, dict) and (
         block.get("type") in _THINKING or block.get("thought") is True or _BEDROCK in block
     )
+
+
+def _is_empty(block: object) -> bool:
+    """Whether it is the block of a text and holds none."""
+    if not isinstance(block, dict):
+        return block is None
+    others = [value for name, value in block.items() if name != "type"]
+    return block.get("type") in _TEXTS[1:] and not any(others)
 
 
 _THINKING: Final = ("reasoning", "thinking", "redacted_thinking")

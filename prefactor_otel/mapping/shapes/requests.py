@@ -144,6 +144,10 @@ def _only_update(command: object) -> object:
 def last_answer(value: object) -> object:
     """What the last message of a graph's state, or the message itself, says."""
     value = parsed(value)
+    if isinstance(value, dict) and isinstance(value.get("text"), str):
+        others = [other for name, other in value.items() if name != "text"]
+        if others and not any(others):  # an answer with room for what it does not hold
+            return value["text"]
     said = messages_in(value) if isinstance(value, dict) else None
     return last_content(said if said is not None else _gemini(value)) or None
 
