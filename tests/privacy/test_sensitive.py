@@ -18,6 +18,7 @@ from prefactor_otel.config.options import load_config
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.payload.encode import item_body
 from prefactor_otel.privacy.sensitivity import Rule, wrapped
+from tests.patience import PATIENCE
 
 ARGUMENTS = {"to": "anna@example.org", "amount": 12.5, "urgent": True, "note": None, "lines": ["a"]}
 SENSITIVE = {"inputs.to": ["email"], "inputs.amount": "money", "inputs.lines": []}
@@ -39,7 +40,8 @@ def send(provider: TracerProvider, name: str = "execute_tool pay") -> None:
 
 @contextmanager
 def agent(api: DevServer, **options: object) -> Iterator[TracerProvider]:
-    processor = PrefactorSpanProcessor(api.url, api.token, **options)  # type: ignore[arg-type]
+    patient = {"shutdown_timeout": PATIENCE} | options
+    processor = PrefactorSpanProcessor(api.url, api.token, **patient)  # type: ignore[arg-type]
     provider = TracerProvider(span_processors=[processor])
     yield provider
     provider.shutdown()

@@ -235,6 +235,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prefactor_otel import PrefactorExporter, TracerProvider
 provider = None
 SET_UP
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # a busy machine makes callbacks slow
 tracer = (provider or trace.get_tracer_provider()).get_tracer("agent")
 with tracer.start_as_current_span("root"):
     for number in range(9):

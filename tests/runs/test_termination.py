@@ -302,7 +302,7 @@ def test_one_of_a_hundred_interleaved_runs_stops_and_the_others_go_on(api: DevSe
             while not go_on.is_set() or steps < 3:
                 with agent.tracer.start_as_current_span(f"step {number}"):
                     steps += 1
-                    await asyncio.sleep(0.4)
+                    await asyncio.sleep(1.5)
                 is_told = signalled.is_set()
                 raise_if_terminated()
                 if is_told:
