@@ -78,6 +78,8 @@ ORDER = [
     "mapping.dialects.pipecat",
     "mapping.dialects.sentry",
     "mapping.dialects.spring_ai",
+    "mapping.dialects.strands",
+    "mapping.dialects.braintrust",
     "mapping.dialects.values",
     "mapping.dialects.words",
     "mapping.dialects",

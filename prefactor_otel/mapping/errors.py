@@ -9,6 +9,7 @@ from prefactor_otel.mapping.shapes.messages import literal, text_of
 from prefactor_otel.mapping.shapes.texts import parsed
 from prefactor_otel.payload.encode import encode
 from prefactor_otel.spans.view import Attributes, Event, SpanView
+from prefactor_otel.words import words_of
 
 Status = Literal["active", "complete", "failed", "cancelled"]
 
@@ -68,11 +69,17 @@ def error_of(view: SpanView) -> dict[str, object] | None:
 def _said(description: str) -> str:
     """The message in a description, which may be an exception's ``repr``."""
     line = _first_line(description)
+    if line.lower() in _SAYS_NOTHING:
+        return ""
     raised = _REPR.fullmatch(line)
     if raised:
         return raised["message"] or raised["bare"] or line
     found = _EXCEPTION.fullmatch(line) if _named(description) else None
     return (found["message"] or found["type"]) if found else line
+
+
+_SAYS_NOTHING: Final = frozenset({"[object object]", "none", "null", "undefined"})
+"""What programs make of a message that is none."""
 
 
 def _code(error_type: object) -> object:
@@ -169,7 +176,14 @@ def _told(attributes: Attributes) -> str:
     told = parsed(attributes.get("error.message") or attributes.get("error"))
     if isinstance(told, dict):
         told = told.get("message")
-    return told if isinstance(told, str) else ""
+    if isinstance(told, str):
+        return told
+    said = (value for name, value in attributes.items() if words_of(name)[-2:] in _STATUS_TEXTS)
+    return next((value for value in said if isinstance(value, str)), "")
+
+
+_STATUS_TEXTS: Final = (("status", "message"), ("status", "description"), ("error", "message"))
+"""The last words of names under which vendors write a status' description."""
 
 
 def _error_type(view: SpanView, event: Attributes | None) -> str:

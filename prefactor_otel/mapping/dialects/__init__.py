@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from prefactor_otel.mapping.dialects import (
     agent_framework,
     anthropic,
+    braintrust,
     crewai,
     events,
     genai,
@@ -23,6 +24,7 @@ from prefactor_otel.mapping.dialects import (
     pydantic_ai,
     sentry,
     spring_ai,
+    strands,
     values,
     vercel,
     words,
@@ -62,6 +64,8 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     pipecat,
     sentry,
     spring_ai,
+    strands,
+    braintrust,
     values,
     words,
 )

@@ -13,7 +13,7 @@ from prefactor_otel.mapping.shapes.messages import (
     whole_answer,
 )
 from prefactor_otel.mapping.shapes.requests import documents
-from prefactor_otel.mapping.shapes.texts import decoded, parsed, settings, text
+from prefactor_otel.mapping.shapes.texts import decoded, model_name, parsed, settings, text
 from prefactor_otel.mapping.shapes.tools import declared
 from prefactor_otel.mapping.types import (
     AGENT,
@@ -25,6 +25,7 @@ from prefactor_otel.mapping.types import (
     LLM,
     OPERATION,
     OPERATION_WORDS,
+    RERANKER,
     RETRIEVER,
     SPAN,
     TOOL,
@@ -62,6 +63,15 @@ OPERATIONS: Final = {
         ("search_memory", "retrieve_memory", "query_memory", "recall_memory"), RETRIEVER
     ),
     **dict.fromkeys(("responses", "completions", "call_llm", "completion"), LLM),
+    # by emitters that have words of their own
+    **dict.fromkeys(("llm_call", "generation", "generate", "chat_completion", "messages"), LLM),
+    **dict.fromkeys(("text_generation", "generate_text", "stream_text", "chat_stream"), LLM),
+    **dict.fromkeys(("invoke_model", "converse", "converse_stream"), LLM),
+    **dict.fromkeys(("agent", "agent_run", "run_agent", "agent_call"), AGENT),
+    **dict.fromkeys(("tool", "tool_call", "call_tool", "run_tool"), TOOL),
+    **dict.fromkeys(("retrieve", "retriever", "vector_search"), RETRIEVER),
+    **dict.fromkeys(("rerank", "reranking"), RERANKER),
+    "embed": EMBEDDING,
 }
 
 TYPES: Final = (
@@ -91,8 +101,8 @@ def stopped(value: object) -> object:
 
 
 RULES: Final = (
-    Rule("requested", ("gen_ai.request.model",), text),
-    Rule("answering", ("gen_ai.response.model",), text),
+    Rule("requested", ("gen_ai.request.model",), model_name),
+    Rule("answering", ("gen_ai.response.model",), model_name),
     Rule("system", ("gen_ai.system_instructions",), instructions, INPUT),
     Rule("asked", (INPUT_MESSAGES,), asked, INPUT),
     Rule("texts", (INPUT_MESSAGES,), texts_of, INPUT, types(EMBEDDING)),

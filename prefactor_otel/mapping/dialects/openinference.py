@@ -7,7 +7,14 @@ from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Told, types
 from prefactor_otel.mapping.shapes.flattened import Indexed, Node, in_order, inside
 from prefactor_otel.mapping.shapes.messages import role_name, said_and_thought
 from prefactor_otel.mapping.shapes.requests import documents, model_in
-from prefactor_otel.mapping.shapes.texts import parsed, settings, text, unquoted, unwrapped
+from prefactor_otel.mapping.shapes.texts import (
+    model_name,
+    parsed,
+    settings,
+    text,
+    unquoted,
+    unwrapped,
+)
 from prefactor_otel.mapping.shapes.tools import (
     REMEMBERED,
     declared,
@@ -209,9 +216,9 @@ _LLM, _ASKS = types(LLM), types(LLM, AGENT)
 PARAMETERS: Final = "llm.invocation_parameters"
 
 RULES: Final = (
-    Rule("requested", ("embedding.model_name", "reranker.model_name"), text),
+    Rule("requested", ("embedding.model_name", "reranker.model_name"), model_name),
     Rule("requested", (PARAMETERS,), model_in, partly=True),
-    Rule("answering", ("llm.response.model_name", "llm.model_name"), text),
+    Rule("answering", ("llm.response.model_name", "llm.model_name"), model_name),
     Rule("asked", Indexed("llm.input_messages.", _in_message), _messages, INPUT, _ASKS),
     Rule("answered", Indexed("llm.output_messages.", _in_message), _messages, OUTPUT, _ASKS),
     Rule(

@@ -14,7 +14,7 @@ from prefactor_otel.mapping.shapes.requests import (
     messages_of_updates,
     query,
 )
-from prefactor_otel.mapping.shapes.texts import decoded, parsed, text, unwrapped
+from prefactor_otel.mapping.shapes.texts import decoded, model_name, parsed, text, unwrapped
 from prefactor_otel.mapping.types import (
     AGENT,
     CHAIN,
@@ -181,8 +181,8 @@ RULES: Final = (
     Rule("answered", _ENTITY_GOT, _entity_added, OUTPUT, types(CHAIN), partly=True),
     Rule("input", _ANY_GIVEN, _given, INPUT),
     Rule("output", _ANY_GOT, _got, OUTPUT),
-    Rule("requested", ("llm.request.model_name",), text),
-    Rule("answering", ("llm.response.model",), text),
+    Rule("requested", ("llm.request.model_name",), model_name),
+    Rule("answering", ("llm.response.model",), model_name),
     Rule("name", ("traceloop.entity.name",), text, of=types(AGENT, TOOL)),
     Rule("response_id", ("llm.response.id",), text, partly=True),
 )

@@ -6,7 +6,7 @@ from typing import Final
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Together, types
 from prefactor_otel.mapping.shapes.messages import answer_of
 from prefactor_otel.mapping.shapes.requests import messages_in
-from prefactor_otel.mapping.shapes.texts import decoded, parsed, text
+from prefactor_otel.mapping.shapes.texts import decoded, model_name, parsed, text
 from prefactor_otel.mapping.shapes.tools import declared
 from prefactor_otel.mapping.types import (
     CHAIN,
@@ -82,7 +82,7 @@ RULES: Final = (
         _STEPS,
     ),
     Rule("usage", ("ai.response.providerMetadata",), _details, OUTPUT, partly=True),
-    Rule("requested", ("ai.model.id",), text),
-    Rule("answering", ("ai.response.model",), text),
+    Rule("requested", ("ai.model.id",), model_name),
+    Rule("answering", ("ai.response.model",), model_name),
     Rule("name", ("ai.toolCall.name",), text, of=types(TOOL)),
 )

@@ -11,7 +11,14 @@ from prefactor_otel.mapping.errors import fails
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Ending, Rule, Told, types
 from prefactor_otel.mapping.shapes.messages import tool_arguments
 from prefactor_otel.mapping.shapes.requests import model_in
-from prefactor_otel.mapping.shapes.texts import decoded, number_in, parsed, settings, text
+from prefactor_otel.mapping.shapes.texts import (
+    decoded,
+    model_name,
+    number_in,
+    parsed,
+    settings,
+    text,
+)
 from prefactor_otel.mapping.shapes.tools import declared
 from prefactor_otel.mapping.types import (
     AGENT,
@@ -159,15 +166,25 @@ RULES: Final = (
         _cost,
     ),
     Rule("tags", Ending("tag", but=("http.", "db.", "container.", "aws.", "cloud.", "k8s."))),
-    Rule("answering", Ending("model name", "response model"), text),
-    Rule("requested", Ending("request model"), text),
-    Rule("requested", ("model",), text, of=types(LLM, EMBEDDING)),
+    Rule("answering", Ending("model name", "response model"), model_name),
+    Rule("requested", Ending("request model"), model_name),
+    Rule("requested", ("model",), model_name, of=types(LLM, EMBEDDING)),
     Rule("parameters", Ending("model config", "model setting"), settings, of=types(LLM)),
     Rule("name", Ending("tool name", "function name", "entity name"), text, of=types(TOOL)),
     Rule("name", Ending("agent name", "entity name"), text, of=types(AGENT)),
     Rule("name", Ending("guardrail name"), text, of=types(GUARDRAIL)),
-    Rule("from_agent", Ending("from agent", "source agent"), text, of=types(HANDOFF)),
-    Rule("to_agent", Ending("to agent", "target agent"), text, of=types(HANDOFF)),
+    Rule(
+        "from_agent",
+        Ending("from agent", "source agent", "handoff source name"),
+        text,
+        of=types(HANDOFF),
+    ),
+    Rule(
+        "to_agent",
+        Ending("to agent", "target agent", "handoff target name"),
+        text,
+        of=types(HANDOFF),
+    ),
     Rule("triggered", Ending("triggered"), of=types(GUARDRAIL)),
     Rule(
         "failed",

@@ -80,7 +80,7 @@ def _is_stream(entries: list[object]) -> bool:
     *before, last = [
         entry.get("finish_reason") if isinstance(entry, dict) else 1 for entry in entries
     ]
-    return bool(last) and all(reason in ("", None) for reason in before)
+    return bool(before and last) and all(reason in ("", None) for reason in before)
 
 
 def _of_chunks(chunks: list[dict[str, object]]) -> dict[str, object]:
@@ -124,14 +124,16 @@ def _role(role: str) -> str:
 
 
 def _apart(entry: Mapping[str, object], blocks: list[object]) -> Sequence[object]:
-    """The answers of several tools in one message (Anthropic, Bedrock, Gemini), each on its own,
-    because each answers another call."""
+    """The answers of several tools in one message (Anthropic, Bedrock, Gemini, tools that the
+    provider runs), each on its own, because each answers another call, in their order."""
     holder = "parts" if "parts" in entry else "content"
-    answers = [block for block in blocks if _is_answer(block)]
-    others = [block for block in blocks if not _is_answer(block)]
-    return [{**entry, holder: [block]} for block in answers] + (
-        [{**entry, holder: others}] if others else []
-    )
+    groups: list[list[object]] = []
+    for block in blocks:
+        if groups and not _is_answer(block) and not _is_answer(groups[-1][-1]):
+            groups[-1].append(block)
+        else:
+            groups.append([block])
+    return [{**entry, holder: group} for group in groups]
 
 
 def message(entry: object) -> object:
@@ -285,9 +287,13 @@ def question(told: list[object]) -> list[object] | None:
 
 
 def last_content(answered: object) -> object:
-    """What the last message says."""
+    """What the last message says, but for what a tool has answered behind it."""
     if isinstance(answered, list) and answered and isinstance(answered[-1], dict):
-        return answered[-1].get("content", answered[-1])
+        others = (m for m in reversed(answered) if isinstance(m, dict) and m.get("role") != "tool")
+        spoken = next(others, {})
+        is_answer = spoken.get("role") == "assistant" and spoken.get("content")
+        last = spoken if is_answer else answered[-1]
+        return last.get("content", last)
     return answered
 
 
@@ -464,8 +470,8 @@ def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str
         elif not _is_empty(block):
             content.append(block)
     role = source.get("role")
-    if role == "user" and blocks and all(map(_is_answer, blocks)):
-        role = "tool"  # nobody asks in it
+    if role_name(role) in ("user", "assistant") and blocks and all(map(_is_answer, blocks)):
+        role = "tool"  # nobody asks in it, and no model speaks
     built = _built(role, _joined(content), calls or source.get("tool_calls"), identity)
     if details:
         built["content_details"] = details

@@ -9,7 +9,7 @@ from typing import Final
 
 from prefactor_otel.mapping.rules import Part, Slot, Told
 from prefactor_otel.mapping.shapes.messages import last_content, messages, text_of, unshown
-from prefactor_otel.mapping.shapes.texts import parsed
+from prefactor_otel.mapping.shapes.texts import model_name, parsed
 from prefactor_otel.mapping.shapes.tools import only_names, tool_names
 
 Fields = dict[str, object]
@@ -72,7 +72,7 @@ def model_in(value: object) -> str | None:
     if not isinstance(given, dict):
         return None
     model = given.get("model") or given.get("model_name")
-    return model if isinstance(model, str) and model else None
+    return model_name(model)
 
 
 def stopped(value: object) -> object:

@@ -58,6 +58,15 @@ def text(value: object) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
+def model_name(value: object) -> str | None:
+    """The name of a model; what stands there where nobody knew it is none."""
+    name = text(value)
+    return name if name is None or name.lower() not in _NOBODY_KNOWS else None
+
+
+_NOBODY_KNOWS: Final = frozenset({"unknown", "none", "null", "undefined"})
+
+
 def unquoted(value: object) -> object:
     """A name without the quotes that JSON or Python's ``repr`` has put around it."""
     if not isinstance(value, str) or value[:1] not in ("'", '"') or len(value) <= 2:
