@@ -73,7 +73,8 @@ class Shape:
         under it, it is the frame around them."""
         sides = {side_in_rules(name) for name in contents}
         self.calls_a_model = self._names_a_model() and {Side.INPUT, Side.OUTPUT} <= sides
-        self.has_opinion = any(rule.trust < EVIDENCE for rule in self.rules)
+        # Of no attributes at all, rules that look at the span's name remain: it may be any.
+        self.has_opinion = bool(self.names) and any(rule.trust < EVIDENCE for rule in self.rules)
 
     def know(self, attributes: Attributes, span_name: str) -> "Known":
         """What is known of such spans that decide like this one."""
