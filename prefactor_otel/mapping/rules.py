@@ -127,24 +127,29 @@ _NO_SETTINGS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Under:
-    """All settings under a prefix, as one object, by what follows the prefix; the model, ids,
+    """All settings under some prefixes, as one object, by what follows the prefix; the model, ids,
     addresses, instructions and other content are none."""
 
-    prefix: str
+    def __init__(self, *prefixes: str) -> None:
+        self.prefixes = prefixes
 
     def has(self, name: str) -> bool:
         """Whether it reads an attribute of this name."""
-        return name.startswith(self.prefix) and words_of(name)[-1] not in _NO_SETTINGS
+        return name.startswith(self.prefixes) and words_of(name)[-1] not in _NO_SETTINGS
 
     def readings(self, names: Sequence[str]) -> Iterator[Reading]:
         """One of all of them."""
         found = tuple(name for name in names if self.has(name))
         if found:
-            fields = [name[len(self.prefix) :] for name in found]
+            fields = [_after(name, self.prefixes) for name in found]
             values = itemgetter(*found) if len(found) > 1 else _only(found[0])
             yield Reading(found, lambda a: dict(zip(fields, values(a), strict=True)))
+
+
+def _after(name: str, prefixes: Sequence[str]) -> str:
+    prefix = next(prefix for prefix in prefixes if name.startswith(prefix))
+    return name[len(prefix) :]
 
 
 def _only(name: str) -> Callable[[Attributes], tuple[object]]:

@@ -97,7 +97,9 @@ def keys_in(names: Sequence[str]) -> Keys:
         if told is None:
             continue
         count = count_in(told)
-        if count is not None:
+        if count is not None and told[-1] == "detail":
+            objects.append(name)  # the parts of one side
+        elif count is not None:
             is_older = "prompt" in told or "completion" in told
             found.append(((_rank(words), is_older), count, name))
         elif all(word in _TELLS_NOTHING for word in told):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from prefactor_otel.mapping.dialects import DIALECTS
-from prefactor_otel.mapping.rules import Under
+from prefactor_otel.mapping.rules import Together, Under
 from prefactor_otel.mapping.shapes.flattened import Indexed
 from prefactor_otel.mapping.types import ByCheck, ByNames, ByValue
 
@@ -29,8 +29,12 @@ def known_names() -> set[str]:
         for rule in dialect.RULES:
             if isinstance(rule.names, tuple):
                 found.update(rule.names)
-            elif isinstance(rule.names, (Under, Indexed)):
+            elif isinstance(rule.names, Under):
+                found.update(rule.names.prefixes)
+            elif isinstance(rule.names, Indexed):
                 found.add(rule.names.prefix)
+            elif isinstance(rule.names, Together):
+                found.update(rule.names.names)
         for type_rule in dialect.TYPES:
             if isinstance(type_rule, ByValue):
                 found.add(type_rule.name)

@@ -122,7 +122,7 @@ RULES: Final = (
     Rule("documents", ("gen_ai.memory.records",), documents, OUTPUT, types(RETRIEVER)),
     Rule("input", ("gen_ai.memory.records",), parsed, INPUT, types(CHAIN)),
     Rule("dimensions", ("gen_ai.embeddings.dimension.count",)),
-    Rule("parameters", Under("gen_ai.request."), settings, of=types(LLM)),
+    Rule("parameters", Under("gen_ai.request.", "gen_ai.openai.request."), settings, of=types(LLM)),
     Rule("name", ("gen_ai.tool.name",), text, of=types(TOOL)),
     Rule("name", ("gen_ai.agent.name",), text, of=types(AGENT)),
     Rule("provider", ("gen_ai.provider.name", SYSTEM_NAME)),

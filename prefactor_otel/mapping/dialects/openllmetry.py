@@ -1,11 +1,11 @@
 """OpenLLMetry (Traceloop): indexed prompts and completions, what entities were given."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from prefactor_otel.mapping.dialects.openinference import TOOL_NAME
 from prefactor_otel.mapping.dialects.whole import arguments, result
-from prefactor_otel.mapping.rules import INPUT, OUTPUT, Part, Rule, types
+from prefactor_otel.mapping.rules import INPUT, OUTPUT, Part, Rule, Together, types
 from prefactor_otel.mapping.shapes.flattened import Indexed, Node, in_order
 from prefactor_otel.mapping.shapes.messages import is_block, messages
 from prefactor_otel.mapping.shapes.requests import (
@@ -14,7 +14,14 @@ from prefactor_otel.mapping.shapes.requests import (
     messages_of_updates,
     query,
 )
-from prefactor_otel.mapping.shapes.texts import decoded, model_name, parsed, text, unwrapped
+from prefactor_otel.mapping.shapes.texts import (
+    decoded,
+    model_name,
+    parsed,
+    settings,
+    text,
+    unwrapped,
+)
 from prefactor_otel.mapping.types import (
     AGENT,
     CHAIN,
@@ -158,6 +165,16 @@ _ENTITY_GIVEN, _ENTITY_GOT = ("traceloop.entity.input",), ("traceloop.entity.out
 _ANY_GIVEN: Final = (*_ENTITY_GIVEN, "gen_ai.task.input")
 _ANY_GOT: Final = (*_ENTITY_GOT, "gen_ai.task.output")
 
+_OLD_SETTINGS: Final = Together(
+    *("llm.temperature", "llm.top_p", "llm.top_k", "llm.max_tokens"),
+    *("llm.frequency_penalty", "llm.presence_penalty"),
+)
+
+
+def _old_settings(told: Mapping[str, object]) -> object:
+    return settings({name.rpartition(".")[2]: value for name, value in told.items()})
+
+
 RULES: Final = (
     Rule("asked", _PROMPTS, _asked, INPUT, types(LLM)),
     Rule("asked", Indexed("gen_ai.prompts.", _in_message), _asked, INPUT, types(LLM)),
@@ -181,6 +198,7 @@ RULES: Final = (
     Rule("answered", _ENTITY_GOT, _entity_added, OUTPUT, types(CHAIN), partly=True),
     Rule("input", _ANY_GIVEN, _given, INPUT),
     Rule("output", _ANY_GOT, _got, OUTPUT),
+    Rule("parameters", _OLD_SETTINGS, _old_settings, of=types(LLM)),
     Rule("requested", ("llm.request.model_name",), model_name),
     Rule("answering", ("llm.response.model",), model_name),
     Rule("name", ("traceloop.entity.name",), text, of=types(AGENT, TOOL)),

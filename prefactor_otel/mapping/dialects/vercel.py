@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Together, types
-from prefactor_otel.mapping.shapes.messages import answer_of
+from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Together, Told, Under, types
+from prefactor_otel.mapping.shapes.messages import answer_of, text_of
 from prefactor_otel.mapping.shapes.requests import messages_in
-from prefactor_otel.mapping.shapes.texts import decoded, model_name, parsed, text
+from prefactor_otel.mapping.shapes.texts import decoded, model_name, parsed, settings, text
 from prefactor_otel.mapping.shapes.tools import declared
 from prefactor_otel.mapping.types import (
     CHAIN,
@@ -59,6 +59,15 @@ def _answer(told: Mapping[str, object]) -> object:
     return answer_of(said, told.get(_CALLS) or told.get(_OLD_CALLS))
 
 
+def _asked(prompt: object) -> object:
+    """The messages of a call, and what stands beside them for the system."""
+    given = parsed(prompt)
+    asked = messages_in(given)
+    if asked is None or not isinstance(given, dict) or not given.get("system"):
+        return asked
+    return Told({"asked": asked, "system": text_of(given["system"])})
+
+
 def _details(metadata: object) -> object:
     """The counts among what a provider says beside its answer."""
     return counts_in(parsed(metadata)) or None
@@ -72,7 +81,8 @@ RULES: Final = (
     Rule("texts", ("ai.values", "ai.value"), _texts, INPUT, types(EMBEDDING)),
     Rule("output", ("ai.embeddings", "ai.embedding"), _vectors, OUTPUT, types(EMBEDDING)),
     Rule("tools", ("ai.prompt.tools",), declared, INPUT, _STEPS),
-    Rule("asked", ("ai.prompt.messages", "ai.prompt"), messages_in, INPUT, _STEPS),
+    Rule("asked", ("ai.prompt.messages",), messages_in, INPUT, _STEPS),
+    Rule("asked", ("ai.prompt",), _asked, INPUT, _STEPS),
     Rule("input", ("ai.prompt",), decoded, INPUT, _STEPS),
     Rule(
         "answered",
@@ -81,6 +91,7 @@ RULES: Final = (
         OUTPUT,
         _STEPS,
     ),
+    Rule("parameters", Under("ai.settings."), settings, of=types(LLM)),
     Rule("usage", ("ai.response.providerMetadata",), _details, OUTPUT, partly=True),
     Rule("requested", ("ai.model.id",), model_name),
     Rule("answering", ("ai.response.model",), model_name),

@@ -24,8 +24,11 @@ _ROLES: Final = {
     "model": "assistant",
     "tool-call": "assistant",
     "tool-response": "tool",
+    "function": "tool",
+    "chatbot": "assistant",
 }
-"""Other names of roles: LangChain's, Gemini's ``model`` and smolagents' two of tools."""
+"""Other names of roles: LangChain's, Gemini's ``model``, smolagents' two of tools, OpenAI's of
+functions, Cohere's."""
 _USUAL_ROLES: Final = frozenset({"user", "assistant", "system", "developer", "tool"})
 
 
@@ -104,12 +107,10 @@ def _joined_chunks(texts: list[str]) -> str | None:
     return (last if said and last.startswith(said) else said + last) or None
 
 
-_ITEMS: Final = {
-    "function_call": "assistant",
-    "function_call_output": "tool",
-    "reasoning": "assistant",
-}
-"""Items of OpenAI's Responses that are no messages, and who speaks in them."""
+def _speaker_of(item_type: object) -> str | None:
+    """Who speaks in an item of OpenAI's Responses that is no message."""
+    kind = _kind_of(item_type)
+    return "tool" if kind == ANSWER else "assistant" if kind or item_type == "reasoning" else None
 
 
 def role_name(role: object) -> object:
@@ -154,9 +155,8 @@ def message(entry: object) -> object:
             if text is not None:
                 return {"role": role_name(entry.get("role")), "content": text}
         return _from_blocks(entry, parts)
-    if "role" in entry and content is None and isinstance(entry.get("refusal"), str):
-        content = entry["refusal"]
-        entry = {name: value for name, value in entry.items() if name != "refusal"}
+    if "role" in entry and content is None:
+        content, entry = _said_elsewhere(entry)
     if "role" in entry and isinstance(content, str):
         return _built(entry["role"], content, entry.get("tool_calls"), entry)
     inner = _wrapped(entry)
@@ -167,9 +167,21 @@ def message(entry: object) -> object:
     if "role" in entry:
         return _built(entry["role"], content, entry.get("tool_calls"), entry)
     kind = entry.get("type")
-    if isinstance(kind, str) and kind in _ITEMS:
-        return _from_blocks({"role": _ITEMS[kind]}, [entry])
+    speaker = _speaker_of(kind)
+    if speaker is not None:
+        return _from_blocks({"role": speaker}, [entry])
     return _from_langchain(entry, entry) if "type" in entry and "content" in entry else entry
+
+
+def _said_elsewhere(entry: Mapping[str, object]) -> tuple[object, dict[str, object]]:
+    """What a message without content says, and the message without it: a refusal, Cohere's text,
+    the one call of OpenAI's functions."""
+    others = dict(entry)
+    called = others.get("function_call")
+    if isinstance(called, dict) and not others.get("tool_calls"):
+        others["tool_calls"] = [others.pop("function_call")]
+    name = next((name for name in ("refusal", "message") if isinstance(entry.get(name), str)), "")
+    return others.pop(name, None), others
 
 
 def _text_alone(block: object) -> str | None:
@@ -303,7 +315,8 @@ def finish_reasons(value: object) -> list[object]:
     found: list[object] = []
     for each in value if isinstance(value, (list, tuple)) else [value]:
         entry = parsed(each) if isinstance(each, str) else each
-        reason = entry.get("finish_reason") if isinstance(entry, dict) else None
+        told = entry if isinstance(entry, dict) else {}
+        reason = told.get("finish_reason") or told.get("stop_reason")
         if reason and reason not in found:
             found.append(reason)
     return found
@@ -589,7 +602,7 @@ def _block_call(block: object) -> dict[str, object] | None:
     """The call that a block holds, in the provider's own words."""
     if not isinstance(block, dict):
         return None
-    if block.get("type") in ("tool_call", "tool_use", "function_call", "tool-call"):
+    if _kind_of(block.get("type")) == CALL:
         return block
     if block.keys().isdisjoint(_CALL_HOLDERS):
         return None
@@ -610,7 +623,7 @@ def _is_answer(block: object) -> bool:
     """Whether a block answers a call."""
     if not isinstance(block, dict):
         return False
-    if block.get("type") in _ANSWERS:
+    if _kind_of(block.get("type")) == ANSWER:
         return True
     return not block.keys().isdisjoint(_ANSWER_HOLDERS) and any(
         isinstance(block.get(holder), dict) for holder in _ANSWER_HOLDERS
@@ -636,7 +649,7 @@ def _block_answer(block: object) -> tuple[dict[str, object], object] | None:
         if isinstance(inner, dict):
             called = {"tool_call_id": inner.get("id"), "name": inner.get("name")}
             return called, inner.get("response")
-    if block.get("type") in _ANSWERS:
+    if _kind_of(block.get("type")) == ANSWER:
         answered = _first_of(block, "response", "result", "content", "output")
         call_id = _first_of(block, "call_id", "id", "tool_use_id", "toolCallId")
         called = {"tool_call_id": call_id, "name": _first_of(block, "name", "toolName")}
@@ -654,7 +667,23 @@ def _failure_in(answer: Mapping[str, object]) -> dict[str, object]:
 
 _FAILURE: Final = ("status", "is_error", "isError")
 _WELL: Final = ("success", "completed")
-_ANSWERS: Final = ("tool_call_response", "tool_result", "tool-result", "function_call_output")
+CALL, ANSWER = "call", "answer"
+_CALL_ENDS: Final = ("tool_call", "tool_use", "function_call")
+_ANSWER_ENDS: Final = ("tool_call_response", "tool_result", "function_call_output", "call_output")
+"""How types of blocks end that hold calls and their answers; before it stands what kind of tool it
+is, or who runs it: ``server_tool_use``, ``mcp_tool_result``, ``custom_tool_call``."""
+
+
+def _kind_of(block_type: object) -> str | None:
+    return _kind_by_type(block_type) if isinstance(block_type, str) else None
+
+
+@lru_cache(maxsize=128)
+def _kind_by_type(block_type: str) -> str | None:
+    word = block_type.replace("-", "_")
+    if word.endswith(_ANSWER_ENDS):
+        return ANSWER
+    return CALL if word.endswith(_CALL_ENDS) else None
 
 
 def _plain(answered: object) -> object:
