@@ -109,7 +109,11 @@ ORDER = [
     "delivery.asking",
     "delivery.poll",
     "delivery.receipt",
+    "delivery.batch",
+    "delivery.lost",
     "delivery.line",
+    "delivery.disk",
+    "delivery.queue",
     "delivery.outbox",
     "delivery.results",
     "delivery.run_calls",
@@ -201,6 +205,8 @@ DELIVERY = {
     "delivery.outbox",
     "delivery.line",
     "delivery.receipt",
+    "delivery.batch",
+    "delivery.queue",
 }
 
 

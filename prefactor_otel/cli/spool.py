@@ -19,7 +19,7 @@ from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.config.options import Config, load_config, variable_of
 from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.client import ApiClient
-from prefactor_otel.delivery.line import REFILL
+from prefactor_otel.delivery.disk import REFILL
 from prefactor_otel.delivery.operation import Item
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.sender import Sender
@@ -173,7 +173,7 @@ async def _replayed(
 ) -> Stats:
     counters, log = Counters(), QuietLog()
     budget = Budget(config.max_queue_size, config.max_queue_bytes)
-    outbox = Outbox(budget, counters, log)
+    outbox = Outbox(budget, counters, log, config.max_batch_size, config.max_request_bytes)
     sender = Sender(
         outbox,
         counters,

@@ -128,5 +128,6 @@ class Budget:
     def _left(self) -> int:
         """Bytes that more may wait, for the API or for parents."""
         others = self.open.bytes + self.shown.bytes + self.remembered.bytes
-        others = min(self._most_of_others, others)  # many that are open leave room for their ends
+        if others > self._most_of_others:  # many that are open leave room for their ends
+            others = self._most_of_others
         return self.queued.max_bytes - others - self.parked.bytes - self.queued.bytes

@@ -1,14 +1,15 @@
 """The bulk requests: spans created and finished, many at a time."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Final
 
 from prefactor_otel.delivery.asking import ended, shown, status_in
+from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.client import ApiClient
-from prefactor_otel.delivery.operation import Operation, SpanRef
+from prefactor_otel.delivery.operation import Item, Operation
 from prefactor_otel.delivery.outbox import Outbox
-from prefactor_otel.delivery.receipt import Entry
 from prefactor_otel.delivery.results import Settlement, own_fault
 from prefactor_otel.delivery.verdicts import (
     DONE,
@@ -19,8 +20,8 @@ from prefactor_otel.delivery.verdicts import (
     judge_refusal,
     judge_request,
 )
-from prefactor_otel.delivery.wire import bulk_item, is_cancelled, shrunk
-from prefactor_otel.host.pace import paced
+from prefactor_otel.delivery.wire import IN_A_ROW, RunRecord, bulk_body, is_cancelled, shrunk
+from prefactor_otel.host.pace import sliced
 from prefactor_otel.stats.counters import DropReason
 
 SMALLEST_REQUEST: Final = 4096
@@ -28,8 +29,22 @@ SUSPECT_AFTER: Final = 2
 """Faults of the server after which each item of a request is tried on its own."""
 GIVE_UP_AFTER: Final = 8
 """Faults over one item alone, while others get through, after which it is given up."""
-_IN_A_ROW: Final = 64
-"""Items that are encoded or accounted for without a pause: less than half a millisecond."""
+
+
+class _Next(Enum):
+    """What becomes of an item before it is sent."""
+
+    SENT = "sent"
+    WAITS = "waits"
+    LOST = "lost"
+    TOO_LATE = "too late"
+
+
+_Fate = tuple[_Next, DropReason]
+_SENT: Final = (_Next.SENT, DropReason.REFUSED)
+_WAITS: Final = (_Next.WAITS, DropReason.REFUSED)
+_UNANSWERED: Final = Answer(Verdict.LATER, "no output for any key")
+_NO_OBJECT: Final = Answer(Verdict.LATER, "an output that is no object")
 
 
 class BulkRequests:
@@ -41,226 +56,261 @@ class BulkRequests:
         self._settlement = settlement
         self._outbox = outbox
 
-    async def deliver(self, client: ApiClient, batch: Sequence[Entry]) -> Answer:
+    async def deliver(self, client: ApiClient, batch: Batch) -> Answer:
         """Send the spans of a batch; what it has not settled stays leased."""
-        spans = self._sendable(batch)
-        return await self._send(client, spans) if spans else DONE
+        sendable = self._sendable(batch)
+        return await self._send(client, sendable) if sendable is not None else DONE
 
-    def _sendable(self, batch: Sequence[Entry]) -> list[Entry]:
-        """The span entries that can go in the next request; those of refused runs are dropped."""
-        created = {e.item.span for e in batch if e.item.operation is Operation.CREATE}
-        sendable: list[Entry] = []
-        for entry in batch:
-            item = entry.item
-            record = self._settlement.runs.get(item.run)
-            if record is None:
-                self._settlement.settle(entry, DropReason.RUN_REFUSED)
-            elif item.operation is Operation.FINISH_SPAN and item.span in self._outbox.lost:
-                self._settlement.settle(entry, record.over or DropReason.REFUSED)
-            elif item.operation is Operation.CREATE and record.is_shut and record.over:
-                self._settlement.too_late(entry, record.over)
-            elif record.can_name(self._named(entry)):
-                sendable.append(entry)
-            elif item.parent is not None and item.parent not in created:
-                # Nothing in here will ever give it an id.
-                self._outbox.lose(entry, item.parent, None)
-                sendable.append(entry)
+    def _sendable(self, batch: Batch) -> Batch | None:
+        """Of a leased batch what can go in the next request; what never can is dropped."""
+        self._outbox.line.look_higher(batch)
+        sendable = None
+        plain = self._plain_runs(batch)
+        fates = [_SENT if i.run in plain else self._fate(batch, i) for i in batch.items]
+        for (becomes, reason), part in self._outbox.apart(batch, fates):
+            if becomes is _Next.SENT:
+                sendable = part
+            elif becomes is _Next.TOO_LATE:
+                self._settlement.too_late(part, reason)
+            elif becomes is _Next.LOST:
+                self._settlement.settle(part, reason)
         return sendable
 
-    def _named(self, entry: Entry) -> SpanRef | None:
-        """The span that must be there before this, if any."""
-        if entry.item.operation is Operation.FINISH_SPAN:
-            return entry.item.span
-        return self._outbox.lost.nearest(entry.item.parent)
+    def _plain_runs(self, batch: Batch) -> set[str]:
+        """The runs of which everything can be sent: all but a few."""
+        if self._outbox.lost.parents:
+            return set()
+        records = {run: self._settlement.runs.get(run) for run in batch.runs}
+        return {
+            run
+            for run, record in records.items()
+            if record is not None and record.partition is not None and not record.is_shut
+        }
 
-    def _in_turn(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Those whose turn it is: what they name is there, or goes ahead of them in the same
-        request. A part of a batch may have to be sent again, and what hangs on it comes then."""
-        missing = self._outbox.being_created()
-        sent: list[Entry] = []
-        for entry in entries:
-            named = self._named(entry)
-            if named not in missing and self._settlement.record(entry).can_name(named):
-                sent.append(entry)
-                if entry.item.operation is Operation.CREATE:
-                    missing.discard(entry.item.span)
-        return sent
+    def _fate(self, batch: Batch, item: Item) -> _Fate:
+        """What becomes of an item, as far as its run and what it names are known. With a reason
+        for what is lost."""
+        record = self._settlement.runs.get(item.run)
+        if record is None:
+            return _Next.LOST, DropReason.RUN_REFUSED
+        is_new = item.operation is Operation.CREATE
+        if is_new and record.is_shut and record.over is not None:
+            return _Next.TOO_LATE, record.over
+        if not is_new and self._outbox.lost.holds(item.span, batch.number):
+            return _Next.LOST, record.over or DropReason.REFUSED
+        if record.can_name(item.parent if is_new else item.span):
+            return _SENT
+        if not is_new or item.parent in batch.created:
+            return _WAITS
+        if item.parent is not None:  # nothing in here will ever give it an id
+            self._outbox.lose(batch, item.parent, None)
+        return _SENT
 
-    async def _send(self, client: ApiClient, entries: Sequence[Entry]) -> Answer:
+    async def _send(self, client: ApiClient, batch: Batch) -> Answer:
         """One bulk request; where it is refused as a whole, its halves."""
-        entries = self._in_turn(entries)
-        if not entries:
+        self._outbox.line.look_higher(batch)
+        in_turn = self._in_turn(batch)
+        if in_turn is None:
             return DONE
+        return await self._send_in_turn(client, in_turn)
+
+    def _in_turn(self, batch: Batch) -> Batch | None:
+        """What of a batch has its turn: what it names is there, or goes ahead in the same request.
+        A part of what was leased may have to be sent again, and what hangs on it comes then."""
+        blocked = set(self._outbox.line.blocked(batch))
+        if not blocked:
+            return batch
+        fates = [place in blocked for place in range(len(batch))]
+        return dict(self._outbox.apart(batch, fates)).get(False)
+
+    async def _send_in_turn(self, client: ApiClient, batch: Batch) -> Answer:
+        size = 0
         try:
-            answer, size = await self._exchange(client, entries)
+            self._settlement.as_it_is_taken(batch)
+            body = bulk_body(batch.items, self._settlement.runs)
+            size = len(body)
+            if len(batch) > 1 and size > self.max_bytes:  # learnt meanwhile
+                return await self._send_halves(client, batch)
+            answer = await self._exchange(client, batch, body)
         except Exception as error:
-            answer, size = own_fault(error), 0
+            answer = own_fault(error)
         if answer.verdict is Verdict.SMALLER:
             half = max(SMALLEST_REQUEST, size // 2)
             self.max_bytes = min(self.max_bytes, half)
-            return await self._send_smaller(client, entries, answer)
+            return await self._send_smaller(client, batch, answer)
         is_conflict = answer.verdict is Verdict.NEVER and answer.about_state
-        if len(entries) > 1 and (answer.verdict is Verdict.APART or is_conflict):
-            return await self._send_halves(client, entries)
+        if len(batch) > 1 and (answer.verdict is Verdict.APART or is_conflict):
+            return await self._send_halves(client, batch)
         if answer.verdict in (Verdict.APART, Verdict.NEVER):
-            refused = [(e, judge_refusal(e.item.operation, answer)) for e in entries]
-            await self._settle_refused(client, refused)
+            refusal = judge_refusal(batch.item.operation, answer)
+            await self._settle_refused(client, [(batch, refusal)])
             return DONE
-        return await self._isolate(client, entries, answer) if answer.is_fault else answer
+        return await self._isolate(client, batch, answer) if answer.is_fault else answer
 
-    async def _exchange(self, client: ApiClient, entries: Sequence[Entry]) -> tuple[Answer, int]:
-        """One request: what is to become of it as a whole, and its size in bytes."""
-        items = [self._encoded(entry) for entry in paced(entries, _IN_A_ROW)]
-        size = sum(map(len, items))
-        if len(items) > 1 and size > self.max_bytes:  # learnt meanwhile
-            return await self._send_halves(client, entries), size
+    async def _exchange(self, client: ApiClient, batch: Batch, body: bytes) -> Answer:
+        """One request: what is to become of it as a whole."""
         try:
-            with self._settlement.calling(entries):
-                answer = await client.post("/bulk", b'{"items":[' + b",".join(items) + b"]}")
+            with self._settlement.calling([batch]):
+                answer = await client.post("/bulk", body)
         except Exception as error:
-            return judge_request(error), size
+            return judge_request(error)
         outputs = answer.get("outputs")
         if not isinstance(outputs, dict):
-            return Answer(Verdict.LATER, "an answer without outputs"), size
-        return await self._account(client, entries, outputs), size
+            return Answer(Verdict.LATER, "an answer without outputs")
+        return await self._account(client, batch, outputs)
 
-    async def _isolate(self, client: ApiClient, entries: Sequence[Entry], answer: Answer) -> Answer:
+    async def _isolate(self, client: ApiClient, batch: Batch, answer: Answer) -> Answer:
         """The server fails over these, and does so again: let none of them hold up the others."""
-        left = [entry for entry in entries if self._outbox.is_leased(entry)]
-        if len(left) == 1:
-            return DONE if self._put_off(left[0], answer) else answer
-        for entry in left:
-            entry.faults += 1
-        if left and max(entry.faults for entry in left) >= SUSPECT_AFTER:
-            return await self._send_halves(client, left)
-        return answer
+        if not self._outbox.is_leased(batch):
+            return answer
+        if len(batch) == 1:
+            return DONE if self._put_off(batch, answer) else answer
+        batch.faults += 1
+        return await self._send_halves(client, batch) if batch.faults >= SUSPECT_AFTER else answer
 
-    def _put_off(self, entry: Entry, answer: Answer) -> bool:
-        """Try an entry again later, and others before it. True when it is given up instead."""
-        if answer.is_fault and self._settlement.got_through_at > entry.failed_at:
-            entry.blamed += 1
-        if entry.blamed >= (1 if self._settlement.closing else GIVE_UP_AFTER):
-            self._settlement.refuse(entry, answer)
+    def _put_off(self, batch: Batch, answer: Answer) -> bool:
+        """Try a batch of one again later, others before it. True when it is given up instead."""
+        if answer.is_fault and self._settlement.got_through_at > batch.failed_at:
+            batch.blamed += 1
+        if batch.blamed >= (1 if self._settlement.closing else GIVE_UP_AFTER):
+            self._settlement.refuse(batch, answer)
             return True
-        self._settlement.delay(entry)
+        self._settlement.delay(batch)
         return False
 
-    def _encoded(self, entry: Entry) -> bytes:
-        self._settlement.as_it_is_taken(entry)
-        parent = self._outbox.lost.nearest(entry.item.parent)
-        return bulk_item(self._settlement.record(entry), entry.item, parent)
+    async def _send_halves(self, client: ApiClient, batch: Batch) -> Answer:
+        middle = len(batch) // 2
+        halves = self._outbox.apart(batch, [place < middle for place in range(len(batch))])
+        for _, half in halves:
+            answer = await self._send(client, half)
+            if answer.verdict is not Verdict.DONE:
+                return answer
+        return DONE
 
-    async def _send_halves(self, client: ApiClient, entries: Sequence[Entry]) -> Answer:
-        middle = len(entries) // 2
-        answer = await self._send(client, entries[:middle])
-        if answer.verdict is not Verdict.DONE:
-            return answer
-        return await self._send(client, entries[middle:])
-
-    async def _send_smaller(
-        self, client: ApiClient, entries: Sequence[Entry], answer: Answer
-    ) -> Answer:
-        if len(entries) > 1:
-            return await self._send_halves(client, entries)
-        entry = entries[0]
-        smaller = shrunk(entry.item, len(entry.item.body) // 2)
-        if len(smaller.body) >= len(entry.item.body):
-            self._settlement.refuse(entry, answer, DropReason.TOO_LARGE)
+    async def _send_smaller(self, client: ApiClient, batch: Batch, answer: Answer) -> Answer:
+        if len(batch) > 1:
+            return await self._send_halves(client, batch)
+        smaller = shrunk(batch.item, len(batch.item.body) // 2)
+        if len(smaller.body) >= len(batch.item.body):
+            self._settlement.refuse(batch, answer, DropReason.TOO_LARGE)
             return DONE
-        self._outbox.replace(entry, smaller)
-        return await self._send(client, entries)
+        self._outbox.replace(batch, smaller)
+        return await self._send(client, batch)
 
-    async def _account(
-        self, client: ApiClient, entries: Sequence[Entry], outputs: dict[str, object]
-    ) -> Answer:
-        """Settle each entry by its own output. Whatever stays is sent again: at once when the
-        request achieved anything, else after a wait."""
-        progress, left = False, Answer(Verdict.LATER, "no output for any key")
-        failed: list[tuple[Entry, Answer]] = []
-        refused: list[tuple[Entry, Answer]] = []
-        for entry in paced(entries, _IN_A_ROW):
-            output = outputs.get(entry.item.key)
-            if isinstance(output, dict):
-                self._settlement.heed(entry, output)
-            answer = judge_output(entry.item.operation, output)
+    async def _account(self, client: ApiClient, batch: Batch, outputs: dict[str, object]) -> Answer:
+        """Settle what is acknowledged, and each item that is not by its own output. Whatever stays
+        is sent again: at once when the request achieved anything, else after a wait."""
+        answers = self._answers(batch.items, outputs)
+        progress, left = False, _UNANSWERED
+        failed: list[tuple[Batch, Answer]] = []
+        refused: list[tuple[Batch, Answer]] = []
+        # What is acknowledged stays together, and what is not answered; all else is by itself.
+        fates = [
+            answer if answer is DONE or answer is _UNANSWERED else place
+            for place, answer in enumerate(answers)
+        ]
+        for fate, part in self._outbox.apart(batch, fates):
+            answer = answers[fate] if isinstance(fate, int) else fate
             if answer is DONE:
-                self._learn(entry, output)
-                self._settlement.settle(entry, None)
+                self._learn(part, outputs)
+                self._settlement.settle(part, None)
             elif answer.verdict is not Verdict.LATER:
-                refused.append((entry, answer))
-            elif output is not None:
+                refused.append((part, answer))
+            elif answer is not _UNANSWERED:
                 left = answer
-                failed.append((entry, answer))
+                failed.append((part, answer))
             progress = progress or answer.verdict is not Verdict.LATER
         if progress:
             self._settlement.got_through_at = time.monotonic()
         await self._settle_refused(client, refused)
-        for entry, answer in failed:
-            self._put_off(entry, answer)
+        for part, answer in failed:
+            self._put_off(part, answer)
         return DONE if progress else Answer(left.verdict, left.reason)
 
+    def _answers(self, items: Sequence[Item], outputs: Mapping[str, object]) -> list[Answer]:
+        """What the API has said of each."""
+        answers: list[Answer] = []
+        for part in sliced(items, IN_A_ROW):
+            for item in part:
+                output = outputs.get(item.key)
+                if isinstance(output, dict):
+                    self._settlement.heed_for(item.run, output)
+                    answers.append(judge_output(item.operation, output))
+                else:
+                    answers.append(_UNANSWERED if output is None else _NO_OBJECT)
+        return answers
+
     async def _settle_refused(
-        self, client: ApiClient, refused: Sequence[tuple[Entry, Answer]]
+        self, client: ApiClient, refused: Sequence[tuple[Batch, Answer]]
     ) -> None:
-        """What becomes of entries that the API has refused, each by itself: they may be taken in
+        """What becomes of items that the API has refused, each by itself: they may be taken in
         another form, may have been done before, or come too late."""
         asked: set[str] = set()
-        for entry, answer in refused:
-            if self._gave_up_ids(entry, answer):
+        for batch, answer in refused:
+            if self._gave_up_ids(batch, answer):
                 continue
-            if is_cancelled(entry.item):
+            if is_cancelled(batch.item):
                 answer = judge_cancelled(answer)
-            if answer.about_state and entry.item.run not in asked:
-                asked.add(entry.item.run)
-                await self._ask(client, entry)
-            self._conclude(entry, answer)
+            if answer.about_state and batch.item.run not in asked:
+                asked.add(batch.item.run)
+                await self._ask(client, batch)
+            self._conclude(batch, answer)
 
-    async def _ask(self, client: ApiClient, entry: Entry) -> None:
-        """Ask the run of an entry whether it is over, unless that is known."""
-        record = self._settlement.record(entry)
+    async def _ask(self, client: ApiClient, batch: Batch) -> None:
+        """Ask the run of an item whether it is over, unless that is known."""
+        record = self._settlement.record(batch)
         if record.over is None:
             with self._settlement.waiting():
                 answer = await shown(client, record.instance_id)
-            self._settlement.heed_run(entry, answer)
+            self._settlement.heed_run(batch, answer)
             record.over = ended(status_in(answer))
 
-    def _conclude(self, entry: Entry, answer: Answer) -> None:
-        record = self._settlement.record(entry)
+    def _conclude(self, batch: Batch, answer: Answer) -> None:
+        record = self._settlement.record(batch)
         if answer.about_state and record.over is not None:
-            record.is_shut = record.is_shut or entry.item.operation is Operation.CREATE
-            self._settlement.too_late(entry, record.over)
+            record.is_shut = record.is_shut or batch.item.operation is Operation.CREATE
+            self._settlement.too_late(batch, record.over)
         elif answer.verdict is Verdict.AS_FAILED:
-            self._settlement.try_as_failed(entry)
+            self._settlement.try_as_failed(batch)
         elif answer.verdict is Verdict.DONE:
-            self._settlement.settle(entry, None)
+            self._settlement.settle(batch, None)
         else:
-            self._settlement.refuse(entry, answer)
+            self._settlement.refuse(batch, answer)
 
-    def _learn(self, entry: Entry, output: object) -> None:
-        self._settlement.took(entry)
-        record, ref = self._settlement.record(entry), entry.item.span
-        if not record.ids_accepted:
-            record.ids_accepted = True
-            self._settlement.note_record(entry)
-        if record.partition is not None or ref is None or not isinstance(output, dict):
-            return
-        details = output.get("details")
+    def _learn(self, batch: Batch, outputs: Mapping[str, object]) -> None:
+        """Note what the answers tell of the runs of items that were taken, and of their ids."""
+        self._settlement.took(batch)
+        for run in batch.runs:
+            record = self._settlement.runs[run]
+            if record is None:
+                continue
+            if not record.ids_accepted:
+                record.ids_accepted = True
+                self._settlement.note_run(batch, run, record)
+            if record.partition is None:
+                for item in batch.items:
+                    if item.run == run and item.span is not None:
+                        self._learn_id(batch, record, item, outputs[item.key])
+
+    def _learn_id(self, batch: Batch, record: RunRecord, item: Item, output: object) -> None:
+        ref, run = item.span, item.run
+        details = output.get("details") if isinstance(output, dict) else None
         server_id = details.get("id") if isinstance(details, dict) else None
-        if isinstance(server_id, str):
+        if ref is not None and isinstance(server_id, str):
             record.server_ids[ref] = server_id
-            self._outbox.note(entry, lambda file: file.learnt(entry.item.run, ref, server_id))
+            self._outbox.note(batch, lambda file: file.learnt(run, ref, server_id))
 
-    def _gave_up_ids(self, entry: Entry, answer: Answer) -> bool:
+    def _gave_up_ids(self, batch: Batch, answer: Answer) -> bool:
         """Whether the API refused the id itself: then it makes the ids from here on."""
-        record = self._settlement.record(entry)
+        record = self._settlement.record(batch)
         if (
             answer.fields != ("id",)
             or record.partition is None
-            or entry.item.operation != Operation.CREATE
+            or batch.item.operation != Operation.CREATE
         ):
             return False
         if record.ids_accepted:
             return False
         record.partition = None
-        self._settlement.note_record(entry)
+        self._settlement.note_record(batch)
         return True

@@ -5,14 +5,18 @@ run is registered. The sender writes them in front of the body when it builds a 
 """
 
 import zlib
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final, Literal, NamedTuple
 
 from prefactor_otel_transport import pfid
 
 OVERHEAD: Final = 320
 """Bytes that an item takes in a request besides its body, at most."""
+FOOTPRINT: Final = 560
+"""Bytes of memory that an item takes while it waits besides its body."""
 PACKED_FROM: Final = 512
 """Bytes of a body that are worth packing."""
 
@@ -77,8 +81,7 @@ class Item(NamedTuple):
     @property
     def footprint(self) -> int:
         """Bytes of memory that it takes while it waits, with what is kept beside it."""
-        # The body that registers a run is one and the same for all runs.
-        return 560 + (len(self.body) if self.span is not None else 0)
+        return footprint_of([self])
 
     def packed(self) -> "Item":
         """The span's item for a long wait, with a packed body where that is smaller."""
@@ -98,3 +101,14 @@ class Item(NamedTuple):
         # Of almost every span: ``_replace`` takes four times as long.
         run, operation, key, body, span, _, ends_span = self
         return Item(run, operation, key, body, span, parent, ends_span)
+
+
+_body_of: Final = itemgetter(3)
+_span_of: Final = itemgetter(4)
+
+
+def footprint_of(items: Sequence[Item]) -> int:
+    """Bytes of memory that items take while they wait, with what is kept beside them."""
+    if None in map(_span_of, items):  # the body that registers a run is one and the same for all
+        return FOOTPRINT * len(items) + sum(len(item.body) for item in items if item.span)
+    return FOOTPRINT * len(items) + sum(map(len, map(_body_of, items)))

@@ -1,11 +1,6 @@
-"""Who waits for what was handed over: receipts, and the entries of the outbox that settle them."""
+"""Who waits for what was handed over."""
 
-from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-
-from prefactor_otel.delivery.operation import Item
-from prefactor_otel.delivery.storage import Storage
 
 
 class Receipt:
@@ -28,7 +23,7 @@ class Receipt:
         self._sealed = False
 
     def expect(self, count: int = 1) -> None:
-        """So many more entries belong to this receipt."""
+        """So many more batches belong to this receipt."""
         self._outstanding += count
 
     def seal(self) -> None:
@@ -37,13 +32,13 @@ class Receipt:
         self._settle()
 
     def resolve(self, *, lost: bool) -> None:
-        """One of its entries is acknowledged or lost."""
+        """One of its batches is acknowledged or lost."""
         self._outstanding -= 1
         self._lost = self._lost or lost
         self._settle()
 
     def lose(self) -> None:
-        """Something that never became an entry is lost."""
+        """Something that never got into a batch is lost."""
         self._lost = True
 
     def call_off(self) -> None:
@@ -59,34 +54,3 @@ class Receipt:
     def _settle(self) -> None:
         if self._sealed and self._outstanding <= 0 and not self.future.done():
             self.future.set_result(not self._lost)
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """An item in the outbox, who waits for it, and where it is on disk, if it is."""
-
-    item: Item
-    at: float = 0.0
-    file: Storage | None = None
-    seq: int = 0
-    receipts: Sequence[Receipt] = ()
-    attempts: int = 0
-    faults: int = 0
-    """How often the server failed over a request with it."""
-    blamed: int = 0
-    """How often it did so over this alone, while others got through."""
-    failed_at: float = 0.0
-    was_cancelled: bool = False
-    """Whether it has been refused as cancelled, and is tried as failed."""
-    not_before: float = 0.0
-    """When it may be sent again (monotonic seconds)."""
-
-    def owe(self, receipt: Receipt) -> None:
-        """Let a receipt wait for it as well."""
-        receipt.expect()
-        self.receipts = (*self.receipts, receipt)
-
-    def resolve(self, *, lost: bool) -> None:
-        """Tell everybody who waits for it."""
-        for receipt in self.receipts:
-            receipt.resolve(lost=lost)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from prefactor_otel.delivery.operation import Operation
+from prefactor_otel.delivery.batch import Batch
+from prefactor_otel.delivery.operation import Item, Operation
 from prefactor_otel.delivery.outbox import Outbox
-from prefactor_otel.delivery.receipt import Entry
 from prefactor_otel.delivery.verdicts import Answer, Verdict
 from prefactor_otel.delivery.wire import RunRecord, as_failed, is_cancelled
 from prefactor_otel.host.termination import terminate_of, terminated_instance
@@ -68,9 +68,9 @@ class Settlement:
         if len(self._over) > MAX_OVER:
             self.runs.pop(self._over.popleft(), None)
 
-    def record(self, entry: Entry) -> RunRecord:
-        """What is known of the run of an entry, which is registered."""
-        record = self.runs[entry.item.run]
+    def record(self, batch: Batch) -> RunRecord:
+        """What is known of the run of a batch of one, which is registered."""
+        record = self.runs[batch.item.run]
         assert record is not None
         return record
 
@@ -80,11 +80,11 @@ class Settlement:
         return min(self._calls.values(), default=None)
 
     @contextmanager
-    def calling(self, entries: Sequence[Entry]) -> Iterator[None]:
+    def calling(self, batches: Sequence[Batch]) -> Iterator[None]:
         """A request is made for these."""
-        self._counters.request(sum(entry.attempts > 0 for entry in entries))
-        for entry in entries:
-            entry.attempts += 1
+        self._counters.request(sum(len(batch) for batch in batches if batch.attempts))
+        for batch in batches:
+            batch.attempts += 1
         with self.waiting():
             yield
 
@@ -98,79 +98,89 @@ class Settlement:
         finally:
             del self._calls[call]
 
-    def settle(self, entry: Entry, reason: DropReason | None) -> None:
-        """An entry is delivered, or lost for this reason."""
-        self._outbox.settle(entry)
-        if entry.item.ends_span:
+    def settle(self, batch: Batch, reason: DropReason | None) -> None:
+        """A batch is delivered, or lost for this reason."""
+        self._outbox.settle(batch)
+        if batch.spans:
             if reason is None:
-                self._counters.acknowledge(1)
+                self._counters.acknowledge(batch.spans)
             else:
-                self._counters.drop(reason, 1)
-        entry.resolve(lost=reason is not None)
+                self._counters.drop(reason, batch.spans)
+        batch.resolve(lost=reason is not None)
 
-    def refuse(self, entry: Entry, answer: Answer, reason: DropReason = DropReason.REFUSED) -> None:
-        """The API will never take an entry: it is lost, and what hangs on it hangs higher."""
-        self._outbox.give_up(entry)
-        self.warn_refused(entry, answer)
-        self.settle(entry, reason)
+    def refuse(self, batch: Batch, answer: Answer, reason: DropReason = DropReason.REFUSED) -> None:
+        """The API will never take a batch: it is lost, and what hangs on it hangs higher."""
+        self._outbox.give_up(batch)
+        self.warn_refused(batch, answer)
+        self.settle(batch, reason)
 
-    def warn_refused(self, entry: Entry, answer: Answer) -> None:
+    def warn_refused(self, batch: Batch, answer: Answer) -> None:
         """Say that something was refused, which its sender gives up."""
-        operation = entry.item.operation.value
-        counted = " and counted" if entry.item.ends_span else ""
+        operation = batch.item.operation.value
+        counted = " and counted" if batch.item.ends_span else ""
         self._counters.trouble(f"{operation} refused: {answer.reason}")
         self._log.warn(
             "refused",
             f"Prefactor refused a {operation} item: {answer.reason}; it is dropped{counted}",
         )
 
-    def too_late(self, entry: Entry, reason: DropReason) -> None:
-        """The platform has ended the run of an entry, and takes nothing more of it."""
-        self._outbox.give_up(entry)
+    def too_late(self, batch: Batch, reason: DropReason) -> None:
+        """The platform has ended the runs of a batch, and takes nothing more of them."""
+        self._outbox.give_up(batch)
         self._counters.trouble(f"spans refused: {reason.value}")
         self._log.warn(
             reason.value,
             f"Prefactor has ended the run before its agent did ({reason.value}); spans that come "
             "to it after that are dropped and counted",
         )
-        self.settle(entry, reason)
-        if reason is DropReason.RUN_OVER and self.record(entry).ids_accepted:  # else none would do
-            self._is_over(entry.item.run)
+        self.settle(batch, reason)
+        for run in batch.runs if reason is DropReason.RUN_OVER else ():
+            record = self.runs.get(run)
+            if record is not None and record.ids_accepted:  # else none would do
+                self._is_over(run)
 
-    def as_it_is_taken(self, entry: Entry) -> None:
-        """Let a leased entry that is to end something as cancelled end it as failed, where the
+    def as_it_is_taken(self, batch: Batch) -> None:
+        """Let what is to end something as cancelled end it as failed, in a leased batch, where the
         API is known to refuse the other."""
-        if entry.item.operation in self._not_cancelled and is_cancelled(entry.item):
-            self._outbox.replace(entry, as_failed(entry.item))
+        if self._not_cancelled:
+            self._outbox.replace(batch, *map(self._as_it_is_taken, batch.items))
 
-    def try_as_failed(self, entry: Entry) -> None:
-        """The API refuses a leased entry as cancelled; it may take it as failed."""
-        entry.was_cancelled = True
-        self._outbox.replace(entry, as_failed(entry.item))
+    def _as_it_is_taken(self, item: Item) -> Item:
+        refused = item.operation in self._not_cancelled and is_cancelled(item)
+        return as_failed(item) if refused else item
 
-    def took(self, entry: Entry) -> None:
-        """The API has taken an entry, as it is now."""
-        if entry.was_cancelled:  # and refused it as it was: once is enough
-            self._not_cancelled |= _REFUSED_WITH[entry.item.operation]
+    def try_as_failed(self, batch: Batch) -> None:
+        """The API refuses a leased batch of one as cancelled; it may take it as failed."""
+        batch.was_cancelled = True
+        self._outbox.replace(batch, as_failed(batch.item))
 
-    def delay(self, entry: Entry) -> None:
-        """The server failed over an entry: try it again later, and others before it."""
-        entry.faults += 1
-        entry.failed_at = time.monotonic()
-        wait = CLOSING_BACKOFF if self.closing else backoff(entry.faults)
-        entry.not_before = entry.failed_at + wait
+    def took(self, batch: Batch) -> None:
+        """The API has taken a batch, as it is now."""
+        if batch.was_cancelled:  # and refused it as it was: once is enough
+            self._not_cancelled |= _REFUSED_WITH[batch.item.operation]
 
-    def heed(self, entry: Entry, answer: Mapping[str, object]) -> None:
-        """Whatever became of the item: its run may be told to stop."""
+    def delay(self, batch: Batch) -> None:
+        """The server failed over a batch: try it again later, and others before it."""
+        batch.faults += 1
+        batch.failed_at = time.monotonic()
+        wait = CLOSING_BACKOFF if self.closing else backoff(batch.faults)
+        batch.not_before = batch.failed_at + wait
+
+    def heed(self, batch: Batch, answer: Mapping[str, object]) -> None:
+        """Whatever became of a batch of one: its run may be told to stop."""
+        self.heed_for(batch.item.run, answer)
+
+    def heed_for(self, run: str, answer: Mapping[str, object]) -> None:
+        """The same of one item's answer among others'."""
         stops, reason = terminate_of(answer)
         if stops:
-            self._stop(entry.item.run, reason)
+            self._stop(run, reason)
 
-    def heed_run(self, entry: Entry, answer: Mapping[str, object]) -> None:
+    def heed_run(self, batch: Batch, answer: Mapping[str, object]) -> None:
         """The same of an answer that shows the run itself."""
         stops, reason = terminated_instance(answer)
         if stops:
-            self._stop(entry.item.run, reason)
+            self._stop(batch.item.run, reason)
 
     def _stop(self, run: str, reason: str | None) -> None:
         record = self.runs.get(run)
@@ -178,11 +188,14 @@ class Settlement:
             record.is_terminated = True
         self._terminated(run, reason)
 
-    def note_record(self, entry: Entry) -> None:
-        """Let what the API has said of a run outlive the process."""
-        run, record = entry.item.run, self.record(entry)
+    def note_record(self, batch: Batch) -> None:
+        """Let what the API has said of the run of a batch of one outlive the process."""
+        self.note_run(batch, batch.item.run, self.record(batch))
+
+    def note_run(self, batch: Batch, run: str, record: RunRecord) -> None:
+        """The same of one of a batch's runs."""
         self._outbox.note(
-            entry,
+            batch,
             lambda file: file.registered(
                 run, record.instance_id, record.partition, ids_accepted=record.ids_accepted
             ),

@@ -6,6 +6,7 @@ import orjson
 
 from prefactor_otel.delivery.operation import Item, Operation, SpanRef
 
+_IN_JSON: Final = frozenset('"\\')
 _SPAN_OPERATIONS: Final = (Operation.CREATE, Operation.FINISH_SPAN)
 
 
@@ -86,8 +87,10 @@ def stored(row: tuple[Any, ...]) -> Stored | Damaged:
 
 
 def is_name(value: object) -> TypeGuard[str]:
-    """Whether this can be the key of an item or of a run."""
-    return isinstance(value, str) and value.isascii() and value.isprintable() and value != ""
+    """Whether this can be the key of an item or of a run, which is JSON as it is."""
+    if not isinstance(value, str) or not value.isascii():
+        return False
+    return value.isprintable() and value != "" and _IN_JSON.isdisjoint(value)
 
 
 def is_ref(value: object) -> TypeGuard[bytes]:

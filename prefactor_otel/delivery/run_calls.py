@@ -7,10 +7,10 @@ from typing import Final
 import orjson
 
 from prefactor_otel.delivery.asking import ended, shown, status_in
+from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.client import ApiClient, ApiError
 from prefactor_otel.delivery.operation import Operation
 from prefactor_otel.delivery.outbox import Outbox
-from prefactor_otel.delivery.receipt import Entry
 from prefactor_otel.delivery.results import Settlement, own_fault
 from prefactor_otel.delivery.verdicts import DONE, Answer, Verdict, judge_cancelled, judge_request
 from prefactor_otel.delivery.wire import Cut, RunRecord, ended_otherwise, is_cancelled, plainer
@@ -47,7 +47,7 @@ class RunCalls:
         self._counters = counters
         self._log = log
 
-    async def deliver(self, client: ApiClient, entry: Entry) -> Answer:
+    async def deliver(self, client: ApiClient, entry: Batch) -> Answer:
         """Make the call for one entry; what it has not settled stays leased."""
         act = {
             Operation.REGISTER: self._open_run,
@@ -63,7 +63,7 @@ class RunCalls:
             self._settlement.delay(entry)  # other runs need not wait for it
         return answer
 
-    async def _open_run(self, client: ApiClient, entry: Entry) -> Answer:
+    async def _open_run(self, client: ApiClient, entry: Batch) -> Answer:
         item = entry.item
         if self._settlement.has_refused(item.run):
             self._settlement.settle(entry, DropReason.RUN_REFUSED)
@@ -92,7 +92,7 @@ class RunCalls:
                 self._outbox.note(entry, lambda file: file.serves(agent_id))
         return self._concluded(entry, answer)
 
-    async def _finish_run(self, client: ApiClient, entry: Entry) -> Answer:
+    async def _finish_run(self, client: ApiClient, entry: Batch) -> Answer:
         if self._settlement.runs.get(entry.item.run) is None:
             self._settlement.settle(entry, DropReason.RUN_REFUSED)
             self._settlement.run_over(entry.item.run)
@@ -104,7 +104,7 @@ class RunCalls:
             self._outbox.note(entry, lambda file: file.run_over(entry.item.run))
         return self._concluded(entry, answer)
 
-    async def _end_run(self, client: ApiClient, entry: Entry) -> Answer:
+    async def _end_run(self, client: ApiClient, entry: Batch) -> Answer:
         """Finish the run with the status that it is to have or, where the API refuses that and
         the run is not over, with one that it can have. A run may be over before it is finished:
         the platform itself completes one that is silent for long."""
@@ -130,14 +130,14 @@ class RunCalls:
         self._outbox.replace(entry, other)
         return await self._end_run(client, entry)
 
-    async def _judge_run(self, client: ApiClient, entry: Entry) -> Answer:
+    async def _judge_run(self, client: ApiClient, entry: Batch) -> Answer:
         if self._settlement.runs.get(entry.item.run) is None:
             self._settlement.settle(entry, DropReason.RUN_REFUSED)
             return DONE
         answer, _ = await self._call(client, entry, "record_quality")
         return self._concluded(entry, answer)
 
-    def _concluded(self, entry: Entry, answer: Answer) -> Answer:
+    def _concluded(self, entry: Batch, answer: Answer) -> Answer:
         """Settle a call about a run that is over, well or not."""
         if answer.verdict is Verdict.DONE:
             self._settlement.settle(entry, None)
@@ -148,7 +148,7 @@ class RunCalls:
         return answer
 
     async def _call(
-        self, client: ApiClient, entry: Entry, action: str
+        self, client: ApiClient, entry: Batch, action: str
     ) -> tuple[Answer, dict[str, object]]:
         """One REST call about a run: register, start or finish."""
         content = orjson.loads(b"{" + entry.item.body + b"}")
@@ -181,7 +181,7 @@ class RunCalls:
             self._counters.trouble(f"{about} refused: {answer.reason}")
             self._log.warn(cut.name, told.format(answer.reason))
 
-    def _refuse_run(self, entry: Entry, answer: Answer) -> None:
+    def _refuse_run(self, entry: Batch, answer: Answer) -> None:
         self._settlement.runs[entry.item.run] = None
         self._counters.trouble(f"registration refused: {answer.reason}")
         needs = _ACCOUNT_TOKEN if {"agent_id", "environment_id"} & set(answer.fields) else ""

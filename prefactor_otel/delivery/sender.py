@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from prefactor_otel.config.token import UNREAD, TokenReader, TokenSource
+from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.bulk import BulkRequests
 from prefactor_otel.delivery.client import ApiClient
-from prefactor_otel.delivery.line import SPAN_OPERATIONS
 from prefactor_otel.delivery.operation import Operation
 from prefactor_otel.delivery.outbox import Outbox
-from prefactor_otel.delivery.receipt import Entry
 from prefactor_otel.delivery.results import CLOSING_BACKOFF, Settlement, backoff
 from prefactor_otel.delivery.run_calls import RunCalls
 from prefactor_otel.delivery.verdicts import Answer, Verdict
@@ -139,7 +138,7 @@ class Sender:
                 flight.add_done_callback(lambda _: self.wake())
                 flights.add(flight)
 
-    def _next_batches(self) -> list[list[Entry]]:
+    def _next_batches(self) -> list[list[Batch]]:
         """What the next requests are about: a call about a run each, and the spans of one."""
         calls = 1 if self.failing else MAX_CALLS - self._about_runs
         batches = [[entry] for entry in self._outbox.lease_about_runs(calls)] if calls else []
@@ -149,8 +148,8 @@ class Sender:
         if self.patient and self._outbox.queued < self._max_items:
             return batches
         spans = self._outbox.lease(self._max_items, self._bulk.max_bytes)
-        self._with_spans += bool(spans)
-        return [*batches, spans] if spans else batches
+        self._with_spans += spans is not None
+        return [*batches, [spans]] if spans is not None else batches
 
     async def _has_token(self, client: ApiClient) -> bool:
         """Read the token at the start, and anew for every try after a refusal."""
@@ -175,13 +174,13 @@ class Sender:
         except TimeoutError:
             return
 
-    async def _deliver(self, client: ApiClient, batch: Sequence[Entry]) -> Answer:
+    async def _deliver(self, client: ApiClient, batch: Sequence[Batch]) -> Answer:
         """Make the request for one batch, and put back what it has not settled."""
-        is_about_run = batch[0].item.operation not in SPAN_OPERATIONS
+        is_about_run = batch[0].is_about_run
         try:
             if is_about_run:
                 return await self._run_calls.deliver(client, batch[0])
-            return await self._bulk.deliver(client, batch)
+            return await self._bulk.deliver(client, batch[0])
         finally:
             self._about_runs -= is_about_run
             self._with_spans -= not is_about_run

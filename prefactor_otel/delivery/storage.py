@@ -36,8 +36,8 @@ class Storage(Protocol):
     def holds(self, seq: int) -> bool:
         """Whether the item of this place is kept, or what it was made of."""
 
-    def forget(self, seq: int) -> None:
-        """The item of this place is done with."""
+    def forget(self, seqs: Iterable[int]) -> None:
+        """The items of these places are done with."""
 
     def park(self, rows: Iterable[ParkedRow], at: float) -> None:
         """Keep finished spans that still wait in memory for their parents."""

@@ -5,7 +5,7 @@ or the end of a span would stand still on the application's thread.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
 
 from prefactor_otel.host import gevent_loop
@@ -22,9 +22,9 @@ def breathe() -> None:
         time.sleep(_PAUSE)
 
 
-def paced(values: Iterable[T], every: int) -> Iterator[T]:
-    """The values, with a pause before each ``every``-th."""
-    for number, value in enumerate(values, 1):
-        if number % every == 0:
+def sliced(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The values, so many at a time, with a pause before each slice but the first."""
+    for begin in range(0, len(values), size):
+        if begin:
             breathe()
-        yield value
+        yield values[begin : begin + size]

@@ -49,8 +49,11 @@ def terminate_of(answer: Mapping[str, object]) -> tuple[bool, str | None]:
     the details of what was asked for; the interface of the bulk request leaves open whether it
     may stand in them."""
     details = answer.get("details")
-    for place in (answer, details if isinstance(details, dict) else {}):
-        control = place.get("control")
+    inner = details.get("control") if isinstance(details, dict) else None
+    beside = answer.get("control")
+    if beside is None and inner is None:  # of almost every span
+        return False, None
+    for control in (beside, inner):
         if isinstance(control, dict) and control.get("terminate") is True:
             return True, _text(control.get("reason"))
     return False, None

@@ -96,7 +96,13 @@ class Worker:
         self._works_here = False
         self._identity = Identity(config.api_url, config.api_token, config.agent_id)
         self._budget = Budget(config.max_queue_size, config.max_queue_bytes)
-        self._outbox = Outbox(self._budget, self._counters, self._log)
+        self._outbox = Outbox(
+            self._budget,
+            self._counters,
+            self._log,
+            config.max_batch_size,
+            config.max_request_bytes,
+        )
         self._sender = Sender(
             self._outbox,
             self._counters,

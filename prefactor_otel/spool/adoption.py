@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from prefactor_otel import clock
-from prefactor_otel.delivery.line import REFILL
+from prefactor_otel.delivery.disk import REFILL
 from prefactor_otel.delivery.operation import Operation
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.rows import Damaged, Stored
@@ -238,8 +238,7 @@ class Adoption:
                 rows.append(row)
             else:
                 damaged.append(Damaged(row.seq, 0, int(row.item.ends_span)))
-        for each in damaged:
-            file.forget(each.seq)
+        file.forget([each.seq for each in damaged])
         self._lose(sum(each.spans for each in damaged), DropReason.SPOOL_FAILED, file)
         if rows:
             self._outbox.adopt(file, rows, too_old=clock.longer_ago_than(self._max_age))

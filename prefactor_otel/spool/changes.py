@@ -2,6 +2,7 @@
 costs nothing but time: the next try writes all of it."""
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,10 +54,9 @@ class Changes:
         """Whether the file will have less to hold."""
         return bool(self._forgotten)
 
-    def forget(self, seq: int) -> None:
-        """An item is done with."""
-        if self.items.pop(seq, None) is None:
-            self._forgotten.append((seq,))
+    def forget(self, seqs: Iterable[int]) -> None:
+        """Items are done with."""
+        self._forgotten += [(seq,) for seq in seqs if self.items.pop(seq, None) is None]
 
     def unpark(self, key: str) -> None:
         """What waited for its parent does so no longer."""

@@ -253,9 +253,9 @@ class SpoolFile(Storage):
             self._parked.discard(key)
             self._changes.unpark(key)
 
-    def forget(self, seq: int) -> None:
-        """An item is done with."""
-        self._changes.forget(seq)
+    def forget(self, seqs: Iterable[int]) -> None:
+        """The items of these places are done with."""
+        self._changes.forget(seqs)
 
     def registered(
         self, run: str, instance_id: str, partition: int | None, *, ids_accepted: bool

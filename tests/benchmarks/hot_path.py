@@ -8,19 +8,23 @@ import gc
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
+import orjson
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_otel.config.options import Config
 from prefactor_otel.delivery.budget import Budget
+from prefactor_otel.delivery.bulk import BulkRequests
+from prefactor_otel.delivery.client import ApiClient
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
-from prefactor_otel.delivery.verdicts import judge_output
-from prefactor_otel.delivery.wire import RunRecord, bulk_item
+from prefactor_otel.delivery.results import Settlement
+from prefactor_otel.delivery.wire import RunRecord
 from prefactor_otel.mapping import Capture, agent_span
 from prefactor_otel.runs.events import Ended, Started
 from prefactor_otel.runs.intake import Intake
@@ -94,21 +98,31 @@ def _through(spans: Sequence[ReadableSpan], *, live: bool) -> None:
     config = Config(api_token="pf_hot", agent_name="hot", agent_version="1")
     counters, log, run = Counters(), QuietLog(), Run()
     budget = Budget(config.max_queue_size, config.max_queue_bytes)
-    outbox = Outbox(budget, counters, log)
+    outbox = Outbox(budget, counters, log, config.max_batch_size, config.max_request_bytes)
     intake = Intake(config, run, outbox, budget, counters, log)
     for span in reversed(spans) if live else ():  # parents end last, and start first
         intake.take(Started(span, 0.0))
     intake.take(Ended(spans, Receipt()))
-    record = RunRecord("an instance", 7)
+    settlement = Settlement(outbox, counters, log, lambda run, reason: None, lambda run: None)
+    settlement.runs[run.key] = RunRecord("an instance", 7)
+    bulk = BulkRequests(settlement, outbox, config.max_request_bytes)
+    client = _Accepting("http://127.0.0.1:9", request_timeout=1)
     while outbox.queued:
-        batch = outbox.lease_about_runs(1)
-        batch += outbox.lease(config.max_batch_size, config.max_request_bytes)
-        for entry in batch:
-            if entry.item.span is not None:
-                bulk_item(record, entry.item, outbox.lost.nearest(entry.item.parent))
-                judge_output(entry.item.operation, _SUCCESS)
-            outbox.settle(entry)
-            entry.resolve(lost=False)
+        for call in outbox.lease_about_runs(1):
+            settlement.settle(call, None)
+        batch = outbox.lease(config.max_batch_size, config.max_request_bytes)
+        if batch is not None:
+            with suppress(StopIteration):
+                bulk.deliver(client, batch).send(None)
+
+
+class _Accepting(ApiClient):
+    """An API that takes everything, without any way to it."""
+
+    async def post(self, path: str, body: bytes) -> dict[str, object]:
+        return {
+            "outputs": {item["idempotency_key"]: _SUCCESS for item in orjson.loads(body)["items"]}
+        }
 
 
 def _steps_of(work: Callable[[], object]) -> int:

@@ -232,7 +232,7 @@ def test_a_span_that_has_ended_is_never_given_up() -> None:
         process.start("step")
     process.end(first)
     assert process.dropped == {}
-    assert [entry.item.ends_span for entry in process.outbox.drain()][-1]
+    assert process.outbox.drain()[-1].items[-1].ends_span
 
 
 def test_what_was_never_held_can_be_released() -> None:

@@ -438,7 +438,7 @@ def test_a_gigabyte_in_the_spool_does_not_delay_the_start(
     left.belongs_to(api.url, Identity(api.url, api.token, None).hashes(left.salt), [])
     [first] = left.write([Item("run", Operation.REGISTER, "run-register", b"")], time.time())
     left.registered("run", "an instance", None, ids_accepted=False)
-    left.forget(first)
+    left.forget([first])
     for number in range(1024):
         item = Item("run", Operation.CREATE, f"key {number}", megabyte, SpanRef(bytes(16)))
         left.write([item], time.time())

@@ -1,0 +1,42 @@
+"""Spans that have no record, and what hangs on their parents instead of them."""
+
+import math
+from collections import OrderedDict
+from typing import Final
+
+from prefactor_otel.delivery.operation import SpanRef
+
+_CAPACITY: Final = 20_000
+
+
+class LostSpans:
+    """Spans whose creation was given up, and the parents that their children get instead: for
+    ever or, where the span is created anew, for what stands in the line before that. Bounded: the
+    oldest are forgotten first."""
+
+    def __init__(self, capacity: int = _CAPACITY) -> None:
+        self._capacity = capacity
+        self.parents: OrderedDict[SpanRef, tuple[SpanRef | None, float]] = OrderedDict()
+        """What hangs on each instead, and the number of the first batch for which it is there."""
+
+    def add(self, ref: SpanRef, parent: SpanRef | None) -> None:
+        """This span is lost; its children hang on ``parent`` from now on."""
+        self.parents[ref] = parent, math.inf
+        if len(self.parents) > self._capacity:
+            self.parents.popitem(last=False)
+
+    def end(self, ref: SpanRef, number: int) -> None:
+        """If the span was lost: it is created anew by the batch of this number."""
+        parent, until = self.parents.get(ref, (None, 0.0))
+        if until == math.inf:
+            self.parents[ref] = parent, number
+
+    def holds(self, ref: SpanRef | None, number: int) -> bool:
+        """Whether the span is lost for the batch of this number."""
+        return ref is not None and number < self.parents.get(ref, (None, 0.0))[1]
+
+    def nearest(self, parent: SpanRef | None, number: int) -> SpanRef | None:
+        """The nearest of ``parent`` and its ancestors that is not lost for this batch."""
+        while parent is not None and self.holds(parent, number):
+            parent = self.parents[parent][0]
+        return parent
