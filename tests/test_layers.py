@@ -121,9 +121,14 @@ ORDER = [
     "delivery.sender",
     "runs",
     "runs.redact",
-    "runs.lineage",
+    "runs.node",
     "runs.calls",
+    "runs.memory",
+    "runs.counts",
     "runs.encoding",
+    "runs.parking",
+    "runs.early",
+    "runs.telling",
     "runs.run",
     "runs.schedule",
     "runs.tree",
@@ -194,9 +199,10 @@ PACKAGES = [
     *("payload", "stats", "host", "privacy", "spans", "mapping", "span_types", "config"),
     *("delivery", "runs", "spool", "pipeline", "doors", "devserver", "cli"),
 ]
-SPANS = {"spans.view", "spans.sdk", "runs.tree", "runs.intake"} | {
-    name for name in ORDER if name.split(".")[0] == "mapping"
-}
+SPANS = {
+    *("spans.view", "spans.sdk", "runs.node", "runs.calls", "runs.memory", "runs.parking"),
+    *("runs.early", "runs.telling", "runs.tree", "runs.intake"),
+} | {name for name in ORDER if name.split(".")[0] == "mapping"}
 DELIVERY = {
     "delivery.client",
     "delivery.sender",

@@ -12,6 +12,12 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
+_MAX_OPEN: Final = 50_000
+_MAX_PARKED: Final = 20_000
+_MAX_REMEMBERED: Final = 8_192
+_LEAST: Final = 1024 * 1024
+"""Bytes of shown and of remembered spans that even the smallest budget lets be."""
+
 OPEN_BYTES: Final = 1024
 """What is kept of an open span besides the content with which it was created early."""
 PARKED_BYTES: Final = 512
@@ -19,11 +25,31 @@ PARKED_BYTES: Final = 512
 REMEMBERED_BYTES: Final = 1024
 """What is kept of a span that has ended: half of it to two thirds, and more of a model's call."""
 
-_MAX_OPEN: Final = 50_000
-_MAX_PARKED: Final = 20_000
-_MAX_REMEMBERED: Final = 20_000
-_LEAST: Final = 1024 * 1024
-"""Bytes of shown and of remembered spans that even the smallest budget lets be."""
+
+class Count:
+    """How many there are of things that take about the same, ``each`` so many bytes, and how many
+    there may be. Who has one more or less changes ``items``."""
+
+    def __init__(self, max_items: int, each: int) -> None:
+        self.items = 0
+        self.each = each
+        self.max_items = max_items
+
+    @property
+    def bytes(self) -> int:
+        """What all of them take."""
+        return self.items * self.each
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the oldest have to go."""
+        return self.items > self.max_items
+
+    @property
+    def is_near(self) -> bool:
+        """Whether there is less room than a sixteenth: who has to search for the oldest takes as
+        many at a time."""
+        return self.items > self.max_items * 15 // 16
 
 
 class Share:
@@ -40,12 +66,6 @@ class Share:
         """Whether the oldest have to go."""
         return self.items > self.max_items or self.bytes > self.max_bytes
 
-    @property
-    def is_near(self) -> bool:
-        """Whether there is less room than a sixteenth: who has to search for the oldest takes as
-        many at a time."""
-        return self.items > self.max_items * 15 // 16 or self.bytes > self.max_bytes * 15 // 16
-
     def add(self, size: int, items: int = 1) -> None:
         """So much more is held."""
         self.items += items
@@ -58,26 +78,38 @@ class Share:
 
 
 class Line(Share, Generic[T]):
-    """A share that knows in which order its things have come, and whose they are."""
+    """A share that knows in which order its things have come, how large and whose they are."""
 
     def __init__(self, max_items: int, max_bytes: int) -> None:
         super().__init__(max_items, max_bytes)
-        self._owners: OrderedDict[T, str] = OrderedDict()
+        self._held: OrderedDict[T, tuple[int, str]] = OrderedDict()
+
+    @property
+    def oldest(self) -> T:
+        """The thing that has come first. There has to be one."""
+        return next(iter(self._held))
 
     @property
     def owner_of_oldest(self) -> str:
-        """Whose the oldest thing is. There has to be one."""
-        return next(iter(self._owners.values()))
+        """Whose that is."""
+        return self._held[self.oldest][1]
 
     def hold(self, thing: T, size: int, owner: str) -> None:
-        """A thing has come."""
-        self._owners[thing] = owner
-        self.add(size)
+        """A thing has come, or takes now as much as this."""
+        before = self._held.get(thing)
+        self._held[thing] = size, owner
+        if before is None:
+            self.items += 1
+            self.bytes += size
+        else:
+            self.bytes += size - before[0]
 
-    def release(self, thing: T, size: int) -> None:
+    def release(self, thing: T) -> None:
         """It has gone. Nothing, if it was never held: whoever was to do so may have been struck."""
-        if self._owners.pop(thing, None) is not None:
-            self.remove(size)
+        held = self._held.pop(thing, None)
+        if held is not None:
+            self.items -= 1
+            self.bytes -= held[0]
 
 
 class Budget:
@@ -89,15 +121,17 @@ class Budget:
         max_bytes: int = 40 * 1024 * 1024,
         max_open: int = _MAX_OPEN,
     ) -> None:
-        self.open = Share(max_open, max_open * OPEN_BYTES)
+        self.open = Count(max_open, OPEN_BYTES)
         self.shown: Line[object] = Line(max_open, max(_LEAST, max_bytes // 8))
-        self.remembered = Share(_MAX_REMEMBERED, max(_LEAST, max_bytes // 4))
+        most = max(_LEAST, max_bytes // 4) // REMEMBERED_BYTES
+        self.remembered = Count(min(_MAX_REMEMBERED, most), REMEMBERED_BYTES)
         self.parked: Line[object] = Line(_MAX_PARKED, max_bytes * 2 // 5)
         self.queued = Share(max_items, max_bytes)
         self.adopted = Share(0, 0)
         """What a dead process has left, as far as it is in memory. Whoever reads it reads little
         at a time, and nothing of it has to go."""
         self._most_of_others = max_bytes * 3 // 8
+        self._left_by_others = max_bytes - self._most_of_others
 
     @property
     def bytes(self) -> int:
@@ -121,8 +155,16 @@ class Budget:
     @property
     def is_strained(self) -> bool:
         """Whether anything has to go."""
-        shares = (self.parked, self.remembered, self.shown, self.open)
-        return self._left < 0 or any(share.is_over for share in shares)
+        # Every span asks, so what would take a call is asked only where it may be true.
+        parked, shown, open_, remembered = self.parked, self.shown, self.open, self.remembered
+        return (
+            (parked.bytes + self.queued.bytes > self._left_by_others and self._left < 0)
+            or parked.bytes > parked.max_bytes
+            or parked.items > parked.max_items
+            or shown.bytes > shown.max_bytes
+            or remembered.items > remembered.max_items
+            or open_.items > open_.max_items
+        )
 
     @property
     def _left(self) -> int:

@@ -7,17 +7,16 @@ and thoughts, it leaves behind. An agent that tells what its calls took counts w
 did. The numbers of who does not count go to its metadata.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import orjson
 
 from prefactor_otel.delivery.operation import Item
 from prefactor_otel.mapping import TOTALS, AgentSpan, SpanType
 from prefactor_otel.mapping.usage import CACHED, REASONING, WRITTEN, settled
-from prefactor_otel.runs.lineage import remember
-from prefactor_otel.spans.view import SpanKey, SpanView
+from prefactor_otel.runs.node import Call, Node
+from prefactor_otel.spans.view import SpanView
 
 OTHERS: Final = frozenset(
     {
@@ -29,135 +28,94 @@ OTHERS: Final = frozenset(
 DETAILS: Final = (CACHED, WRITTEN, REASONING)
 UNCOUNTED: Final = "uncounted_token_usage"
 CONTENT: Final = frozenset({"messages", "input", "content"})
-MAX_REMEMBERED: Final = 20_000
-"""Calls, spans above them and responses that are remembered."""
+MAX_HEIGHT: Final = 64
+"""Spans above one that are asked what they have told, at most."""
 
 
-class Call(NamedTuple):
-    """What tells one counted call from another; the response's id is empty where unknown."""
-
-    kind: SpanType
-    scope_name: str | None
-    response: str
-    has_content: bool
-    usage: Mapping[str, int]
-
-
-class CallCounter:
-    """Remembers, for one run, which calls have been counted and what lies above them."""
+class Answers:
+    """Which span counts the answer of a model that has this id, and which instrumentations have
+    told of it. One tells of each call once, so equal ids within it are the server's doing."""
 
     def __init__(self) -> None:
-        self._counted: OrderedDict[SpanKey, Call] = OrderedDict()
-        self._below: OrderedDict[SpanKey, tuple[SpanKey, ...]] = OrderedDict()
-        self._told: OrderedDict[str, tuple[str, SpanKey]] = OrderedDict()
-        self._others: OrderedDict[SpanKey, None] = OrderedDict()
-        self._above_counted: OrderedDict[SpanKey, None] = OrderedDict()
+        self._told: dict[str, tuple[Node, tuple[str, ...]]] = {}
 
-    def has_calls_below(self, key: SpanKey) -> bool:
-        """Whether a model call that counts has ended somewhere under this span."""
-        return key in self._below
+    def told_before(self, call: Call) -> Node | None:
+        """The span that counts what this call tells again."""
+        told = self._told.get(call.response)
+        return told[0] if told is not None and call.scope_name not in told[1] else None
 
-    def has_counted_below(self, key: SpanKey) -> bool:
-        """Whether anything that counts has ended somewhere under this span, be it under a tool or
-        another agent."""
-        return key in self._above_counted
+    def count(self, node: Node, call: Call) -> None:
+        """This call counts, and nothing before it has told of it."""
+        node.call = call
+        if call.response:
+            self._told[call.response] = node, (call.scope_name,)
 
-    def counted_before(
-        self, view: SpanView, call: Call | None, ancestors: Iterable[SpanKey]
-    ) -> tuple[SpanKey, ...]:
-        """The counted calls that have told what this span tells again: under it, above it (if
-        that came first), or of the same response."""
-        if call is None:
+    def tell_again(self, node: Node, call: Call) -> None:
+        """A call tells what this span counts; a third may tell of it by the id of this one."""
+        told = self._told.get(call.response, (node, ()))
+        if node.call is not None and call.response and told[0] is node:
+            node.call = node.call.known_as(call.response)
+            self._told[call.response] = node, (*told[1], call.scope_name)
+
+    def take_over(self, node: Node, other: Node) -> None:
+        """A span counts in place of another one."""
+        assert node.call is not None
+        for answer in self._answers_of(other):
+            node.call = node.call.known_as(answer)
+            self._told[answer] = node, self._told[answer][1]
+        other.call = None
+
+    def forget(self, node: Node) -> None:
+        """A span is forgotten."""
+        for answer in self._answers_of(node):
+            del self._told[answer]
+
+    def _answers_of(self, node: Node) -> Sequence[str]:
+        if node.call is None:
             return ()
-        before = self._told_before(view, call, ancestors)
-        if len(before) == 1 and call.response and call.response not in self._told:
-            # a third may tell of it by this id, which the one that counts need not know
-            remember(self._told, call.response, (view.scope_name, before[0]), MAX_REMEMBERED)
-        return before
+        told = self._told
+        return [name for name in node.call.answers if name in told and told[name][0] is node]
 
-    def counted_twice(self, call: Call, one: SpanKey) -> tuple[SpanKey, SpanKey] | None:
-        """This counted call and another that has counted what this one tells by the id of its
-        answer, which they did not know of each other; the one that is to count first."""
-        told = self._told.get(call.response)
-        if told is None or told[1] == one:
-            return None
-        first, second = self._counted.get(one), self._counted.get(told[1])
-        if first is None or second is None or first.kind in TOTALS:
-            return None
-        return (told[1], one) if second.has_content > first.has_content else (one, told[1])
 
-    def _told_before(
-        self, view: SpanView, call: Call, ancestors: Iterable[SpanKey]
-    ) -> tuple[SpanKey, ...]:
-        below = self._below.get(view.key, ())
-        same = tuple(key for key in below if _is_same(call, self._counted.get(key)))
-        if same:
-            return same
-        is_within = True
-        for above in ancestors:
-            counted = self._counted.get(above)
-            if counted is not None and counted.kind in TOTALS:
-                return (above,)
-            if counted is not None and is_within and _is_same(call, counted):
-                return (above,)
-            is_within = is_within and above not in self._others
-        told = self._told.get(call.response)
-        # Only another instrumentation tells of a call again. One tells of each call once, so
-        # equal ids within it are the server's doing.
-        return (told[1],) if told is not None and told[0] != view.scope_name else ()
+def told_before(node: Node, call: Call, answers: Answers) -> tuple[Node, ...]:
+    """The counted calls that have told what this span tells again: under it, above it (if that
+    came first), or of the same response."""
+    same = tuple(below for below in node.below if _is_same(call, below.call))
+    if same:
+        return same
+    above, is_within = node.parent, True
+    for _ in range(MAX_HEIGHT):
+        if above is None:
+            break
+        told = above.call
+        if told is not None and (told.kind in TOTALS or (is_within and _is_same(call, told))):
+            return (above,)
+        is_within = is_within and not above.has_own_calls
+        above = above.parent if above.start_ns is not None else None
+    same_answer = answers.told_before(call)
+    return (same_answer,) if same_answer is not None else ()
 
-    def tells_more(self, call: Call | None, other: SpanKey) -> bool:
-        """Whether this call is to count in place of the other: it has the content and the other
-        has not, or the other is a total over calls."""
-        told = self._counted.get(other)
-        if told is None or call is None:
-            return False
-        return told.kind in TOTALS or (call.has_content and not told.has_content)
 
-    def take_over(self, other: SpanKey) -> Mapping[str, int]:
-        """Another span counts in place of this one; the details that this one knows."""
-        told = self._counted.pop(other, None)
-        return details_of(told.usage) if told is not None and told.kind not in TOTALS else {}
+def tells_more(call: Call, told: Call) -> bool:
+    """Whether a call is to count in place of one that has told of it: it has the content and the
+    other has not, or the other is a total over calls."""
+    return told.kind in TOTALS or (call.has_content and not told.has_content)
 
-    def ended(self, view: SpanView, key: SpanKey, kind: SpanType, call: Call | None) -> None:
-        """A span has ended, and counts if it is a call that nothing before it has told of."""
-        below = self._below.pop(view.key, ())
-        if call is not None:
-            remember(self._counted, key, call, MAX_REMEMBERED)
-            if call.response and call.response not in self._told:
-                remember(self._told, call.response, (view.scope_name, key), MAX_REMEMBERED)
-            below = (key,)
-        if call is not None or view.key in self._above_counted:
-            self._note_above(view)
-        if kind in OTHERS:
-            remember(self._others, view.key, None, MAX_REMEMBERED)
-        else:
-            self._pass_up(view, below)
 
-    def forget(self, key: SpanKey) -> None:
-        """Forget a span that has ended."""
-        self._below.pop(key, None)
-        self._others.pop(key, None)
-        self._above_counted.pop(key, None)
-        call = self._counted.pop(key, None)
-        if call is not None and self._told.get(call.response, ("", None))[1] == key:
-            del self._told[call.response]
-
-    def left_out(self, view: SpanView) -> None:
-        """A span has ended that is not sent: what lies under it lies under its parent."""
-        self._pass_up(view, self._below.pop(view.key, ()))
-        if view.key in self._above_counted:
-            self._note_above(view)
-
-    def _note_above(self, view: SpanView) -> None:
-        parent = view.local_parent
-        if parent is not None:
-            remember(self._above_counted, parent, None, MAX_REMEMBERED)
-
-    def _pass_up(self, view: SpanView, below: tuple[SpanKey, ...]) -> None:
-        if below and (parent := view.local_parent) is not None:
-            both = (*self._below.get(parent, ()), *below)[:2]
-            remember(self._below, parent, both, MAX_REMEMBERED)
+def pass_up(node: Node, kind: SpanType) -> None:
+    """A span of this kind has ended: its parent knows then what lies under it."""
+    below = node.below if node.call is None else (node,)
+    node.below = ()
+    node.has_own_calls = kind in OTHERS
+    parent = node.parent
+    if parent is None:
+        return
+    if below and not node.has_own_calls:
+        parent.below = (*parent.below, *below)[:2]
+    if node.call is not None or node.is_above_counted:
+        parent.is_above_counted = True
+    if node.agent is not None or node.is_above_agents:
+        parent.is_above_agents = True
 
 
 def call_of(view: SpanView, span: AgentSpan) -> Call | None:
@@ -165,19 +123,23 @@ def call_of(view: SpanView, span: AgentSpan) -> Call | None:
     usage = span.payload["token_usage"]
     if not isinstance(usage, dict):
         return None
-    return Call(span.kind, view.scope_name, span.response_id, _has_content(span), usage)
+    response = span.response_id
+    answers = (response,) if response else ()
+    return Call(span.kind, view.scope_name, response, _has_content(span), answers)
 
 
 def hesitates(span: AgentSpan) -> bool:
-    """Whether another span may tell of the same call, with its content or with details of its
-    tokens: this one has an id that the other would have, too."""
+    """Whether a root may be told of by another one, with its content or more of its details: it
+    has the id of an answer, which the other would have, too."""
     counts = span.payload["token_usage"] is not None and span.kind not in TOTALS
     return counts and bool(span.response_id)
 
 
-def details_of(usage: Mapping[str, int]) -> Mapping[str, int]:
+def details_of(usage: object) -> Mapping[str, int]:
     """What a usage tells beside its totals."""
-    return {name: usage[name] for name in DETAILS if name in usage}
+    return (
+        {name: usage[name] for name in DETAILS if name in usage} if isinstance(usage, dict) else {}
+    )
 
 
 def with_details(span: AgentSpan, details: Mapping[str, int]) -> AgentSpan:
@@ -201,15 +163,13 @@ def _detailed(payload: dict[str, object], details: Mapping[str, int]) -> dict[st
     return payload | {"token_usage": settled({**details, **usage})}
 
 
-def _is_same(call: Call, counted: Call | None) -> bool:
+def _is_same(call: Call, told: Call | None) -> bool:
     """Whether a call may be the one above or below it: not one of another type, nor one that the
-    same instrumentation tells of with another response. A forgotten one is taken for the same."""
-    if counted is None:
-        return True
-    if call.kind is not counted.kind:
+    same instrumentation tells of with another response."""
+    if told is None or call.kind is not told.kind:
         return False
-    known = call.response and counted.response and call.scope_name == counted.scope_name
-    return not known or call.response == counted.response
+    known = call.response and told.response and call.scope_name == told.scope_name
+    return not known or call.response == told.response
 
 
 def uncounted(span: AgentSpan) -> AgentSpan:
@@ -217,11 +177,12 @@ def uncounted(span: AgentSpan) -> AgentSpan:
     return span._replace(payload=_moved(span.payload))
 
 
-def uncounted_item(item: Item) -> Item:
-    """The same for a span that is encoded already."""
-    details = orjson.loads(b"{" + item.body + b"}")
-    details["payload"] = _moved(details["payload"])
-    return item._replace(body=orjson.dumps(details)[1:-1])
+def uncounted_item(item: Item) -> tuple[Item, Mapping[str, int]]:
+    """The same for a span that is encoded already, and the details that it knew."""
+    fields = orjson.loads(b"{" + item.body + b"}")
+    details = details_of(fields["payload"]["token_usage"])
+    fields["payload"] = _moved(fields["payload"])
+    return item._replace(body=orjson.dumps(fields)[1:-1]), details
 
 
 def _moved(payload: dict[str, object]) -> dict[str, object]:

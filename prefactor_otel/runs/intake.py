@@ -14,12 +14,12 @@ from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.operation import FinishStatus, Item
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
-from prefactor_otel.delivery.rows import ParkedRow
 from prefactor_otel.host import program
 from prefactor_otel.host.pace import breathe
 from prefactor_otel.host.termination import TerminatedRun
 from prefactor_otel.mapping import Capture, session_of
 from prefactor_otel.privacy.masking import Masking
+from prefactor_otel.runs.early import forget_content
 from prefactor_otel.runs.events import (
     Dropped,
     Ended,
@@ -31,11 +31,10 @@ from prefactor_otel.runs.events import (
     SessionEnded,
     Started,
 )
-from prefactor_otel.runs.lineage import remember
 from prefactor_otel.runs.router import OpenRun, Router
 from prefactor_otel.runs.run import About, Run, registered_as
 from prefactor_otel.runs.schedule import Schedule
-from prefactor_otel.runs.tree import Parked, SpanTree
+from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.span_types.span_filter import compiled
 from prefactor_otel.spans.resource import process_resource
 from prefactor_otel.spans.sdk import key_of, view_of
@@ -58,6 +57,9 @@ LINGER: Final = 0.2
 
 MAX_LINGER: Final = 10.0
 """Seconds after which an explicit run is closed all the same, with what is still open in it."""
+
+MAX_CUT_OFF: Final = 8_192
+"""Spans whose records were closed here and whose own ends are awaited, at most."""
 
 MAX_REGISTRATIONS: Final = 64
 """Encoded registrations that are kept: they are large, and mostly the same."""
@@ -122,8 +124,8 @@ class Intake:
         self._schedule: Schedule[OpenRun] = Schedule()
         """When time will have made something due in each run."""
         self._router = Router(config.run_scope, self._new_run)
-        self._unstored: dict[OpenRun, None] = {}
-        """Runs of which the disk may not know what waits."""
+        self._changed: dict[OpenRun, None] = {}
+        """Runs in which something has happened since the last time that all was stored."""
 
     @property
     def is_open(self) -> bool:
@@ -136,6 +138,7 @@ class Intake:
         """When time will have made something due (monotonic seconds), or earlier; ``math.inf`` if
         it never will."""
         registered_by = math.inf if self.is_open else self._seen_at
+        self._look_at_changed()
         return min(registered_by, self._schedule.next)
 
     @property
@@ -198,7 +201,7 @@ class Intake:
             self.run, self.has_left = Run(), True
         self._router.leave(run)
         run.over_since = time.monotonic()
-        self._changed(run)
+        self._changed[run] = None
         return True
 
     def key_of_handle(self, handle: str) -> str | None:
@@ -222,13 +225,12 @@ class Intake:
     def store(self) -> None:
         """Let everything taken so far outlive the process, where there is a spool, and tell
         those who wait for that."""
+        self._look_at_changed()
         if self._config.spool_dir is not None:
-            changed = [run for run in self._unstored if run.has_spans]
-            parked = [each for run in changed for each in run.tree.newly_parked()]
-            self._outbox.park([_row(each) for each in parked])
-            gone = [key for run in changed for key in run.tree.no_longer_parked()]
-            self._outbox.unpark(gone)
-            self._unstored.clear()
+            changed = [run for run in self._changed if run.has_spans]
+            self._outbox.park([row for run in changed for row in run.tree.parking.news()])
+            self._outbox.unpark([key for run in changed for key in run.tree.parking.gone()])
+        self._changed.clear()
         self._outbox.commit()
         on_disk = self._outbox.is_durable
         for receipt in self._to_store:
@@ -241,13 +243,14 @@ class Intake:
         """Handle what the time has made due: registrations, early creations, children that have
         waited long enough, runs that are over."""
         self._open_process()
+        self._look_at_changed()
         now = time.monotonic()
         for run in self._schedule.take_due(now):
             self._put(run, run.tree.due(now))
             if self._closes_by(run) <= now:
                 self._close_late(run)
             else:
-                self._changed(run)
+                self._changed[run] = None
 
     def close_runs(self, status: FinishStatus | None) -> None:
         """Close every run: that of the process with this status, if any, the others by theirs."""
@@ -322,13 +325,13 @@ class Intake:
         self._outbox.put(run.run.opening(self._registrations[run.about]))
         run.is_registered = True  # not before: an opening twice is one to the API
 
-    def _changed(self, run: OpenRun) -> None:
-        """Something has happened in a run: look at it again when time has made something due."""
-        self._unstored[run] = None
-        due = run.tree.next_due if run.has_spans else math.inf
-        if run is not self._router.process:
-            due = min(due, self._closes_by(run))
-        self._schedule.look_by(run, due)
+    def _look_at_changed(self) -> None:
+        """What has happened in a run may let time make something due sooner."""
+        for run in self._changed:
+            due = run.tree.next_due if run.has_spans else math.inf
+            if run is not self._router.process:
+                due = min(due, self._closes_by(run))
+            self._schedule.look_by(run, due)
 
     def _closes_by(self, run: OpenRun) -> float:
         """When a run is closed if nothing more comes of it. One that is over is closed soon; one
@@ -366,11 +369,16 @@ class Intake:
         self._orphaned += counts.orphaned
         self._router.closed(run, keys)
         for key in keys:
-            remember(self._cut_off, key, DropReason.DUPLICATE)
-        self._outbox.unpark(run.tree.no_longer_parked())
+            self._note_cut_off(key, DropReason.DUPLICATE)
+        self._outbox.unpark(run.tree.parking.gone())
         run.tree.leave()
         self._schedule.forget(run)
-        self._unstored.pop(run, None)
+        self._changed.pop(run, None)
+
+    def _note_cut_off(self, key: SpanKey, reason: DropReason) -> None:
+        self._cut_off[key] = reason
+        if len(self._cut_off) > MAX_CUT_OFF:
+            self._cut_off.popitem(last=False)
 
     # -- spans --------------------------------------------------------------------------------
 
@@ -393,9 +401,9 @@ class Intake:
         if event.task is not None:
             run.note_task(key, event.task)
         self._register_with_first_span(run)
-        run.tree.start(span, event.at)
-        self._changed(run)
-        if self._budget.is_strained:
+        run.tree.start(key, above, span, event.at)
+        self._changed[run] = None
+        if self._budget.open.is_over:
             self._relieve()
 
     def _register_with_first_span(self, run: OpenRun) -> None:
@@ -408,9 +416,9 @@ class Intake:
         while budget.parked.is_over:
             run = self._router.runs[budget.parked.owner_of_oldest]
             self._hand_over(run, run.tree.give_up_parked())
-            self._changed(run)
+            self._changed[run] = None
         while budget.shown.is_over:
-            self._router.runs[budget.shown.owner_of_oldest].tree.forget_content()
+            forget_content(budget)
         if budget.open.is_over:
             self._give_up_open()
         if budget.remembered.is_over:
@@ -425,7 +433,7 @@ class Intake:
                 self._router.given_up(key)
                 run.forget_task(key)
                 if items:
-                    remember(self._cut_off, key, DropReason.GIVEN_UP)
+                    self._note_cut_off(key, DropReason.GIVEN_UP)
                     self._log.warn(
                         DropReason.GIVEN_UP.value,
                         f"More than {self._budget.open.max_items} spans are open: the oldest are "
@@ -434,12 +442,13 @@ class Intake:
                 self._hand_over(run, items)
                 if not self._budget.open.is_near:
                     break
-            self._changed(run)
+            self._changed[run] = None
 
     def _forget(self) -> None:
         for run in self._idlest_first():
-            while run.tree.remembered and self._budget.remembered.is_near:
-                run.tree.forget_one()
+            if not self._budget.remembered.is_near:
+                return
+            run.tree.forget()
 
     def _idlest_first(self) -> list[OpenRun]:
         return sorted(self._with_spans(), key=lambda run: run.touched)
@@ -463,7 +472,7 @@ class Intake:
         filtered = run.tree.counts.filtered
         self._counters.drop(DropReason.FILTERED, filtered - run.filtered)
         run.filtered = filtered
-        if (items or run.tree.parked) and run is not self._router.process:
+        if (items or run.tree.parking) and run is not self._router.process:
             self._register(run)
 
     def _take_ended(self, event: Ended) -> None:
@@ -500,7 +509,7 @@ class Intake:
             self._counters.drop(DropReason.DUPLICATE, run.tree.counts.duplicates - duplicates)
         if view.is_local_root and self._router.ends_with_its_root(run):
             run.over_since = now
-        self._changed(run)
+        self._changed[run] = None
         return items
 
     def _leave_out(self, reason: DropReason, receipt: Receipt | None) -> list[Item]:
@@ -524,16 +533,16 @@ class Intake:
             if run is not None:
                 self._router.ended(key, is_root=False, session=None)
                 self._put(run, run.tree.drop(key, time.monotonic()))
-                self._changed(run)
+                self._changed[run] = None
 
     def _take_flush(self, receipt: Receipt) -> None:
         self.take_due()
         for run in list(self._router.runs.values()):
             if _is_to_be_closed(run):
                 self._close(run)  # who waits for it knows that nothing more is to come
-            elif run.has_spans and run.tree.parked:
+            elif run.has_spans and run.tree.parking:
                 self._put(run, run.tree.flush())
-                self._changed(run)
+                self._changed[run] = None
         self._outbox.watch(receipt)
         if self._budget.parked.items and not self._outbox.is_durable:
             receipt.lose()  # these wait for their parents, which nobody can hurry
@@ -560,7 +569,7 @@ class Intake:
             run.over_since = time.monotonic()
             run.forget_task(None)
             run.status = status or run.status
-            self._changed(run)
+            self._changed[run] = None
 
     def _judge(self, event: Judged) -> None:
         router = self._router
@@ -574,12 +583,6 @@ class Intake:
         if mask is not None and payload is not None:
             payload = mask.fields("quality", payload, set())
         self._outbox.put([run.run.quality(event.name, payload, self._judgements)])
-
-
-def _row(parked: Parked) -> ParkedRow:
-    """What the disk keeps of a span that waits."""
-    parent = str(parked.parent) if parked.parent is not None else None
-    return ParkedRow(str(parked.key), parent, parked.item)
 
 
 def _goes_on(run: OpenRun) -> bool:

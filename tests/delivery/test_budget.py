@@ -19,10 +19,10 @@ from prefactor_otel.delivery.budget import Budget, Line
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.devserver import DevServer
+from prefactor_otel.runs.early import VISIBLE_AFTER
 from prefactor_otel.runs.events import Ended, Started
 from prefactor_otel.runs.intake import Intake
 from prefactor_otel.runs.run import Run
-from prefactor_otel.runs.tree import VISIBLE_AFTER
 from prefactor_otel.stats.counters import Counters
 from prefactor_otel.stats.log import QuietLog
 from tests.patience import PATIENCE, comes_true
@@ -238,9 +238,9 @@ def test_a_span_that_has_ended_is_never_given_up() -> None:
 def test_what_was_never_held_can_be_released() -> None:
     line: Line[str] = Line(10, 1000)
     line.hold("held", 100, "run")
-    line.release("other", 50)
-    line.release("held", 100)
-    line.release("held", 100)
+    line.release("other")
+    line.release("held")
+    line.release("held")
     assert (line.items, line.bytes) == (0, 0)
 
 

@@ -17,7 +17,9 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from prefactor_otel.delivery.operation import Item, Operation, SpanRef
 from prefactor_otel.mapping import Capture
-from prefactor_otel.runs.tree import CALL_GRACE, STEP_GRACE, VISIBLE_AFTER, SpanTree
+from prefactor_otel.runs.early import CALL_GRACE, VISIBLE_AFTER
+from prefactor_otel.runs.parking import STEP_GRACE
+from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.spans.sdk import view_of
 from prefactor_otel.spans.view import SpanView
 
@@ -90,6 +92,11 @@ def begin(
     return span
 
 
+def start(tree: SpanTree, span: Span, now: float) -> None:
+    view = view_of(span)
+    tree.start(view.key, view.local_parent, span, now)
+
+
 def finish(span: Span) -> SpanView:
     span.end()
     return view_of(span)
@@ -116,7 +123,7 @@ def test_without_starts_every_span_arrives_once_under_its_parent(
     for span in data.draw(st.permutations(spans)):
         api.take(tree.end(finish(span), now=0.0))
     assert len(api.ended) == len(spans)
-    assert tree.parked == 0
+    assert len(tree.parking) == 0
     for index, parent in enumerate(shape):
         assert api.parent_name(f"s{index + 1}") == f"s{parent % (index + 1)}"
 
@@ -130,7 +137,7 @@ def test_with_starts_and_time_passing_every_span_arrives_once_under_its_parent(
     tree, api = new_tree(), Api()
     now = itertools.count(step=0.7)
     for span in spans:
-        tree.start(span, next(now))
+        start(tree, span, next(now))
     never_end = data.draw(st.sets(st.sampled_from(range(len(spans)))))
     for index in data.draw(st.permutations(range(len(spans)))):
         if index not in never_end:
@@ -148,7 +155,7 @@ def test_with_starts_and_time_passing_every_span_arrives_once_under_its_parent(
 def test_an_open_root_becomes_visible_and_is_finished_later() -> None:
     tree, api = new_tree(), Api()
     root = begin("root")
-    tree.start(root, 0.0)
+    start(tree, root, 0.0)
     assert tree.due(VISIBLE_AFTER / 2) == []
     api.take(tree.due(VISIBLE_AFTER))
     assert api.details("root")["status"] == "active"
@@ -163,7 +170,7 @@ def test_what_a_span_learns_after_its_early_creation_travels_with_its_finish() -
     tree = new_tree()
     root = begin("root")
     root.set_attribute("early", 1)
-    tree.start(root, 0.0)
+    start(tree, root, 0.0)
     tree.due(VISIBLE_AFTER)
     root.set_attribute("late", 2)
     [item] = tree.end(finish(root), 5.0)
@@ -174,7 +181,7 @@ def test_what_a_span_learns_after_its_early_creation_travels_with_its_finish() -
 def test_a_short_root_is_created_once_in_its_final_state() -> None:
     tree = new_tree()
     root = begin("root")
-    tree.start(root, 0.0)
+    start(tree, root, 0.0)
     [item] = tree.end(finish(root), VISIBLE_AFTER / 2)
     assert item.operation is Operation.CREATE
     assert item.ends_span
@@ -187,7 +194,7 @@ def test_children_of_an_open_step_go_after_it_within_its_grace() -> None:
     step = begin("step", root)
     child = begin("child", step)
     for span in (root, step, child):
-        tree.start(span, 0.0)
+        start(tree, span, 0.0)
     assert tree.end(finish(child), 0.0) == []
     assert tree.due(STEP_GRACE - 0.1) == []
     api.take(tree.due(STEP_GRACE))
@@ -202,10 +209,10 @@ def test_an_open_model_call_is_given_ten_seconds_before_it_is_created_early() ->
     child = begin("http", call)
     root_shown = begin("unrelated")
     for span in (call, child, root_shown):
-        tree.start(span, 0.0)
+        start(tree, span, 0.0)
     tree.due(0.5)
     inner = begin("inner", child)
-    tree.start(inner, 0.0)
+    start(tree, inner, 0.0)
     assert tree.end(finish(child), 0.5) == []
     assert CALL_GRACE == 10.0
     api.take(tree.due(0.5 + CALL_GRACE))
@@ -215,7 +222,7 @@ def test_an_open_model_call_is_given_ten_seconds_before_it_is_created_early() ->
 def test_a_call_of_a_model_that_is_a_root_is_created_once_with_its_tokens() -> None:
     tree, api = new_tree(), Api()
     call = begin("call", operation="chat")
-    tree.start(call, 0.0)
+    start(tree, call, 0.0)
     assert tree.due(VISIBLE_AFTER + CALL_GRACE) == []
     call.set_attributes(USAGE)
     api.take(tree.end(finish(call), 60.0))
@@ -227,7 +234,7 @@ def test_the_tokens_of_a_call_that_was_created_early_travel_with_its_finish() ->
     call = begin("call", operation="chat")
     child = begin("http", call)
     for span in (call, child):
-        tree.start(span, 0.0)
+        start(tree, span, 0.0)
     tree.end(finish(child), 0.0)
     assert len(tree.due(CALL_GRACE)) == 2
     call.set_attributes(USAGE)
@@ -241,7 +248,7 @@ def test_an_open_root_that_says_late_what_it_is_is_shown_early_only_if_named_lik
 ):
     tree, api = new_tree(), Api()
     for name in ("LangGraph", "Weather_Agent"):
-        tree.start(begin(name, tracer=late_tracer), 0.0)
+        start(tree, begin(name, tracer=late_tracer), 0.0)
     api.take(tree.due(VISIBLE_AFTER))
     assert len(api.created) == 1
     assert api.details("Weather_Agent")["schema_name"] == "otel:agent"
@@ -252,7 +259,7 @@ def test_a_root_that_says_at_its_end_what_it_is_is_created_as_that() -> None:
     root = begin("LangGraph", tracer=late_tracer)
     step = begin("model", root, tracer=late_tracer)
     for span in (root, step):
-        tree.start(span, 0.0)
+        start(tree, span, 0.0)
     step.set_attribute("openinference.span.kind", "CHAIN")
     assert tree.end(finish(step), 0.0) == []
     assert tree.due(CALL_GRACE - 0.1) == []
@@ -271,7 +278,7 @@ def test_one_that_must_be_created_before_its_end_has_the_type_that_it_will_have(
     step = begin(name, root, tracer=late_tracer)
     child = begin("http", step)
     for span in (root, step, child):
-        tree.start(span, 0.0)
+        start(tree, span, 0.0)
     tree.end(finish(child), 0.0)
     api.take(tree.due(CALL_GRACE))
     assert api.details(name)["schema_name"] == f"otel:{kind}"
@@ -280,7 +287,7 @@ def test_one_that_must_be_created_before_its_end_has_the_type_that_it_will_have(
 def test_what_it_says_late_travels_with_its_finish() -> None:
     tree = new_tree()
     root = begin("my_agent", tracer=late_tracer)
-    tree.start(root, 0.0)
+    start(tree, root, 0.0)
     tree.due(VISIBLE_AFTER)
     root.set_attributes({"openinference.span.kind": "AGENT", "output.value": "sunny"})
     [item] = tree.end(finish(root), 5.0)
@@ -292,7 +299,7 @@ def test_what_it_says_late_travels_with_its_finish() -> None:
 def test_an_open_span_that_says_what_it_is_is_not_guessed_at() -> None:
     tree, api = new_tree(), Api()
     said = {"openinference.span.kind": "CHAIN"}
-    tree.start(begin("agent_chain", attributes=said, tracer=late_tracer), 0.0)
+    start(tree, begin("agent_chain", attributes=said, tracer=late_tracer), 0.0)
     api.take(tree.due(VISIBLE_AFTER))
     assert api.details("agent_chain")["schema_name"] == "otel:chain"
 
@@ -300,7 +307,7 @@ def test_an_open_span_that_says_what_it_is_is_not_guessed_at() -> None:
 def test_of_an_ended_span_nothing_is_guessed() -> None:
     tree, api = new_tree(), Api()
     root = begin("my_agent", tracer=late_tracer)
-    tree.start(root, 0.0)
+    start(tree, root, 0.0)
     api.take(tree.end(finish(root), 0.5))
     assert api.details("my_agent")["schema_name"] == "otel:span"
 
@@ -310,7 +317,7 @@ def test_a_flush_tears_no_tree_where_starts_are_unknown() -> None:
     root = begin("root")
     assert tree.end(finish(begin("child", root)), 0.0) == []
     assert tree.flush() == []
-    assert tree.parked == 1
+    assert len(tree.parking) == 1
     assert [item.ends_span for item in tree.end(finish(root), 0.0)] == [True, True]
 
 
@@ -345,7 +352,7 @@ def test_a_child_that_outlives_its_parent_still_hangs_on_it() -> None:
     root = begin("root")
     child = begin("late", root)
     for span in (root, child):
-        tree.start(span, 0.0)
+        start(tree, span, 0.0)
     api.take(tree.end(finish(root), 0.1))
     api.take(tree.end(finish(child), 60.0))
     assert api.parent_name("late") == "root"
@@ -378,7 +385,7 @@ def test_two_spans_of_one_id_both_arrive_under_their_parent() -> None:
 def test_the_late_end_of_a_span_that_was_cut_off_is_no_second_span() -> None:
     tree, api = new_tree(), Api()
     span = begin("slow")
-    tree.start(span, 0.0)
+    start(tree, span, 0.0)
     api.take(tree.close(10**19))
     assert tree.end(finish(span), 1.0) == []
     assert len(api.ended) == 1
@@ -428,7 +435,7 @@ def test_a_layer_around_an_agent_is_a_chain_also_while_both_are_open() -> None:
     outer = begin("invoke_agent clerk", attributes={"layer": "outer", **AGENT})
     inner = begin("invoke_agent clerk", outer, attributes={"layer": "inner", **AGENT})
     for span in (outer, inner):
-        tree.start(span, 0.0)
+        start(tree, span, 0.0)
     api.take(tree.due(VISIBLE_AFTER))
     assert types_of(api) == {"outer": "otel:chain", "inner": "otel:agent"}
 
@@ -511,7 +518,7 @@ def test_an_agent_that_says_what_it_was_asked_is_one_whatever_lies_below_it() ->
 def test_a_frame_that_is_shown_while_its_agents_run_is_no_agent_either() -> None:
     tree, api = new_tree(), Api()
     for span in frame_of_agents({}):
-        tree.start(span, 0.0)
+        start(tree, span, 0.0)
     api.take(tree.due(VISIBLE_AFTER))
     types = types_of(api)
     assert (types["frame"], types["a"], types["b"]) == ("otel:chain", "otel:agent", "otel:agent")
@@ -537,7 +544,7 @@ def test_two_spans_that_are_each_others_parents_both_arrive() -> None:
 def test_a_span_that_ended_but_never_came_is_rescued_at_close() -> None:
     tree, api = new_tree(), Api()
     span = begin("lost in a queue")
-    tree.start(span, 0.0)
+    start(tree, span, 0.0)
     span.end()
     api.take(tree.close(0))
     assert api.details("lost in a queue")["status"] == "complete"
@@ -559,5 +566,5 @@ def test_spans_that_were_not_sampled_are_not_followed() -> None:
     span = unsampled.get_tracer("t").start_span("quiet")
     tree = new_tree()
     if isinstance(span, Span):
-        tree.start(span, 0.0)
+        start(tree, span, 0.0)
     assert tree.close(0) == []

@@ -9,11 +9,12 @@ from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import StatusCode
 
 from prefactor_otel.mapping import Capture
-from prefactor_otel.runs.tree import STEP_GRACE, SpanTree
+from prefactor_otel.runs.parking import STEP_GRACE
+from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.span_types.span_filter import SpanFilter, compiled, usable_filter
 from prefactor_otel.spans.sdk import view_of
 from prefactor_otel.spans.view import SpanView
-from tests.runs.test_tree import RUN, Api, begin, finish, late_tracer, provider, shapes
+from tests.runs.test_tree import RUN, Api, begin, finish, late_tracer, provider, shapes, start
 
 noise = provider.get_tracer("opentelemetry.instrumentation.httpx")
 
@@ -57,7 +58,7 @@ DEPTH_SIX = ([0, 1, 2, 3, 4], [False, True, False, False, True, True])
 def check(api: Api, tree: SpanTree, shape: Sequence[int], kept: Sequence[bool]) -> None:
     assert len(api.ended) == len(api.created) == sum(kept)
     assert tree.counts.filtered == len(kept) - sum(kept)
-    assert tree.counts.orphaned == tree.parked == 0
+    assert tree.counts.orphaned == len(tree.parking) == 0
     for index, is_kept in enumerate(kept):
         if is_kept:
             assert api.parent_name(f"s{index}") == nearest_kept(index, shape, kept)
@@ -96,7 +97,7 @@ def test_with_starts_it_does_so_whenever_it_is_sent(
     spans = mixed_family(shape, kept)
     tree, api, now = filtering(span_filter), Api(), 0.0
     for span in spans:
-        tree.start(span, now)
+        start(tree, span, now)
     for span in data.draw(st.permutations(spans)):
         now += data.draw(st.sampled_from([0.0, 0.5, 20.0]))
         api.take(tree.due(now))
@@ -157,7 +158,7 @@ def test_agent_keeps_the_same_with_starts(kinds: list[str], data: st.DataObject)
     tree, api, now = filtering("agent"), Api(), 0.0
     spans = agent_family(kinds)
     for span in spans:
-        tree.start(span, now)
+        start(tree, span, now)
     ended = data.draw(st.integers(min_value=0, max_value=len(spans)))
     for span in list(reversed(spans))[:ended]:
         now += data.draw(st.sampled_from([0.0, 0.5, 20.0]))
@@ -171,8 +172,8 @@ def test_a_child_of_what_is_left_out_does_not_wait_for_its_end() -> None:
     tree, api = filtering(["-opentelemetry.instrumentation"]), Api()
     request = begin("request", tracer=noise)
     agent = begin("agent", request, tracer=late_tracer)
-    tree.start(request, 0.0)
-    tree.start(agent, 0.0)
+    start(tree, request, 0.0)
+    start(tree, agent, 0.0)
     api.take(tree.end(finish(agent), 0.1))
     assert api.parent_name("agent") is None
 
@@ -181,8 +182,8 @@ def test_a_span_that_turns_out_to_be_ai_at_its_end_is_sent() -> None:
     tree, api = filtering("agent"), Api()
     root = begin("root")
     model = begin("model", root, "chat")
-    tree.start(root, 0.0)
-    tree.start(model, 0.0)
+    start(tree, root, 0.0)
+    start(tree, model, 0.0)
     api.take(tree.end(finish(model), 0.0))
     api.take(tree.due(STEP_GRACE))
     assert len(api.created) == 1

@@ -1,0 +1,57 @@
+"""Which spans are created while they are open, and how long their children wait for them."""
+
+from typing import Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from prefactor_otel.delivery.budget import Budget
+from prefactor_otel.mapping import SpanType, expected_type, span_type, speaks_late
+from prefactor_otel.runs.node import Node
+from prefactor_otel.runs.parking import STEP_GRACE
+from prefactor_otel.spans.view import SpanView
+
+VISIBLE_AFTER: Final = 1.0
+"""Seconds until an open root or agent span is created: early enough to watch, late enough to
+carry the attributes that frameworks set just after the start."""
+
+CALL_GRACE: Final = 10.0
+"""Seconds that finished children wait for an open LLM or tool span: readers keep a span as they
+first saw it, and these carry the tokens, so creating them before their end is the last resort. The
+same goes for spans that say only at their end what they are."""
+
+_CALLS: Final = (SpanType.LLM, SpanType.TOOL)
+_FORGOTTEN: Final[dict[str, object]] = {"inputs": {}, "metadata": {}, "token_usage": None}
+"""What is known of a payload of which nothing is known any more."""
+
+
+def is_worth_showing(view: SpanView) -> bool:
+    """Whether an open span is created before anything asks for it: a root or an agent, so that a
+    run is visible while it runs; but no call of a model or tool, which is to be seen whole, and no
+    root that only its end will name."""
+    if speaks_late(view.attributes, view.scope_name):
+        return view.is_local_root and expected_type(view.name) is SpanType.AGENT
+    kind = span_type(view.attributes)
+    return kind is SpanType.AGENT or (view.is_local_root and kind not in _CALLS)
+
+
+def grace(parent: ReadableSpan) -> float:
+    """Seconds that finished children wait for an open parent."""
+    attributes = parent.attributes or {}
+    is_silent = speaks_late(attributes, scope_of(parent))
+    return CALL_GRACE if is_silent or span_type(attributes) in _CALLS else STEP_GRACE
+
+
+def scope_of(span: ReadableSpan) -> str:
+    """The name of its instrumentation scope; empty without one."""
+    scope = span.instrumentation_scope
+    return (scope.name or "") if scope is not None else ""
+
+
+def forget_content(budget: Budget) -> None:
+    """The content with which an open span was created is forgotten, the oldest first: its end will
+    tell all of it again."""
+    node = budget.shown.oldest
+    assert isinstance(node, Node)
+    if node.created is not None:
+        node.created = node.created._replace(payload=_FORGOTTEN)
+    budget.shown.release(node)

@@ -1,0 +1,154 @@
+"""The nodes of one run, by trace and span, and when they are forgotten.
+
+What is kept of a span that has ended is what a later one can ask: a child that comes late for its
+parent, the same span for itself, another that tells of the same call for that.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from prefactor_otel.delivery.budget import Count
+from prefactor_otel.runs.calls import Answers
+from prefactor_otel.runs.node import Node
+from prefactor_otel.spans.view import SpanKey, SpanView
+
+MAX_TWINS: Final = 99
+
+
+class Memory:
+    """The spans of a run. ``remembered`` counts, over all runs, those that have ended."""
+
+    def __init__(self, remembered: Count) -> None:
+        self._traces: OrderedDict[int, dict[int, Node]] = OrderedDict()
+        self._remembered = remembered
+        self.answers = Answers()
+
+    def find(self, key: SpanKey) -> Node | None:
+        """What is known of a span."""
+        return self._traces.get(key.trace_id, _NO_TRACE).get(key.span_id)
+
+    def at(self, key: SpanKey) -> Node:
+        """What is known of a span, be it nothing but that somebody has named it."""
+        trace = self._traces.get(key.trace_id)
+        if trace is None:
+            trace = self._traces[key.trace_id] = {}
+        node = trace.get(key.span_id)
+        if node is None:
+            node = trace[key.span_id] = Node(key)
+        return node
+
+    def born(self, key: SpanKey, parent: SpanKey | None) -> Node:
+        """A span has been seen, at its start or at its end."""
+        node = self.at(key)
+        if parent is not None and node.parent is None:
+            self._hang(node, self.at(parent))
+        return node
+
+    def ended(self, view: SpanView) -> Node | None:
+        """A span has ended. Of another span with the same id (a broken id generator) it is another
+        node; None for the same span again."""
+        key = view.key
+        node = self.at(key)
+        twins = 0
+        while node.start_ns is not None:
+            if node.start_ns == view.start_ns and node.end_ns in (None, view.end_ns):
+                return None
+            if twins == MAX_TWINS:
+                return None
+            twins += 1
+            node = self.at(SpanKey(key.trace_id | twins << 128, key.span_id))
+        parent = None if view.parent_is_remote else view.parent
+        if parent is None:
+            self._traces.move_to_end(key.trace_id)
+        elif node.parent is None:
+            self._hang(node, self.at(parent))
+        self._remember(node, view.start_ns, view.end_ns)
+        return node
+
+    def cut_off(self, node: Node, start_ns: int) -> None:
+        """An open span is closed for good; whatever end it will have is no news."""
+        self._remember(node, start_ns, None)
+
+    def _remember(self, node: Node, start_ns: int, end_ns: int | None) -> None:
+        node.start_ns, node.end_ns = start_ns, end_ns
+        self._remembered.items += 1
+
+    def _hang(self, node: Node, parent: Node) -> None:
+        """Where ids name each other in a circle, the last hangs on none."""
+        if parent is node or (node.child is not None and _lies_under(parent, node)):
+            return
+        node.parent = parent
+        parent.has_more_children = parent.child is not None
+        parent.child = node
+
+    def open(self) -> list[Node]:
+        """The spans that have started and not ended."""
+        return [node for node in self._all() if node.source is not None]
+
+    def open_beside(self, key: SpanKey) -> list[Node]:
+        """Those of the same trace."""
+        trace = self._traces.get(key.trace_id, _NO_TRACE)
+        return [node for node in trace.values() if node.source is not None]
+
+    def _all(self) -> Iterator[Node]:
+        for trace in self._traces.values():
+            yield from trace.values()
+
+    def let_go(self, node: Node) -> None:
+        """A span is not followed any longer: it is forgotten unless it has ended, or others hang
+        on it; and so is what is known only because it has named it."""
+        above: Node | None = node
+        while above is not None and not (above.has_ended or above.child or above.is_at_work):
+            node, above = above, above.parent
+            trace_id, span_id = node.key
+            trace = self._traces.get(trace_id, {})
+            if trace.get(span_id) is node:
+                del trace[span_id]
+            if not trace:
+                self._traces.pop(trace_id, None)
+            if above is not None and above.child is node:
+                above.child = None
+
+    def forget(self) -> None:
+        """Make room: whole traces in which nothing is open or waits any more, the oldest first;
+        then the oldest of the spans that have ended in the others."""
+        for trace_id, trace in list(self._traces.items()):
+            if not self._remembered.is_near:
+                return
+            if any(node.is_at_work for node in trace.values()):
+                self._traces.move_to_end(trace_id)  # so that it is not in the way the next time
+            else:
+                del self._traces[trace_id]
+                self._forget(trace.values())
+        for trace in self._traces.values():
+            for node in [node for node in trace.values() if not node.is_at_work]:
+                if not self._remembered.is_near:
+                    return
+                del trace[node.key.span_id]
+                self._forget((node,))
+
+    def _forget(self, nodes: Iterable[Node]) -> None:
+        """What names each other is taken apart: else only the garbage collector would find it."""
+        for node in nodes:
+            if node.has_ended and node.parked is None:
+                self._remembered.items -= 1
+            self.answers.forget(node)
+            node.parent = node.child = node.waiting = None
+            node.below = ()
+
+    def leave(self) -> None:
+        """Nothing more comes of the run."""
+        for trace in self._traces.values():
+            self._forget(trace.values())
+        self._traces.clear()
+
+
+_NO_TRACE: Final[Mapping[int, Node]] = {}
+
+
+def _lies_under(node: Node, above: Node) -> bool:
+    parent = node.parent
+    while parent is not None and parent is not above:
+        parent = parent.parent
+    return parent is above
