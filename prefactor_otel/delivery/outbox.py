@@ -37,8 +37,8 @@ _WHY: Final = {
 
 
 class Outbox(Queue):
-    """First in, first out; past its bounds the oldest span item is given up. Items join batches of
-    up to ``max_items`` and ``max_bytes``."""
+    """First in, first out; past its bounds the first item of the oldest batch of spans is given
+    up. Items join batches of up to ``max_items`` and ``max_bytes``."""
 
     def __init__(
         self,

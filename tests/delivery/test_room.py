@@ -1,0 +1,205 @@
+"""What goes when more waits than may: the oldest spans, and with the last of a run the run."""
+
+from collections import Counter
+
+import pytest
+
+from prefactor_otel.delivery.batch import Batch
+from prefactor_otel.delivery.budget import Budget
+from prefactor_otel.delivery.operation import Item, Operation, SpanRef
+from prefactor_otel.delivery.outbox import Outbox
+from prefactor_otel.delivery.receipt import Receipt
+from prefactor_otel.stats.counters import Counters
+from prefactor_otel.stats.log import QuietLog
+from tests.benchmarks.hot_path import steps_of
+
+MANY = 10_000
+
+
+def outbox_of(max_items: int) -> Outbox:
+    return Outbox(Budget(max_items), Counters(), QuietLog(), max_items=8)
+
+
+def opening(run: str) -> list[Item]:
+    steps = (Operation.REGISTER, Operation.START)
+    return [Item(run, step, f"{run}-{step}", b'"a":1') for step in steps]
+
+
+def ending(run: str) -> list[Item]:
+    return [Item(run, Operation.FINISH_RUN, f"{run}-finish_run", b'"a":1')]
+
+
+def ref(number: int) -> SpanRef:
+    return SpanRef(number.to_bytes(16, "big"))
+
+
+def span(run: str, number: int, parent: int | None = None, *, is_open: bool = False) -> Item:
+    above = ref(parent) if parent is not None else None
+    key = f"{run}-{number}"
+    return Item(run, Operation.CREATE, key, b'"a":1', ref(number), above, ends_span=not is_open)
+
+
+def keys_of(batches: list[Batch]) -> list[str]:
+    return [item.key for batch in batches for item in batch.items]
+
+
+def sent(outbox: Outbox) -> dict[str, SpanRef | None]:
+    """Everything that can be sent, in its order, with its parent."""
+    found: dict[str, SpanRef | None] = {}
+    while True:
+        spans = outbox.lease(100, 10**6)
+        batches = [*outbox.lease_about_runs(100), *([spans] if spans is not None else [])]
+        if not batches:
+            return found
+        for batch in batches:
+            found |= {item.key: item.parent for item in batch.items}
+            outbox.settle(batch)
+
+
+def test_the_spans_of_the_oldest_batch_go_first_whatever_their_run_waits_for() -> None:
+    outbox = outbox_of(8)
+    for run in ("a", "b"):
+        outbox.put(opening(run))
+    for number, run in enumerate("aabbab"):
+        outbox.put([span(run, number)])
+    assert [key for key in sent(outbox) if key[-1].isdigit()] == ["a-4", "b-2", "b-3", "b-5"]
+    assert len(outbox) == outbox.size == 0
+
+
+def test_who_waits_for_a_span_that_goes_is_told_and_nobody_else() -> None:
+    outbox = outbox_of(2)
+    receipts = [Receipt(), Receipt(), Receipt()]
+    for number, receipt in enumerate(receipts):
+        outbox.put([span("run", number)], receipt)
+        receipt.seal()
+    assert [receipt.future.done() for receipt in receipts] == [True, False, False]
+    assert receipts[0].future.result() is False
+    batch = outbox.lease(9, 10**6)
+    assert batch is not None
+    outbox.settle(batch)
+    batch.resolve(lost=False)
+    assert [receipt.future.result(0) for receipt in receipts] == [False, True, True]
+
+
+@pytest.mark.parametrize("ends_first", [True, False])
+def test_a_run_whose_last_span_is_given_up_goes_with_it(ends_first: bool) -> None:
+    outbox = outbox_of(8)
+    outbox.put(opening("lost"))
+    outbox.put([span("lost", 0)])
+    if ends_first:
+        outbox.put(ending("lost"))
+    outbox.put(opening("kept"))
+    for number in range(1, 7):
+        outbox.put([span("kept", number)])
+    if not ends_first:
+        outbox.put(ending("lost"))
+    assert {key.partition("-")[0] for key in sent(outbox)} == {"kept"}
+    assert len(outbox) == outbox.size == 0
+
+
+def test_a_run_that_the_api_was_asked_for_is_ended_though_its_spans_are_given_up() -> None:
+    outbox = outbox_of(4)
+    outbox.put(opening("run"))
+    [registration] = outbox.lease_about_runs(9)
+    registration.attempts += 1
+    outbox.release([registration])
+    outbox.put([span("run", 0)])
+    outbox.put(ending("run"))
+    outbox.put([span("other", 1)])
+    assert sent(outbox).keys() == {"other-1", "run-register", "run-start", "run-finish_run"}
+
+
+def test_empty_runs_go_before_any_span_does() -> None:
+    outbox = outbox_of(9)
+    for run in ("a", "b", "c"):
+        outbox.put(opening(run))
+        outbox.put(ending(run))
+    outbox.put([span("run", 0)])
+    assert Counter(key[0] for key in sent(outbox)) == {"b": 3, "c": 3, "r": 1}
+
+
+def test_an_open_span_whose_creation_is_given_up_can_be_created_anew() -> None:
+    outbox = outbox_of(3)
+    told: list[tuple[str, SpanRef]] = []
+    outbox.on_creation_dropped = lambda run, span: told.append((run, span))
+    outbox.put([span("run", 1, is_open=True)])
+    outbox.put([span("run", 2, parent=1)])
+    outbox.put([span("run", 3)])
+    assert told == []
+    outbox.put([span("run", 4)])
+    assert told == [("run", ref(1))]
+    outbox.put([span("run", 1)])  # gives up the second
+    outbox.put([span("run", 5, parent=1)])
+    assert sent(outbox) == {"run-4": None, "run-1": None, "run-5": ref(1)}
+
+
+def test_children_hang_higher_only_before_their_parent_is_created_anew() -> None:
+    outbox = outbox_of(6)
+    outbox.put([span("run", 0)])
+    outbox.put([span("run", 1, parent=0, is_open=True)])
+    for number in range(2, 6):
+        outbox.put([span("run", number, parent=1)])
+    first = outbox.lease(1, 10**6)
+    assert first is not None and keys_of([first]) == ["run-0"]
+    outbox.put([span("run", 6, parent=1)])
+    outbox.put([span("run", 7, parent=1)])  # gives up the first child's parent
+    outbox.settle(first)
+    outbox.put([span("run", 1, parent=0)])
+    outbox.put([span("run", 8, parent=1)])
+    found = sent(outbox)
+    assert {found[f"run-{number}"] for number in range(4, 8)} == {ref(0)}
+    assert found["run-8"] == ref(1)
+
+
+def test_a_creation_that_was_sent_once_is_not_made_anew() -> None:
+    outbox = outbox_of(2)
+    told: list[tuple[str, SpanRef]] = []
+    outbox.on_creation_dropped = lambda run, span: told.append((run, span))
+    outbox.put([span("run", 1, is_open=True)])
+    batch = outbox.lease(9, 10**6)
+    assert batch is not None
+    batch.attempts += 1
+    outbox.release([batch])
+    outbox.put([span("run", 2)])
+    outbox.put([span("run", 3)])
+    assert told == []
+
+
+def crowded(runs: int) -> Outbox:
+    """An outbox in which so many runs wait for their registration, with two spans and an end."""
+    outbox = outbox_of(10 * MANY)
+    for number in range(runs):
+        run = f"{number:032}"
+        outbox.put(opening(run))
+        outbox.put([span(run, 2 * number), span(run, 2 * number + 1)])
+        outbox.put(ending(run))
+    return outbox
+
+
+def sent_of_one_run(outbox: Outbox) -> None:
+    for _ in range(2):
+        [call] = outbox.lease_about_runs(1)
+        outbox.settle(call)
+        outbox.release([call])
+        spans = outbox.lease(8, 10**6)
+        if spans is not None:
+            outbox.settle(spans)
+            outbox.release([spans])
+
+
+def test_what_a_run_costs_does_not_grow_with_how_many_wait() -> None:
+    few, many = crowded(100), crowded(MANY)
+    steps = steps_of(lambda: sent_of_one_run(few))
+    assert steps_of(lambda: sent_of_one_run(many)) == pytest.approx(steps, rel=0.1)
+
+
+def test_giving_up_the_oldest_takes_no_search() -> None:
+    def given_up(runs: int) -> int:
+        outbox = outbox_of(2 * runs + 8)
+        for number in range(runs):
+            outbox.put(opening(f"{number:032}"))
+        for number in range(8):
+            outbox.put([span("run", number)])
+        return steps_of(lambda: outbox.put([span("run", 8)]))
+
+    assert given_up(MANY) == pytest.approx(given_up(100), rel=0.1)
