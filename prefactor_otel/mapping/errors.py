@@ -16,7 +16,7 @@ Status = Literal["active", "complete", "failed", "cancelled"]
 _CANCELLED: Final = frozenset(
     {
         *("CancelledError", "GeneratorExit", "KeyboardInterrupt"),
-        *("GraphInterrupt", "NodeInterrupt", "GraphBubbleUp"),
+        *("GraphInterrupt", "NodeInterrupt", "GraphBubbleUp", "GraphDrained"),
         *("AbortError", "CancelError", "TaskCanceledException", "OperationCanceledException"),
     }
 )

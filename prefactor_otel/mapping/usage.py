@@ -36,7 +36,15 @@ _OF_PART: Final = {
     REASONING: "reasoning",
     None: "",
 }
-_NEVER: Final = frozenset(("partial", "cost", "price", "limit", "max", "second"))
+_NEVER: Final = frozenset(
+    (
+        *("partial", "cost", "price", "limit", "max", "min", "second"),
+        *("budget", "remaining", "context", "window", "estimate", "estimated", "rate"),
+    )
+)
+_OF_COUNT: Final = frozenset(
+    (*_SIDES, *_WRITES, *_CACHES, *_READS, *_THINKS, "token", "total", "count", "detail")
+)
 
 
 @lru_cache(maxsize=1024)
@@ -121,7 +129,17 @@ def _after_usage(words: tuple[str, ...]) -> tuple[str, ...] | None:
     for place in range(len(words) - 1):
         if words[place : place + 2] == ("token", "count"):
             return words[place + 2 :]
-    return None
+    return _bare(words) if "token" in words and _NEVER.isdisjoint(words) else None
+
+
+def _bare(words: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The words of a count that a vendor has under no word for usage: behind its own name there
+    are a token and whose it is, and nothing else (``acme.input_tokens``)."""
+    start = len(words)
+    while start and words[start - 1] in _OF_COUNT:
+        start -= 1
+    told = words[start:]
+    return told if "token" in told and count_in(told) is not None else None
 
 
 def whole_number(value: object) -> int | None:

@@ -48,13 +48,21 @@ _AFTER_ITS_NAME: Final = re.compile(
 )
 _NAME_OF_KEY: Final = re.compile(
     r"(?i)(?:^|\.)(?:[^.]*[-_])?(?:api[-_]?key|access[-_]?token|auth[-_]?token|refresh[-_]?token"
-    r"|id[-_]?token|(?:client|app)[-_]?secret|secret[-_]?(?:access[-_]?)?key|private[-_]?key"
+    r"|(?:id|ad|bearer|security)[-_]?token|(?:client|app)[-_]?secret|secret[-_]?(?:access[-_]?)?key|private[-_]?key"
     r"|authorization|cookie)(?:\.|$)|(?:^|\.)token(?:\.\d+)?$"
 )
 _NAME_OF_PASSWORD: Final = re.compile(
     r"(?i)(?:^|\.)[^.]*(?:password|passwd|passphrase|pwd|secret)(?:\.|$)"
 )
 """In a path: of a value, or of an object that it is in."""
+
+
+def lets_in(name: str) -> bool:
+    """Whether a value of this name is a key, a password, or headers that may have one."""
+    return any(p.search(name) for p in (_NAME_OF_KEY, _NAME_OF_PASSWORD, _NAME_OF_HEADERS))
+
+
+_NAME_OF_HEADERS: Final = re.compile(r"(?i)(?:^|[._-])headers?$")
 _IN_URL: Final = re.compile(r"(?<=://)[^\s/:@\"'<>]{0,256}:[^\s/@\"'<>]{1,256}@")
 _ASSIGNED: Final = re.compile(
     r"(?i)(?P<name>(?:password|passwd|passphrase|pwd)\\?[\"']?\s{0,3}[:=]>?\s{0,3}\\?[\"']?)"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 GENAI_CAPTURE: Final = "otel_instrumentation_genai_capture_message_content"
+TRACELOOP_CAPTURE: Final = "traceloop_trace_content"
 _SHOWS: Final = ("true", "1", "yes", "on", "span_only", "span_and_event")
 """Values with which content belongs into spans. Others keep it out, as OpenTelemetry's
 instrumentations do with what they do not know."""
@@ -15,11 +16,13 @@ _TRUE: Final = ("true", "1", "yes", "on", "t", "y")
 
 def captured_by(variables: Mapping[str, str]) -> dict[str, str]:
     """The options that these environment variables (names in lower case) switch off:
-    ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` and OpenInference's
-    ``OPENINFERENCE_HIDE_INPUTS``, ``_OUTPUTS`` and their like. Those that hide only the messages
-    or the texts switch all of that side off: rather too much than too little."""
+    ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``, OpenLLMetry's
+    ``TRACELOOP_TRACE_CONTENT``, OpenInference's ``OPENINFERENCE_HIDE_INPUTS``, ``_OUTPUTS`` and
+    their like. Those that hide only the messages or the texts switch all of that side off: rather
+    too much than too little."""
     asked = variables.get(GENAI_CAPTURE, "true").strip().lower()
-    hides_all = asked not in _SHOWS
+    traced = variables.get(TRACELOOP_CAPTURE, "true").strip().lower()
+    hides_all = asked not in _SHOWS or traced != "true"
     return {
         option: "false"
         for option, parts in (("capture_inputs", _INPUTS), ("capture_outputs", _OUTPUTS))

@@ -57,6 +57,14 @@ def test_the_switches_of_openinference_are_followed(
     assert captured() == (True, True)
 
 
+@pytest.mark.parametrize(("value", "shown"), [("true", True), ("True", True), ("false", False)])
+def test_the_switch_of_openllmetry_is_followed(
+    monkeypatch: pytest.MonkeyPatch, value: str, shown: bool
+) -> None:
+    monkeypatch.setenv("TRACELOOP_TRACE_CONTENT", value)
+    assert captured() == (shown, shown)
+
+
 def test_own_options_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(GENAI, "false")
     monkeypatch.setenv("PREFACTOR_CAPTURE_OUTPUTS", "true")

@@ -9,7 +9,7 @@ from typing import Final
 
 from prefactor_otel.mapping.rules import Part, Slot, Told
 from prefactor_otel.mapping.shapes.messages import last_content, messages, text_of, unshown
-from prefactor_otel.mapping.shapes.texts import model_name, parsed
+from prefactor_otel.mapping.shapes.texts import is_setting, model_name, parsed
 from prefactor_otel.mapping.shapes.tools import only_names, tool_names
 
 Fields = dict[str, object]
@@ -50,7 +50,7 @@ def request(value: object) -> object:
     settings = {
         name: setting
         for name, setting in fields.items()
-        if setting is not None and name not in _SHOWN_OTHERWISE
+        if name not in _SHOWN_OTHERWISE and is_setting(name, setting)
     }
     if settings:
         slots["parameters"] = settings

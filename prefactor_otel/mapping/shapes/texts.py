@@ -3,11 +3,13 @@
 import json
 import math
 import re
+from functools import lru_cache
 from typing import Final
 
 import orjson
 
 from prefactor_otel.payload.plain import NotFinite
+from prefactor_otel.privacy.patterns import lets_in
 
 
 def parsed(value: object) -> object:
@@ -77,12 +79,21 @@ def unquoted(value: object) -> object:
 
 
 def settings(value: object) -> dict[str, object] | None:
-    """The settings that were given: what is null was not asked for. None without any."""
+    """The settings that were given: what is null was not asked for, and a key is none. None without
+    any."""
     value = parsed(value)
     if not isinstance(value, dict):
         return None
-    told = {name: number_in(each) for name, each in value.items() if each is not None}
+    told = {name: number_in(each) for name, each in value.items() if is_setting(name, each)}
     return told or None
+
+
+def is_setting(name: object, value: object) -> bool:
+    """Whether it was asked for, and is nothing by which the client is let in."""
+    return value is not None and not _lets_in(str(name))
+
+
+_lets_in: Final = lru_cache(maxsize=512)(lets_in)
 
 
 def number_in(value: object) -> object:
