@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_otel.config.options import Config, types_of
 from prefactor_otel.delivery.budget import Budget
-from prefactor_otel.delivery.operation import FinishStatus, Item
+from prefactor_otel.delivery.operation import FinishStatus, Item, SpanRef
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host import program
@@ -104,6 +104,7 @@ class Intake:
         self.run = run
         """The run of the process, where there is one."""
         self._outbox = outbox
+        outbox.on_creation_dropped = self._creation_dropped
         self._budget = budget
         self._counters = counters
         self._log = log
@@ -409,6 +410,11 @@ class Intake:
     def _register_with_first_span(self, run: OpenRun) -> None:
         if run is self._router.process or self._span_filter is None:
             self._register(run)
+
+    def _creation_dropped(self, key: str, span: SpanRef) -> None:
+        run = self._router.runs.get(key)
+        if run is not None and run.has_spans:
+            run.tree.creation_dropped(span)
 
     def _relieve(self) -> None:
         """Give up the oldest of whatever exceeds its share."""

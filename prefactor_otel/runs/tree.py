@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_otel.delivery.budget import Budget
-from prefactor_otel.delivery.operation import Item
+from prefactor_otel.delivery.operation import Item, SpanRef
 from prefactor_otel.mapping import AgentSpan, Capture, SpanType
 from prefactor_otel.mapping.errors import status_of
 from prefactor_otel.runs.calls import hesitates, pass_up
@@ -50,6 +50,8 @@ class SpanTree:
     _memory: Memory = field(init=False)
     _telling: Telling = field(init=False)
     _to_show: deque[tuple[float, Node]] = field(default_factory=deque)
+    _created: dict[SpanRef, Node] = field(default_factory=dict)
+    """The open spans that have a record."""
 
     def __post_init__(self) -> None:
         counts = self.counts
@@ -150,10 +152,24 @@ class SpanTree:
         if node.source is None:
             return
         if node.created is not None:
-            self.budget.shown.release(node)
-        node.source = node.created = None
+            self._forget_record(node)
+        node.source = None
         self.open -= 1
         self.budget.open.items -= 1
+
+    def _forget_record(self, node: Node) -> None:
+        self.budget.shown.release(node)
+        node.created = None
+        if node.ref is not None:
+            self._created.pop(node.ref, None)
+
+    def creation_dropped(self, ref: SpanRef) -> None:
+        """The creation of a span was given up before it was sent. If the span is still open it has
+        no record again: its end, or what waits for it, makes another."""
+        node = self._created.get(ref)
+        if node is not None:
+            self._forget_record(node)
+            node.ref = None
 
     def drop(self, key: SpanKey, now: float) -> list[Item]:
         """A span has ended and was dropped before it came here. If it has a record already,
@@ -263,6 +279,7 @@ class SpanTree:
             self.run, node.key, ref, node.created, self.max_item_bytes, ends_span=False
         )
         self.budget.shown.hold(node, item.footprint, self.run)
+        self._created[ref] = node
         return self.parking.send(node, item)
 
     # -- ends that come from here ----------------------------------------------------------------

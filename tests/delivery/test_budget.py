@@ -16,6 +16,7 @@ from opentelemetry.trace import Tracer, set_span_in_context
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, Stats, TracerProvider
 from prefactor_otel.config.options import Config, RunScope
 from prefactor_otel.delivery.budget import Budget, Line
+from prefactor_otel.delivery.operation import Operation
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.devserver import DevServer
@@ -233,6 +234,37 @@ def test_a_span_that_has_ended_is_never_given_up() -> None:
     process.end(first)
     assert process.dropped == {}
     assert process.outbox.drain()[-1].items[-1].ends_span
+
+
+def test_an_open_span_whose_creation_was_given_up_unsent_is_created_anew() -> None:
+    process = Followed(Budget(max_items=20), "provider")
+    agent = process.start("agent")
+    process.intake.take_due()
+    for _ in range(40):
+        process.end(process.start("step"))
+    process.end(agent)
+    last = process.outbox.drain()[-1].items[-1]
+    assert (last.operation, last.ends_span) == (Operation.CREATE, True)
+    assert b'"name":"agent"' in last.body
+
+
+def test_an_agent_that_outlives_an_outage_arrives_with_what_it_ends_with(api: DevServer) -> None:
+    api.faults.add(status=503, times=None)
+    with live(api, max_queue_size=50) as (processor, tracer):
+        agent = tracer.start_span("agent", attributes={"gen_ai.operation.name": "invoke_agent"})
+        assert comes_true(lambda: processor.stats().waiting_items == 3)
+        inside = set_span_in_context(agent)
+        for _ in range(200):
+            tracer.start_span("step", context=inside).end()
+        assert comes_true(lambda: processor.stats().dropped.get("queue_full", 0) >= 150)
+        api.faults.clear()
+        assert comes_true(lambda: processor.stats().waiting_items == 0)
+        tracer.start_span("late step", context=inside).end()
+        agent.end()
+        assert processor.force_flush(FLUSH)
+    rows = {row["payload"]["name"]: row for row in api.spans()}
+    assert rows["agent"]["status"] == "complete"
+    assert rows["late step"]["parent_span_id"] == rows["agent"]["id"]
 
 
 def test_what_was_never_held_can_be_released() -> None:
