@@ -16,6 +16,8 @@ _AROUND_TOOLS: Final = (
     ("execute_tool ", ""),
     ("tools/call ", ""),
     ("MCP send tools/call ", ""),
+    ("running tool: ", ""),
+    ("Tool: ", ""),
     ("", ".__call__"),
     ("", ".tool"),
 )

@@ -272,9 +272,16 @@ def same(
         is_same = _are_alone(candidate.reading, reading) and other == candidate.reading.get(
             attributes
         )
-        if is_same or (read is not None and read(other) == shown):
+        if is_same or (_says(shown, other) if read is None else read(other) == shown):
             mask |= used
     return mask
+
+
+def _says(shown: object, text: object) -> bool:
+    """Whether a text is what is shown, or all that its only message says."""
+    if isinstance(shown, list) and len(shown) == 1 and isinstance(shown[0], dict):
+        shown = shown[0].get("content")
+    return isinstance(text, str) and text == shown
 
 
 Step = tuple[Callable[[Attributes], object], Reader, int, str, int, int, Candidate]

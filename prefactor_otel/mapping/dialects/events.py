@@ -22,8 +22,9 @@ CHOICE: Final = "gen_ai.choice"
 WHOLE: Final = "gen_ai.event.content"
 DETAILS: Final = "gen_ai.client.inference.operation.details"
 """Holds what could be attributes of the span, under their names."""
-PROMPT, COMPLETION = "gen_ai.content.prompt", "gen_ai.content.completion"
 PROMPT_TEXT, COMPLETION_TEXT = "gen_ai.prompt", "gen_ai.completion"
+PROMPT: Final = ("gen_ai.content.prompt", PROMPT_TEXT)
+COMPLETION: Final = ("gen_ai.content.completion", COMPLETION_TEXT)
 
 TYPES: Final = ()
 
@@ -114,15 +115,15 @@ def _told(event: Event) -> Mapping[str, object]:
     return {key: value for key, value in event.attributes.items() if key != WHOLE} | whole
 
 
-def _plain(events: Events, name: str, key: str) -> Seen | None:
+def _plain(events: Events, names: Sequence[str], key: str) -> Seen | None:
     for number, event in enumerate(events):
-        if event.name == name and event.attributes.get(key) is not None:
+        if event.name in names and event.attributes.get(key) is not None:
             return Seen(event.attributes[key], [number])
     return None
 
 
-def _plain_messages(events: Events, name: str, key: str) -> Seen | None:
-    seen = _plain(events, name, key)
+def _plain_messages(events: Events, names: Sequence[str], key: str) -> Seen | None:
+    seen = _plain(events, names, key)
     told = messages(seen.value) if seen is not None else None
     return seen._replace(value=told) if seen is not None and told is not None else None
 

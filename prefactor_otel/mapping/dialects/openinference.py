@@ -5,7 +5,7 @@ from typing import Final, TypeGuard
 
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Told, types
 from prefactor_otel.mapping.shapes.flattened import Indexed, Node, in_order, inside
-from prefactor_otel.mapping.shapes.messages import role_name, said_and_thought
+from prefactor_otel.mapping.shapes.messages import messages, role_name, said_and_thought
 from prefactor_otel.mapping.shapes.requests import documents, model_in
 from prefactor_otel.mapping.shapes.texts import (
     model_name,
@@ -59,6 +59,34 @@ def _in_message(path: Sequence[str]) -> bool:
 def _messages(entries: Sequence[Node]) -> object:
     told = [message for entry in entries if (message := _message(entry)) is not None]
     return told or None
+
+
+def _at_once(value: object) -> object:
+    """The same as one JSON text, with the names inside written as they are for attributes."""
+    told = unwrapped(value)
+    if not isinstance(told, list) or not all(isinstance(entry, dict) for entry in told):
+        return None
+    nested = [_nested(entry) for entry in told]
+    return _messages(nested) if any("message" in entry for entry in nested) else messages(told)
+
+
+def _nested(value: object) -> Node:
+    """An object with dots in its names as the objects that these stand for."""
+    node: Node = {}
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        place, (*path, last) = node, str(name).split(".")
+        for step in path:
+            below = place.setdefault(step, {})
+            place = below if isinstance(below, dict) else {}
+        place[last] = _in_nested(inner)
+    return node
+
+
+def _in_nested(value: object) -> object:
+    """A list of objects as the node of its indices, as flattened lists have it."""
+    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+        return {str(number): _nested(each) for number, each in enumerate(value)}
+    return value
 
 
 def _message(entry: Node) -> Node | None:
@@ -221,6 +249,8 @@ RULES: Final = (
     Rule("answering", ("llm.response.model_name", "llm.model_name"), model_name),
     Rule("asked", Indexed("llm.input_messages.", _in_message), _messages, INPUT, _ASKS),
     Rule("answered", Indexed("llm.output_messages.", _in_message), _messages, OUTPUT, _ASKS),
+    Rule("asked", ("llm.input_messages",), _at_once, INPUT, _ASKS),
+    Rule("answered", ("llm.output_messages",), _at_once, OUTPUT, _ASKS),
     Rule(
         "input",
         Indexed("llm.prompts.", lambda path: path[-1] == "text"),

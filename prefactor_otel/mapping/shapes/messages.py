@@ -158,6 +158,10 @@ def message(entry: object) -> object:
     if "role" in entry and content is None:
         content, entry = _said_elsewhere(entry)
     if "role" in entry and isinstance(content, str):
+        if content.startswith("[{"):  # its blocks, encoded once more
+            blocks = parsed(content)
+            if isinstance(blocks, list) and all(map(is_block, blocks)):
+                return _from_blocks(entry, blocks)
         return _built(entry["role"], content, entry.get("tool_calls"), entry)
     inner = _wrapped(entry)
     if inner is not None:
