@@ -67,7 +67,7 @@ class BulkRequests:
         sendable = None
         plain = self._plain_runs(batch)
         fates = [_SENT if i.run in plain else self._fate(batch, i) for i in batch.items]
-        for (becomes, reason), part in self._outbox.apart(batch, fates):
+        for (becomes, reason), part in self._outbox.line.apart(batch, fates):
             if becomes is _Next.SENT:
                 sendable = part
             elif becomes is _Next.TOO_LATE:
@@ -109,19 +109,8 @@ class BulkRequests:
     async def _send(self, client: ApiClient, batch: Batch) -> Answer:
         """One bulk request; where it is refused as a whole, its halves."""
         self._outbox.line.look_higher(batch)
-        in_turn = self._in_turn(batch)
-        if in_turn is None:
-            return DONE
-        return await self._send_in_turn(client, in_turn)
-
-    def _in_turn(self, batch: Batch) -> Batch | None:
-        """What of a batch has its turn: what it names is there, or goes ahead in the same request.
-        A part of what was leased may have to be sent again, and what hangs on it comes then."""
-        blocked = set(self._outbox.line.blocked(batch))
-        if not blocked:
-            return batch
-        fates = [place in blocked for place in range(len(batch))]
-        return dict(self._outbox.apart(batch, fates)).get(False)
+        in_turn = self._outbox.line.in_turn(batch)
+        return await self._send_in_turn(client, in_turn) if in_turn is not None else DONE
 
     async def _send_in_turn(self, client: ApiClient, batch: Batch) -> Answer:
         size = 0
@@ -180,7 +169,7 @@ class BulkRequests:
 
     async def _send_halves(self, client: ApiClient, batch: Batch) -> Answer:
         middle = len(batch) // 2
-        halves = self._outbox.apart(batch, [place < middle for place in range(len(batch))])
+        halves = self._outbox.line.apart(batch, [place < middle for place in range(len(batch))])
         for _, half in halves:
             answer = await self._send(client, half)
             if answer.verdict is not Verdict.DONE:
@@ -209,7 +198,7 @@ class BulkRequests:
             answer if answer is DONE or answer is _UNANSWERED else place
             for place, answer in enumerate(answers)
         ]
-        for fate, part in self._outbox.apart(batch, fates):
+        for fate, part in self._outbox.line.apart(batch, fates):
             answer = answers[fate] if isinstance(fate, int) else fate
             if answer is DONE:
                 self._learn(part, outputs)

@@ -78,6 +78,8 @@ class Outbox(Queue):
             self._leave_on_disk(Batch.of(items, file, rows, receipt))
         else:
             self._enter(items, file, rows, () if receipt is None else (receipt,))
+            if rows:
+                self.disk.reach(rows[-1].seq)
         self.make_room()
 
     def adopt(self, file: Storage, rows: Iterable[Stored], *, too_old: Period) -> None:
@@ -127,7 +129,7 @@ class Outbox(Queue):
 
     def hurry(self) -> None:
         """Let nothing be put off any longer."""
-        self.line.hurry()
+        self.line.flights.hurry()
 
     def holds_only(self, kind: Callable[[Item], bool]) -> bool:
         """Whether everything that waits is known to be of a kind, of operations about runs."""
@@ -169,7 +171,7 @@ class Outbox(Queue):
         spared = None if self.is_durable else self._adopted
         while True:
             is_over = self._is_over
-            calls = self.line.hollow_run(spared, is_full=is_over)
+            calls = self.line.lanes.hollow_run(spared, is_full=is_over)
             if calls:
                 self._drop_run(calls)
             elif not is_over or not self._drop_oldest(spared):

@@ -1,39 +1,28 @@
-"""What waits for the API, in memory and on disk: how it moves between the two, and is accounted."""
+"""What waits for the API, in memory and on disk, and how it moves between the two."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from itertools import pairwise
-from typing import TypeVar
+from collections.abc import Iterable
 
-from prefactor_otel.delivery.batch import Batch, Row
-from prefactor_otel.delivery.budget import Budget, Share
+from prefactor_otel.delivery.batch import Batch
+from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.disk import DiskLine, Pauses
-from prefactor_otel.delivery.line import Line
-from prefactor_otel.delivery.lost import LostSpans
-from prefactor_otel.delivery.operation import Item, footprint_of
+from prefactor_otel.delivery.memory import Memory
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.delivery.storage import Storage
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.stats.counters import Counters, DropReason
 from prefactor_otel.stats.log import QuietLog
 
-F = TypeVar("F", bound=Hashable)
 
-
-class Queue:
+class Queue(Memory):
     """First in, first out. Where there is a file, memory holds the front of the line only."""
 
     def __init__(
         self, budget: Budget, counters: Counters, log: QuietLog, max_items: int, max_bytes: int
     ) -> None:
-        self.lost = LostSpans()
-        self.line = Line(self.lost, max_items, max_bytes)
+        super().__init__(budget, max_items, max_bytes)
         self.disk = DiskLine()
-        self.packs = False
-        """Whether what comes now will wait for long."""
-        self._budget = budget
         self._counters = counters
         self._log = log
-        self._adopted: Storage | None = None
         self._adopted_pauses = Pauses()
 
     def __len__(self) -> int:
@@ -43,11 +32,6 @@ class Queue:
     def size(self) -> int:
         """Bytes that wait, in memory and on disk, those in flight included."""
         return self._budget.queued.bytes + self._budget.adopted.bytes + self.disk.bytes
-
-    @property
-    def adopted(self) -> int:
-        """Items that memory holds of an adopted file."""
-        return self._budget.adopted.items
 
     @property
     def queued(self) -> int:
@@ -74,32 +58,6 @@ class Queue:
         self._count_anew()
 
     # -- what moves -------------------------------------------------------------------------------
-
-    def _enter(
-        self,
-        items: Sequence[Item],
-        file: Storage | None,
-        rows: Sequence[Row],
-        receipts: Sequence[Receipt],
-    ) -> None:
-        """Items come into memory, in the last places, and these receipts wait for each."""
-        if self.packs and file is None:
-            items = [item.packed() for item in items]
-        for place, item in enumerate(items):
-            batch = self.line.add(item, file, rows[place] if rows else None)
-            for receipt in receipts:
-                batch.owe_last(receipt)
-        self._share_of(file).add(footprint_of(items), len(items))
-        if rows and file is self.disk.file:
-            self.disk.reach(rows[-1].seq)
-
-    def _enter_batch(self, batch: Batch) -> None:
-        """What has been held elsewhere comes into memory."""
-        edges = {0, len(batch)}.union(*((each.begin, each.end) for each in batch.owed))
-        for begin, end in pairwise(sorted(edges)):
-            receipts = [each.receipt for each in batch.owed if each.begin <= begin < each.end]
-            self._enter(batch.items[begin:end], batch.file, batch.rows[begin:end], receipts)
-        batch.resolve(lost=False)  # others count in its place
 
     def _leave_on_disk(self, batch: Batch) -> None:
         """What is to stay behind what the disk holds does not come into memory; it does where the
@@ -128,7 +86,7 @@ class Queue:
             while self.disk.tail:
                 batch = self.disk.tail.popleft()
                 self._budget.queued.remove(batch.footprint, len(batch))
-                self._enter_batch(batch)
+                self._come_back(batch)
 
     def _take_back(self, missed: Iterable[Batch]) -> None:
         """Memory takes over what had left it and has not arrived on disk."""
@@ -136,51 +94,17 @@ class Queue:
             if self.disk.items:
                 self._leave_on_disk(batch)
             else:
-                self._enter_batch(batch)
+                self._come_back(batch)
 
-    def note(self, batch: Batch, write: Callable[[Storage], None]) -> None:
-        """Write something about a batch into the file that it is in, if it is in any."""
-        if batch.file is not None:
-            write(batch.file)
+    def _come_back(self, batch: Batch) -> None:
+        """What stood behind what the disk holds comes into memory, now that there is nothing."""
+        self._enter_batch(batch)
+        self.disk.reach(batch.rows[-1].seq)
 
-    def _forget(self, batch: Batch) -> None:
-        """A batch is neither to be sent nor held any more."""
-        self._share_of(batch.file).remove(batch.footprint, len(batch))
-        if batch.file is not None:
-            batch.file.forget([row.seq for row in batch.rows])
-
-    # -- what is sent -----------------------------------------------------------------------------
-
-    def settle(self, batch: Batch) -> None:
-        """A leased batch is done with, delivered or not."""
-        self.line.settle(batch)
-        self._forget(batch)
-
-    def is_leased(self, batch: Batch) -> bool:
-        """Whether a batch is in flight, and not settled yet."""
-        return self.line.is_flying(batch)
-
-    def apart(self, batch: Batch, fates: Sequence[F]) -> list[tuple[F, Batch]]:
-        """A leased batch as one for each fate, in the order of the first items of each: the same
-        one, where all of it shares one fate."""
-        if fates.count(fates[0]) == len(fates):
-            return [(fates[0], batch)]
-        groups: dict[F, list[int]] = {}
-        for place, fate in enumerate(fates):
-            groups.setdefault(fate, []).append(place)
-        return list(zip(groups, self.line.split(batch, list(groups.values())), strict=True))
-
-    def replace(self, batch: Batch, *items: Item) -> None:
-        """Give a leased batch other items, one for one; for instance smaller ones."""
-        before = batch.footprint
-        batch.put(list(items))
-        self._share_of(batch.file).add(batch.footprint - before, 0)
-
-    def recover(self) -> None:
-        """Put everything back that is leased, because whoever sent it is gone: wherever that was
-        struck, nothing is missing and nothing there twice."""
-        self.line = self.line.rebuilt()
-        self._count_anew()
+    def _count_anew(self) -> None:
+        super()._count_anew()
+        for batch in self.disk.tail:
+            self._budget.queued.add(batch.footprint, len(batch))
 
     def drain(self) -> list[Batch]:
         """Take everything out of memory, for the final account."""
@@ -249,19 +173,3 @@ class Queue:
         file = batch.file
         given_up = file is self.disk.file and self.disk.given_up
         return file is not None and not given_up and file.holds(batch.rows[place].seq)
-
-    # -- the account ------------------------------------------------------------------------------
-
-    def _count_anew(self) -> None:
-        """As whoever counted may have been struck amid it, or a batch is another's now."""
-        for share in (self._budget.queued, self._budget.adopted):
-            share.remove(share.bytes, share.items)
-        for batch in (*self.line.batches(), *self.disk.tail):
-            self._share_of(batch.file).add(batch.footprint, len(batch))
-
-    def _share_of(self, file: Storage | None) -> Share:
-        is_adopted = file is not None and file is self._adopted
-        return self._budget.adopted if is_adopted else self._budget.queued
-
-    def _is_adopted(self, batch: Batch) -> bool:
-        return batch.file is not None and batch.file is self._adopted

@@ -101,7 +101,7 @@ def test_a_strike_at_any_line_of_a_lease_loses_and_repeats_nothing() -> None:
 
 
 def test_a_strike_at_any_line_of_what_takes_a_batch_apart_loses_and_repeats_nothing() -> None:
-    assert struck_everywhere(lambda outbox: outbox.apart(leased(outbox), [1, 2])) > 150
+    assert struck_everywhere(lambda outbox: outbox.line.apart(leased(outbox), [1, 2])) > 150
 
 
 def test_what_waits_for_a_span_on_its_way_is_sent_behind_it_and_nothing_else_waits() -> None:
@@ -122,7 +122,7 @@ def test_a_batch_of_different_fates_comes_apart_and_each_who_waits_is_told_of_hi
     outbox.watch(whole)
     for receipt in (*receipts, whole):
         receipt.seal()
-    parts = dict(outbox.apart(leased(outbox), ["taken", "taken", "taken", "lost"]))
+    parts = dict(outbox.line.apart(leased(outbox), ["taken", "taken", "taken", "lost"]))
     for lost in (False, True):
         part = parts["lost" if lost else "taken"]
         outbox.settle(part)

@@ -1,0 +1,155 @@
+"""The runs of which anything waits: whose turn it is to be registered, started or finished."""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
+
+from prefactor_otel.delivery.batch import Batch
+from prefactor_otel.delivery.operation import Operation
+from prefactor_otel.delivery.storage import Storage
+
+_OPENING: Final = (Operation.REGISTER, Operation.START)
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """What waits of one run."""
+
+    run: str
+    calls: deque[Batch] = field(default_factory=deque)
+    """Its own operations, one at a time and in order."""
+    waiting: deque[Batch] = field(default_factory=deque)
+    """Its spans, while it is not open."""
+    spans: int = 0
+    """Operations of its spans, wherever they are."""
+    opening: int = 0
+    """Calls that have to be through before its spans can be sent."""
+    is_called: bool = False
+    """Whether the first call is in flight, or put off."""
+    is_offered: bool = False
+    has_lost: bool = False
+    """Whether a span of it was given up before it was sent."""
+
+    @property
+    def can_be_called(self) -> bool:
+        """Whether it is the first call's turn: the end of a run waits for everything in it."""
+        if self.is_called or not self.calls:
+            return False
+        return not self.spans or self.calls[0].item.operation is not Operation.FINISH_RUN
+
+    @property
+    def is_hollow(self) -> bool:
+        """Whether nothing of it was sent, and nothing will come in it but its end."""
+        return (
+            not self.spans
+            and not self.is_called
+            and len(self.calls) > 1
+            and self.calls[0].item.operation is Operation.REGISTER
+            and not self.calls[0].attempts
+            and self.calls[-1].item.operation is Operation.FINISH_RUN
+        )
+
+
+class Lanes:
+    """A lane for each run of which anything waits or is in flight. A run without one is open: its
+    spans can be sent."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, Lane] = {}
+        self._offers: deque[Lane] = deque()
+        """In which it may be the first call's turn."""
+        self._hollow: OrderedDict[str, Lane] = OrderedDict()
+
+    def of(self, run: str) -> Lane:
+        """The lane of a run."""
+        lane = self._lanes.get(run)
+        if lane is None:
+            lane = self._lanes[run] = Lane(run)
+        return lane
+
+    def add_call(self, batch: Batch) -> None:
+        """A call about a run comes, behind those that there are."""
+        lane = self.of(batch.item.run)
+        lane.calls.append(batch)
+        lane.opening += batch.item.operation in _OPENING
+        self._see(lane)
+
+    def next_call(self) -> Batch | None:
+        """The call that is the next whose turn it is; no other of its run, until it is back or
+        through."""
+        while self._offers:
+            lane = self._offers.popleft()
+            lane.is_offered = False
+            if lane.can_be_called:
+                lane.is_called = True
+                self._hollow.pop(lane.run, None)
+                return lane.calls[0]
+        return None
+
+    def call_is_back(self, batch: Batch) -> None:
+        """A call is to be made again, before any other."""
+        lane = self._lanes[batch.item.run]
+        lane.is_called = False
+        self._see(lane, at_once=True)
+
+    def call_is_through(self, batch: Batch) -> Iterable[Batch]:
+        """A call is done with. Returns what can be sent now."""
+        lane = self._lanes[batch.item.run]
+        lane.calls.remove(batch)
+        lane.is_called = False
+        freed: Iterable[Batch] = ()
+        if batch.item.operation in _OPENING:
+            lane.opening -= 1
+            if not lane.opening:
+                freed, lane.waiting = lane.waiting, deque()
+        self._see(lane)
+        return freed
+
+    def are_through(self, batch: Batch) -> None:
+        """Operations of spans are done with."""
+        for run, operations in batch.runs.items():
+            lane = self._lanes[run]
+            lane.spans -= operations
+            if not lane.spans:
+                self._see(lane)
+
+    def is_filled(self, lane: Lane) -> None:
+        """A span has come in a run in which there was none."""
+        if self._hollow:
+            self._hollow.pop(lane.run, None)
+
+    def _see(self, lane: Lane, *, at_once: bool = False) -> None:
+        """See what has become of a run: nothing, nothing but a shell, or its first call's turn."""
+        if not lane.calls and not lane.spans:
+            self._lanes.pop(lane.run, None)
+        if lane.is_hollow:
+            self._hollow[lane.run] = lane
+            if lane.has_lost:
+                self._hollow.move_to_end(lane.run, last=False)
+        else:
+            self.is_filled(lane)
+        if lane.can_be_called and not lane.is_offered:
+            lane.is_offered = True
+            self._offers.insert(0 if at_once else len(self._offers), lane)
+
+    def hollow_run(self, spared: Storage | None, *, is_full: bool) -> list[Batch]:
+        """The calls of the run that is the first to go: it is over, nothing of it was sent, and
+        nothing waits in it. Where there is room: only if spans of it were given up."""
+        lane = next(iter(self._hollow.values()), None)
+        if lane is None or not (is_full or lane.has_lost):
+            return []
+        is_spared = spared is not None and lane.calls[0].file is spared
+        return [] if is_spared else list(lane.calls)
+
+    def calls(self) -> Iterator[Batch]:
+        """All calls about runs."""
+        return chain.from_iterable(lane.calls for lane in self._lanes.values())
+
+    def learn_losses(self, others: "Lanes") -> None:
+        """Note of which runs those know that spans were given up."""
+        for run, lane in others._lanes.items():
+            if lane.has_lost and run in self._lanes:
+                self._lanes[run].has_lost = True
+                self._see(self._lanes[run])
