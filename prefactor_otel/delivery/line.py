@@ -16,7 +16,7 @@ from prefactor_otel.delivery.batch import SEALED, Batch, Row
 from prefactor_otel.delivery.flights import Flights
 from prefactor_otel.delivery.lanes import Lane, Lanes
 from prefactor_otel.delivery.lost import LostSpans
-from prefactor_otel.delivery.operation import Item, Operation
+from prefactor_otel.delivery.operation import Item, Operation, SpanRef
 from prefactor_otel.delivery.storage import Storage
 
 F = TypeVar("F", bound=Hashable)
@@ -60,22 +60,18 @@ class Line:
         self.items += 1
         lane.spans += 1
         line = lane.waiting if lane.opening else self._ready
-        is_anew = span in self._lost.parents and item.operation is Operation.CREATE
         batch = line[-1] if line else None
         if (
             batch is None
             or batch.size + len(item.body) > batch.limit
             or batch.file is not file
-            or is_anew
+            or span in self._lost.parents
         ):
-            batch = self._new_batch(lane, file)
+            batch = self._new_batch(lane, file, item.operation, span)
             line.append(batch)
         batch.add(item, row)
         if len(batch.items) >= self._max_items:
             batch.limit = SEALED
-        if is_anew:
-            batch.is_anew = True
-            self._lost.end(span, batch.number)
         return batch
 
     def _add_call(self, item: Item, file: Storage | None, row: Row | None) -> Batch:
@@ -84,9 +80,15 @@ class Line:
         self.insert(batch)
         return batch
 
-    def _new_batch(self, lane: Lane, file: Storage | None) -> Batch:
+    def _new_batch(
+        self, lane: Lane, file: Storage | None, operation: Operation, span: SpanRef
+    ) -> Batch:
+        """The next batch, which begins with this operation."""
         self.lanes.is_filled(lane)
         batch = Batch(file, next(self._numbers), limit=self._max_bytes)
+        if operation is Operation.CREATE and span in self._lost.parents:
+            batch.is_anew = True
+            self._lost.end(span, batch.number)
         self._spans[batch] = None
         return batch
 
@@ -176,8 +178,10 @@ class Line:
     def in_turn(self, batch: Batch) -> Batch | None:
         """What of a batch in flight names nothing that another is to create. A part of what was
         leased may have to be sent again, and what hangs on it comes then."""
-        is_blocked = [holder is not None for holder in self.flights.holders(batch)]
-        return dict(self.apart(batch, is_blocked)).get(False)
+        holders = self.flights.holders(batch)
+        if not any(holders):
+            return batch
+        return dict(self.apart(batch, [holder is not None for holder in holders])).get(False)
 
     def apart(self, batch: Batch, fates: Sequence[F]) -> list[tuple[F, Batch]]:
         """A batch as one for each fate, in the order of the first items of each: the same one,
