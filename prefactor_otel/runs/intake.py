@@ -32,7 +32,7 @@ from prefactor_otel.runs.events import (
     Started,
 )
 from prefactor_otel.runs.router import OpenRun, Router
-from prefactor_otel.runs.run import About, Run, registered_as
+from prefactor_otel.runs.run import About, Registrations, Run
 from prefactor_otel.runs.schedule import Schedule
 from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.span_types.span_filter import compiled
@@ -60,9 +60,6 @@ MAX_LINGER: Final = 10.0
 
 MAX_CUT_OFF: Final = 8_192
 """Spans whose records were closed here and whose own ends are awaited, at most."""
-
-MAX_REGISTRATIONS: Final = 64
-"""Encoded registrations that are kept: they are large, and mostly the same."""
 
 
 def capture_of(config: Config, log: QuietLog | None = None) -> Capture:
@@ -116,7 +113,7 @@ class Intake:
         self._to_store: list[Receipt] = []
         self._orphaned = 0
         self._judgements = 0
-        self._registrations: dict[About, bytes] = {}
+        self._registrations = Registrations(config, self._capture.mask)
         self._cut_off: OrderedDict[SpanKey, DropReason] = OrderedDict()
         """Open spans whose records have been closed here, and what becomes of their ends."""
         self._types = types_of(config)
@@ -316,15 +313,12 @@ class Intake:
     def _register(self, run: OpenRun) -> None:
         if run.is_registered:
             return
-        if run.about not in self._registrations:
-            resource = self.resource if self.resource is not None else process_resource()
-            if len(self._registrations) > MAX_REGISTRATIONS:
-                self._registrations.clear()
-            self._registrations[run.about] = registered_as(
-                self._config, resource, run.about, self._capture.mask
-            )
-        self._outbox.put(run.run.opening(self._registrations[run.about]))
+        registration = self._registrations.of(run.about, self._known_resource)
+        self._outbox.put(run.run.opening(registration))
         run.is_registered = True  # not before: an opening twice is one to the API
+
+    def _known_resource(self) -> Attributes:
+        return self.resource if self.resource is not None else process_resource()
 
     def _look_at_changed(self) -> None:
         """What has happened in a run may let time make something due sooner."""

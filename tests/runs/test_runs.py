@@ -21,6 +21,7 @@ from tests.benchmarks.sink import Sink
 from tests.patience import PATIENCE, comes_true
 from tests.process.scripts import run_script
 from tests.readings import under_either_reading
+from tests.registrations import registrations
 
 Row = dict[str, Any]
 
@@ -198,6 +199,7 @@ def test_runs_whose_registration_hangs_do_not_hold_up_the_others(api: DevServer)
     service = Service(api, "trace")
     for number in range(12):
         service.tracer.start_span(f"request {number}").end()
+        assert api.wait_until(lambda api: len(registrations(api)) == number + 1)  # noqa: B023
     assert service.ends(4)
     api.faults.clear()
     service.provider.shutdown()
@@ -304,7 +306,7 @@ def test_a_block_is_a_run_of_its_own_and_follows_its_context(api: DevServer) -> 
     assert runs == [["inside", "task", "task", "thread", "thread"], ["outside"]]
     [explicit] = [run for run in api.instances() if run["purpose"] == "eval"]
     assert (explicit["status"], explicit["external_identifier"]) == ("complete", "job 7")
-    registered = [r.body["agent_version"]["name"] for r in api.requests if "/register" in r.path]
+    registered = [body["agent_version"]["name"] for body in registrations(api)]
     assert sorted(registered) == ["clerk", "service"]
 
 

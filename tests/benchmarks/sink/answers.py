@@ -81,6 +81,8 @@ def _prefactor(parts: list[str], content: dict[str, Any], tally: Tally) -> dict[
 
 
 def _bulk_output(item: dict[str, Any], tally: Tally) -> dict[str, Any]:
+    if item["_type"] == "agent_instances/register":
+        return _success(_instance(pfid.generate(PARTITION), "pending"))
     if item["_type"] == "agent_spans/finish":
         tally.end(item["agent_span_id"].encode())
         return _success({"id": item["agent_span_id"]})
