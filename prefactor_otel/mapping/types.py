@@ -79,6 +79,7 @@ KIND_WORDS: Final = _words(
     ("evaluator evaluation evaluate eval", EVALUATOR),
     ("agent", AGENT),
     ("llm generation generator inference model chat completion", LLM),
+    ("memory", CHAIN),
 )
 """What kinds of steps are called, whichever vocabulary does; the first that is among the words of
 a value is it: an agent's step is a step."""

@@ -200,6 +200,13 @@ def _document(entry: Node) -> Node:
     return document
 
 
+def _documents_at_once(value: object) -> object:
+    """The same as one JSON text."""
+    told = unwrapped(value)
+    nested = [_nested(entry) for entry in told] if isinstance(told, list) else []
+    return _documents(nested) if any("document" in entry for entry in nested) else documents(told)
+
+
 def _texts(holder: str, entries: Sequence[Node]) -> object:
     """The texts of a completion, which has no messages."""
     texts = [inside(entry, holder).get("text") for entry in entries]
@@ -275,6 +282,7 @@ RULES: Final = (
         OUTPUT,
         types(RETRIEVER),
     ),
+    Rule("documents", ("retrieval.documents",), _documents_at_once, OUTPUT, types(RETRIEVER)),
     Rule("query", ("retrieval.query",), side=INPUT, of=types(RETRIEVER)),
     Rule("documents", ("retrieval.document",), documents, OUTPUT, types(RETRIEVER)),
     Rule("query", ("reranker.query",), side=INPUT, of=types(RERANKER)),

@@ -59,6 +59,7 @@ _OF_MESSAGE: Final = frozenset(
         "reasoning",
         "tool_calls",
         "tool_call_id",
+        "function_call",
         "finish_reason",
     }
 )
@@ -78,15 +79,7 @@ def _answered(entries: Sequence[Node]) -> object:
 
 
 def _message(entry: Node, role: str) -> Node:
-    calls = [
-        {
-            "id": call.get("id"),
-            "name": call.get("name"),
-            "arguments": unwrapped(call.get("arguments")),
-        }
-        for call in in_order(entry.get("tool_calls"))
-        if isinstance(call, dict)
-    ]
+    calls = _calls(entry)
     content = entry.get("content", entry.get("user", entry.get("refusal")))
     told = parsed(content)
     if not isinstance(told, list) or not all(map(is_block, told)):
@@ -98,6 +91,16 @@ def _message(entry: Node, role: str) -> Node:
         if entry.get(name) is not None:
             message[name] = entry[name]
     return message
+
+
+def _calls(entry: Node) -> list[object]:
+    """The calls of a message: flattened, as one text, or the one of OpenAI's functions."""
+    told = unwrapped(entry.get("tool_calls"))
+    if isinstance(told, list):
+        return told
+    called = entry.get("function_call")
+    flattened = in_order(told) or ([called] if isinstance(called, dict) else [])
+    return [call for call in flattened if isinstance(call, dict)]
 
 
 def _contents(entries: Sequence[Node]) -> list[object] | None:

@@ -10,7 +10,7 @@ from prefactor_otel.mapping.dialects.whole import steps
 from prefactor_otel.mapping.errors import fails
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Ending, Rule, Told, types
 from prefactor_otel.mapping.shapes.messages import tool_arguments
-from prefactor_otel.mapping.shapes.requests import model_in
+from prefactor_otel.mapping.shapes.requests import documents, model_in
 from prefactor_otel.mapping.shapes.texts import (
     decoded,
     model_name,
@@ -28,6 +28,8 @@ from prefactor_otel.mapping.types import (
     GUARDRAIL,
     HANDOFF,
     LLM,
+    RERANKER,
+    RETRIEVER,
     SPAN,
     STEP,
     TOOL,
@@ -134,6 +136,8 @@ _ARGUMENTS: Final = Ending(
 SESSION_KEYS: Final = ("session.id", "gen_ai.conversation.id")
 """How a session is called by most: also in contexts (OpenInference) and in baggage."""
 
+_SEARCHES: Final = types(RETRIEVER, RERANKER)
+
 RULES: Final = (
     Rule("stop_reason", Ending("finish reason", "stop reason"), _reason, of=types(LLM)),
     Rule("session_id", SESSION_KEYS, _word),
@@ -200,6 +204,14 @@ RULES: Final = (
         types(LLM, AGENT),
     ),
     Rule("system", Ending("instruction", "system prompt"), text, INPUT, types(LLM, AGENT)),
+    Rule("query", Ending("query text", "search query"), side=INPUT, of=_SEARCHES),
+    Rule(
+        "documents",
+        Ending("document", "retrieved context"),
+        documents,
+        OUTPUT,
+        types(RETRIEVER),
+    ),
     Rule("usage_at_last", _GOT, usage_in, OUTPUT, partly=True),
     Rule("requested", _GIVEN, model_in, INPUT, partly=True),
     Rule("arguments", _ARGUMENTS, tool_arguments, INPUT, types(TOOL)),

@@ -231,7 +231,7 @@ def _documents(found: object) -> list[object] | None:
     """What was found, as ``{content, id?, score?, metadata?}`` where it is a document."""
     if isinstance(found, dict):
         found = found.get("documents")
-    return [_document(entry) for entry in found] if isinstance(found, list) else None
+    return [_document(entry) for entry in found] if isinstance(found, (list, tuple)) else None
 
 
 def _document(entry: object) -> object:
