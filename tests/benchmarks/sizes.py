@@ -35,6 +35,7 @@ class Sizes:
     load_seconds: float = 600.0
     cycles: int = 100
     starts: int = 15
+    waiting_runs: tuple[int, ...] = (250, 4_000)
     growth: tuple[int, ...] = (10, 100, 1_000, 10_000, 100_000)
     growth_rounds: int = 3
     growth_spans: int = 2_000
@@ -76,6 +77,7 @@ SMOKE: Final = Sizes(
     load_seconds=0.5,
     cycles=2,
     starts=1,
+    waiting_runs=(8,),
     growth=(10,),
     growth_rounds=1,
     growth_spans=20,

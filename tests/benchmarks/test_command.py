@@ -37,9 +37,10 @@ METRICS = {
     },
     "startup": {"CPU, ms", "wall, ms"},
     "growth": {"CPU, µs/span", "wall, µs/span"},
+    "runs": {"CPU, µs/run", "acknowledged, runs/s"},
     "mapping": {"map, µs/span", "map and encode, µs/span"},
 }
-CASES = {"cpu": 2, "thread": 2, "throughput": 3, "memory": 3, "startup": 4, "growth": 2}
+CASES = {"cpu": 2, "thread": 2, "throughput": 3, "memory": 3, "startup": 4, "growth": 2, "runs": 1}
 
 
 def report_of(folder: Path, *arguments: str) -> Mapping[str, Any]:

@@ -41,6 +41,10 @@ class Peer:
         """A processor as users add it; ``queue`` spans may wait, by default as many as stock."""
         raise NotImplementedError
 
+    def with_a_run_a_trace(self) -> "Peer":
+        """The same, with each trace as a run of its own where it knows of runs."""
+        return self
+
     def own(self, url: str, runs: "Sequence[Run]") -> None:
         """Make these spans through an API of its own; returns when all are acknowledged."""
         raise NotImplementedError

@@ -34,6 +34,9 @@ class Prefactor(Peer):
 
         return PrefactorExporter(url, TOKEN, **self._options)
 
+    def with_a_run_a_trace(self) -> Peer:
+        return Prefactor(self.name, **{**self._options, "run_scope": "trace"})
+
     def processor(self, url: str, queue: int | None = None) -> "SpanProcessor":
         from prefactor_otel import PrefactorSpanProcessor
 
