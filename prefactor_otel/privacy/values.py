@@ -42,6 +42,8 @@ def can_be_content(name: str, value: object) -> bool:
 
 
 def _text_can(name: str, text: str) -> bool:
+    if not _is_line(text) and not is_counted(name) and not is_of_resource(name):
+        return True
     if _ADDRESS.fullmatch(text):
         return False
     if _STRUCTURE.match(text):
