@@ -180,10 +180,14 @@ class Batch:
         self.size = sum(len(item.body) for item in items) + OVERHEAD * len(items)
         self.items = items
 
-    def unpack(self) -> None:
-        """Bring it into the form in which it is sent."""
-        if Packed in map(type, map(_body_of, self.items)):
-            self.put([item.unpacked() for item in self.items])
+    def unpack(self) -> int:
+        """Bring it into the form in which it is sent. Returns how many bytes of memory it takes
+        more now."""
+        if Packed not in map(type, map(_body_of, self.items)):
+            return 0
+        before = self.footprint
+        self.put([item.unpacked() for item in self.items])
+        return self.footprint - before
 
     def absorb(self, other: "Batch") -> None:
         """Another, of the same file, follows in here; whoever waits for that waits for this."""

@@ -82,7 +82,7 @@ class Flights:
 
     def hurry(self) -> None:
         """Nothing is put off any longer."""
-        for batch in self._flying:
+        for batch in (*self._flying, *(batch for _, _, batch in self._later)):
             batch.not_before = 0.0
         self._later = [(0.0, number, batch) for _, number, batch in self._later]
 

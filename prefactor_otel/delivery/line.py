@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from prefactor_otel.delivery.batch import SEALED, Batch, Row
+from prefactor_otel.delivery.budget import Share
 from prefactor_otel.delivery.flights import Flights
 from prefactor_otel.delivery.lanes import Lane, Lanes
 from prefactor_otel.delivery.lost import LostSpans
@@ -117,20 +118,21 @@ class Line:
             leased.append(batch)
         return leased
 
-    def lease_spans(self, max_items: int, max_bytes: int) -> Batch | None:
+    def lease_spans(self, max_items: int, max_bytes: int, queued: Share) -> Batch | None:
         """The oldest operations of spans that can be sent now, as one batch for one request. What
-        names a span whose creation is on its way stays, behind that."""
+        names a span whose creation is on its way stays, behind that. What was packed is not any
+        more, and takes more of what is ``queued`` in memory: none of it is on disk."""
         self._return(self.flights.due())
         leased: Batch | None = None
         while self._ready:
             batch = self._ready[0]
-            if leased is not None and not _go_together(leased, batch, max_items, max_bytes):
+            if leased is not None and not self._go_together(leased, batch, max_items, max_bytes):
                 break
             self._ready.popleft()
             batch.limit = SEALED
             if not batch:  # all of it was given up
                 continue
-            batch.unpack()
+            queued.add(batch.unpack(), 0)
             self.look_higher(batch)
             free = self._hold_back(batch)
             if free is not None and leased is not None:
@@ -141,6 +143,19 @@ class Line:
         if leased is not None:
             self.flights.begin(leased)
         return leased
+
+    def _go_together(self, one: Batch, other: Batch, max_items: int, max_bytes: int) -> bool:
+        """Whether the second may follow in the first: not sent yet, not too much together, and
+        with the same spans lost for both, as the place of the first counts for all of it."""
+        return (
+            one.file is other.file
+            and not other.is_anew
+            and not one.attempts
+            and not other.attempts
+            and len(one.items) + len(other.items) <= max_items
+            and one.size + other.size <= max_bytes
+            and self._lost.are_alike(one.number, other.number)
+        )
 
     def look_higher(self, batch: Batch) -> None:
         """Let what hangs on lost spans hang on their ancestors."""
@@ -266,9 +281,11 @@ class Line:
         self.flights.changed(batch)
         if not batch:
             del self._spans[batch]
+            batch.limit = SEALED  # it may still stand somewhere
             for line in (lane.waiting, self._ready):
                 while line and not line[0]:
                     line.popleft()
+            self._return(self.flights.forget(batch))
         self.lanes.are_through(taken)
         return taken
 
@@ -290,15 +307,3 @@ class Line:
                 line.insert(batch)
         line.lanes.learn_losses(self.lanes)
         return line
-
-
-def _go_together(one: Batch, other: Batch, max_items: int, max_bytes: int) -> bool:
-    """Whether the second may follow in the first: not sent yet, and not too much together."""
-    return (
-        one.file is other.file
-        and not other.is_anew
-        and not one.attempts
-        and not other.attempts
-        and len(one.items) + len(other.items) <= max_items
-        and one.size + other.size <= max_bytes
-    )

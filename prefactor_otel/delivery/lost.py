@@ -1,6 +1,7 @@
 """Spans that have no record, and what hangs on their parents instead of them."""
 
 import math
+from bisect import bisect_right
 from collections import OrderedDict
 from typing import Final
 
@@ -18,6 +19,8 @@ class LostSpans:
         self._capacity = capacity
         self.parents: OrderedDict[SpanRef, tuple[SpanRef | None, float]] = OrderedDict()
         """What hangs on each instead, and the number of the first batch for which it is there."""
+        self._anew: list[int] = []
+        """The numbers of batches that create a span anew, which grow."""
 
     def add(self, ref: SpanRef, parent: SpanRef | None) -> None:
         """This span is lost; its children hang on ``parent`` from now on."""
@@ -30,10 +33,16 @@ class LostSpans:
         parent, until = self.parents.get(ref, (None, 0.0))
         if until == math.inf:
             self.parents[ref] = parent, number
+            self._anew.append(number)
+            del self._anew[: -self._capacity]
 
     def holds(self, ref: SpanRef | None, number: int) -> bool:
         """Whether the span is lost for the batch of this number."""
         return ref is not None and number < self.parents.get(ref, (None, 0.0))[1]
+
+    def are_alike(self, one: int, other: int) -> bool:
+        """Whether the same spans are lost for the batches of these numbers."""
+        return bisect_right(self._anew, one) == bisect_right(self._anew, other)
 
     def nearest(self, parent: SpanRef | None, number: int) -> SpanRef | None:
         """The nearest of ``parent`` and its ancestors that is not lost for this batch."""

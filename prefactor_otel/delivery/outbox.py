@@ -106,7 +106,7 @@ class Outbox(Queue):
         count as waiting. Whatever needs something that is in flight, or that needs such a thing,
         stays in the line."""
         self._read_on(max_items)
-        return self.line.lease_spans(max_items, max_bytes)
+        return self.line.lease_spans(max_items, max_bytes, self._budget.queued)
 
     def lease_about_runs(self, most: int) -> list[Batch]:
         """The same for the operations of runs, each of which is a request of its own."""

@@ -1,5 +1,6 @@
 """What goes when more waits than may: the oldest spans, and with the last of a run the run."""
 
+import math
 from collections import Counter
 
 import pytest
@@ -163,6 +164,79 @@ def test_a_creation_that_was_sent_once_is_not_made_anew() -> None:
     outbox.put([span("run", 2)])
     outbox.put([span("run", 3)])
     assert told == []
+
+
+def test_what_waits_for_a_span_that_goes_while_it_is_put_off_goes_higher() -> None:
+    outbox = outbox_of(3)
+    outbox.put([span("run", 1)])
+    put_off = outbox.lease(9, 10**6)
+    assert put_off is not None
+    put_off.attempts, put_off.not_before = 1, math.inf
+    outbox.put([span("run", 2, parent=1)])
+    assert outbox.lease(9, 10**6) is None
+    outbox.release([put_off])
+    outbox.put([span("run", 3), span("run", 4)])
+    assert sent(outbox) == {"run-2": None, "run-3": None, "run-4": None}
+    assert len(outbox) == outbox.size == 0
+
+
+def test_what_was_put_off_is_not_again_once_there_is_a_hurry() -> None:
+    outbox = outbox_of(3)
+    outbox.put([span("run", 1)])
+    batch = outbox.lease(9, 10**6)
+    assert batch is not None
+    batch.not_before = math.inf
+    outbox.release([batch])
+    assert outbox.lease(9, 10**6) is None
+    outbox.hurry()
+    for _ in range(2):
+        assert outbox.lease(9, 10**6) is batch
+        outbox.release([batch])
+
+
+def test_what_is_sent_together_sees_the_same_spans_as_lost() -> None:
+    outbox = Outbox(Budget(4), Counters(), QuietLog(), max_items=2)
+    outbox.put([span("run", 1, is_open=True), span("run", 2)])
+    for number, parent in ((3, None), (4, 3), (5, None)):  # gives up the first
+        outbox.put([span("run", number, parent)])
+    second, third = outbox.lease(1, 10**6), outbox.lease(1, 10**6)
+    assert second is not None and third is not None
+    assert keys_of([second, third]) == ["run-2", "run-3"]
+    outbox.settle(second)
+    outbox.put([span("run", 1, is_open=True)])
+    assert sent(outbox).keys() == {"run-1", "run-5"}  # the fourth waits for the third
+    outbox.put([span("run", 6, parent=1)])
+    outbox.settle(third)
+    found = outbox.lease(9, 10**6)
+    assert found is not None and keys_of([found]) == ["run-4"]
+    outbox.settle(found)
+    assert sent(outbox) == {"run-6": ref(1)}
+
+
+def test_what_comes_after_the_last_of_a_line_was_given_up_arrives() -> None:
+    outbox = outbox_of(2)
+    spared, own = Batch(), Batch()
+    for number, batch in enumerate((spared, own)):
+        batch.add(span("run", number))
+        outbox.line.insert(batch)
+        batch.limit = 10**6
+    outbox.line.take_first(own)
+    outbox.put([span("run", 2)])
+    assert sent(outbox).keys() == {"run-0", "run-2"}
+    assert len(outbox) == 0
+
+
+def test_what_was_packed_for_a_long_wait_gives_back_what_it_took() -> None:
+    outbox = outbox_of(8)
+    outbox.packs = True
+    text = b'"text":"' + b"a" * 10_000 + b'"'
+    outbox.put([span("run", number)._replace(body=text) for number in range(4)])
+    packed = outbox.size
+    batch = outbox.lease(9, 10**6)
+    assert batch is not None
+    assert outbox.size == batch.footprint > 10 * packed
+    outbox.settle(batch)
+    assert outbox.size == 0
 
 
 def crowded(runs: int) -> Outbox:
