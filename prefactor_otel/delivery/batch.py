@@ -232,15 +232,12 @@ class Batch:
         """Only what stands at these places, which grow, stays in here: the rest is in others."""
         kept = self.part(places)
         self.resolve(lost=False)  # the parts count in its place
-        self._take(kept)
+        # In one step: whoever does this may be struck before any line.
+        self.items, self.rows, self.owed, self.size, self.spans, self.place = (
+            *(kept.items, kept.rows, kept.owed, kept.size, kept.spans, kept.place),
+        )
 
     def mend(self, places: Sequence[int]) -> None:
         """The same, where whoever changed it last may have been struck amid that."""
         self.rows = self.rows[: len(self.items)]
-        self._take(self.part(places))
-
-    def _take(self, other: "Batch") -> None:
-        # In one step: whoever does this may be struck before any line.
-        self.items, self.rows, self.owed, self.size, self.spans, self.place = (
-            *(other.items, other.rows, other.owed, other.size, other.spans, other.place),
-        )
+        self.keep(places)
