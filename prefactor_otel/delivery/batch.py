@@ -74,6 +74,8 @@ class Batch:
     failed_at: float = 0.0
     was_cancelled: bool = False
     """Whether it has been refused as cancelled, and is tried as failed."""
+    named: frozenset[str] = frozenset()
+    """The runs whose spans have gone with ids that we had made, the last time that it was sent."""
     not_before: float = 0.0
     """When it may be sent again (monotonic seconds)."""
 
@@ -212,7 +214,7 @@ class Batch:
                 made._owe(each.receipt, first, last)
         made.attempts, made.faults, made.blamed = self.attempts, self.faults, self.blamed
         made.failed_at, made.not_before = self.failed_at, self.not_before
-        made.was_cancelled = self.was_cancelled
+        made.was_cancelled, made.named = self.was_cancelled, self.named
         return made
 
     def first(self) -> "Batch":

@@ -120,6 +120,7 @@ class BulkRequests:
             size = len(body)
             if len(batch) > 1 and size > self.max_bytes:  # learnt meanwhile
                 return await self._send_halves(client, batch)
+            batch.named = self._named(batch)
             answer = await self._exchange(client, batch, body)
         except Exception as error:
             answer = own_fault(error)
@@ -289,15 +290,20 @@ class BulkRequests:
             record.server_ids[ref] = server_id
             self._outbox.note(batch, lambda file: file.learnt(run, ref, server_id))
 
+    def _named(self, batch: Batch) -> frozenset[str]:
+        """The runs of a batch whose spans have ids that we make."""
+        records = {run: self._settlement.runs[run] for run in batch.runs}
+        return frozenset(run for run, record in records.items() if record and record.is_named)
+
     def _gave_up_ids(self, batch: Batch, answer: Answer) -> bool:
         """Whether the API refused the id itself: then it makes the ids from here on."""
-        record = self._settlement.record(batch)
-        if (
-            answer.fields != ("id",)
-            or record.partition is None
-            or batch.item.operation != Operation.CREATE
-        ):
+        item, record = batch.item, self._settlement.record(batch)
+        if answer.fields != ("id",) or item.operation is not Operation.CREATE:
             return False
+        if item.run not in batch.named:
+            return False
+        if record.partition is None:  # an answer to another request has told it meanwhile
+            return True
         if record.ids_accepted:
             return False
         record.partition = None

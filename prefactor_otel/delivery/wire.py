@@ -41,6 +41,11 @@ class RunRecord:
     is_terminated: bool = False
     """Whether the platform has said that it was terminated; then spans are still taken."""
 
+    @property
+    def is_named(self) -> bool:
+        """Whether we make the ids of its spans."""
+        return self.partition is not None
+
     def can_name(self, ref: SpanRef | None) -> bool:
         """Whether a span that an item must name, if any, has an id by now."""
         return ref is None or self.partition is not None or ref in self.server_ids

@@ -238,6 +238,16 @@ def test_ids_made_by_the_server_are_lived_with() -> None:
         assert live.processor.stats().dropped == {}
 
 
+def test_ids_that_are_refused_to_several_requests_at_once_cost_no_span() -> None:
+    with DevServer(client_ids=False) as api:
+        api.faults.add(path="/bulk", delay=0.5, times=4)
+        live = Live(api, max_batch_size=1)
+        live.emit(*"abcdefgh")
+        live.provider.shutdown()
+        assert live.processor.stats().dropped == {}
+        assert live.arrived() == list("abcdefgh")
+
+
 def test_what_waits_at_shutdown_is_counted_in_one_line(
     api: DevServer, caplog: pytest.LogCaptureFixture
 ) -> None:
