@@ -84,6 +84,7 @@ ORDER = [
     "mapping.dialects.words",
     "mapping.dialects",
     "mapping.vocabulary",
+    "mapping.folding",
     "mapping.layout",
     "mapping.names",
     "mapping.plan",

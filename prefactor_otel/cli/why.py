@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from prefactor_otel.mapping import TOTALS, SpanType, with_events
+from prefactor_otel.mapping.folding import Folded
 from prefactor_otel.mapping.layout import INPUTS, OUTPUTS
 from prefactor_otel.mapping.plan import Candidate, Plan
 from prefactor_otel.mapping.rules import Seen
-from prefactor_otel.mapping.shape import plan_for
+from prefactor_otel.mapping.shape import shape_of
 from prefactor_otel.mapping.telling import Filled, Note, tell, usage_of
 from prefactor_otel.mapping.usage import COUNTS
 from prefactor_otel.runs.calls import UNCOUNTED
@@ -46,6 +47,7 @@ class _Told(NamedTuple):
     view: SpanView
     attributes: Attributes
     plan: Plan
+    folded: Folded
     filled: Filled
 
 
@@ -53,8 +55,10 @@ def uses_of(view: SpanView, kind: SpanType, payload: Payload) -> list[Use]:
     """Where the attributes of a span went, each in one place, and the events that are shown."""
     notes: list[Note] = []
     view, attributes = with_events(view)
-    plan = plan_for(attributes, view.name, kind)
-    told = _Told(view, attributes, plan, tell(plan, attributes, notes))
+    shape, folded = shape_of(tuple(attributes))
+    plan = shape.know(attributes, view.name).plan(kind, 0)
+    filled = tell(plan, folded.unfolded(attributes, plan.lists), notes)
+    told = _Told(view, attributes, plan, folded, filled)
     uses = [*_counts(told, payload), *_fields(told, notes, payload), *_models(told, payload)]
     return [*uses, *_others(told, {name for use in uses for name in use.names}, payload[METADATA])]
 
@@ -62,7 +66,7 @@ def uses_of(view: SpanView, kind: SpanType, payload: Payload) -> list[Use]:
 def _fields(told: _Told, notes: Iterable[Note], payload: Payload) -> Iterator[Use]:
     seen: set[str] = set()
     for candidate, value, used in notes:
-        names = [name for name in told.plan.names_of(used) if name not in seen]
+        names = [name for name in told.folded.names_of(used) if name not in seen]
         if isinstance(value, Seen):
             names += [told.view.events[number].name for number in value.numbers]
         seen.update(names)
@@ -105,7 +109,7 @@ def _models(told: _Told, payload: Payload) -> Iterator[Use]:
     if payload["token_usage"] is None or told.plan.type not in TOTALS:
         return
     _, used = told.plan.models_of_total(told.attributes)
-    for name in told.plan.names_of(used):
+    for name in told.folded.names_of(used):
         is_asked = told.attributes[name] == payload["inputs"]["model"]
         yield Use("inputs.model" if is_asked else f"{METADATA}.response_model", (name,))
 
@@ -114,7 +118,7 @@ def _others(told: _Told, shown: set[str], metadata: Mapping[str, Any]) -> Iterat
     """Attributes that go with one that is shown, those left as they are, and those held back."""
     names = told.view.attributes
     left = metadata.keys() | metadata.get("attributes", {}).keys()
-    beside = set(told.plan.names_of(told.filled.mask)) - shown - left
+    beside = set(told.folded.names_of(told.filled.mask)) - shown - left
     places = {"with these": beside, METADATA: left - shown}
     places[NOT_SENT] = set(names) - beside - shown - left
     for place, there in places.items():

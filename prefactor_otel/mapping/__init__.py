@@ -5,7 +5,6 @@ for each shape of span (``plan``). Here the parts are put together: what is told
 (``errors``), what it is called (``names``), what else it carries and what may leave the process.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -23,11 +22,12 @@ from prefactor_otel.mapping.errors import (
     status_of,
     tool_failure,
 )
-from prefactor_otel.mapping.layout import shown
+from prefactor_otel.mapping.folding import Folded
+from prefactor_otel.mapping.layout import gather_prompt, shown
 from prefactor_otel.mapping.names import readable, without_identity, without_ids
 from prefactor_otel.mapping.plan import Plan
 from prefactor_otel.mapping.rules import EVENTS
-from prefactor_otel.mapping.shape import agent_name, known_of, session_of
+from prefactor_otel.mapping.shape import agent_name, known_of, session_of, shape_of
 from prefactor_otel.mapping.telling import Filled, tell, usage_of
 from prefactor_otel.mapping.types import (
     AGENT,
@@ -143,23 +143,24 @@ def with_events(view: SpanView) -> tuple[SpanView, Attributes]:
 
 def planned(
     view: SpanView, attributes: Attributes, capture: Capture, below: Below = NOTHING
-) -> tuple[SpanType, Plan]:
-    """The type of a span, and how it is told."""
-    known = known_of(attributes, view.name)
+) -> tuple[SpanType, Plan, Folded]:
+    """The type of a span, how it is told, and how its names are folded into those of the plan."""
+    shape, folded = shape_of(tuple(attributes))
+    known = shape.know(attributes, view.name)
     kind = known.type
     if not known.is_certain:
         serves = view.kind == "server" and view.is_local_root
         kind = known.type_of(view.attributes, view.name, serves, below)
     if view.end_ns is None and speaks_late(view.attributes, view.scope_name):
         kind = expected_type(view.name)
-    return kind, known.plan(kind, capture.hidden_bits)
+    return kind, known.plan(kind, capture.hidden_bits), folded
 
 
 def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> AgentSpan:
     """The agent span of an OTel span; of an open one, what it carries so far."""
     view, attributes = with_events(view) if view.events else (view, view.attributes)
-    kind, plan = planned(view, attributes, capture, below)
-    filled = tell(plan, attributes)
+    kind, plan, folded = planned(view, attributes, capture, below)
+    filled = tell(plan, folded.unfolded(attributes, plan.lists) if plan.lists else attributes)
     inputs, outputs, single, labels, mask, _, _ = filled
     models: Models = single.get("requested"), single.get("answering")
     usage = None
@@ -171,16 +172,23 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         if usage is not None and kind in TOTALS:  # of what it counts, a reader asks for the model
             models, used = plan.models_of_total(attributes)
             mask |= used
+    if plan.tells_prompt:
+        gather_prompt(labels)
     inputs, outputs = shown(kind, models[0] or models[1], inputs, outputs, labels)
     repairs: Repairs = set()
     if not capture.leaves_fields:
         inputs = _captured("inputs", inputs, capture, repairs)
         outputs = _captured("outputs", outputs, capture, repairs)
-    name = _name_of(view, kind, filled, capture)
+    name = (
+        without_ids(str(single["name"]), kind)
+        if "name" in single
+        else _name_of(view, kind, filled, capture)
+    )
     status, error = status_of(view), None
     if view.status == "error" or kind is TOOL:
         status, error = _end_of(view, kind, status, filled, capture)
-    rest = plan.rest(mask, attributes)
+    started_at, finished_at = _times(view, repairs)
+    rest = folded.rest(mask | plan.hidden_bits, attributes)
     metadata = _metadata(view, rest, filled, models, name, capture, repairs)
     key, parent = view.key, view.parent
     payload: dict[str, object] = {
@@ -202,8 +210,8 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         status,
         payload,
         outputs if error is None else error,
-        timestamp(view.start_ns),
-        _finished_at(view),
+        started_at,
+        finished_at,
         False,
         str(single.get("response_id", "")),
     )
@@ -232,11 +240,8 @@ COUNTED: Final = (LLM, EMBEDDING)
 
 
 def _name_of(view: SpanView, kind: SpanType, filled: Filled, capture: Capture) -> str:
-    """What a person would call a span: its own name, or one that the span's can be read as."""
+    """What a person would call a span that tells no name of its own."""
     single = cast("dict[str, str]", filled.single)  # their rules read nothing but texts
-    told = single.get("name")
-    if told is not None:
-        return without_ids(told, kind)
     if kind is HANDOFF and {"from_agent", "to_agent"} <= filled.inputs.keys():
         return f"{filled.inputs['from_agent']} → {filled.inputs['to_agent']}"
     requested = single.get("requested")
@@ -300,6 +305,8 @@ _NO_CONTENT: Final = (
 
 def bare_span(view: SpanView) -> AgentSpan:
     """The agent span of a span that could not be mapped: its ids, name, status and times."""
+    repairs: Repairs = {Repair.UNMAPPABLE}
+    started_at, finished_at = _times(view, repairs)
     payload: dict[str, object] = {
         "span_id": view.key.span_hex,
         "trace_id": view.key.trace_hex,
@@ -309,7 +316,7 @@ def bare_span(view: SpanView) -> AgentSpan:
         "outputs": {},
         "token_usage": None,
         "error": None,
-        "metadata": {"repaired": [*_repaired(view), str(Repair.UNMAPPABLE)]},
+        "metadata": {"repaired": [*view.repaired, *told(repairs)]},
     }
     return AgentSpan(
         kind=SpanType.SPAN,
@@ -317,20 +324,23 @@ def bare_span(view: SpanView) -> AgentSpan:
         status=status_of(view),
         payload=payload,
         result_payload={},
-        started_at=timestamp(view.start_ns),
-        finished_at=_finished_at(view),
+        started_at=started_at,
+        finished_at=finished_at,
     )
 
 
 def timestamp(time_ns: int) -> str:
     """ISO 8601 in UTC with six fraction digits and ``Z``, from nanoseconds since the epoch."""
-    if not 0 <= time_ns <= LAST_NS:
-        time_ns = min(max(time_ns, 0), LAST_NS)
-    return f"{_second(time_ns // 1_000_000_000)}.{time_ns // 1000 % 1_000_000:06d}Z"
+    try:
+        return f"{_second(time_ns // 1_000_000_000)}.{time_ns // 1000 % 1_000_000:06d}Z"
+    except OverflowError:
+        return timestamp(min(max(time_ns, 0), LAST_NS))
 
 
 @lru_cache(maxsize=1024)  # spans cluster in seconds, and formatting one costs as much as a hash
 def _second(seconds: int) -> str:
+    if seconds < 0:
+        raise OverflowError("before the epoch")
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
@@ -344,43 +354,41 @@ def _metadata(
     repairs: Repairs,
 ) -> dict[str, object]:
     """What the span carries beside that, and what is said about it."""
-    _, _, single, labels, _, left, seen = filled
-    if left:
-        metadata |= {key: dict(rest) for key, rest in left.items()}
-    if capture.hidden:
-        metadata = _without_content(metadata, capture)
-    if capture.max_input_length or capture.max_output_length:
-        metadata = _cut_content(metadata, capture, repairs)
+    if filled.left:
+        metadata |= {key: dict(rest) for key, rest in filled.left.items()}
+    original = view.name
+    if not capture.leaves_fields:
+        metadata = _cut_content(_without_content(metadata, capture), capture, repairs)
+        if not capture.inputs:
+            original = without_identity(original, view.attributes)
     if not RESERVED.isdisjoint(metadata):
         clashing = sorted(RESERVED & metadata.keys())
         metadata["attributes"] = {key: metadata.pop(key) for key in clashing}
-    metadata |= labels
+    metadata |= filled.labels
     metadata["kind"] = view.kind
     if models[0] is not None and models[1] is not None:
         metadata["response_model"] = models[1]
-    original = view.name
-    if not capture.inputs:
-        original = without_identity(original, view.attributes)
     if name != original:
         metadata["otel.name"] = original
-    told_name = single.get("name")
+    told_name = filled.single.get("name")
     if told_name is not None and told_name not in (name, original):
         metadata["told_name"] = told_name
     if view.scope_name:
         metadata["scope"] = {"name": view.scope_name, "version": view.scope_version}
-    if len(view.events) > len(seen):
+    if view.events and len(view.events) > len(filled.seen):
         metadata["events"] = [
-            _event(event, capture) for number, event in enumerate(view.events) if number not in seen
+            _event(event, capture)
+            for number, event in enumerate(view.events)
+            if number not in filled.seen
         ]
     if view.links:
         metadata["links"] = _links(view, capture)
-    if view.is_local_root:
+    if view.parent is None or view.parent_is_remote:
         metadata["resource"] = _without_content(snapshot(view.resource), capture)
     if view.dropped_attributes:
         metadata["dropped_attributes"] = view.dropped_attributes
-    repaired = _repaired(view)
-    if repaired or repairs:
-        metadata["repaired"] = [*repaired, *told(repairs)]
+    if view.repaired or repairs:
+        metadata["repaired"] = [*view.repaired, *told(repairs)]
     return metadata
 
 
@@ -395,18 +403,15 @@ def _links(view: SpanView, capture: Capture) -> list[object]:
     ]
 
 
-def _repaired(view: SpanView) -> Sequence[str]:
-    """What was wrong with the span itself, and is put right."""
-    if view.end_ns is None or view.end_ns >= view.start_ns:
-        return view.repaired
-    return [*view.repaired, str(Repair.END_BEFORE_START)]
-
-
-def _finished_at(view: SpanView) -> str | None:
-    end_ns = view.end_ns
+def _times(view: SpanView, repairs: Repairs) -> tuple[str, str | None]:
+    """When it started and ended, as timestamps; nothing ends before it starts."""
+    start_ns, end_ns = view.start_ns, view.end_ns
     if end_ns is None:
-        return None
-    return timestamp(end_ns if end_ns > view.start_ns else view.start_ns)
+        return timestamp(start_ns), None
+    if end_ns < start_ns:
+        repairs.add(Repair.END_BEFORE_START)
+        end_ns = start_ns
+    return timestamp(start_ns), timestamp(end_ns)
 
 
 def _event(event: Event, capture: Capture) -> dict[str, object]:

@@ -109,16 +109,13 @@ def places_of(span_type: SpanType) -> tuple[Place, ...]:
 
 
 Fields = dict[str, object]
-_PROMPT: Final = {"prompt_name": "name", "prompt_version": "version", "prompt_id": "id"}
+PROMPT: Final = {"prompt_name": "name", "prompt_version": "version", "prompt_id": "id"}
 
 
 def shown(
     span_type: SpanType, model: object, inputs: Fields, outputs: Fields, labels: Fields
 ) -> tuple[Fields, Fields]:
     """The fields as they are sent: with the model first, and with what follows from others."""
-    if not _PROMPT.keys().isdisjoint(labels):
-        told = {_PROMPT[name]: labels.pop(name) for name in _PROMPT if name in labels}
-        labels["prompt"] = told
     if span_type is TOOL:
         if not inputs:
             return inputs, outputs
@@ -127,7 +124,7 @@ def shown(
     if model is not None:
         inputs = {"model": model, **inputs}
     if span_type is LLM:
-        calls = tool_calls(outputs.get("messages"))
+        calls = tool_calls(outputs["messages"]) if "messages" in outputs else None
         if calls:
             outputs["tool_calls"] = calls
             names = [call["name"] for call in calls if isinstance(call, dict) and "name" in call]
@@ -137,6 +134,13 @@ def shown(
     elif span_type is EMBEDDING:
         outputs = _measured(inputs.get("input"), outputs)
     return inputs, outputs
+
+
+def gather_prompt(labels: Fields) -> None:
+    """Put what labels tell of a prompt into one."""
+    told = {PROMPT[name]: labels.pop(name) for name in PROMPT if name in labels}
+    if told:
+        labels["prompt"] = told
 
 
 def _measured(texts: object, outputs: Fields) -> Fields:

@@ -4,13 +4,19 @@ read already. A span costs the reading of the rest."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from prefactor_otel.mapping import usage as counting
-from prefactor_otel.mapping.layout import PROVIDER, SINGLE, Place, places_of, shown_by
+from prefactor_otel.mapping.folding import bits_of
+from prefactor_otel.mapping.layout import (
+    PROMPT,
+    PROVIDER,
+    SINGLE,
+    Place,
+    places_of,
+    shown_by,
+)
 from prefactor_otel.mapping.rules import (
-    EVENTS,
     Ending,
     Part,
     Reader,
@@ -20,17 +26,18 @@ from prefactor_otel.mapping.rules import (
     Slot,
     Told,
     spoken,
+    values_of,
 )
+from prefactor_otel.mapping.shapes.flattened import Indexed, key_of
 from prefactor_otel.mapping.types import SpanType
 from prefactor_otel.mapping.vocabulary import RULES_OF, names_a_model, side_in_rules
 from prefactor_otel.privacy.content import Side, is_allowed, is_counted
 from prefactor_otel.spans.view import Attributes
 
-MAX_OUTLINES: Final = 1024
-LONGEST_SHARED: Final = 1000
-"""Characters of shared values beyond which they are not kept for the next span."""
+MAX_OUTLINES: Final = 512
+LONGEST_SHARED: Final = 16_384
+"""Characters of a shared value beyond which it is read for each span: it would be kept."""
 
-Values = Callable[[Attributes], Sequence[object]]
 Fields = dict[str, object]
 Parts = tuple[Fields, Fields, Fields, Fields]
 """Inputs, outputs, single values and labels, by the names of their fields."""
@@ -88,24 +95,39 @@ class Plan:
     """How spans of one shape, one type and one setting of capture are told."""
 
     def __init__(
-        self, span_type: SpanType, names: tuple[str, ...], words: Mapping[str, object], hidden: int
+        self,
+        span_type: SpanType,
+        names: Sequence[str],
+        alone: Sequence[str],
+        words: Mapping[str, object],
+        hidden: int,
     ) -> None:
         self.type = span_type
         self.names = names
-        self.alone = [name for name in names if spoken(name)]
-        """Those that are in no flattened list."""
-        self.bits = {name: 1 << number for number, name in enumerate(names)}
+        self.alone = alone
+        """Those that are in no list which a rule reads."""
+        self.spoken = [name for name in alone if spoken(name)]
+        """Those that are in no list at all."""
+        self.bits = bits_of(names)
         self.hidden = frozenset(
             name for name in names if hidden and side_in_rules(name) & Side(hidden)
         )
+        self.hidden_bits = self._bits_of(self.hidden)
         places = places_of(span_type)
         found = [self._candidates(place, words) for place in places]
         self.places = [candidates for candidates in found if candidates]
         """For each field of which something may be told the candidates, trusted most first."""
+        self.lists = frozenset(
+            key_of(candidate.rule.names.prefix)
+            for place in self.places
+            for candidate in place
+            if isinstance(candidate.rule.names, Indexed)
+        )
+        """The flattened lists that are read."""
         self.fields: dict[Slot, tuple[int, str]] = {
             slot: (place.part, field) for place in places for slot, field in place.fields.items()
         }
-        keys = counting.keys_in(names)
+        keys = counting.keys_in(alone)
         self.counts = [(count, name, self.bits[name]) for count, name in keys.plain]
         self.objects = keys.objects
         self.responses = self._responses(("usage",))
@@ -113,8 +135,10 @@ class Plan:
         self.counts_tokens = bool(self.counts or self.objects or self.responses_at_last)
         self.models = self._models()
         self.shared = self._shared()
+        self.tells_prompt = not PROMPT.keys().isdisjoint(
+            field for place in self.places for _, _, _, field, *_ in place
+        )
         self.shared_values = values_of(self.shared)
-        self._left: dict[int, tuple[tuple[str, ...], Values]] = {}
 
     def _candidates(self, place: Place, words: Mapping[str, object]) -> list[Candidate]:
         found: list[_Found] = []
@@ -127,7 +151,7 @@ class Plan:
                     continue
                 read = shown_by(self.type, slot, rule.read)
                 by_words = isinstance(rule.names, Ending)
-                for reading in rule.readings(self.alone if by_words else self.names):
+                for reading in rule.readings(self._read_by(rule)):
                     if by_words and ((slot, reading.key) in known or self._is_unfit(rule, reading)):
                         continue  # who knows the name has refused its value
                     known.add((slot, reading.key))
@@ -135,6 +159,12 @@ class Plan:
         return [
             self._candidate(place, one, found[number + 1 :]) for number, one in enumerate(found)
         ]
+
+    def _read_by(self, rule: Rule) -> Sequence[str]:
+        """The names that a rule may read: of those in lists none but one of that list."""
+        if isinstance(rule.names, Indexed):
+            return self.names
+        return self.spoken if isinstance(rule.names, Ending) else self.alone
 
     def _is_unfit(self, rule: Rule, reading: Reading) -> bool:
         """Whether a name that only its words tell is a count or an id, or is not to leave."""
@@ -169,7 +199,7 @@ class Plan:
             later=tuple(later),
             rule=rule,
             dialect=dialect,
-            is_shared=rule.slot in _SHARED and not rule.side,
+            is_shared=rule.slot in _SHARED and (rule.slot == "parameters" or not rule.side),
         )
 
     def _responses(
@@ -177,11 +207,11 @@ class Plan:
     ) -> list[tuple[str, Callable[[object], counting.Usage | None]]]:
         """Whole responses that tell their usage."""
         rules = [rule for slot in slots for _, rule in RULES_OF[slot]]
-        return [(name, rule.read) for rule in rules for name in self.alone if rule.has(name)]  # type: ignore[misc]
+        return [(name, rule.read) for rule in rules for name in self.spoken if rule.has(name)]  # type: ignore[misc]
 
     def _models(self) -> list[tuple[str, int]]:
         """The attributes that name a model, if some of them may say the same."""
-        found = [name for name in self.names if names_a_model(name)]
+        found = [name for name in self.alone if names_a_model(name)]
         first = {of[0].reading.key for of in self.places if of[0].field in _MODEL_FIELDS}
         return [(name, self.bits[name]) for name in found] if set(found) - first else []
 
@@ -192,12 +222,12 @@ class Plan:
             told = [
                 read(attributes[reading.key])
                 for _, rule in RULES_OF[slot]
-                for read, reading in ((rule.read, each) for each in rule.readings(self.alone))
+                for read, reading in ((rule.read, each) for each in rule.readings(self.spoken))
                 if reading.key is not None
             ]
             found.append(next((model for model in told if isinstance(model, str)), None))
         models = found[0], found[1]
-        named = [n for n in self.names if names_a_model(n) and attributes[n] in models]
+        named = [n for n in self.alone if names_a_model(n) and attributes[n] in models]
         return models, self._bits_of(named)
 
     def _shared(self) -> tuple[str, ...]:
@@ -210,38 +240,13 @@ class Plan:
         ]
         return tuple(dict.fromkeys((*read, *(name for name, _ in self.models))))
 
-    def names_of(self, bits: int) -> tuple[str, ...]:
-        """The names that these bits stand for."""
-        return tuple(name for name in self.names if self.bits[name] & bits and name != EVENTS)
-
     def _bits_of(self, names: Iterable[str]) -> int:
         bits = 0
         for name in names:
             bits |= self.bits.get(name, 0)
         return bits
 
-    def rest(self, mask: int, attributes: Attributes) -> dict[str, object]:
-        """The attributes that are not used up and may leave."""
-        known = self._left.get(mask)
-        if known is None:
-            known = self._rest_of(mask)
-        names, values = known
-        return dict(zip(names, values(attributes)))  # noqa: B905 - a lone name stands there twice
 
-    def _rest_of(self, mask: int) -> tuple[tuple[str, ...], Values]:
-        names = tuple(
-            name
-            for name in self.names
-            if not self.bits[name] & mask and name not in self.hidden and name != EVENTS
-        )
-        if len(self._left) >= MAX_VARIANTS:
-            self._left.clear()
-        found = self._left[mask] = (names, values_of(names))
-        return found
-
-
-MAX_VARIANTS: Final = 64
-"""Of a plan: the names that are left when something else is shown."""
 _MODEL_FIELDS: Final[tuple[Slot, ...]] = ("requested", "answering")
 
 
@@ -253,13 +258,6 @@ def _shared_first(place: Sequence[Candidate]) -> Sequence[Candidate]:
     """Those before the first whose values each span has for itself."""
     number = next((n for n, candidate in enumerate(place) if not candidate.is_shared), len(place))
     return place[:number]
-
-
-def values_of(names: tuple[str, ...]) -> Values:
-    """Gets the values of these names; of a lone one twice, because then, too, they are several."""
-    if not names:
-        return lambda attributes: ()
-    return itemgetter(*names) if len(names) > 1 else itemgetter(*names, *names)
 
 
 def same(
@@ -291,7 +289,7 @@ Check = tuple[Candidate, tuple[Later, ...], object]
 
 
 @lru_cache(maxsize=MAX_OUTLINES, typed=True)  # what is 1 and what is 1.0 or True are not the same
-def _kept(plan: "Plan", *values: object) -> "Outline":
+def _kept(plan: Plan, *values: object) -> "Outline":
     if not all(map(_can_be_kept, values)):
         raise TypeError("values like these are not kept")
     return Outline(plan, values)
@@ -299,23 +297,22 @@ def _kept(plan: "Plan", *values: object) -> "Outline":
 
 def _can_be_kept(value: object) -> bool:
     if isinstance(value, tuple):
-        return (
-            all(isinstance(each, str) for each in value) and sum(map(len, value)) < LONGEST_SHARED
-        )
-    return not isinstance(value, str) or len(value) < LONGEST_SHARED
+        texts = all(isinstance(each, str) for each in value)
+        return texts and sum(map(len, value)) <= LONGEST_SHARED
+    return not isinstance(value, str) or len(value) <= LONGEST_SHARED
 
 
-def outline_of(plan: "Plan", attributes: Attributes) -> "Outline":
+def outline_of(plan: Plan, attributes: Attributes) -> "Outline":
     """What is told of all spans that share what this one does."""
-    values = plan.shared_values(attributes)
     try:
-        return _kept(plan, *values)
+        return _kept(plan, *plan.shared_values(attributes))
     except TypeError:  # a list or an object where a word or a number is expected
-        return Outline(plan, values)
+        return _kept(plan)
 
 
 class Outline:
-    """What is told of all spans of a plan that share these values, and what is left to be read."""
+    """What is told of all spans of a plan that share these values, and what is left to be read;
+    without any values all is."""
 
     def __init__(self, plan: Plan, values: Sequence[object]) -> None:
         self.plan = plan

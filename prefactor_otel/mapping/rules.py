@@ -143,17 +143,13 @@ class Under:
         found = tuple(name for name in names if self.has(name))
         if found:
             fields = [_after(name, self.prefixes) for name in found]
-            values = itemgetter(*found) if len(found) > 1 else _only(found[0])
-            yield Reading(found, lambda a: dict(zip(fields, values(a), strict=True)))
+            values = values_of(found)
+            yield Reading(found, lambda a: dict(zip(fields, values(a))))  # noqa: B905 - as below
 
 
 def _after(name: str, prefixes: Sequence[str]) -> str:
     prefix = next(prefix for prefix in prefixes if name.startswith(prefix))
     return name[len(prefix) :]
-
-
-def _only(name: str) -> Callable[[Attributes], tuple[object]]:
-    return lambda attributes: (attributes[name],)
 
 
 class Together:
@@ -199,6 +195,16 @@ def spoken(name: str) -> str:
 
 
 _IN_LIST: Final = re.compile(r"\.\d+\.")
+
+
+Values = Callable[[Attributes], Sequence[object]]
+
+
+def values_of(names: Sequence[str]) -> Values:
+    """Gets the values of these names; of a lone one twice, because then, too, they are several."""
+    if not names:
+        return lambda attributes: ()
+    return itemgetter(*names) if len(names) > 1 else itemgetter(*names, *names)
 
 
 def itself(value: object) -> object:

@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import Final
 
 from prefactor_otel.mapping import usage as counting
+from prefactor_otel.mapping.folding import Folded
 from prefactor_otel.mapping.names import agent_in
-from prefactor_otel.mapping.plan import Plan, values_of
-from prefactor_otel.mapping.rules import Reader, Rule, spoken
+from prefactor_otel.mapping.plan import Plan
+from prefactor_otel.mapping.rules import Reader, Rule, spoken, values_of
 from prefactor_otel.mapping.types import (
     AGENT,
     CHAIN,
@@ -54,9 +55,12 @@ MAX_VARIANTS: Final = 64
 class Shape:
     """The names of a span's attributes, and what follows from them alone."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], alone: tuple[str, ...]) -> None:
         self.names = names
-        self.alone = [name for name in names if spoken(name)]
+        self.alone = alone
+        """Those that are in no list which a rule reads."""
+        self.spoken = [name for name in alone if spoken(name)]
+        """Those that are in no list at all."""
         self.rules = self._rules()
         self.conditions = tuple(name for name in CONDITIONS if name in names)
         self.deciding = tuple(r for r in self.rules if not isinstance(r, ByNames))
@@ -100,7 +104,7 @@ class Shape:
         return tuple(
             (reading.key, rule.read)
             for rule in rules
-            for reading in rule.readings(self.alone)
+            for reading in rule.readings(self.spoken)
             if reading.key is not None
         )
 
@@ -111,14 +115,14 @@ class Shape:
         found += [
             rule.rule_for(name)
             for rule in _ENDINGS
-            for name in self.alone
+            for name in self.spoken
             if name not in named and name != TYPE_KEY and rule.names.has(name)
         ]
         return tuple(sorted(found, key=lambda rule: rule.trust))
 
     def _has(self, rule: TypeRule) -> bool:
         if rule is _CARRIES:
-            return self._names_a_model() and bool(counting.keys_in(self.names).plain)
+            return self._names_a_model() and bool(counting.keys_in(self.alone).plain)
         if isinstance(rule, BySpanName):
             # the vendor's own name of a span says it, too, where nothing else is there
             names = self.names or tuple(rule.types)
@@ -127,10 +131,17 @@ class Shape:
         return all(name in self.names for name in names)
 
     def _names_a_model(self) -> bool:
-        return any(map(names_a_model, self.names))
+        return any(map(names_a_model, self.alone))
 
 
-shape_of: Final = lru_cache(maxsize=MAX_SHAPES)(Shape)
+_shape_of: Final = lru_cache(maxsize=MAX_SHAPES)(Shape)
+
+
+@lru_cache(maxsize=MAX_SHAPES)
+def shape_of(names: tuple[str, ...]) -> tuple[Shape, Folded]:
+    """The shape of a span with attributes of these names, and how they are folded into it."""
+    folded = Folded(names)
+    return _shape_of(folded.shape, folded.alone), folded
 
 
 class Known:
@@ -182,7 +193,7 @@ class Known:
         """How such a span is told."""
         found = self._plans.get((span_type, hidden))
         if found is None:
-            found = Plan(span_type, self.shape.names, self.conditions, hidden)
+            found = Plan(span_type, self.shape.names, self.shape.alone, self.conditions, hidden)
             self._plans[span_type, hidden] = found
         return found
 
@@ -193,17 +204,12 @@ def _said(rule: TypeRule, decisive: object) -> SpanType | None:
 
 def known_of(attributes: Attributes, name: str = "") -> Known:
     """What is known of a span of this name with these attributes."""
-    return shape_of(tuple(attributes)).know(attributes, name)
-
-
-def plan_for(attributes: Attributes, span_name: str, kind: SpanType) -> Plan:
-    """How a span that is of this type is told, with all its content."""
-    return known_of(attributes, span_name).plan(kind, 0)
+    return shape_of(tuple(attributes))[0].know(attributes, name)
 
 
 def agent_name(attributes: Attributes, span_name: str) -> str:
     """What the agent is called: where the span says so, else what its name says."""
-    for key, read in shape_of(tuple(attributes)).agent_names:
+    for key, read in shape_of(tuple(attributes))[0].agent_names:
         name = read(attributes[key])
         if isinstance(name, str):
             return name
@@ -212,7 +218,7 @@ def agent_name(attributes: Attributes, span_name: str) -> str:
 
 def session_of(attributes: Attributes) -> str | None:
     """The session that a span names, in whichever vocabulary."""
-    for key, read in shape_of(tuple(attributes)).sessions:
+    for key, read in shape_of(tuple(attributes))[0].sessions:
         session = read(attributes[key])
         if isinstance(session, str):
             return session

@@ -125,7 +125,8 @@ def tell(plan: Plan, attributes: Attributes, notes: list[Note] | None = None) ->
         if notes is not None:
             notes.append(Note(candidate, value, used))
         if others:  # they are not asked, but may say the same
-            mask |= same(candidate, candidate.later, attributes, parts[part].get(field))
+            if candidate.later:
+                mask |= same(candidate, candidate.later, attributes, parts[part].get(field))
             next(islice(steps, others, others), None)
     for part, field, value in outline.after:
         parts[part][field] = value

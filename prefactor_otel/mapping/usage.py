@@ -214,8 +214,32 @@ def settled(usage: Usage, *, beside: bool = False) -> Usage:
     answer what was thought, and the total is both. Parts that lie ``beside`` their whole, that are
     larger, or that a reported total has in addition, are added in."""
     prompt, completion, total = usage.get(PROMPT), usage.get(COMPLETION), usage.get(TOTAL)
+    has_parts = not _PARTS_OF_COUNTS.isdisjoint(usage)
+    if has_parts:
+        prompt, completion = _with_parts(usage, prompt, completion, beside)
+    found: Usage = {}
+    if prompt is not None:
+        found[PROMPT] = prompt
+    if completion is not None:
+        found[COMPLETION] = completion
+    if found or total is not None:
+        both = (prompt or 0) + (completion or 0)
+        found[TOTAL] = both if total is None or both > total else total
+    if has_parts:
+        found |= {name: usage[name] for name in (CACHED, WRITTEN, REASONING) if name in usage}
+    return found
+
+
+_PARTS_OF_COUNTS: Final = frozenset({CACHED, WRITTEN, REASONING})
+
+
+def _with_parts(
+    usage: Usage, prompt: int | None, completion: int | None, beside: bool
+) -> tuple[int | None, int | None]:
+    """The counts of the prompt and the answer, with those parts that they do not include."""
     cached = usage.get(CACHED, 0) + usage.get(WRITTEN, 0)
     thought = usage.get(REASONING, 0)
+    total = usage.get(TOTAL)
     if cached and prompt is not None and (beside or cached > prompt):
         prompt += cached
         cached = 0
@@ -231,22 +255,7 @@ def settled(usage: Usage, *, beside: bool = False) -> Usage:
             thought = thought if thought != missing else 0
         if missing > 0 and missing in (thought, cached + thought):
             completion += thought
-    return _with_total(usage, prompt, completion, total)
-
-
-def _with_total(
-    usage: Usage, prompt: int | None, completion: int | None, total: int | None
-) -> Usage:
-    found: Usage = {}
-    if prompt is not None:
-        found[PROMPT] = prompt
-    if completion is not None:
-        found[COMPLETION] = completion
-    if total is None or (prompt or 0) + (completion or 0) > total:
-        total = (prompt or 0) + (completion or 0)
-    if found or usage.get(TOTAL) is not None:
-        found[TOTAL] = total
-    return found | {name: usage[name] for name in (CACHED, WRITTEN, REASONING) if name in usage}
+    return prompt, completion
 
 
 def agreeing(told: Sequence[tuple[str, int]]) -> Usage:
@@ -267,4 +276,9 @@ def agreeing(told: Sequence[tuple[str, int]]) -> Usage:
 
 def details_of(usage: Usage) -> Usage:
     """The parts that are no totals: of a modality, of one lifetime of what is cached."""
-    return {name: tokens for name, tokens in usage.items() if name not in COUNTS}
+    if usage.keys() <= _OWN:
+        return {}
+    return {name: tokens for name, tokens in usage.items() if name not in _OWN}
+
+
+_OWN: Final = frozenset(COUNTS)

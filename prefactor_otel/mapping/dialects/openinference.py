@@ -91,6 +91,8 @@ def _in_nested(value: object) -> object:
 
 def _message(entry: Node) -> Node | None:
     node = inside(entry, "message")
+    if node.keys() == _PLAIN and len(entry) == 1 and isinstance(node["content"], str):
+        return {"role": role_name(node["role"]), "content": node["content"]}
     if "function" in entry:
         node = {**node, "function": entry["function"]}
     content = node.get("content")

@@ -103,6 +103,11 @@ def _calls(entry: Node) -> list[object]:
     return [call for call in flattened if isinstance(call, dict)]
 
 
+def _stopped(entries: Sequence[Node]) -> object:
+    """Why the first of the answers ended."""
+    return entries[0].get("finish_reason")
+
+
 def _contents(entries: Sequence[Node]) -> list[object] | None:
     """The contents of what stands as messages and are none."""
     found = [entry.get("content", entry.get("user")) for entry in entries]
@@ -182,7 +187,7 @@ RULES: Final = (
     Rule("asked", _PROMPTS, _asked, INPUT, types(LLM)),
     Rule("asked", Indexed("gen_ai.prompts.", _in_message), _asked, INPUT, types(LLM)),
     Rule("answered", _COMPLETIONS, _answered, OUTPUT, types(LLM)),
-    Rule("stopped", ("gen_ai.completion.0.finish_reason",), of=types(LLM), partly=True),
+    Rule("stopped", _COMPLETIONS, _stopped, of=types(LLM), partly=True),
     Rule("texts", Indexed("gen_ai.prompt."), _contents, INPUT, types(EMBEDDING)),
     Rule("query", Indexed("gen_ai.prompt."), _query, INPUT, types(RERANKER)),
     Rule("documents", Indexed("gen_ai.completion."), _contents, OUTPUT, types(RERANKER)),

@@ -6,14 +6,30 @@ oldest.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
+from typing import NamedTuple
 
 from prefactor_otel.mapping.rules import Reading
-from prefactor_otel.spans.view import Attributes
 
 Node = dict[str, object]
-Step = tuple[int, str, str | None]
-"""In a node (by the number under which it was made) this name holds the value of an attribute, or,
-where that is None, the next node."""
+Build = Callable[[Iterator[object]], Node]
+"""Makes a node of as many values as it holds."""
+Tree = dict[str, "str | Tree"]
+"""For each name in a node the attribute that holds its value, or the next node."""
+
+
+class Row(NamedTuple):
+    """Rows that have values at the same paths: which of them, in the order in which ``build``
+    takes their values."""
+
+    order: tuple[str, ...]
+    build: Build
+
+
+def key_of(prefix: str) -> str:
+    """Under which key the list of nodes stands among the attributes."""
+    return f"({prefix})"
 
 
 def _everything(path: Sequence[str]) -> bool:
@@ -34,65 +50,83 @@ class Indexed:
 
     def readings(self, names: Sequence[str]) -> Iterator[Reading]:
         """One of all of them."""
-        indices, steps, used = _shape(names, self.prefix, self.uses)
-        if steps:
-            yield Reading(used, lambda attributes: _nodes(indices, steps, attributes))
+        rows: dict[int, list[tuple[str, str]]] = {}
+        for name, index, path in _paths(names, self.prefix):
+            rows.setdefault(index, []).append((name, path))
+        if rows:
+            used = [name for row in rows.values() for name in self._used(row)]
+            yield Reading(tuple(used), itemgetter(key_of(self.prefix)))
+
+    def _used(self, row: Sequence[tuple[str, str]]) -> list[str]:
+        """The names that are shown of a row; a role alone is no message."""
+        tree: Tree = {}
+        placed = [(name, path.split(".")) for name, path in row if _place(tree, name, path)]
+        used = [(name, path) for name, path in placed if self.uses(path)]
+        is_said = any(path[-1] != "role" for _, path in used)
+        return [name for name, _ in used] if is_said else []
 
 
-def _nodes(indices: int, steps: Sequence[Step], attributes: Attributes) -> list[Node]:
-    entries: list[Node] = [{} for _ in range(indices)]
-    nodes = entries[:]
-    for place, name, key in steps:
-        if key is not None:
-            nodes[place][name] = attributes[key]
-        else:
-            below: Node = {}
-            nodes[place][name] = below
-            nodes.append(below)
-    return entries
-
-
-def _shape(
-    names: Sequence[str], prefix: str, uses: Callable[[Sequence[str]], bool]
-) -> tuple[int, Sequence[Step], tuple[str, ...]]:
-    """How the values of names under ``prefix.N.`` become nodes: the number of entries, the steps,
-    and the names that are shown."""
-    paths = list(_paths(names, prefix))
-    indices = sorted({index for _, index, _ in paths})
-    numbers: dict[tuple[object, ...], int] = {(index,): n for n, index in enumerate(indices)}
-    filled: set[tuple[object, ...]] = set()
-    steps: list[Step] = []
-    used: dict[str, int] = {}
-    said = set[int]()
-    for key, index, path in paths:
-        node: tuple[object, ...] = (index,)
-        for name in path[:-1]:
-            below = (*node, name)
-            if below in filled:  # a value stands there already
-                break
-            if below not in numbers:
-                numbers[below] = len(numbers)
-                steps.append((numbers[node], name, None))
-            node = below
-        else:
-            place = (*node, path[-1])
-            if place not in filled and place not in numbers:
-                filled.add(place)
-                steps.append((numbers[node], path[-1], key))
-                if uses(path):
-                    used[key] = index
-                    said |= {index} if path[-1] != "role" else set()
-    # a role alone is no message
-    return len(indices), steps, tuple(key for key, index in used.items() if index in said)
-
-
-def _paths(names: Sequence[str], prefix: str) -> Iterator[tuple[str, int, list[str]]]:
+def _paths(names: Sequence[str], prefix: str) -> Iterator[tuple[str, int, str]]:
     """The names under a prefix, their index and the path that follows it."""
     for name in names:
         if name.startswith(prefix):
             index, _, path = name[len(prefix) :].partition(".")
-            if index.isdecimal() and path:
-                yield name, int(index), path.split(".")
+            if index.isdecimal() and path and str(int(index)) == index:
+                yield name, int(index), path
+
+
+def _place(tree: Tree, name: str, path: str) -> bool:
+    """Put an attribute in its place; False if something stands there, or on the way, already."""
+    *above, last = path.split(".")
+    for step in above:
+        below = tree.setdefault(step, {})
+        if isinstance(below, str):
+            return False
+        tree = below
+    return tree.setdefault(last, name) is name
+
+
+@lru_cache(maxsize=1024)
+def row_of(paths: tuple[str, ...]) -> Row:
+    """How a row with values at these paths becomes a node."""
+    tree: Tree = {}
+    for path in paths:
+        _place(tree, path, path)
+    return Row(tuple(_order(tree)), _build_of(tree))
+
+
+def _order(tree: Tree) -> Iterator[str]:
+    """The values that a node takes: one for each name, where a node below stands for its first one
+    until it is made (so the names keep their order), and then those of the nodes below."""
+    below = [inner for inner in tree.values() if isinstance(inner, dict)]
+    if len(tree) > 1 or not below:
+        yield from map(_first_in, tree.values())
+    for inner in below:
+        yield from _order(inner)
+
+
+def _first_in(tree: "str | Tree") -> str:
+    while isinstance(tree, dict):
+        tree = next(iter(tree.values()))
+    return tree
+
+
+def _build_of(tree: Tree) -> Build:
+    names = tuple(tree)
+    below = [(name, _build_of(inner)) for name, inner in tree.items() if isinstance(inner, dict)]
+    if not below:
+        return lambda values: dict(zip(names, values))  # noqa: B905 - the values go on
+    if len(names) == 1:
+        name, build = below[0]
+        return lambda values: {name: build(values)}
+
+    def built(values: Iterator[object]) -> Node:
+        node = dict(zip(names, values))  # noqa: B905 - the values go on
+        for name, build in below:
+            node[name] = build(values)
+        return node
+
+    return built
 
 
 def in_order(node: object) -> list[object]:

@@ -37,8 +37,25 @@ def messages(value: object, role: str = "") -> list[object] | None:
     text, which somebody of this ``role`` said. None when it is no list."""
     if isinstance(value, str):
         value = unwrapped(value)
-        if isinstance(value, str):
-            return [{"role": role, "content": value}] if role and value else None
+    if not isinstance(value, list) or not value or type(value[0]) is not dict:
+        value = _listed(value, role)
+        if value is None:
+            return None
+    told: list[object] = []
+    for entry in value:
+        one = _saying_one_thing(entry)
+        if one is not None:
+            told.append(one)
+        elif entry is not None:
+            told += map(message, _apart(entry))
+    return told
+
+
+def _listed(value: object, role: str) -> list[object] | None:
+    """What may be no list of messages yet as one: a lone message, a text that somebody of this
+    role said, texts that hold messages, a list in a list."""
+    if isinstance(value, str):
+        return [{"role": role, "content": value}] if role and value else None
     if isinstance(value, dict):
         inner = value.get("messages", value.get("items"))
         is_one = "role" in value or "parts" in value
@@ -47,18 +64,47 @@ def messages(value: object, role: str = "") -> list[object] | None:
         value = [parsed(entry) for entry in value]  # an attribute's array can hold texts only
     if not isinstance(value, list) or not value:
         return None
-    if len(value) == 1 and isinstance(value[0], list):  # LangChain batches what it sends
-        value = value[0]
-    told: list[object] = []
-    if None in value:
-        value = [entry for entry in value if entry is not None]
-    for entry in value:
-        blocks = entry.get("parts", entry.get("content")) if isinstance(entry, dict) else None
-        if isinstance(blocks, list) and len(blocks) > 1 and any(map(_is_answer, blocks)):
-            told += [message(part) for part in _apart(entry, _each_once(blocks))]
-        else:
-            told.append(message(entry))
-    return told
+    is_batch = len(value) == 1 and isinstance(value[0], list)  # so LangChain sends
+    return value[0] if is_batch else value
+
+
+def _saying_one_thing(entry: object) -> dict[str, object] | None:
+    """The message of an entry that holds one text, one call or one answer and nothing else, as
+    most do: each is looked at once. None for any other."""
+    if type(entry) is not dict:
+        return None
+    names = entry.keys()
+    if names == _NORMAL:
+        content = entry["content"]
+        is_text = isinstance(content, str) and not content.startswith("[")  # blocks as one text
+        return {"role": role_name(entry["role"]), "content": content} if is_text else None
+    parts = entry.get("parts")
+    if type(parts) is not list or len(parts) != 1 or not names <= _AROUND_PARTS:
+        return None
+    block, role = parts[0], entry.get("role")
+    if type(block) is not dict:
+        return None
+    names, kind = block.keys(), block.get("type")
+    if names == _TEXT_ALONE and kind == "text":
+        text = block["content"]
+        return {"role": role_name(role), "content": text} if isinstance(text, str) else None
+    if kind == "tool_call":
+        return {"role": role_name(role), "content": None, "tool_calls": [_tool_call(block)]}
+    if kind == "tool_call_response" and names == _ANSWER_ALONE and block["id"]:
+        said = _plain(block["response"])
+        return {"role": _answering(role), "content": said, "tool_call_id": block["id"]}
+    return None
+
+
+def _answering(role: object) -> object:
+    """Who speaks in a message of nothing but answers: nobody asks in it, and no model speaks."""
+    name = role_name(role)
+    return "tool" if name in ("user", "assistant") else name
+
+
+_NORMAL: Final = frozenset({"role", "content"})
+_AROUND_PARTS: Final = frozenset({"role", "parts", "finish_reason"})
+_ANSWER_ALONE: Final = frozenset({"type", "id", "response"})
 
 
 def _each_once(blocks: list[object]) -> list[object]:
@@ -124,12 +170,17 @@ def _role(role: str) -> str:
     return _ROLES.get(role) or _ROLES.get(word) or (word if word in _USUAL_ROLES else role)
 
 
-def _apart(entry: Mapping[str, object], blocks: list[object]) -> Sequence[object]:
+def _apart(entry: object) -> Sequence[object]:
     """The answers of several tools in one message (Anthropic, Bedrock, Gemini, tools that the
     provider runs), each on its own, because each answers another call, in their order."""
+    if not isinstance(entry, dict):
+        return [entry]
     holder = "parts" if "parts" in entry else "content"
+    blocks = entry.get(holder)
+    if not isinstance(blocks, list) or len(blocks) < 2 or not any(map(_is_answer, blocks)):
+        return [entry]
     groups: list[list[object]] = []
-    for block in blocks:
+    for block in _each_once(blocks):
         if groups and not _is_answer(block) and not _is_answer(groups[-1][-1]):
             groups[-1].append(block)
         else:
@@ -141,6 +192,9 @@ def message(entry: object) -> object:
     """One message."""
     if not isinstance(entry, dict):
         return entry
+    one = _saying_one_thing(entry)
+    if one is not None:
+        return one
     parts, content = entry.get("parts"), entry.get("content")
     if isinstance(parts, str):
         parts = parsed(parts)
@@ -149,11 +203,6 @@ def message(entry: object) -> object:
             parts = [part for part in parts if part is not None]
         if parts and isinstance(parts[0], str) and parts[0].startswith("{"):
             parts = [parsed(part) for part in parts]
-        # Of most messages one text is all that they hold, and of long conversations there are many.
-        if len(parts) == 1 and entry.keys() <= _AROUND_TEXT:
-            text = _text_alone(parts[0])
-            if text is not None:
-                return {"role": role_name(entry.get("role")), "content": text}
         return _from_blocks(entry, parts)
     if "role" in entry and content is None:
         content, entry = _said_elsewhere(entry)
@@ -186,14 +235,6 @@ def _said_elsewhere(entry: Mapping[str, object]) -> tuple[object, dict[str, obje
         others["tool_calls"] = [others.pop("function_call")]
     name = next((name for name in ("refusal", "message") if isinstance(entry.get(name), str)), "")
     return others.pop(name, None), others
-
-
-def _text_alone(block: object) -> str | None:
-    """The text of a block as the GenAI conventions write it, if it holds nothing else."""
-    if not isinstance(block, dict) or block.keys() != _TEXT_ALONE or block["type"] != "text":
-        return None
-    text = block["content"]
-    return text if isinstance(text, str) else None
 
 
 def _wrapped(entry: Mapping[str, object]) -> dict[str, object] | None:
@@ -330,8 +371,8 @@ def tool_calls(answered: object) -> list[object]:
     """The tool calls of all messages."""
     found: list[object] = []
     for entry in answered if isinstance(answered, list) else ():
-        calls = entry.get("tool_calls") if isinstance(entry, dict) else None
-        found += calls if isinstance(calls, list) else []
+        if isinstance(entry, dict) and "tool_calls" in entry:
+            found += entry["tool_calls"] if isinstance(entry["tool_calls"], list) else []
     return found
 
 
@@ -441,7 +482,6 @@ def _built(
 
 _SHOWN: Final = frozenset({"role", "content", "parts", "tool_calls", "type", "finish_reason"})
 """What of a message is shown under a name of ours; whatever else it holds stays in it."""
-_AROUND_TEXT: Final = frozenset({"role", "parts", "finish_reason"})
 _THOUGHTS: Final = {"reasoning_content": "reasoning", "thinking": "reasoning"}
 """Other names of a message's thoughts: DeepSeek's and Ollama's."""
 
@@ -487,8 +527,8 @@ def _from_blocks(source: Mapping[str, object], blocks: list[object]) -> dict[str
         elif not _is_empty(block):
             content.append(block)
     role = source.get("role")
-    if role_name(role) in ("user", "assistant") and blocks and all(map(_is_answer, blocks)):
-        role = "tool"  # nobody asks in it, and no model speaks
+    if blocks and all(map(_is_answer, blocks)):
+        role = _answering(role)
     built = _built(role, _joined(content), calls or source.get("tool_calls"), identity)
     if details:
         built["content_details"] = details
@@ -700,6 +740,9 @@ def _tool_call(call: object) -> dict[str, object]:
     call = parsed(call)  # an attribute's array can hold texts only
     if not isinstance(call, dict):
         return {"arguments": call}
+    if call.keys() <= _NORMAL_CALL:
+        name, arguments = call.get("name"), call.get("arguments")
+        return {"id": call.get("id"), "name": unquoted(name), "arguments": unwrapped(arguments)}
     function = call.get("function")
     inner: Mapping[str, object] = function if isinstance(function, dict) else call
     told: dict[str, object] = {
@@ -712,6 +755,7 @@ def _tool_call(call: object) -> dict[str, object]:
     return told
 
 
+_NORMAL_CALL: Final = frozenset({"type", "id", "name", "arguments"})
 _OF_CALL: Final = frozenset(
     {
         *("id", "call_id", "toolUseId", "toolCallId", "function"),

@@ -39,10 +39,12 @@ def decoded(value: object) -> object:
 def unwrapped(value: object) -> object:
     """The value inside of JSON in JSON, until there is none left; for what is known to be no
     text."""
-    inner = decoded(value)
-    while isinstance(inner, str) and inner is not value:
-        value, inner = inner, decoded(inner)
-    return inner
+    while isinstance(value, str):
+        inner = decoded(value)
+        if inner is value:
+            break
+        value = inner
+    return value
 
 
 def plain_text(value: object) -> str | None:
