@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from prefactor_otel.mapping import TOTALS, SpanType, with_events
 from prefactor_otel.mapping.folding import Folded
-from prefactor_otel.mapping.layout import INPUTS, OUTPUTS
+from prefactor_otel.mapping.layout import INPUTS, LABELS, OUTPUTS
 from prefactor_otel.mapping.plan import Candidate, Plan
 from prefactor_otel.mapping.rules import Seen
 from prefactor_otel.mapping.shape import shape_of
@@ -77,6 +77,8 @@ def _fields(told: _Told, notes: Iterable[Note], payload: Payload) -> Iterator[Us
 
 def _place(candidate: Candidate, payload: Payload) -> str:
     part, field = _PARTS.get(candidate.part), candidate.field
+    if candidate.part == LABELS:
+        return f"{METADATA}.{_PROMPT.get(field, field)}"
     if part is None:
         place = _SINGLE.get(field, "name")
         is_shown = "response_model" in payload[METADATA]
@@ -86,6 +88,11 @@ def _place(candidate: Candidate, payload: Payload) -> str:
     return part if payload[part] and candidate.rule.slot in _TAKEN_APART else NOT_SENT
 
 
+_PROMPT: Final = {
+    "prompt_name": "prompt.name",
+    "prompt_version": "prompt.version",
+    "prompt_id": "prompt.id",
+}
 _TAKEN_APART: Final = ("arguments", "texts", "output")
 """Slots of which the fields have names of their own."""
 
