@@ -126,6 +126,7 @@ class _Accepting(ApiClient):
 
 
 def steps_of(work: Callable[[], object]) -> int:
+    """The steps that this work takes."""
     """How many steps (bytecode instructions) some work takes."""
     steps = 0
 

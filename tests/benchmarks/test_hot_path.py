@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.benchmarks.hot_path import RECORDED, VERSION, Counts, counts, recorded
+from prefactor_otel.mapping import Capture, agent_span
+from prefactor_otel.spans.view import SpanView
+from tests.benchmarks.hot_path import RECORDED, VERSION, Counts, counts, recorded, steps_of
+from tests.made_spans import one_view, with_attributes
 
 pytestmark = pytest.mark.xdist_group("steps")
 
@@ -27,3 +30,21 @@ def test_a_span_takes_hardly_more_steps_than_when_they_were_last_counted(counted
 
 def test_counting_twice_differs_by_less_than_a_hundredth(counted: Counts) -> None:
     assert counts() == pytest.approx(counted, rel=0.01)
+
+
+def conversation(length: int) -> SpanView:
+    told: dict[str, object] = {"openinference.span.kind": "LLM", "llm.model_name": "m"}
+    for number in range(length):
+        begin = f"llm.input_messages.{number}.message"
+        told |= {f"{begin}.role": "user", f"{begin}.content": f"message {number}"}
+    return with_attributes(one_view("grows"), told)
+
+
+def test_a_flattened_conversation_that_grows_by_a_message_compiles_no_plan_anew() -> None:
+    def mapped(length: int) -> int:
+        view = conversation(length)
+        return steps_of(lambda: agent_span(view, Capture()))
+
+    mapped(40)
+    again, longer = mapped(40), mapped(41)
+    assert longer < 5 * again

@@ -253,3 +253,15 @@ def test_calls_inside_of_a_call_that_are_others_count_too() -> None:
     vectors = {"gen_ai.operation.name": "embeddings", "gen_ai.usage.input_tokens": 7}
     embedding = dataclasses.replace(small, attributes=vectors)
     assert total(run_through([embedding, call(1, None, "app", "r1")])) == 157
+
+
+def test_a_number_of_a_message_that_is_written_twice_loses_none() -> None:
+    told = {
+        "openinference.span.kind": "LLM",
+        "llm.input_messages.0.message.role": "user",
+        "llm.input_messages.0.message.content": "hi",
+        "llm.input_messages.00.message.content": "ho",
+    }
+    span = mapped(told)
+    assert part(span, "inputs")["messages"] == [{"role": "user", "content": "hi"}]
+    assert part(span, "metadata")["llm.input_messages.00.message.content"] == "ho"
