@@ -148,6 +148,12 @@ class Budget:
         return self.queued.items >= self.queued.max_items or self._left <= 0
 
     @property
+    def has_room(self) -> bool:
+        """Whether as much again can be queued as is."""
+        queued = self.queued
+        return queued.items <= queued.max_items // 2 and queued.bytes <= max(0, self._left)
+
+    @property
     def is_over(self) -> bool:
         """Whether the oldest of what is queued has to go."""
         return self.queued.items > self.queued.max_items or self._left < 0

@@ -61,6 +61,11 @@ class Outbox(Queue):
         return self.disk.file.path if self.disk.file is not None else None
 
     @property
+    def has_room(self) -> bool:
+        """Whether less than half of what may wait does, or what waits is on disk."""
+        return self.is_durable or self._budget.has_room
+
+    @property
     def next_due(self) -> float:
         """When there is something to be done here (monotonic seconds); ``math.inf`` if never."""
         return self.disk.next_try

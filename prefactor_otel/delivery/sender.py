@@ -52,6 +52,8 @@ class Sender:
         self.failing = False
         self.patient = False
         """Whether more spans are on their way, so that only full requests are worth making."""
+        self.landed: Callable[[], None] = lambda: None
+        """Called when a request is over."""
         self._settlement = Settlement(outbox, counters, log, terminated, over)
         self.runs = self._settlement.runs
         self._run_calls = RunCalls(self._settlement, outbox, counters, log)
@@ -118,6 +120,8 @@ class Sender:
         """See what has become of the requests that are over."""
         landed = {flight for flight in flights if flight.done()}
         flights -= landed
+        if landed:
+            self.landed()
         answers = [flight.result() for flight in landed]
         trouble = [answer for answer in answers if answer.verdict is not Verdict.DONE]
         if trouble and time.monotonic() >= self._resume_at:  # else it is one and the same trouble

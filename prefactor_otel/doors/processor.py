@@ -1,11 +1,17 @@
 """The live door: a span processor that sees starts and ends, and batches by itself."""
 
+from typing import Final
+
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import TraceFlags
 
 from prefactor_otel.doors.base import Door
 from prefactor_otel.errors import PrefactorTerminatedError
+from prefactor_otel.host.suppress import OWN_TRACE
 from prefactor_otel.stats.log import logger
+
+_SAMPLED: Final = TraceFlags.SAMPLED
 
 
 class PrefactorSpanProcessor(Door, SpanProcessor):
@@ -28,7 +34,12 @@ class PrefactorSpanProcessor(Door, SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Called by the SDK when a span ends; returns at once and never raises."""
         try:
-            if span.context is not None and span.context.trace_flags.sampled:
+            context = span.context
+            if (
+                context is not None
+                and context.trace_flags.sampled
+                and context.trace_id != OWN_TRACE
+            ):
                 self._pipeline.ended((span,))
         except Exception as error:
             logger.warning("A span was lost: %s", type(error).__name__)

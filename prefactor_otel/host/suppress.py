@@ -1,6 +1,6 @@
 """Staying out of the host's way: our own traffic is never traced."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -27,6 +27,14 @@ def is_own(span: ReadableSpan) -> bool:
     except Exception:  # no span at all; whoever reads it says so
         return False
     return context is not None and context.trace_id == OWN_TRACE
+
+
+def without_own(spans: Sequence[ReadableSpan]) -> Sequence[ReadableSpan]:
+    """Those that are not of our own work."""
+    try:
+        return [s for s in spans if s.context.trace_id != OWN_TRACE]
+    except Exception:  # some are no spans at all
+        return [span for span in spans if not is_own(span)]
 
 
 @contextmanager

@@ -1,131 +1,276 @@
-"""What other threads hand to the worker's: events, in order, none of which is lost when the thread
-that takes them dies in the middle of one."""
+"""What other threads hand to the worker's: spans and events, in order, none of which is lost when
+the thread that takes them dies in the middle of one.
+
+Whoever ends a span appends it, and does nothing else. An append is one step of the interpreter, so
+there is no lock on the way in. What has been handed over is counted by what is in here and what has
+been taken out of it: of that, too, a step takes care that nothing can come between.
+"""
 
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
+from math import inf
+from typing import Final, NamedTuple, cast
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_otel.delivery.receipt import Receipt
-from prefactor_otel.host.pace import breathe
+from prefactor_otel.host.pace import Pace
+from prefactor_otel.host.suppress import is_own
+from prefactor_otel.host.termination import Task
 from prefactor_otel.runs.events import (
+    Dropped,
     Ended,
     Event,
     Flush,
+    Judged,
+    RunClosed,
+    RunOpened,
+    SessionEnded,
+    Started,
 )
 from prefactor_otel.spans.sdk import snapshot
 
-MAX_SPANS: Final = 16_384
-"""Ended spans that wait to be taken in, at most: these are objects, far larger than items."""
-
 MAX_BYTES: Final = 32 * 1024 * 1024
-"""Bytes of text in them, at most."""
+"""What waits here may take so many bytes, about: these are objects, far larger than items."""
 
-MAX_EVENTS: Final = 65_536
-"""Events beyond which span starts are not noted: such spans become visible when they end."""
+ENTRY_BYTES: Final = 1024
+"""What a span takes besides its text, at least."""
 
-_IN_A_ROW: Final = 8
-"""Events that are taken without a pause: about half a millisecond."""
+_SAMPLES: Final = 16
+"""Entries that are weighed at a time, at most."""
 
-_FEW: Final = 16
-"""Spans that are not worth weighing, on the application's thread."""
+Start = tuple[ReadableSpan, float, str | None, str | None, Task | None]
+"""The fields of ``Started``: to make one is left to whoever takes it."""
+
+
+NEVER: Final = inf
+"""For ``wake_at``: the worker looks by itself."""
+
+
+class End(Enum):
+    """What follows the last span that belongs to a receipt."""
+
+    OF_RECEIPT = "end"
+
+
+Entry = ReadableSpan | Receipt | End | Start | Event
+"""An ended span, or something told of spans."""
+
+_TOLD: Final = frozenset(
+    (tuple, Receipt, End, Dropped, Flush, Judged, RunClosed, RunOpened, SessionEnded)
+)
+"""The types of all entries that are no ended spans."""
+
+
+class Lost(NamedTuple):
+    """A span that cannot be taken, and who waits for it."""
+
+    span: ReadableSpan
+    receipt: Receipt | None
 
 
 class Inbox:
-    """First in, first out. Any thread may ``put``; one at a time takes."""
+    """First in, first out. Any thread appends to ``entries`` while fewer than ``limit`` are in
+    there, and tells the worker where more are in there than ``wake_at``; one thread takes."""
 
-    def __init__(self) -> None:
-        self._events: deque[Event] = deque()
-        self._lock = threading.RLock()  # a signal handler may put amid a put
-        self._spans = 0
-        self._bytes = 0
-        self._is_taking = False
-        self._retaken: Event | None = None
+    def __init__(self, max_spans: int) -> None:
+        self.entries: deque[Entry] = deque()
+        self.limit: float = 2 * max_spans  # a span may have an entry for its start as well
+        """Entries beyond which no more spans are to be handed over; 0: none at all."""
+        self.wake_at: float = 0
+        """Entries beyond which the worker has to be told of one more."""
+        self.room = threading.Event()
+        """Set when some has been made, for those who wait for it."""
+        self._most = self.limit
+        self._lock = threading.RLock()  # a signal handler may come amid
+        self.is_shut = False
+        """Whether nobody takes anything any more."""
+        self.sees_starts = False
+        """Whether the start of any span was told."""
+        self._taken = 0
+        self._receipt: Receipt | None = None
+        """To whom the spans that come next belong."""
+        self._taking: Entry | None = None
+        self._retaken: Entry | None = None
+        self._weight = 0.0
 
     def __bool__(self) -> bool:
-        return bool(self._events)
-
-    def __len__(self) -> int:
-        return len(self._events)
+        return bool(self.entries)
 
     @property
     def is_full(self) -> bool:
-        """Whether no more ended spans are to be put in."""
-        return self._spans >= MAX_SPANS or self._bytes >= MAX_BYTES
+        """Whether no more ended spans are to be handed over."""
+        return len(self.entries) >= self.limit
 
     @property
-    def notes_starts(self) -> bool:
-        """Whether there is room for a span's start, which holds the span as well."""
-        return len(self._events) < MAX_EVENTS and not self.is_full
+    def handed_over(self) -> int:
+        """Ended spans that have ever been in here."""
+        with self._lock:
+            return self._taken + _spans_in(self.entries)
 
     @property
     def spans(self) -> int:
-        """Ended spans that wait in here."""
-        return self._spans
+        """Ended spans that wait in here; to count them takes time."""
+        return _spans_in(self.entries)
 
-    def put(self, event: Event) -> None:
-        """Add an event at the end."""
-        if isinstance(event, Ended):
-            if self._spans >= _FEW:
-                event.size = sum(map(_text_in, event.spans))
-            self._count(len(event.spans), event.size)
-        self._events.append(event)
+    def tell(self, event: Event) -> None:
+        """Add an event at the end, whatever the limit."""
+        self.entries.append(event)
+
+    def note_dropped(self, event: Dropped) -> None:
+        """The same for spans that were dropped, unless too many were: those that are open here are
+        found to have ended when their run is closed."""
+        if len(self.entries) < 2 * self._most:
+            self.entries.append(event)
+
+    def rest(self, wake_at: float) -> None:
+        """Have whoever hands over tell of more than so many entries."""
+        with self._lock:
+            self.wake_at = -1 if self.is_shut else wake_at
 
     def take(
-        self, handle: Callable[[Event], None], seconds: float, *, hurries: bool = False
+        self,
+        handle: Callable[[Event], None],
+        seconds: float,
+        has_room: Callable[[], bool],
+        *,
+        hurries: bool = False,
     ) -> None:
-        """Hand events over, as many as fit into the time, without pauses if it hurries."""
-        until = time.monotonic() + seconds
-        taken = 0
-        while self._events and time.monotonic() < until:
-            taken += 1
-            if taken % _IN_A_ROW == 0 and not hurries:
-                breathe()
-            self._is_taking = True
-            try:
-                handle(self._events[0])
-            except Exception:
-                self._discard()
-                raise
-            self._discard()  # not before: whatever kills the thread must not lose an event
+        """Hand over what is in here, as long as the time lasts and there is room for it, with
+        pauses for others unless it hurries."""
+        self._weigh()
+        pace = Pace(seconds, has_room, hurries=hurries)
+        while self.entries and pace.goes_on():
+            self._take_next(handle, pace)
+        if not self.is_full:
+            self.room.set()
 
-    def take_up(self, is_known: Callable[[ReadableSpan], bool]) -> Ended | None:
-        """Where the thread died amid an event, the rest of that is taken, but only once more.
-        Returns spans that have killed two threads."""
-        event = self._events[0] if self._is_taking and self._events else None
-        self._is_taking = False
-        if event is not None and event is self._retaken:
+    def _take_next(self, handle: Callable[[Event], None], pace: Pace) -> None:
+        entry = self._taking = self.entries[0]
+        if type(entry) not in _TOLD:
+            handle(Ended(self._ended(pace), self._receipt, is_last=False))
+            return
+        if isinstance(entry, tuple):
+            if not is_own(entry[0]):
+                self.sees_starts = True
+                handle(Started(*entry))
+        elif isinstance(entry, (Receipt, End)):
+            self._take_receipt(entry, handle)
+        else:
+            assert not isinstance(entry, ReadableSpan)
+            handle(entry)
+        self._discard()  # not before: whatever kills the thread must not lose an entry
+
+    def _ended(self, pace: Pace) -> Iterator[ReadableSpan]:
+        """The ended spans at the front, each of which leaves when the next is asked for."""
+        while True:
+            yield self.entries[0]  # type: ignore[misc]
             self._discard()
-            return event if isinstance(event, Ended) else None
-        if isinstance(event, Ended):
-            rest = [span for span in event.spans if not is_known(span)]
-            self._count(len(rest) - len(event.spans), 0)
-            self._events[0] = self._retaken = Ended(rest, event.receipt, event.size)
-        return None
+            if not self.entries or type(self.entries[0]) in _TOLD or not pace.goes_on():
+                return
+            self._taking = self.entries[0]
 
-    def receipts(self) -> Iterator[Receipt]:
-        """Of those who wait for what is still in here."""
-        for event in self._events:
-            if isinstance(event, (Ended, Flush)) and event.receipt is not None:
-                yield event.receipt
+    def _take_receipt(self, entry: Receipt | End, handle: Callable[[Event], None]) -> None:
+        if isinstance(entry, Receipt):
+            self._receipt = entry
+        elif self._receipt is not None:
+            handle(Ended((), self._receipt))
+            self._receipt = None
+
+    def take_up(self, is_known: Callable[[ReadableSpan], bool]) -> "Lost | None":
+        """Where the thread died amid an entry, that is taken once more, unless it is known to be
+        done with. Returns a span that has killed two threads."""
+        entry = self._taking
+        if entry is None or not self.entries or self.entries[0] is not entry:
+            return None
+        span = None if type(entry) in _TOLD else cast(ReadableSpan, entry)
+        is_done = span is not None and is_known(span)
+        if entry is not self._retaken and not is_done:
+            self._retaken = entry
+            return None
+        self._discard()
+        return None if span is None or is_done else Lost(span, self._receipt)
+
+    def close(self) -> None:
+        """No more spans are to be handed over; what is in here is still taken."""
+        with self._lock:
+            self.limit = 0
+        self.room.set()
+
+    def shut(self) -> Sequence[Receipt]:
+        """Nothing is taken any more: forget what is in here. Returns the receipts of those who
+        wait for it. What is appended all the same wakes the worker, and is forgotten like this."""
+        receipts = [] if self._receipt is None else [self._receipt]
+        with self._lock:
+            self.is_shut, self.limit, self.wake_at = True, 0, -1
+        return receipts + self._forget()
+
+    def forget_late(self) -> int:
+        """Forget what has been appended since this was shut. Returns how many spans that were."""
+        with self._lock:
+            before = self._taken
+            self._forget()
+            return self._taken - before
+
+    def _forget(self) -> list[Receipt]:
+        receipts = []
+        with self._lock:
+            while self.entries:
+                receipt = _receipt_of(self.entries[0])
+                receipts += [] if receipt is None else [receipt]
+                self._remove()
+        return receipts
 
     def _discard(self) -> None:
-        self._is_taking = False
-        event = self._events.popleft()
-        if isinstance(event, Ended):
-            self._count(-len(event.spans), -event.size)
-
-    def _count(self, spans: int, size: int) -> None:
         with self._lock:
-            self._spans += spans
-            self._bytes += size
+            if self.entries and not self.is_shut:
+                self._remove()
+            self._taking = None
+
+    def _remove(self) -> None:
+        is_span = type(self.entries[0]) not in _TOLD
+        # Nothing is called in these lines, so neither a handler nor another thread comes in
+        # between, nor does what strikes this one.
+        del self.entries[0]
+        self._taken += is_span
+        self._taking = None
+
+    def _weigh(self) -> None:
+        """Adapt the limit to what the spans in here weigh, as some of them tell."""
+        count = len(self.entries)
+        step = max(1, count // _SAMPLES)
+        weights = [_weight_of(self.entries[-place]) for place in range(1, count + 1, step)]
+        if not weights:
+            return
+        average = sum(weights) / len(weights)
+        self._weight = (self._weight + average) / 2 if self._weight else average
+        with self._lock:
+            if self.limit:
+                self.limit = max(1, min(self._most, MAX_BYTES // self._weight))
 
 
-def _text_in(span: ReadableSpan) -> int:
+def _spans_in(entries: "deque[Entry]") -> int:
+    while True:
+        try:
+            types = list(map(type, entries))
+        except RuntimeError:  # what collects garbage may end a span meanwhile
+            continue
+        return len(types) - sum(map(_TOLD.__contains__, types))
+
+
+def _receipt_of(entry: Entry) -> Receipt | None:
+    if isinstance(entry, Flush):
+        return entry.receipt
+    return entry if isinstance(entry, Receipt) else None
+
+
+def _weight_of(entry: Entry) -> int:
+    if type(entry) in _TOLD:
+        return ENTRY_BYTES
     try:
-        return sum([len(v) for v in snapshot(span.attributes or {}).values() if type(v) is str])
-    except Exception:  # made by hand; whoever reads it says what is wrong
-        return 0
+        attributes = snapshot(entry.attributes or {})  # type: ignore[union-attr]
+        return ENTRY_BYTES + sum([len(v) for v in attributes.values() if type(v) is str])
+    except BaseException:  # made by hand; whoever reads it sees to what is wrong
+        return ENTRY_BYTES

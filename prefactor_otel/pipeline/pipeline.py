@@ -22,9 +22,10 @@ from prefactor_otel.config.token import TokenSource
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.errors import PrefactorConfigError
-from prefactor_otel.host import exits, gevent_loop, program, sigterm
-from prefactor_otel.host.termination import TerminatedRun, current_task, stop_here
+from prefactor_otel.host import exits, gevent_loop, program, sigterm, suppress
+from prefactor_otel.host.termination import Task, TerminatedRun, current_task, stop_here
 from prefactor_otel.mapping import session_of
+from prefactor_otel.pipeline.inbox import End
 from prefactor_otel.pipeline.worker import Worker
 from prefactor_otel.runs import explicit
 from prefactor_otel.runs.events import Judged, RunClosed, RunOpened, SessionEnded
@@ -82,6 +83,10 @@ class Pipeline:
         self._owner: ref[TracerProvider] | None = None
         self._worker = Worker(self._config) if self._config is not None else None
         self._meter_provider = meter_provider
+        self._asks_where = self._config is not None and (
+            self._config.run_scope == "session" or self._config.on_terminate == "cancel"
+        )
+        """Whether it matters in which context and task spans start."""
         explicit.listeners.add(self)
         if meter_provider is not None:
             metrics.observe(meter_provider, self)
@@ -154,9 +159,25 @@ class Pipeline:
     def started(self, span: ReadableSpan, where: Context | None) -> None:
         """A span has started in this context. Returns at once. Raises ``PrefactorTerminatedError``
         where the span's run was terminated and the agent is to be stopped by that."""
-        worker = self._current()
-        if worker is None or self._config is None:
+        worker = self._worker if self._generation == program.generation else self._current()
+        if worker is None:
             return
+        handle = session = task = None
+        if self._asks_where or explicit.is_used or worker.has_terminated:
+            handle, session, task = self._place_of(span, where, worker)
+        inbox = worker.inbox
+        waiting = len(inbox.entries)
+        if waiting < inbox.limit:
+            inbox.entries.append((span, time.monotonic(), handle, session, task))
+            if waiting >= inbox.wake_at:
+                worker.wake()
+
+    def _place_of(
+        self, span: ReadableSpan, where: Context | None, worker: Worker
+    ) -> tuple[str | None, str | None, Task | None]:
+        """The explicit run and the session that a span starts in, and the task that is cancelled
+        with it."""
+        assert self._config is not None
         opened = explicit.run_in(where)
         handle = opened.key if opened is not None else None
         session = (
@@ -170,7 +191,7 @@ class Pipeline:
             if terminated is not None:
                 stop_here(terminated, self._config.on_terminate)
         cancels = is_root and self._config.on_terminate == "cancel"
-        worker.started(span, handle, session, current_task() if cancels else None)
+        return handle, session, current_task() if cancels else None
 
     def terminated_in(self, where: Context | None) -> TerminatedRun | None:
         """The run that a span would belong to that started in this context, if it was
@@ -203,13 +224,25 @@ class Pipeline:
         worker = self._current()
         return worker.id_of(handle) if worker is not None else None
 
-    def ended(self, spans: Sequence[ReadableSpan]) -> None:
-        """Spans have ended. Returns at once."""
-        worker = self._current()
+    def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> bool:
+        """Spans have ended. Returns at once. With a receipt they are taken at once, and it is
+        settled when the API has answered for all of them; without, they wait for company. False
+        when they are lost already."""
+        worker = self._worker if self._generation == program.generation else self._current()
         if worker is None:
-            self._lose(len(spans))
-        else:
-            worker.ended(spans)
+            return self._lose(len(spans))
+        inbox = worker.inbox
+        waiting = len(inbox.entries)
+        if waiting >= inbox.limit:
+            return worker.refuse(spans, receipt)
+        if receipt is not None:
+            inbox.entries.extend((receipt, *spans, End.OF_RECEIPT))
+            worker.wake(urgent=True)
+            return True
+        inbox.entries.extend(spans)
+        if waiting + len(spans) > inbox.wake_at:
+            worker.wake()
+        return True
 
     def deliver(self, spans: Sequence[ReadableSpan]) -> bool:
         """Hand over ended spans and wait until the API has acknowledged them, as long as that is
@@ -217,38 +250,41 @@ class Pipeline:
         and at most ``export_timeout``. With a spool, wait until they are on disk in any case.
         False when any of them was refused or dropped, or is not known to be on disk."""
         worker = self._current()
-        if worker is None:
-            self._lose(len(spans))
-            return False
-        assert self._config is not None
+        if worker is None or self._config is None:
+            return self._lose(len(spans))
+        deadline = time.monotonic() + self._config.export_timeout
+        spans = suppress.without_own(spans)
+        if worker.inbox.is_full and self._may_wait(worker):
+            worker.await_room(deadline, lambda: self._is_passed_by)
         if self._config.spool_dir is not None:
-            return self._deliver_by_disk(worker, spans)
+            return self._deliver_by_disk(worker, spans, deadline)
         if not self._may_wait(worker):
-            return worker.ended(spans)
+            return self.ended(spans)
         receipt = Receipt()
-        worker.ended(spans, receipt)
-        return self._acknowledged(worker, receipt)
+        self.ended(spans, receipt)
+        return self._acknowledged(worker, receipt, deadline)
 
-    def _deliver_by_disk(self, worker: Worker, spans: Sequence[ReadableSpan]) -> bool:
-        assert self._config is not None
+    def _deliver_by_disk(
+        self, worker: Worker, spans: Sequence[ReadableSpan], deadline: float
+    ) -> bool:
         receipt = Receipt()
-        worker.ended(spans, receipt)
+        self.ended(spans, receipt)
         # A millisecond, unless the disk hangs; then an event loop must not hang as well.
-        most = _DISK_WAIT if _runs_event_loop() else self._config.export_timeout
+        most = deadline - time.monotonic()
+        most = min(most, _DISK_WAIT) if _runs_event_loop() else most
         most = 0.0 if is_own_thread() else most  # it would wait for itself
         if worker.outcome(receipt.stored, most) is None:
             return False
         if not self._may_wait(worker):
             return not receipt.future.done() or receipt.future.result() is not False
-        return self._acknowledged(worker, receipt)
+        return self._acknowledged(worker, receipt, deadline)
 
-    def _acknowledged(self, worker: Worker, receipt: Receipt) -> bool:
+    def _acknowledged(self, worker: Worker, receipt: Receipt, deadline: float) -> bool:
         assert self._config is not None
-        before = self._waited.lately()
-        most = self._config.export_timeout
+        before, begun = self._waited.lately(), time.monotonic()
+        most = deadline - begun
         if before:
             most = min(most, self._config.shutdown_timeout * _PART_IN_ROW - before)
-        begun = time.monotonic()
         outcome = worker.outcome(receipt.future, most, lambda: self._is_passed_by)
         if not self._is_passed_by:  # else who waits for the whole counts it
             now = time.monotonic()
@@ -353,9 +389,10 @@ class Pipeline:
             and not is_own_thread()
         )
 
-    def _lose(self, spans: int) -> None:
+    def _lose(self, spans: int) -> bool:
         is_off = self._off_as == "off"
         self._off.refuse(DropReason.NOT_CONFIGURED if is_off else DropReason.AFTER_SHUTDOWN, spans)
+        return False
 
 
 @dataclass(frozen=True, slots=True)

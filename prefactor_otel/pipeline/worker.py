@@ -25,17 +25,15 @@ from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.delivery.sender import Sender
 from prefactor_otel.host import gevent_loop, suppress
 from prefactor_otel.host.exits import is_ending
-from prefactor_otel.host.termination import Task, TerminatedRun, announce, event_of
-from prefactor_otel.pipeline.inbox import Inbox
+from prefactor_otel.host.termination import TerminatedRun, announce, event_of
+from prefactor_otel.pipeline.inbox import NEVER, Inbox
 from prefactor_otel.runs.events import (
     Dropped,
-    Ended,
     Flush,
     Judged,
     RunClosed,
     RunOpened,
     SessionEnded,
-    Started,
 )
 from prefactor_otel.runs.intake import Intake
 from prefactor_otel.runs.run import Run
@@ -50,6 +48,9 @@ from prefactor_otel.words import counted
 
 if TYPE_CHECKING:
     from prefactor_otel.spool.spool import Spool
+
+MAX_SPANS: Final = 16_384
+"""Ended spans that wait to be taken in, at most, however small they are."""
 
 STORED_WITHIN: Final = 0.02
 """Seconds that a span's end waits for company before it is written to the spool."""
@@ -89,9 +90,9 @@ class Worker:
         self.terminated = threading.Event()
         """Set when the run of the process was terminated."""
         self._config = config
-        self._counters = Counters()
+        self.inbox = Inbox(min(MAX_SPANS, config.max_queue_size))
+        self._counters = Counters(lambda: self.inbox.handed_over)
         self._log = QuietLog()
-        self._inbox = Inbox()
         self._reviving = threading.Lock()
         self._works_here = False
         self._identity = Identity(config.api_url, config.api_token, config.agent_id)
@@ -129,7 +130,8 @@ class Worker:
         self._failures = 0
         self._is_run_closed = False
         self._is_told = False
-        self._sees_starts = False
+        self._has_left = False
+        self._crowd = config.max_batch_size
         self._no_thread_before = 0.0
         self._thread: threading.Thread | None = None
         self._revive()
@@ -173,43 +175,28 @@ class Worker:
         """Tell the worker the provider's resource, as soon as it is known."""
         if self._intake.resource is None:
             self._intake.resource = resource
-            self._wake(urgent=True)
+            self.wake(urgent=True)
 
-    def started(
-        self,
-        span: ReadableSpan,
-        handle: str | None,
-        session: str | None,
-        task: Task | None = None,
-    ) -> None:
-        """A span has started, inside of this explicit run and session, if any; ``task`` is to be
-        cancelled if the run is terminated while it is open."""
-        if not self.is_closing and not suppress.is_own(span) and self._inbox.notes_starts:
-            self._sees_starts = True
-            self._inbox.put(Started(span, time.monotonic(), handle, session, task))
-            self._wake(urgent=False)  # should the thread be dead, the span's end revives it
-
-    def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> bool:
-        """Spans have ended. With a receipt they are taken at once, and it is settled when the
-        API has answered for all of them; without, they wait for company. False when they are
-        lost already."""
-        spans = [span for span in spans if not suppress.is_own(span)]
+    def refuse(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> bool:
+        """Account for spans that the inbox does not take. True when none of them is lost."""
         if self.is_closing:
             # What shutdown has closed as cancelled is on the platform; its late end loses nothing.
             spans = [span for span in spans if not self._is_known_ended(span)]
-            return self._refuse(spans, receipt, DropReason.AFTER_SHUTDOWN)
-        if self._inbox.spans >= self._config.max_queue_size or self._inbox.is_full:
-            contexts = [context for span in spans if (context := span.get_span_context())]
-            self._inbox.put(Dropped([key_of(context) for context in contexts]))
-            return self._refuse(spans, receipt, DropReason.QUEUE_FULL)
-        if not self._counters.accept(len(spans)):  # shutdown has ended meanwhile
-            self._tell_lost(spans, receipt, DropReason.AFTER_SHUTDOWN)
-            return False
-        self._inbox.put(Ended(spans, receipt))
-        self._revive()
-        crowded = self._inbox.spans >= self._config.max_batch_size
-        self._wake(urgent=receipt is not None or crowded)
-        return True
+            return self._lose(spans, receipt, DropReason.AFTER_SHUTDOWN)
+        contexts = [context for span in spans if (context := span.get_span_context())]
+        self.inbox.note_dropped(Dropped([key_of(context) for context in contexts]))
+        return self._lose(spans, receipt, DropReason.QUEUE_FULL)
+
+    def await_room(self, deadline: float, is_moot: Callable[[], object]) -> None:
+        """While the API answers, let a caller who may be kept waiting do so for room in the inbox,
+        until a time of the monotonic clock at most."""
+        while self.inbox.is_full and self.is_answering and not (self.is_closing or is_moot()):
+            self.inbox.room.clear()
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._revive():
+                return
+            if self.inbox.is_full:
+                self.inbox.room.wait(min(left, _PULSE))
 
     def terminated_at(
         self, parent: SpanKey | None, session: str | None, handle: str | None
@@ -220,9 +207,8 @@ class Worker:
     def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
         """Something has become of a run."""
         if not self.is_closing:
-            self._inbox.put(event)
-            self._revive()
-            self._wake(urgent=True)
+            self.inbox.tell(event)
+            self.wake(urgent=True)
 
     def id_of(self, handle: str) -> str | None:
         """The agent instance's id of an explicit run, None until registered."""
@@ -238,9 +224,8 @@ class Worker:
             return self._await_close(timeout) and self._has_left_nothing
         nothing_waits = self._has_nothing_to_send
         receipt = Receipt(patient=not self._outbox.is_durable)
-        self._inbox.put(Flush(receipt))
-        self._revive()
-        self._wake(urgent=True)
+        self.inbox.tell(Flush(receipt))
+        self.wake(urgent=True)
         outcome = self.outcome(receipt.future, timeout)
         if outcome is None:
             return nothing_waits or (receipt.stored.done() and receipt.stored.result())
@@ -276,8 +261,8 @@ class Worker:
             self._missed_before_end = self._counters.missed
             self._deadline = deadline
             self._ending.set()
-            self._revive()
-            self._wake(urgent=True)
+            self.inbox.close()
+            self.wake(urgent=True)
         closed = self._await_close(max(0.0, deadline - time.monotonic()) + _GRACE)
         if not closed:
             self._give_up()
@@ -319,7 +304,9 @@ class Worker:
 
     def _is_alive(self) -> bool:
         """Whether somebody does the work: the thread or, at the end, who could not have one."""
-        return self._works_here or (self._thread is not None and self._thread.is_alive())
+        if self._works_here:
+            return True
+        return self._thread is not None and self._thread.is_alive() and not self._has_left
 
     def _revive(self) -> bool:
         """Start the thread, also again if something has killed it; what waits is still there.
@@ -352,7 +339,8 @@ class Worker:
         if is_ending():
             return False
         self._outbox.recover()
-        self._loop, self._awake = None, True
+        self._loop, self._awake, self._has_left = None, True, False
+        self.inbox.rest(0)
         thread = self._new_thread()
         try:
             thread.start()
@@ -374,25 +362,44 @@ class Worker:
             self._revive()
         return True
 
-    def _wake(self, *, urgent: bool) -> None:
-        """Wake the loop, at most once until it sleeps again: this is on the application's path."""
+    def wake(self, *, urgent: bool = False) -> None:
+        """See to it that somebody looks at the inbox: whoever hands something over calls this when
+        the inbox has asked for it, and at once where it is urgent."""
+        if self.inbox.is_shut:
+            self._account_for_late()
+            return
+        self._revive()
+        urgent = urgent or self._is_crowded
         if self._awake and (self._urgent or not urgent):
             return
         self._awake = True
+        self._urgent = self._urgent or urgent
         loop = self._loop
-        if loop is None or loop.is_closed():
-            self._urgent = self._urgent or urgent
+        if loop is None or loop.is_closed():  # its first look is at the inbox
             return
+        self.inbox.rest(NEVER if self._urgent else self._crowd)
         if urgent:
-            self._urgent = True
             _call(loop, self._hurry.set)
         _call(loop, self._wakeup.set)
+
+    @property
+    def _is_crowded(self) -> bool:
+        """Whether so much waits in the inbox that it has company enough."""
+        return len(self.inbox.entries) >= self._crowd
+
+    def _account_for_late(self) -> None:
+        """Account for spans whose end has met that of everything here."""
+        self._counters.drop(DropReason.AFTER_SHUTDOWN, self.inbox.forget_late())
 
     def _is_known_ended(self, span: ReadableSpan) -> bool:
         context = span.get_span_context()
         return context is not None and self._intake.has_ended(key_of(context))
 
-    def _refuse(
+    def _is_done_with(self, span: ReadableSpan) -> bool:
+        context = span.get_span_context()
+        return context is not None and self._intake.is_done_with(key_of(context))
+
+    def _lose(
         self, spans: Sequence[ReadableSpan], receipt: Receipt | None, reason: DropReason
     ) -> bool:
         """Account for spans that are lost as they come. True when there are none."""
@@ -413,11 +420,15 @@ class Worker:
     def _work(self) -> None:
         """The thread's life. A fault in here is logged, counted, and the work taken up again. What
         kills the thread all the same leaves everything as it is for the next thread."""
-        with own_logs.own_thread():
-            while not self._run_loop():
-                self._counters.restart()
-            self._settle_rest()
-            self._closed.set()
+        try:
+            with own_logs.own_thread():
+                while not self._run_loop():
+                    self._counters.restart()
+                self._settle_rest()
+                self._closed.set()
+        finally:  # whatever has come in between
+            self._has_left = True
+            self.inbox.rest(0)
 
     def _run_loop(self) -> bool:
         """Work until shutdown is done, or time is up. False when the work must be taken up anew:
@@ -446,12 +457,15 @@ class Worker:
 
     async def _main(self) -> None:
         with suppress.untraced():  # the tasks made in here inherit it
-            deadly = self._inbox.take_up(self._is_known_ended)
+            deadly = self.inbox.take_up(self._is_done_with)
             if deadly is not None:
-                self._counters.drop(DropReason.UNREADABLE, len(deadly.spans))
-                self._tell_lost(deadly.spans, deadly.receipt, DropReason.UNREADABLE)
+                self._counters.drop(DropReason.UNREADABLE, 1)
+                self._tell_lost([deadly.span], None, DropReason.UNREADABLE)
+                if deadly.receipt is not None:
+                    deadly.receipt.lose()
             self._wakeup, self._hurry = asyncio.Event(), asyncio.Event()
             self._loop = asyncio.get_running_loop()
+            self._sender.landed = self._wakeup.set
             if self._spool is not None:
                 self._spool.open()
             async with ApiClient(
@@ -509,7 +523,7 @@ class Worker:
             "Run %s was terminated on the platform; its later spans are not sent", run.terminated.id
         )
         reaction = self._config.on_terminate
-        if isinstance(reaction, str) and not self._sees_starts:
+        if isinstance(reaction, str) and not self.inbox.sees_starts:
             self._log.warn(
                 "on_terminate",
                 f"on_terminate={reaction!r} needs span starts, which this provider hides: use "
@@ -551,15 +565,15 @@ class Worker:
     async def _take_in(self, sending: "asyncio.Task[None]") -> None:
         """Take events from the inbox until shutdown is asked for and the inbox is empty, or the
         time is up."""
-        while not (self.is_closing and (not self._inbox or self._is_late)):
+        while not (self.is_closing and (not self.inbox or self._is_late)):
             if sending.done():
                 sending.result()  # raises what ended it
                 return
             seconds = _CLOSING_SLICE if self.is_closing else _DRAIN_SLICE
-            is_crowded = self._inbox.spans > self._config.max_batch_size
+            hurries = self._is_crowded or self.is_closing
             # Spans that wait to be taken in are larger than what packing saves.
-            self._outbox.packs = self._sender.failing and not is_crowded
-            self._inbox.take(self._intake.take, seconds, hurries=is_crowded or self.is_closing)
+            self._outbox.packs = self._sender.failing and not self._is_crowded
+            self.inbox.take(self._intake.take, seconds, self._has_room, hurries=hurries)
             self._failures = 0
             self._intake.take_due()
             self._intake.store()
@@ -567,28 +581,47 @@ class Worker:
                 self._outbox.call_off()
             elif self._spool is not None and self._intake.is_open:
                 self._spool.look_around()
-            self._sender.patient = bool(self._inbox) and not self.is_closing
+            has_room = self._has_room()
+            self._sender.patient = bool(self.inbox) and has_room and not self.is_closing
             if self._outbox.queued and self._may_send():
                 self._sender.wake()
-            if self._inbox:
+            if not self.inbox:
+                await self._rest()
+            elif has_room:
                 await asyncio.sleep(0)
             else:
-                await self._rest()
+                await self._rest_until_sent()
+
+    def _has_room(self) -> bool:
+        """Whether more is to be taken in. While the API answers, nothing has to be given up for
+        that: what comes waits in the inbox, and who hands it over for the inbox."""
+        return self._outbox.has_room or not self.is_answering
+
+    async def _rest_until_sent(self) -> None:
+        """Sleep until a request is over, which may have made room."""
+        self._wakeup.clear()
+        if not self._has_room():
+            await _wait(self._wakeup, TICK)
 
     async def _rest(self) -> None:
         """Sleep until there is something to do; then, unless it is urgent, wait for company."""
         self._awake = self._urgent = False
         self._wakeup.clear()
         self._hurry.clear()
-        if self._inbox or self.is_closing:
+        self.inbox.rest(0)
+        if not self.inbox and not self.is_closing:
+            await _wait(self._wakeup, self._longest_rest())
             self._awake = True
-            return
-        await _wait(self._wakeup, self._longest_rest())
+            await self._wait_for_company()
         self._awake = True
+        self.inbox.rest(NEVER)
+
+    async def _wait_for_company(self) -> None:
         company = self._config.schedule_delay
         if self._spool is not None:  # a span is to be on disk soon after its end
             company = min(company, STORED_WITHIN)
-        if self._inbox and not self._urgent and company:
+        self.inbox.rest(NEVER if self._urgent else self._crowd)
+        if self.inbox and company and not (self._urgent or self._is_crowded):
             await _wait(self._hurry, company)
 
     @property
@@ -636,7 +669,7 @@ class Worker:
 
     def _settle_rest(self) -> None:
         """Account for what could not be delivered, in one line."""
-        for receipt in self._inbox.receipts():
+        for receipt in self.inbox.shut():
             _lose(receipt)
         self._outbox.commit(at_last=True)
         on_disk = self._outbox.conclude()
@@ -650,7 +683,9 @@ class Worker:
         """The thread has not ended in time, and may never: account for what it has not done."""
         self._closed.set()
         is_durable = self._outbox.is_durable
-        self._close_ledger(kept=self._counters.waiting - self._inbox.spans if is_durable else 0)
+        self._close_ledger(kept=self._counters.waiting - self.inbox.spans if is_durable else 0)
+        for receipt in self.inbox.shut():
+            _lose(receipt)
         self._tell_what_is_left()
 
     def _close_ledger(self, *, kept: int) -> None:

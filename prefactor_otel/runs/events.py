@@ -1,6 +1,6 @@
 """What happens to spans and runs, as the doors tell it to the worker's thread."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -27,12 +27,12 @@ class Started:
 
 @dataclass(slots=True)
 class Ended:
-    """Spans have ended; the receipt, if any, is settled when the API has answered for them."""
+    """Spans have ended; the receipt, if any, is settled when the API has answered for them, and
+    for those of the events before, of which it was not the last."""
 
-    spans: Sequence[ReadableSpan]
+    spans: Iterable[ReadableSpan]
     receipt: Receipt | None
-    size: int = 0
-    """Bytes of text in them, if many wait."""
+    is_last: bool = True
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from prefactor_otel.runs.events import Judged, RunClosed, RunOpened, SessionEnde
 from prefactor_otel.runs.run import About
 
 CURRENT: Final = context.create_key("prefactor-run")
-_is_used = False
+is_used = False
 """Whether there has been an explicit run. Without, no span has to look for one at its start."""
 
 
@@ -66,8 +66,8 @@ class AgentRun:
 
     def opened(self) -> None:
         """Its block has been entered."""
-        global _is_used
-        _is_used = True
+        global is_used
+        is_used = True
         tell(RunOpened(self.key, self.about, current_task()))
 
     def closed(self, error: BaseException | None) -> None:
@@ -77,7 +77,7 @@ class AgentRun:
 
 def run_in(where: Context | None) -> AgentRun | None:
     """The explicit run of a context; None stands for the current one."""
-    if not _is_used:
+    if not is_used:
         return None
     found = context.get_value(CURRENT, where)
     return found if isinstance(found, AgentRun) else None

@@ -121,6 +121,8 @@ class Intake:
         self._make_tree = self._new_tree  # one method for all runs
         self._schedule: Schedule[OpenRun] = Schedule()
         """When time will have made something due in each run."""
+        self._amid: tuple[SpanTree, SpanKey] | None = None
+        """The span whose end is being handled, and of which nothing is in the outbox yet."""
         self._router = Router(config.run_scope, self._new_run)
         self._changed: dict[OpenRun, None] = {}
         """Runs in which something has happened since the last time that all was stored."""
@@ -157,6 +159,14 @@ class Intake:
     def has_ended(self, key: SpanKey) -> bool:
         """Whether this span has been taken as ended, or was cut off by the end of its run."""
         return key in self._cut_off or any(run.tree.has_ended(key) for run in self._with_spans())
+
+    def is_done_with(self, key: SpanKey) -> bool:
+        """Asked where something struck the thread amid the end of this span: whether it was all
+        done. If not, it is as if nobody had begun."""
+        amid, self._amid = self._amid, None
+        if amid is not None and amid[1] == key:
+            amid[0].take_back(key)
+        return self.has_ended(key)
 
     def _with_spans(self) -> list[OpenRun]:
         """The runs in which there have been any. From any thread."""
@@ -478,10 +488,12 @@ class Intake:
     def _take_ended(self, event: Ended) -> None:
         now = time.monotonic()
         for span in event.spans:
-            self._outbox.put(self._items_of(span, now, event.receipt), event.receipt)
+            items = self._items_of(span, now, event.receipt)
+            self._amid = None
+            self._outbox.put(items, event.receipt)
             if self._budget.is_strained:
                 self._relieve()
-        if event.receipt is not None:
+        if event.receipt is not None and event.is_last:
             event.receipt.seal()
             self._to_store.append(event.receipt)
 
@@ -500,6 +512,7 @@ class Intake:
                 return self._leave_out(DropReason.RUN_TERMINATED, receipt)
             self._register_with_first_span(run)
             duplicates = run.tree.counts.duplicates
+            self._amid = run.tree, view.key
             items = run.tree.end(view, now)
             self._note_filtered(run, items)
         except Exception as error:

@@ -70,6 +70,11 @@ class Memory:
         """An open span is closed for good; whatever end it will have is no news."""
         self._remember(node, start_ns, None)
 
+    def take_back(self, node: Node) -> None:
+        """It has not ended after all."""
+        node.start_ns = node.end_ns = None
+        self._remembered.items -= 1
+
     def _remember(self, node: Node, start_ns: int, end_ns: int | None) -> None:
         node.start_ns, node.end_ns = start_ns, end_ns
         self._remembered.items += 1

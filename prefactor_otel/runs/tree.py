@@ -78,6 +78,13 @@ class SpanTree:
         node = self._memory.find(key)
         return node is not None and node.has_ended
 
+    def take_back(self, key: SpanKey) -> None:
+        """The thread was struck amid the end of this span, and what came of it is lost: it is as if
+        it had not come, unless it is parked."""
+        node = self._memory.find(key)
+        if node is not None and node.has_ended and node.parked is None:
+            self._memory.take_back(node)
+
     # -- starts and ends ------------------------------------------------------------------------
 
     def start(self, key: SpanKey, parent: SpanKey | None, span: ReadableSpan, now: float) -> None:

@@ -1,6 +1,7 @@
 """Every span is accounted for: accepted = acknowledged + waiting + dropped by reason."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
@@ -83,7 +84,9 @@ class Stats:
 class Counters:
     """The counters, safe to use from any thread, and from a signal handler amid any of these."""
 
-    def __init__(self) -> None:
+    def __init__(self, handed_over: Callable[[], int] = lambda: 0) -> None:
+        self._handed_over = handed_over
+        """How many spans have ever been handed over, which is counted elsewhere."""
         self._lock = threading.RLock()  # a handler runs on the thread that holds it
         self._is_closed = False
         self._accepted = 0
@@ -96,13 +99,12 @@ class Counters:
         self._dropped = dict.fromkeys((reason.value for reason in DropReason), 0)
         self._last_error: str | None = None
 
-    def accept(self, spans: int) -> bool:
-        """So many spans have been handed over. False when that is too late, and they are lost."""
+    def accept(self, spans: int) -> None:
+        """So many spans count as handed over, though nobody did so."""
         with self._lock:
             self._accepted += spans
             if self._is_closed:
                 self._dropped[_AFTER_SHUTDOWN] += spans
-            return not self._is_closed
 
     def refuse(self, reason: DropReason, spans: int) -> None:
         """So many spans have been handed over, and are lost at once."""
@@ -144,7 +146,10 @@ class Counters:
         return min(spans, self._open()) if self._is_closed else spans
 
     def _open(self) -> int:
-        return self._accepted - self._acknowledged - sum(self._dropped.values())
+        return self._all_accepted() - self._acknowledged - sum(self._dropped.values())
+
+    def _all_accepted(self) -> int:
+        return self._accepted + self._handed_over()
 
     def request(self, retried_items: int = 0) -> None:
         """A request has been made; so many of its items had been sent before."""
@@ -201,11 +206,12 @@ class Counters:
     ) -> Stats:
         """All counters at one instant."""
         with self._lock:
+            accepted = self._all_accepted()
             return Stats(
-                accepted=self._accepted,
+                accepted=accepted,
                 adopted=self._adopted,
                 acknowledged=self._acknowledged,
-                waiting=self._open(),
+                waiting=accepted - self._acknowledged - sum(self._dropped.values()),
                 waiting_items=items,
                 waiting_bytes=size,
                 held_bytes=held,

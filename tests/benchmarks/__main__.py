@@ -22,7 +22,9 @@ from tests.benchmarks.peers import peers
 from tests.benchmarks.sink import Sink
 from tests.benchmarks.sizes import FULL, QUICK, SMOKE
 
-BENCHMARKS = ("cpu", "thread", "throughput", "memory", "startup", "growth", "runs", "mapping")
+BENCHMARKS = (
+    *("cpu", "thread", "burst", "throughput", "memory", "startup", "growth", "runs", "mapping"),
+)
 _WIDTH = 150
 """Columns of the tables in a file."""
 SIZES = {"full": FULL, "quick": QUICK, "smoke": SMOKE}

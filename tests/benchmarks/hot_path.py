@@ -12,12 +12,13 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import orjson
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, Span
 
-from prefactor_otel.config.options import Config
+from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor
+from prefactor_otel.config.options import Config, Options
 from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.bulk import BulkRequests
 from prefactor_otel.delivery.client import ApiClient
@@ -33,7 +34,7 @@ from prefactor_otel.spans.sdk import view_of
 from prefactor_otel.spans.view import SpanView
 from prefactor_otel.stats.counters import Counters
 from prefactor_otel.stats.log import QuietLog
-from tests.benchmarks.driving import readable
+from tests.benchmarks.driving import provider_with, readable, tracer_of
 from tests.benchmarks.workload import DIALECTS, SPANS_A_RUN, runs
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ RUNS: Final = 16
 VERSION: Final = f"{sys.version_info[0]}.{sys.version_info[1]}"
 """Of Python: each compiles to steps of its own."""
 _SUCCESS: Final = {"status": "success"}
+_NOBODY: Final = "http://127.0.0.1:9"
 
 Counts = dict[str, float]
 
@@ -64,7 +66,35 @@ def counts() -> Counts:
         for part, work in ways.items():
             work()  # what is worked out once is no cost of a span
             found[f"{dialect}: {part}"] = round(steps_of(work) / len(spans), 1)
-    return found
+    return found | _on_the_applications_thread()
+
+
+def _on_the_applications_thread() -> Counts:
+    """What whoever starts, ends or exports a span does for us, while the worker is awake."""
+    live, ended = _started(RUNS * SPANS_A_RUN), readable(runs("GenAI", "1 KB", RUNS * SPANS_A_RUN))
+    waits: Options = {"schedule_delay": 60.0, "max_batch_size": 10_000, "shutdown_timeout": 0.01}
+    processor = PrefactorSpanProcessor(_NOBODY, "pf_hot", **waits)
+    exporter = PrefactorExporter(_NOBODY, "pf_hot", **waits)
+    try:
+        return {
+            "start": min(steps_of(partial(processor.on_start, span)) for span in live),
+            "end": min(steps_of(partial(processor.on_end, span)) for span in ended),
+            "a span of a batch": round(_handed_over(exporter, ended) / len(ended), 1),
+        }
+    finally:
+        processor.shutdown()
+        exporter.shutdown()
+
+
+def _started(count: int) -> list[Span]:
+    tracer = tracer_of(provider_with(None))
+    return [cast(Span, tracer.start_span("step")) for _ in range(count)]
+
+
+def _handed_over(exporter: PrefactorExporter, spans: Sequence[ReadableSpan]) -> int:
+    with exporter.pipeline.nobody_waits():
+        exporter.export(spans)
+        return steps_of(partial(exporter.export, spans))
 
 
 def recorded() -> Counts:
@@ -128,6 +158,7 @@ class _Accepting(ApiClient):
 def steps_of(work: Callable[[], object]) -> int:
     """The steps that this work takes."""
     """How many steps (bytecode instructions) some work takes."""
+
     steps = 0
 
     def count(frame: FrameType, event: str, _: object) -> "TraceFunction":

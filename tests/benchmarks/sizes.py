@@ -20,6 +20,7 @@ class Sizes:
     """Spans made through an API that sends one request or two for each."""
     thread_spans: int = 10_000
     thread_rate: int = 1_000
+    burst: int = 1_000_000
     delays: tuple[float, ...] = (0.001, 0.05, 0.2)
     backlog: int = 10_240
     ladder: tuple[int, ...] = (500, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000, 7_000, 10_000)
@@ -49,6 +50,7 @@ QUICK: Final = Sizes(
     spans_by_size={"1 KB": 2_048, "10 KB": 512, "100 KB": 128},
     own_spans=200,
     thread_spans=2_000,
+    burst=100_000,
     backlog=4_096,
     trial_seconds=2.0,
     steady_seconds=5.0,
@@ -65,6 +67,7 @@ SMOKE: Final = Sizes(
     spans_by_size={"1 KB": 64},
     own_spans=8,
     thread_spans=40,
+    burst=400,
     delays=(0.001,),
     backlog=64,
     ladder=(200,),
