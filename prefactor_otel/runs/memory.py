@@ -134,12 +134,15 @@ class Memory:
                 self._forget((node,))
 
     def _forget(self, nodes: Iterable[Node]) -> None:
-        """What names each other is taken apart: else only the garbage collector would find it."""
+        """What names each other is taken apart: else only the garbage collector would find it. What
+        still hangs on one that is left out has to find what that hung on."""
         for node in nodes:
             if node.has_ended and node.parked is None:
                 self._remembered.items -= 1
             self.answers.forget(node)
-            node.parent = node.child = node.waiting = None
+            node.child = node.waiting = None
+            if not node.is_left_out:
+                node.parent = None
             node.below = ()
 
     def leave(self) -> None:

@@ -7,6 +7,7 @@ import pytest
 from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.mapping import Capture
 from prefactor_otel.runs.tree import SpanTree
+from prefactor_otel.span_types.span_filter import CompiledFilter, compiled
 from prefactor_otel.spans.view import SpanKey, SpanView
 from tests.made_spans import one_view
 from tests.runs.test_tree import RUN, Api, begin, finish, start
@@ -18,9 +19,16 @@ BUDGET = 4 * 1024 * 1024
 class Followed:
     """A run of a process that forgets what its budget does not allow to be remembered."""
 
-    def __init__(self) -> None:
+    def __init__(self, span_filter: CompiledFilter | None = None) -> None:
         self.budget = Budget(max_bytes=BUDGET)
-        self.tree = SpanTree(RUN, Capture(), 1_000_000, parent_timeout=0.0, budget=self.budget)
+        self.tree = SpanTree(
+            RUN,
+            Capture(),
+            1_000_000,
+            parent_timeout=0.0,
+            span_filter=span_filter,
+            budget=self.budget,
+        )
         self.api = Api()
 
     def end(
@@ -94,6 +102,22 @@ def test_a_tree_that_is_left_remembers_nothing() -> None:
     process.api.take(process.tree.close(0))
     process.tree.leave()
     assert (process.budget.remembered.items, process.budget.bytes) == (0, 0)
+
+
+def test_what_outlives_a_span_that_was_left_out_and_forgotten_hangs_on_what_that_hung_on() -> None:
+    process = Followed(compiled(lambda view: view.name != "left out", pytest.fail))
+    root = begin("root")
+    above = begin("left out", root)
+    child = begin("child", above)
+    for each in (root, above, child):
+        start(process.tree, each, 0.0)
+    process.api.take(process.tree.due(60.0))
+    process.api.take(process.tree.end(finish(above), 0.0))
+    for number in range(1, 5_000):
+        process.end(number, root.context.span_id, trace=root.context.trace_id)
+    process.api.take(process.tree.end(finish(child), 0.0))
+    process.api.take(process.tree.end(finish(root), 0.0))
+    assert process.api.parent_name("child") == "root"
 
 
 def test_steps_deeper_than_the_recursion_limit_that_lie_between_nothing_are_left_out() -> None:
