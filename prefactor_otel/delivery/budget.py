@@ -95,14 +95,17 @@ class Line(Share, Generic[T]):
         return self._held[self.oldest][1]
 
     def hold(self, thing: T, size: int, owner: str) -> None:
-        """A thing has come, or takes now as much as this."""
-        before = self._held.get(thing)
+        """A thing has come."""
         self._held[thing] = size, owner
-        if before is None:
-            self.items += 1
-            self.bytes += size
-        else:
-            self.bytes += size - before[0]
+        self.items += 1
+        self.bytes += size
+
+    def resize(self, thing: T, size: int) -> None:
+        """A thing takes now as much as this. Nothing, if it was never held."""
+        held = self._held.get(thing)
+        if held is not None:
+            self._held[thing] = size, held[1]
+            self.bytes += size - held[0]
 
     def release(self, thing: T) -> None:
         """It has gone. Nothing, if it was never held: whoever was to do so may have been struck."""

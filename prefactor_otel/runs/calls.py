@@ -104,15 +104,17 @@ def tells_more(call: Call, told: Call) -> bool:
 
 def pass_up(node: Node, kind: SpanType) -> None:
     """A span of this kind has ended: its parent knows then what lies under it."""
-    below = node.below if node.call is None else (node,)
-    node.below = ()
-    node.has_own_calls = kind in OTHERS
-    parent = node.parent
+    parent, call = node.parent, node.call
+    below = node.below if call is None else (node,)
+    if node.below:
+        node.below = ()
+    if kind in OTHERS:
+        node.has_own_calls = True
+    elif below and parent is not None:
+        parent.below = (*parent.below, *below)[:2]
     if parent is None:
         return
-    if below and not node.has_own_calls:
-        parent.below = (*parent.below, *below)[:2]
-    if node.call is not None or node.is_above_counted:
+    if call is not None or node.is_above_counted:
         parent.is_above_counted = True
     if node.agent is not None or node.is_above_agents:
         parent.is_above_agents = True

@@ -405,7 +405,8 @@ class Intake:
             return  # if it ends, it is counted
         if event.task is not None:
             run.note_task(key, event.task)
-        self._register_with_first_span(run)
+        if not run.is_registered:
+            self._register_with_first_span(run)
         run.tree.start(key, above, span, event.at)
         self._changed[run] = None
         if self._budget.open.is_over:
@@ -510,7 +511,8 @@ class Intake:
             run.forget_task(view.key)
             if run.terminated is not None and view.start_ns > run.terminated.at_ns:
                 return self._leave_out(DropReason.RUN_TERMINATED, receipt)
-            self._register_with_first_span(run)
+            if not run.is_registered:
+                self._register_with_first_span(run)
             duplicates = run.tree.counts.duplicates
             self._amid = run.tree, view.key
             items = run.tree.end(view, now)

@@ -63,21 +63,19 @@ class Memory:
             self._traces.move_to_end(key.trace_id)
         elif node.parent is None:
             self._hang(node, self.at(parent))
-        self._remember(node, view.start_ns, view.end_ns)
+        node.start_ns, node.end_ns = view.start_ns, view.end_ns
+        self._remembered.items += 1
         return node
 
     def cut_off(self, node: Node, start_ns: int) -> None:
         """An open span is closed for good; whatever end it will have is no news."""
-        self._remember(node, start_ns, None)
+        node.start_ns = start_ns
+        self._remembered.items += 1
 
     def take_back(self, node: Node) -> None:
         """It has not ended after all."""
         node.start_ns = node.end_ns = None
         self._remembered.items -= 1
-
-    def _remember(self, node: Node, start_ns: int, end_ns: int | None) -> None:
-        node.start_ns, node.end_ns = start_ns, end_ns
-        self._remembered.items += 1
 
     def _hang(self, node: Node, parent: Node) -> None:
         """Where ids name each other in a circle, the last hangs on none."""

@@ -139,16 +139,15 @@ class Parking:
         if parked.deadline < self.free_at:
             self.free_at = parked.deadline
         self._budget.remembered.items -= 1
-        self._hold(node, parked)
+        self._budget.parked.hold(node, parked.item.footprint + PARKED_BYTES, self._run)
+        if self._notes:
+            self._news[node] = None
 
     def change(self, node: Node, item: Item) -> None:
         """Something else is to be sent of a span that waits."""
         assert node.parked is not None
         node.parked.item = item
-        self._hold(node, node.parked)
-
-    def _hold(self, node: Node, parked: Parked) -> None:
-        self._budget.parked.hold(node, parked.item.footprint + PARKED_BYTES, self._run)
+        self._budget.parked.resize(node, item.footprint + PARKED_BYTES)
         if self._notes:
             self._news[node] = None
 

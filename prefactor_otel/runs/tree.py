@@ -106,7 +106,7 @@ class SpanTree:
         if node is None:
             self.counts.duplicates += 1
             return []
-        verdict = self._verdict(node, view)
+        verdict = Decision.KEEP if self.span_filter is None else self._verdict(node, view)
         if verdict is Decision.LEAVE_OUT:
             return self._leave_out(node, view)
         span = self._telling.at_its_end(node, view)
@@ -131,7 +131,8 @@ class SpanTree:
         if view.is_local_root:
             self.counts.root(status_of(view))
         pass_up(node, SpanType.SPAN)
-        self._no_longer_open(node)
+        if node.source is not None:
+            self._no_longer_open(node)
         return self.parking.pass_over(node)
 
     def _finish(
@@ -139,7 +140,8 @@ class SpanTree:
     ) -> list[Item]:
         """The final item of a span: a finish when it was created early, else its creation."""
         created = node.created
-        self._no_longer_open(node)
+        if node.source is not None:
+            self._no_longer_open(node)
         if created is not None and node.ref is not None:
             return [finish_item(self.run, view.key, node.ref, span, created, self.max_item_bytes)]
         ref = span_ref(self.run, node.key, view.start_ns)
@@ -156,8 +158,6 @@ class SpanTree:
         return self.parking.place(node, item, now, only_between=only_between)
 
     def _no_longer_open(self, node: Node) -> None:
-        if node.source is None:
-            return
         if node.created is not None:
             self._forget_record(node)
         node.source = None
