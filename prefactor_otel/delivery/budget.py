@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 _MAX_OPEN: Final = 50_000
 _MAX_PARKED: Final = 20_000
-_MAX_REMEMBERED: Final = 8_192
+_MAX_REMEMBERED: Final = 4_096
 _LEAST: Final = 1024 * 1024
 """Bytes of shown and of remembered spans that even the smallest budget lets be."""
 
