@@ -45,6 +45,8 @@ ORDER = [
     "spans.view",
     "spans.sdk",
     "spans.resource",
+    "spans.fields",
+    "spans.otlp",
     "spans.files",
     "mapping.types",
     "mapping.rules",

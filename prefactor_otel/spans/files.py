@@ -6,28 +6,29 @@ while it wrote, costs no other. No more than a span is in memory, if resource
 and scope stand before their spans, as every writer of OTLP has them.
 """
 
-import base64
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from typing import Annotated, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, Field
 
 from prefactor_otel.spans.documents import CutError, Documents, JsonError
-from prefactor_otel.spans.view import Event, SpanKey, SpanView, StatusName
-
-_STATUS: Final[dict[str, StatusName]] = {"1": "ok", "OK": "ok", "2": "error", "ERROR": "error"}
-_KINDS: Final = ("internal", "internal", "server", "client", "producer", "consumer")
-_REMOTE: Final = 0x200
-"""The bit of OTLP's ``flags`` that says that the parent is in another process (trace.proto)."""
+from prefactor_otel.spans.fields import (
+    NO_SPANS,
+    Id,
+    Moment,
+    ParentId,
+    Plain,
+    Text,
+    checked,
+    elements,
+    key_or_none,
+    members,
+    status_of,
+)
+from prefactor_otel.spans.otlp import resource_spans
+from prefactor_otel.spans.view import Event, SpanKey, SpanView
 
 FORMATS: Final = "OTLP/JSON, the SDK's console exporter's JSON, or a recorded run"
-
-NO_SPANS: Final = "it holds no spans"
-Place = tuple[str | int, ...]
-"""Where in a document something stands."""
-M = TypeVar("M", bound=BaseModel)
 
 
 class Found(NamedTuple):
@@ -97,243 +98,21 @@ def _document(documents: Documents) -> Iterator[Found]:
     documents.begin()
     told: dict[str, object] = {}
     has_spans = False
-    for name in _members(documents, ()):
+    for name in members(documents, ()):
         if name == "spans":
-            for place in _elements(documents, (name,)):
-                span = _checked(_RecordedSpan, documents.value(), place)
+            for place in elements(documents, (name,)):
+                span = checked(_RecordedSpan, documents.value(), place)
                 yield Found(span.view(), order=span.end_order)
         elif name == "resourceSpans":
-            for place in _elements(documents, (name,)):
-                yield from map(Found, _resource_spans(documents, place))
+            for place in elements(documents, (name,)):
+                yield from map(Found, resource_spans(documents, place))
         else:
             told[name] = documents.value()
         has_spans = has_spans or name in ("spans", "resourceSpans")
     if "context" in told and not has_spans:
-        yield Found(_checked(_ConsoleSpan, told, ()).view())
+        yield Found(checked(_ConsoleSpan, told, ()).view())
     elif not has_spans:
         raise ValueError(NO_SPANS)
-
-
-def _resource_spans(documents: Documents, place: Place) -> Iterator[SpanView]:
-    told: dict[str, object] = {}
-    for name in _members(documents, place):
-        if name == "scopeSpans" and "resource" in told:
-            resource = _checked(_ResourceSpans, told, place).plain()
-            for inner in _elements(documents, (*place, name)):
-                yield from _scope_spans(documents, inner, resource)
-        else:
-            told[name] = documents.value()
-    yield from _checked(_ResourceSpans, told, place).views()
-
-
-def _scope_spans(
-    documents: Documents, place: Place, resource: dict[str, object]
-) -> Iterator[SpanView]:
-    told: dict[str, object] = {}
-    for name in _members(documents, place):
-        if name == "spans" and "scope" in told:
-            scope = _checked(_ScopeSpans, told, place).scope
-            for inner in _elements(documents, (*place, name)):
-                yield _checked(_OtlpSpan, documents.value(), inner).view(resource, scope)
-        else:
-            told[name] = documents.value()
-    yield from _checked(_ScopeSpans, told, place).views(resource)
-
-
-def _members(documents: Documents, place: Place) -> Iterator[str]:
-    if documents.peek() not in ("{", ""):
-        documents.value()  # if that is JSON
-        raise ValueError(f"{_dotted(place)}: must be an object" if place else NO_SPANS)
-    return documents.members()
-
-
-def _elements(documents: Documents, place: Place) -> Iterator[Place]:
-    if documents.peek() not in ("[", ""):
-        raise ValueError(f"{_dotted(place)}: must be a list")
-    return ((*place, number) for number in documents.elements())
-
-
-def _checked(model: type[M], value: object, place: Place) -> M:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        why = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"{_dotted((*place, *first['loc']))}: {why}") from None
-
-
-def _dotted(place: Place) -> str:
-    return ".".join(str(step) for step in place)
-
-
-def _no_null(value: object, default: object) -> object:
-    return default if value is None else value
-
-
-def _number(text: object) -> int:
-    try:
-        return int(str(text), 16)
-    except ValueError:
-        raise ValueError("an id has hexadecimal digits only") from None
-
-
-def _nanoseconds(moment: object) -> object:
-    if not isinstance(moment, str):
-        return moment
-    try:
-        return round(datetime.fromisoformat(moment).timestamp() * 1_000_000) * 1000
-    except ValueError:
-        raise ValueError("a time is written in ISO 8601") from None
-
-
-Id = Annotated[int, BeforeValidator(_number)]
-ParentId = Annotated[int | None, BeforeValidator(lambda text: _number(text) if text else None)]
-Text = Annotated[str, BeforeValidator(lambda text: _no_null(text, ""))]
-Plain = Annotated[dict[str, object], BeforeValidator(lambda values: _no_null(values, {}))]
-Moment = Annotated[int | None, BeforeValidator(_nanoseconds)]
-
-
-def _key(trace_id: int, span_id: int | None) -> SpanKey | None:
-    return SpanKey(trace_id, span_id) if span_id is not None else None
-
-
-class _OtlpModel(BaseModel):
-    """Names in camel case, as OTLP's JSON has them."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-
-class _Value(_OtlpModel):
-    """OTLP's ``AnyValue``: one of these is there, or none."""
-
-    string_value: str | None = None
-    bool_value: bool | None = None
-    int_value: int | None = None
-    double_value: float | None = None
-    bytes_value: str | None = None
-    array_value: "_Values | None" = None
-    kvlist_value: "_Attributes | None" = None
-
-    def plain(self) -> object:
-        """The value itself."""
-        if self.bytes_value is not None:
-            return base64.b64decode(self.bytes_value)
-        if self.array_value is not None:
-            return [value.plain() for value in self.array_value.values]
-        if self.kvlist_value is not None:
-            return _plain(self.kvlist_value.values)
-        scalars = (self.string_value, self.bool_value, self.int_value, self.double_value)
-        return next((value for value in scalars if value is not None), None)
-
-
-class _Values(_OtlpModel):
-    values: list[_Value] = []
-
-
-class _Attribute(_OtlpModel):
-    key: str
-    value: _Value = Field(default_factory=_Value)
-
-
-class _Attributes(_OtlpModel):
-    values: list[_Attribute] = []
-
-
-class _HasAttributes(_OtlpModel):
-    attributes: list[_Attribute] = []
-
-
-class _OtlpScope(_OtlpModel):
-    name: Text = ""
-    version: Text = ""
-
-
-class _OtlpStatus(_OtlpModel):
-    code: int | str = 0
-    message: Text = ""
-
-
-class _OtlpEvent(_HasAttributes):
-    name: Text = ""
-    time_unix_nano: int = 0
-
-
-class _OtlpLink(_HasAttributes):
-    trace_id: Id
-    span_id: Id
-
-
-class _OtlpSpan(_HasAttributes):
-    trace_id: Id
-    span_id: Id
-    parent_span_id: ParentId = None
-    flags: int = 0
-    name: Text = ""
-    kind: int | str = 0
-    start_time_unix_nano: int = 0
-    end_time_unix_nano: int = 0
-    status: _OtlpStatus = Field(default_factory=_OtlpStatus)
-    events: list[_OtlpEvent] = []
-    links: list[_OtlpLink] = []
-    dropped_attributes_count: int = 0
-
-    def view(self, resource: dict[str, object], scope: _OtlpScope) -> SpanView:
-        """The span with what OTLP says once for many."""
-        return SpanView(
-            key=SpanKey(self.trace_id, self.span_id),
-            parent=_key(self.trace_id, self.parent_span_id),
-            parent_is_remote=bool(self.flags & _REMOTE),
-            name=self.name,
-            kind=_otlp_kind(self.kind),
-            start_ns=self.start_time_unix_nano,
-            end_ns=self.end_time_unix_nano or None,
-            status=_status(str(self.status.code).removeprefix("STATUS_CODE_")),
-            status_message=self.status.message,
-            attributes=_plain(self.attributes),
-            events=[Event(e.name, e.time_unix_nano, _plain(e.attributes)) for e in self.events],
-            links=[(SpanKey(k.trace_id, k.span_id), _plain(k.attributes)) for k in self.links],
-            resource=resource,
-            scope_name=scope.name,
-            scope_version=scope.version,
-            dropped_attributes=self.dropped_attributes_count,
-        )
-
-
-class _ScopeSpans(_OtlpModel):
-    scope: _OtlpScope = Field(default_factory=_OtlpScope)
-    spans: list[_OtlpSpan] = []
-
-    def views(self, resource: dict[str, object]) -> Iterator[SpanView]:
-        """The spans of this resource's scope."""
-        return (span.view(resource, self.scope) for span in self.spans)
-
-
-class _ResourceSpans(_OtlpModel):
-    resource: _HasAttributes = Field(default_factory=_HasAttributes)
-    scope_spans: list[_ScopeSpans] = []
-
-    def plain(self) -> dict[str, object]:
-        """What the resource says."""
-        return _plain(self.resource.attributes)
-
-    def views(self) -> Iterator[SpanView]:
-        """The spans of this resource."""
-        for of_scope in self.scope_spans:
-            yield from of_scope.views(self.plain())
-
-
-def _plain(attributes: list[_Attribute]) -> dict[str, object]:
-    return {entry.key: entry.value.plain() for entry in attributes}
-
-
-def _otlp_kind(kind: int | str) -> str:
-    if isinstance(kind, int):
-        return _KINDS[kind] if 0 <= kind < len(_KINDS) else "internal"
-    return kind.removeprefix("SPAN_KIND_").lower()
-
-
-def _status(code: str) -> StatusName:
-    return _STATUS.get(code, "unset")
 
 
 class _Context(BaseModel):
@@ -386,13 +165,13 @@ class _ConsoleSpan(BaseModel):
         """The span."""
         return SpanView(
             key=self.context.key,
-            parent=_key(self.context.trace_id, self.parent_id),
+            parent=key_or_none(self.context.trace_id, self.parent_id),
             parent_is_remote=False,
             name=self.name,
             kind=self.kind.removeprefix("SpanKind.").lower(),
             start_ns=self.start_time or 0,
             end_ns=self.end_time,
-            status=_status(self.status.status_code),
+            status=status_of(self.status.status_code),
             status_message=self.status.description,
             attributes=self.attributes,
             events=[Event(e.name, e.timestamp or 0, e.attributes) for e in self.events],
@@ -448,13 +227,13 @@ class _RecordedSpan(_Context):
         """The span."""
         return SpanView(
             key=self.key,
-            parent=_key(self.trace_id, self.parent_span_id),
+            parent=key_or_none(self.trace_id, self.parent_span_id),
             parent_is_remote=bool(self.parent_is_remote),
             name=self.name,
             kind=self.kind.lower(),
             start_ns=self.start_time_unix_nano,
             end_ns=self.end_time_unix_nano,
-            status=_status(self.status.code),
+            status=status_of(self.status.code),
             status_message=self.status.description,
             attributes=self.attributes,
             events=[Event(e.name, e.time, e.attributes) for e in self.events],
