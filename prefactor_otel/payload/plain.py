@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, time
 from enum import Enum
-from itertools import islice
+from itertools import compress, islice
 from math import isfinite
 from typing import Final
 from uuid import UUID
@@ -41,7 +41,8 @@ _PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LONE: Final = re.compile("[\ud800-\udfff]")
 _WHOLE: Final = frozenset({str, bool, int, type(None)})
 _SCALARS: Final = _WHOLE | {float}
-_PERHAPS: Final = _SCALARS | {tuple}
+_PARTLY: Final = frozenset({float, tuple})
+_PERHAPS: Final = _WHOLE | _PARTLY
 """Types of which a value may be plain, as those from the SDK are."""
 _TEXT: Final = frozenset({str})
 
@@ -57,7 +58,8 @@ def plain_attributes(given: Mapping[str, object], repairs: Repairs) -> Mapping[s
             return given
         # The kinds before the values: of most spans one or two values have to be looked at.
         if kinds <= _PERHAPS:
-            perhaps = [value for value in given.values() if type(value) not in _WHOLE]
+            values = given.values()
+            perhaps = compress(values, map(_PARTLY.__contains__, map(type, values)))
             if all(map(_is_plain, perhaps)):
                 return given
     walk = _Walk(repairs, MAX_VALUES)

@@ -1,11 +1,13 @@
 """The SDK's spans as views: whatever a span made by hand holds, a view is of the types it says."""
 
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event as SdkEvent
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from prefactor_otel.payload.plain import plain, plain_attributes
@@ -24,6 +26,12 @@ _INTERNAL: Final = SpanKind.INTERNAL
 _UNSET: Final = StatusCode.UNSET
 
 
+_COPIES_ITSELF: Final = (MappingProxyType, BoundedAttributes)
+
+_new_key: Final = partial(tuple.__new__, SpanKey)
+"""Makes a key without the call of Python that a named tuple takes; of every span two are made."""
+
+
 def context_of(span: ReadableSpan) -> SpanContext | None:
     """The span's own context; None for what is no real span."""
     return span.get_span_context()
@@ -31,7 +39,7 @@ def context_of(span: ReadableSpan) -> SpanContext | None:
 
 def key_of(context: SpanContext) -> SpanKey:
     """The key of the span that this context names."""
-    return SpanKey(context.trace_id, context.span_id)
+    return _new_key((context.trace_id, context.span_id))
 
 
 def view_of(span: ReadableSpan) -> SpanView:
@@ -48,31 +56,33 @@ def view_of(span: ReadableSpan) -> SpanView:
     if parent == key:
         repairs.add(Repair.OWN_PARENT)
         parent = above = None
-    name, status, kind = span.name, span.status, span.kind
-    scope_name, scope_version = _scope(span, repairs)
-    start_ns, end_ns = _times(span, repairs)
+    # Of most spans all is as it should be, and most are of this kind and status: what says so at
+    # sight takes no call.
+    name, status, kind, scope = span.name, span.status, span.kind, span.instrumentation_scope
+    code, message, given = status.status_code, status.description, span.attributes
+    start_ns, end_ns = span.start_time, span.end_time
+    if not (type(start_ns) is int and type(end_ns) is int and 0 <= start_ns <= end_ns <= LAST_NS):
+        start_ns, end_ns = _times(start_ns, end_ns, repairs)
     events, links = span.events, span.links
+    scope_name, scope_version = _scope(scope, repairs) if scope is not None else ("", "")
     return SpanView(
-        key=key,
-        parent=parent,
-        parent_is_remote=above is not None and above.is_remote,
-        name=name if type(name) is str else _text(name, repairs),
-        # Most are of this kind and status, and to look up a member of an enum takes a call.
-        kind="internal" if kind is _INTERNAL else _KINDS.get(kind, "internal"),
-        start_ns=start_ns,
-        end_ns=end_ns,
-        status="unset"
-        if status.status_code is _UNSET
-        else _STATUS.get(status.status_code, "unset"),
-        status_message=_text(status.description or "", repairs),
-        attributes=_copied(span.attributes, repairs),
-        events=[_event(event, repairs) for event in events] if events else (),
-        links=[(key_of(e.context), _copied(e.attributes, repairs)) for e in links] if links else (),
-        resource=span.resource.attributes,
-        scope_name=scope_name,
-        scope_version=scope_version,
-        dropped_attributes=span.dropped_attributes,
-        repaired=told(repairs) if repairs else (),
+        key,
+        parent,
+        above is not None and above.is_remote,
+        name if type(name) is str else _text(name, repairs),
+        "internal" if kind is _INTERNAL else _KINDS.get(kind, "internal"),
+        start_ns,
+        end_ns,
+        "unset" if code is _UNSET else _STATUS.get(code, "unset"),
+        _text(message, repairs) if message else "",
+        _copied(given, repairs) if given is not None else {},
+        [_event(event, repairs) for event in events] if events else (),
+        [(key_of(e.context), _copied(e.attributes, repairs)) for e in links] if links else (),
+        span.resource.attributes,
+        scope_name,
+        scope_version,
+        span.dropped_attributes,
+        told(repairs) if repairs else (),
     )
 
 
@@ -84,17 +94,14 @@ def _event(event: SdkEvent, repairs: Repairs) -> Event:
     )
 
 
-def _scope(span: ReadableSpan, repairs: Repairs) -> tuple[str, str]:
-    scope = span.instrumentation_scope
-    if scope is None:
-        return "", ""
-    return _text(scope.name or "", repairs), _text(scope.version or "", repairs)
+def _scope(scope: InstrumentationScope, repairs: Repairs) -> tuple[str, str]:
+    name, version = scope.name, scope.version
+    if type(name) is str and type(version) is str:
+        return name, version
+    return _text(name or "", repairs), _text(version or "", repairs)
 
 
-def _times(span: ReadableSpan, repairs: Repairs) -> tuple[int, int | None]:
-    start, end = span.start_time, span.end_time
-    if type(start) is int and type(end) is int and 0 <= start <= LAST_NS and 0 <= end <= LAST_NS:
-        return start, end
+def _times(start: object, end: object, repairs: Repairs) -> tuple[int, int | None]:
     end_ns = _time(end, repairs) if end is not None else None
     if start is not None:
         return _time(start, repairs), end_ns
@@ -140,9 +147,9 @@ def snapshot(attributes: Attributes) -> dict[str, object]:
     """A copy of attributes as a dictionary."""
     # The SDK's attributes, which a span shows through a proxy and a resource as they are, copy
     # themselves in one step; read key by key, they take a call of Python for each.
-    if type(attributes) is MappingProxyType or type(attributes) is BoundedAttributes:
+    if type(attributes) in _COPIES_ITSELF:
         try:
-            copied: object = attributes.copy()
+            copied: object = attributes.copy()  # type: ignore[attr-defined]
         except AttributeError:
             return dict(attributes)
         if type(copied) is dict:
