@@ -67,6 +67,7 @@ class Batch:
     limit: int = SEALED
     """Bytes that it may take in a request if more is to join it."""
     attempts: int = 0
+    """Requests that may have arrived with it."""
     faults: int = 0
     """How often the server failed over a request with it."""
     blamed: int = 0

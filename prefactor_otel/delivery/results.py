@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+import aiohttp
+
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.operation import Item, Operation
 from prefactor_otel.delivery.outbox import Outbox
@@ -81,12 +83,17 @@ class Settlement:
 
     @contextmanager
     def calling(self, batches: Sequence[Batch]) -> Iterator[None]:
-        """A request is made for these."""
+        """A request is made for these; it counts for them if there was a connection for it."""
         self._counters.request(sum(len(batch) for batch in batches if batch.attempts))
         for batch in batches:
             batch.attempts += 1
-        with self.waiting():
-            yield
+        try:
+            with self.waiting():
+                yield
+        except aiohttp.ClientConnectorError:  # nothing of it has left this machine
+            for batch in batches:
+                batch.attempts -= 1
+            raise
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

@@ -9,7 +9,8 @@ from opentelemetry.trace import Tracer
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
 from tests.made_spans import Recorder
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, comes_true
+from tests.process.dead import away
 
 
 class Live:
@@ -314,3 +315,16 @@ def test_our_own_requests_are_never_traced(api: DevServer) -> None:
     finally:
         AioHttpClientInstrumentor().uninstrument()
     assert live.arrived() == ["a", "b"]
+
+
+def test_what_found_no_connection_was_not_sent_and_does_not_count_as_sent_again(
+    api: DevServer,
+) -> None:
+    with away(api):
+        processor = PrefactorSpanProcessor(api.url, api.token, shutdown_timeout=PATIENCE)
+        provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+        provider.get_tracer("agent").start_span("root").end()
+        assert comes_true(lambda: processor.stats().requests >= 2)
+    assert provider.force_flush(int(PATIENCE * 1000))
+    provider.shutdown()
+    assert processor.stats().retried == 0
