@@ -546,8 +546,12 @@ class Intake:
         for key in event.keys:
             run = self._router.of(key)
             if run is not None:
+                now = time.monotonic()
+                is_over = run.tree.is_open_root(key) and self._router.ends_with_its_root(run)
                 self._router.ended(key, is_root=False, session=None)
-                self._put(run, run.tree.drop(key, time.monotonic()))
+                self._put(run, run.tree.drop(key, now))
+                if is_over:
+                    run.over_since = now
                 self._changed[run] = None
 
     def _take_flush(self, receipt: Receipt) -> None:

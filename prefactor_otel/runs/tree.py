@@ -193,6 +193,12 @@ class SpanTree:
         self._no_longer_open(node)
         return []
 
+    def is_open_root(self, key: SpanKey) -> bool:
+        """Whether this is a root that has started and was not seen to end."""
+        node = self._memory.find(key)
+        source = node.source if node is not None else None
+        return source is not None and view_of(source).is_local_root
+
     def hand_on(self, key: SpanKey) -> bool:
         """Let another run tell of an open span that has no record in this one. Whether it may."""
         node = self._memory.find(key)

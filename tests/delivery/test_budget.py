@@ -21,9 +21,10 @@ from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.runs.early import VISIBLE_AFTER
-from prefactor_otel.runs.events import Ended, Started
+from prefactor_otel.runs.events import Dropped, Ended, Started
 from prefactor_otel.runs.intake import Intake
 from prefactor_otel.runs.run import Run
+from prefactor_otel.spans.sdk import key_of
 from prefactor_otel.stats.counters import Counters
 from prefactor_otel.stats.log import QuietLog
 from tests.patience import PATIENCE, comes_true
@@ -197,6 +198,14 @@ def test_of_more_open_spans_than_are_followed_nothing_is_kept(scope: RunScope) -
         process.end(span)
     assert process.intake.open == 0
     assert process.dropped == {}  # none was shown: their ends tell everything
+
+
+def test_a_run_whose_root_was_turned_away_at_the_door_is_over_as_any_other() -> None:
+    process = Followed(Budget(), "trace")
+    root = process.start("root")
+    root.end()
+    process.intake.take(Dropped([key_of(root.get_span_context())]))
+    assert process.intake.has_runs_to_close
 
 
 def test_spans_at_work_come_on_top_of_the_budget_by_a_kilobyte_each() -> None:
