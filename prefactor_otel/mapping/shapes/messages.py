@@ -177,6 +177,9 @@ def _apart(entry: object) -> Sequence[object]:
         return [entry]
     holder = "parts" if "parts" in entry else "content"
     blocks = entry.get(holder)
+    if isinstance(blocks, list) and None in blocks:
+        blocks = [block for block in blocks if block is not None]
+        entry = {**entry, holder: blocks}
     if not isinstance(blocks, list) or len(blocks) < 2 or not any(map(_is_answer, blocks)):
         return [entry]
     groups: list[list[object]] = []
