@@ -140,7 +140,7 @@ class Inbox:
     ) -> None:
         """Hand over what is in here, as long as the time lasts and there is room for it, with
         pauses for others unless it hurries."""
-        self._weigh()
+        self.weigh()
         pace = Pace(seconds, has_room, hurries=hurries)
         while self.entries and pace.goes_on():
             self._take_next(handle, pace)
@@ -237,7 +237,7 @@ class Inbox:
         self._taken += is_span
         self._taking = None
 
-    def _weigh(self) -> None:
+    def weigh(self) -> None:
         """Adapt the limit to what the spans in here weigh, as some of them tell."""
         count = len(self.entries)
         step = max(1, count // _SAMPLES)

@@ -121,7 +121,6 @@ class Worker:
         self._awake = True
         self._urgent = False
         self._wakeup = asyncio.Event()
-        self._hurry = asyncio.Event()
         self._send_at = 0.0
         self._deadline: float | None = None
         self._missed_before_end = 0
@@ -369,7 +368,6 @@ class Worker:
             self._account_for_late()
             return
         self._revive()
-        urgent = urgent or self._is_crowded
         if self._awake and (self._urgent or not urgent):
             return
         self._awake = True
@@ -377,15 +375,13 @@ class Worker:
         loop = self._loop
         if loop is None or loop.is_closed():  # its first look is at the inbox
             return
-        self.inbox.rest(NEVER if self._urgent else self._crowd)
-        if urgent:
-            _call(loop, self._hurry.set)
+        self.inbox.rest(NEVER)
         _call(loop, self._wakeup.set)
 
     @property
     def _is_crowded(self) -> bool:
         """Whether so much waits in the inbox that it has company enough."""
-        return len(self.inbox.entries) >= self._crowd
+        return len(self.inbox.entries) >= min(self._crowd, self.inbox.limit / 2)
 
     def _account_for_late(self) -> None:
         """Account for spans whose end has met that of everything here."""
@@ -463,7 +459,7 @@ class Worker:
                 self._tell_lost([deadly.span], None, DropReason.UNREADABLE)
                 if deadly.receipt is not None:
                     deadly.receipt.lose()
-            self._wakeup, self._hurry = asyncio.Event(), asyncio.Event()
+            self._wakeup = asyncio.Event()
             self._loop = asyncio.get_running_loop()
             self._sender.landed = self._wakeup.set
             if self._spool is not None:
@@ -605,24 +601,37 @@ class Worker:
 
     async def _rest(self) -> None:
         """Sleep until there is something to do; then, unless it is urgent, wait for company."""
-        self._awake = self._urgent = False
-        self._wakeup.clear()
-        self._hurry.clear()
-        self.inbox.rest(0)
-        if not self.inbox and not self.is_closing:
-            await _wait(self._wakeup, self._longest_rest())
-            self._awake = True
+        self._urgent = False
+        if not self.is_closing:
+            await self._rest_until_more_than(0, self._longest_rest())
             await self._wait_for_company()
         self._awake = True
         self.inbox.rest(NEVER)
 
     async def _wait_for_company(self) -> None:
+        """Let what has come wait for more. Each time that twice as much is there it is weighed, for
+        it may be large, and what is handed over is bounded by what it is known to weigh."""
         company = self._config.schedule_delay
         if self._spool is not None:  # a span is to be on disk soon after its end
             company = min(company, STORED_WITHIN)
-        self.inbox.rest(NEVER if self._urgent else self._crowd)
-        if self.inbox and company and not (self._urgent or self._is_crowded):
-            await _wait(self._hurry, company)
+        until = time.monotonic() + company
+        while self.inbox and not (self._urgent or self.is_closing):
+            self.inbox.weigh()
+            left = until - time.monotonic()
+            if left <= 0 or self._is_crowded:
+                return
+            most = min(self._crowd - 1, 2 * len(self.inbox.entries))
+            await self._rest_until_more_than(most, left)
+
+    async def _rest_until_more_than(self, entries: int, seconds: float | None) -> None:
+        """Sleep until more is in the inbox, or somebody wakes this, but not for longer."""
+        self._awake = False
+        self._wakeup.clear()
+        self.inbox.rest(entries)
+        # What has come meanwhile has told nobody.
+        if len(self.inbox.entries) <= entries and not (self._urgent or self.is_closing):
+            await _wait(self._wakeup, seconds)
+        self._awake = True
 
     @property
     def _is_late(self) -> bool:
