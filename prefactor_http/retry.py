@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from prefactor_http.config import DEFAULT_RETRY_STATUS_CODES, HttpClientConfig
 from prefactor_http.exceptions import (
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 logger = logging.getLogger("prefactor_http")
+
+_CHANCE: Final = SystemRandom()
+"""Not what ``random`` shares with all: an application that seeds that gets the same each time."""
 
 
 class RetryHandler:
@@ -74,7 +77,7 @@ class RetryHandler:
             delay = config.initial_retry_delay * config.retry_multiplier**attempt
         except OverflowError:
             return config.max_retry_delay
-        return min(delay * random.uniform(0.75, 1.25), config.max_retry_delay)
+        return min(delay * _CHANCE.uniform(0.75, 1.25), config.max_retry_delay)
 
 
 def retries_status(config: HttpClientConfig, status_code: int) -> bool:

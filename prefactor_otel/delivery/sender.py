@@ -4,9 +4,9 @@ One retry layer: the client retries nothing, every wait is here, and shutdown en
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Sequence
+from random import SystemRandom
 from typing import Final
 
 from prefactor_otel.config.token import UNREAD, TokenReader, TokenSource
@@ -26,6 +26,8 @@ MAX_FLIGHTS: Final = 4
 MAX_CALLS: Final = 32
 """Requests about runs at a time. A run takes two and a share of a third, one after the other; at a
 round trip of 50 ms so many carry 300 runs a second."""
+_CHANCE: Final = SystemRandom()
+"""Not what ``random`` shares with all: an application that seeds that gets the same each time."""
 _BOUNDS: Final = (Operation.REGISTER, Operation.START, Operation.FINISH_RUN)
 """All that there is of a run in which nothing has happened."""
 _LOOK_AGAIN: Final = 0.5
@@ -210,7 +212,7 @@ class Sender:
             f"Prefactor cannot be reached ({answer.reason}); spans wait, and are sent again",
         )
         self._failures += 1
-        pause = backoff(self._failures - 1) * random.uniform(0.75, 1.25)
+        pause = backoff(self._failures - 1) * _CHANCE.uniform(0.75, 1.25)
         wait = max(answer.retry_after or 0.0, pause)
         return min(wait, CLOSING_BACKOFF) if self._settlement.closing else wait
 

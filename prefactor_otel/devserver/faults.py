@@ -1,11 +1,11 @@
 """Scripted trouble: what the server does instead of answering, for tests and for users' own."""
 
-import random
 import re
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from random import SystemRandom
+from typing import Any, Final, Literal, get_args
 
 from prefactor_otel.devserver.errors import ApiError, invalid, invalid_field
 from prefactor_otel.devserver.form import Json
@@ -73,8 +73,12 @@ class Fault:
         return fits and _lot(self.chance)
 
 
+_CHANCE: Final = SystemRandom()
+"""Of its own: in an agent's process the numbers of ``random`` are the agent's."""
+
+
 def _lot(chance: float) -> bool:
-    return chance >= 1.0 or random.random() < chance
+    return chance >= 1.0 or _CHANCE.random() < chance
 
 
 class Faults:

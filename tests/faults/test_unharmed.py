@@ -53,6 +53,27 @@ print(json.dumps(asdict(processor.stats())))
     assert found["accepted"] == found["acknowledged"] + sum(found["dropped"].values()) > 300
 
 
+def test_the_random_numbers_of_the_application_stay_as_it_has_seeded_them(api: DevServer) -> None:
+    found = printed(
+        api,
+        """
+import json, random, threading
+from prefactor_otel import PrefactorSpanProcessor, TracerProvider
+processor = PrefactorSpanProcessor(
+    api_url="http://127.0.0.1:9", schedule_delay=0.0, shutdown_timeout=0.1
+)
+span = TracerProvider(span_processors=[processor]).get_tracer("agent").start_span("step")
+random.seed(1)
+seeded = random.getstate()
+span.end()
+while processor.stats().requests < 3:
+    threading.Event().wait(0.01)
+print(json.dumps({"is_as_seeded": random.getstate() == seeded}))
+""",
+    )
+    assert found["is_as_seeded"]
+
+
 def test_a_closed_stderr_hurts_nobody(api: DevServer) -> None:
     found = printed(
         api,
