@@ -145,7 +145,7 @@ class Worker:
     @property
     def has_terminated(self) -> bool:
         """Whether any run was ever terminated."""
-        return self._intake.has_terminated
+        return self._intake.lives.has_terminated
 
     @property
     def is_answering(self) -> bool:
@@ -162,12 +162,12 @@ class Worker:
 
     @property
     def _is_refused(self) -> bool:
-        return self._sender.has_refused(self._intake.run.key)
+        return self._sender.has_refused(self._intake.lives.process_key)
 
     @property
     def run_id(self) -> str | None:
         """The agent instance's id, None until registered."""
-        record = self._sender.runs.get(self._intake.run.key)
+        record = self._sender.runs.get(self._intake.lives.process_key)
         return record.instance_id if record is not None else None
 
     def bind(self, resource: Attributes) -> None:
@@ -201,7 +201,7 @@ class Worker:
         self, parent: SpanKey | None, session: str | None, handle: str | None
     ) -> TerminatedRun | None:
         """The run that a span would start in here, if that was terminated."""
-        return self._intake.terminated_at(parent, session, handle)
+        return self._intake.lives.terminated_at(parent, session, handle)
 
     def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
         """Something has become of a run."""
@@ -211,7 +211,7 @@ class Worker:
 
     def id_of(self, handle: str) -> str | None:
         """The agent instance's id of an explicit run, None until registered."""
-        key = self._intake.key_of_handle(handle)
+        key = self._intake.lives.key_of_handle(handle)
         record = self._sender.runs.get(key) if key is not None else None
         return record.instance_id if record is not None else None
 
@@ -234,7 +234,7 @@ class Worker:
     def _has_nothing_to_send(self) -> bool:
         """Whether all that has ended is settled, runs included."""
         settled = self._counters.waiting == 0 and not len(self._outbox)
-        return settled and not self._intake.has_runs_to_close
+        return settled and not self._intake.lives.has_any_to_close
 
     def outcome(
         self,
@@ -279,9 +279,9 @@ class Worker:
             size=self._outbox.size + self._budget.parked.bytes,
             held=self._budget.bytes,
             spooling=self._outbox.is_durable,
-            orphaned=self._intake.orphaned,
-            runs=self._intake.runs,
-            idle_runs=self._intake.idle_runs,
+            orphaned=self._intake.lives.orphaned,
+            runs=self._intake.lives.open,
+            idle_runs=self._intake.lives.idle_runs,
             run_id=self.run_id,
             state=self._state(),
         )
@@ -295,7 +295,7 @@ class Worker:
             return "paused"
         if self.terminated.is_set():
             return "terminated"
-        waits_for_spans = self._config.run_scope != "provider" or self._intake.has_left
+        waits_for_spans = self._config.run_scope != "provider" or self._intake.lives.has_left
         return "running" if waits_for_spans or self.run_id is not None else "starting"
 
     def _new_thread(self) -> threading.Thread:
@@ -505,14 +505,14 @@ class Worker:
         records = self._sender.runs
         return [
             Watched(run.run.key, record.instance_id, run.opened)
-            for run in self._intake.open_runs()
+            for run in self._intake.lives.going_on()
             if (record := records.get(run.run.key)) is not None
         ]
 
     def _on_terminated(self, key: str, reason: str | None) -> None:
         """The platform says that a run is to stop."""
         record = self._sender.runs.get(key)
-        run = self._intake.terminate(key, record.instance_id, reason) if record else None
+        run = self._intake.lives.terminate(key, record.instance_id, reason) if record else None
         if run is None or run.terminated is None:
             return
         logger.warning(
@@ -527,7 +527,7 @@ class Worker:
             )
         if run.handle is not None:
             event_of(run.handle).set()
-        if key == self._intake.run.key:
+        if key == self._intake.lives.process_key:
             self.terminated.set()
         tasks = list((run.tasks or {}).values())
         announce(run.terminated, reaction, tasks, lambda text: self._log.warn("reaction", text))
@@ -535,7 +535,7 @@ class Worker:
     def _on_over(self, key: str) -> None:
         """The platform has ended a run by itself."""
         record = self._sender.runs.get(key)
-        if record is not None and self._intake.leave(key):
+        if record is not None and self._intake.lives.leave(key):
             logger.warning(
                 "Run %s was ended on the platform before its agent did; what comes begins another",
                 record.instance_id,
@@ -571,11 +571,11 @@ class Worker:
             self._outbox.packs = self._sender.failing and not self._is_crowded
             self.inbox.take(self._intake.take, seconds, self._has_room, hurries=hurries)
             self._failures = 0
-            self._intake.take_due()
+            self._intake.lives.take_due()
             self._intake.store()
             if not self.is_answering:
                 self._outbox.call_off()
-            elif self._spool is not None and self._intake.is_open:
+            elif self._spool is not None and self._intake.lives.is_process_open:
                 self._spool.look_around()
             has_room = self._has_room()
             self._sender.patient = bool(self.inbox) and has_room and not self.is_closing
@@ -640,7 +640,7 @@ class Worker:
     def _longest_rest(self) -> float | None:
         """Seconds until time will have made something due; None if it never will."""
         now = time.monotonic()
-        dues = self._intake.next_due, self._outbox.next_due, self._stalls_at(now)
+        dues = self._intake.lives.next_due, self._outbox.next_due, self._stalls_at(now)
         by = max(now + TICK, min(dues))
         if self._outbox.queued and self._send_at:
             by = min(by, self._send_at)
@@ -672,7 +672,7 @@ class Worker:
         if self._spool is not None:
             self._spool.stop_adopting()
         if not self._is_run_closed:
-            self._intake.close_runs(self.run_status)
+            self._intake.lives.close_all(self.run_status)
             self._is_run_closed = True
         self._intake.store()
 

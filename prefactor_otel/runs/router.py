@@ -74,6 +74,16 @@ class OpenRun:
         """Whether anything in it is open."""
         return self._tree is not None and self._tree.open > 0
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is registered, not over, and not terminated."""
+        return self.is_registered and self.over_since is None and self.terminated is None
+
+    @property
+    def is_to_be_closed(self) -> bool:
+        """Whether it is over, and nothing in it is open any more."""
+        return self.over_since is not None and not self.is_busy
+
 
 class Router:
     """The runs of one process. ``new_run`` makes one."""
@@ -97,6 +107,10 @@ class Router:
     def open(self) -> int:
         """Spans that are open and of which the run is known."""
         return len(self._by_span)
+
+    def with_spans(self) -> list[OpenRun]:
+        """The runs in which there have been any. From any thread."""
+        return [run for run in list(self.runs.values()) if run.has_spans]
 
     def started(
         self, key: SpanKey, parent: SpanKey | None, session: str | None, handle: str | None

@@ -205,7 +205,7 @@ def test_a_run_whose_root_was_turned_away_at_the_door_is_over_as_any_other() -> 
     root = process.start("root")
     root.end()
     process.intake.take(Dropped([key_of(root.get_span_context())]))
-    assert process.intake.has_runs_to_close
+    assert process.intake.lives.has_any_to_close
 
 
 def test_spans_at_work_come_on_top_of_the_budget_by_a_kilobyte_each() -> None:
@@ -222,7 +222,7 @@ def test_spans_at_work_come_on_top_of_the_budget_by_a_kilobyte_each() -> None:
 def test_that_an_open_span_is_given_up_is_told(caplog: pytest.LogCaptureFixture) -> None:
     process = Followed(Budget(max_open=20), "provider")
     first = process.start("root")
-    process.intake.take_due()
+    process.intake.lives.take_due()
     for _ in range(30):
         process.start("step")
     assert "More than 20 spans are open" in caplog.text
@@ -236,7 +236,7 @@ def test_that_an_open_span_is_given_up_is_told(caplog: pytest.LogCaptureFixture)
 def test_a_span_that_has_ended_is_never_given_up() -> None:
     process = Followed(Budget(max_open=20), "provider")
     first = process.start("root")
-    process.intake.take_due()
+    process.intake.lives.take_due()
     first.end()  # and is on its way
     for _ in range(30):
         process.start("step")
@@ -248,7 +248,7 @@ def test_a_span_that_has_ended_is_never_given_up() -> None:
 def test_an_open_span_whose_creation_was_given_up_unsent_is_created_anew() -> None:
     process = Followed(Budget(max_items=20), "provider")
     agent = process.start("agent")
-    process.intake.take_due()
+    process.intake.lives.take_due()
     for _ in range(40):
         process.end(process.start("step"))
     process.end(agent)

@@ -1,0 +1,87 @@
+"""From the trees of a process's runs into its outbox: each run is registered before anything of it,
+and what its tree has ended or left out is counted."""
+
+from collections.abc import Iterable
+
+from prefactor_otel.config.options import Config
+from prefactor_otel.delivery.operation import Item
+from prefactor_otel.delivery.outbox import Outbox
+from prefactor_otel.privacy.masking import Masking
+from prefactor_otel.runs.router import OpenRun, Router
+from prefactor_otel.runs.run import Registrations
+from prefactor_otel.span_types.span_filter import CompiledFilter
+from prefactor_otel.spans.resource import process_resource
+from prefactor_otel.spans.view import Attributes
+from prefactor_otel.stats.counters import Counters, DropReason
+
+
+class Handover:
+    """The way of all runs into the outbox."""
+
+    def __init__(
+        self,
+        config: Config,
+        mask: Masking | None,
+        span_filter: CompiledFilter | None,
+        router: Router,
+        outbox: Outbox,
+        counters: Counters,
+    ) -> None:
+        self.resource: Attributes | None = None
+        """What describes the process, as soon as it is known."""
+        self._filters = span_filter is not None
+        self._spools = config.spool_dir is not None
+        self._registrations = Registrations(config, mask)
+        self._router = router
+        self._outbox = outbox
+        self._counters = counters
+
+    def register(self, run: OpenRun) -> None:
+        """Let a run be known to the platform, if it is not."""
+        if run.is_registered:
+            return
+        registration = self._registrations.of(run.about, self._known_resource)
+        self._outbox.put(run.run.opening(registration))
+        run.is_registered = True  # not before: an opening twice is one to the API
+
+    def _known_resource(self) -> Attributes:
+        return self.resource if self.resource is not None else process_resource()
+
+    def register_with_first_span(self, run: OpenRun) -> None:
+        """The same at a run's first span, unless that may be filtered out."""
+        if run is self._router.process or not self._filters:
+            self.register(run)
+
+    def register_at_its_end(self, run: OpenRun) -> None:
+        """The same of a run that is over, though nothing of it was sent: not that of the process,
+        nor one of which all may have been filtered out, unless the application has opened it."""
+        is_sure = run.handle is not None or not self._filters
+        if is_sure and run is not self._router.process:
+            self.register(run)
+
+    def put(self, run: OpenRun, items: list[Item]) -> None:
+        """What its tree has made, by its own doing, goes into the outbox."""
+        closed = run.tree.counts.cancelled + run.tree.counts.rescued
+        self._counters.accept(closed - run.closed)
+        run.closed = closed
+        self.note_filtered(run, items)
+        self._outbox.put(items)
+
+    def note_filtered(self, run: OpenRun, items: list[Item]) -> None:
+        """Count what was left out of a run, and register it with the first span that was not."""
+        if not self._filters:
+            return
+        filtered = run.tree.counts.filtered
+        self._counters.drop(DropReason.FILTERED, filtered - run.filtered)
+        run.filtered = filtered
+        if (items or run.tree.parking) and run is not self._router.process:
+            self.register(run)
+
+    def store(self, changed: Iterable[OpenRun]) -> None:
+        """Let what waits in these runs, and all that was put in, outlive the process, where there
+        is a spool."""
+        if self._spools:
+            parkings = [run.tree.parking for run in changed if run.has_spans]
+            self._outbox.park([row for parking in parkings for row in parking.news()])
+            self._outbox.unpark([key for parking in parkings for key in parking.gone()])
+        self._outbox.commit()
