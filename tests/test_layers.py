@@ -135,6 +135,8 @@ ORDER = [
     "runs.parking",
     "runs.early",
     "runs.telling",
+    "runs.filtering",
+    "runs.showing",
     "runs.run",
     "runs.schedule",
     "runs.tree",
@@ -212,7 +214,8 @@ PACKAGES = [
 ]
 SPANS = {
     *("spans.view", "spans.sdk", "runs.node", "runs.calls", "runs.memory", "runs.parking"),
-    *("runs.early", "runs.telling", "runs.tree", "runs.router", "runs.agenda", "runs.making"),
+    *("runs.early", "runs.telling", "runs.filtering", "runs.showing", "runs.tree"),
+    *("runs.router", "runs.agenda", "runs.making"),
 } | {name for name in ORDER if name.split(".")[0] == "mapping"}
 DELIVERY = {
     "delivery.client",

@@ -8,6 +8,7 @@ work, so they are bounded by their number only. One thread changes the counts; a
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -20,20 +21,31 @@ _LEAST: Final = 1024 * 1024
 
 OPEN_BYTES: Final = 1024
 """What is kept of an open span besides the content with which it was created early."""
-PARKED_BYTES: Final = 512
-"""What is kept of a parked span besides its item."""
+PARKED_BYTES: Final = 1072
+"""What is kept of a parked span besides the body that is to be sent."""
 REMEMBERED_BYTES: Final = 1024
 """What is kept of a span that has ended: half of it to two thirds, and more of a model's call."""
 
 
+def _nobody() -> None:
+    """Nobody asks."""
+
+
 class Count:
     """How many there are of things that take about the same, ``each`` so many bytes, and how many
-    there may be. Who has one more or less changes ``items``."""
+    there may be. Who has one less changes ``items``. ``strain`` is called when there are more."""
 
-    def __init__(self, max_items: int, each: int) -> None:
+    def __init__(self, max_items: int, each: int, strain: Callable[[], None] = _nobody) -> None:
         self.items = 0
         self.each = each
         self.max_items = max_items
+        self._strain = strain
+
+    def add(self) -> None:
+        """There is one more."""
+        self.items += 1
+        if self.items > self.max_items:
+            self._strain()
 
     @property
     def bytes(self) -> int:
@@ -61,11 +73,6 @@ class Share:
         self.max_items = max_items
         self.max_bytes = max_bytes
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the oldest have to go."""
-        return self.items > self.max_items or self.bytes > self.max_bytes
-
     def add(self, size: int, items: int = 1) -> None:
         """So much more is held."""
         self.items += items
@@ -77,12 +84,28 @@ class Share:
         self.bytes -= size
 
 
-class Line(Share, Generic[T]):
-    """A share that knows in which order its things have come, how large and whose they are."""
+class Line(Generic[T]):
+    """Things of one kind in the order in which they have come, how large and whose they are, and
+    how many there may be. ``strain`` is called when they are too many, or take too much."""
 
-    def __init__(self, max_items: int, max_bytes: int) -> None:
-        super().__init__(max_items, max_bytes)
+    def __init__(
+        self, max_items: int, max_bytes: int, strain: Callable[[], None] = _nobody
+    ) -> None:
+        self.bytes = 0
+        self.max_items = max_items
+        self.max_bytes = max_bytes
         self._held: OrderedDict[T, tuple[int, str]] = OrderedDict()
+        self._strain = strain
+
+    @property
+    def items(self) -> int:
+        """How many there are."""
+        return len(self._held)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the oldest have to go."""
+        return self.items > self.max_items or self.bytes > self.max_bytes
 
     @property
     def oldest(self) -> T:
@@ -97,8 +120,9 @@ class Line(Share, Generic[T]):
     def hold(self, thing: T, size: int, owner: str) -> None:
         """A thing has come."""
         self._held[thing] = size, owner
-        self.items += 1
         self.bytes += size
+        if self.bytes > self.max_bytes or len(self._held) > self.max_items:
+            self._strain()
 
     def resize(self, thing: T, size: int) -> None:
         """A thing takes now as much as this. Nothing, if it was never held."""
@@ -106,12 +130,13 @@ class Line(Share, Generic[T]):
         if held is not None:
             self._held[thing] = size, held[1]
             self.bytes += size - held[0]
+            if self.bytes > self.max_bytes:
+                self._strain()
 
     def release(self, thing: T) -> None:
         """It has gone. Nothing, if it was never held: whoever was to do so may have been struck."""
         held = self._held.pop(thing, None)
         if held is not None:
-            self.items -= 1
             self.bytes -= held[0]
 
 
@@ -124,11 +149,13 @@ class Budget:
         max_bytes: int = 40 * 1024 * 1024,
         max_open: int = _MAX_OPEN,
     ) -> None:
-        self.open = Count(max_open, OPEN_BYTES)
-        self.shown: Line[object] = Line(max_open, max(_LEAST, max_bytes // 8))
+        self.is_strained = False
+        """Whether anything may have to go: noted by what grows past its share, until relieved."""
+        self.open = Count(max_open, OPEN_BYTES, self.strain)
+        self.shown: Line[object] = Line(max_open, max(_LEAST, max_bytes // 8), self.strain)
         most = max(_LEAST, max_bytes // 4) // REMEMBERED_BYTES
-        self.remembered = Count(min(_MAX_REMEMBERED, most), REMEMBERED_BYTES)
-        self.parked: Line[object] = Line(_MAX_PARKED, max_bytes * 2 // 5)
+        self.remembered = Count(min(_MAX_REMEMBERED, most), REMEMBERED_BYTES, self.strain)
+        self.parked: Line[object] = Line(_MAX_PARKED, max_bytes * 2 // 5, self.strain)
         self.queued = Share(max_items, max_bytes)
         self.adopted = Share(0, 0)
         """What a dead process has left, as far as it is in memory. Whoever reads it reads little
@@ -162,18 +189,14 @@ class Budget:
         return self.queued.items > self.queued.max_items or self._left < 0
 
     @property
-    def is_strained(self) -> bool:
-        """Whether anything has to go."""
-        # Every span asks, so what would take a call is asked only where it may be true.
-        parked, shown, open_, remembered = self.parked, self.shown, self.open, self.remembered
-        return (
-            (parked.bytes + self.queued.bytes > self._left_by_others and self._left < 0)
-            or parked.bytes > parked.max_bytes
-            or parked.items > parked.max_items
-            or shown.bytes > shown.max_bytes
-            or remembered.items > remembered.max_items
-            or open_.items > open_.max_items
-        )
+    def is_tight(self) -> bool:
+        """Whether the oldest of what is queued has to go because others have grown."""
+        # Every span that is parked asks, and mostly what can be seen at sight is answer enough.
+        return self.parked.bytes + self.queued.bytes > self._left_by_others and self._left < 0
+
+    def strain(self) -> None:
+        """Something has grown past its share."""
+        self.is_strained = True
 
     @property
     def _left(self) -> int:

@@ -15,7 +15,7 @@ import orjson
 from prefactor_otel.delivery.operation import Item
 from prefactor_otel.mapping import TOTALS, AgentSpan, SpanType
 from prefactor_otel.mapping.usage import CACHED, REASONING, WRITTEN, settled
-from prefactor_otel.runs.node import Call, Node
+from prefactor_otel.runs.node import AGENTS, COUNTED, Call, Node
 from prefactor_otel.spans.view import SpanView
 
 OTHERS: Final = frozenset(
@@ -80,9 +80,10 @@ class Answers:
 def told_before(node: Node, call: Call, answers: Answers) -> tuple[Node, ...]:
     """The counted calls that have told what this span tells again: under it, above it (if that
     came first), or of the same response."""
-    same = tuple(below for below in node.below if _is_same(call, below.call))
-    if same:
-        return same
+    if node.below:
+        same = tuple(below for below in node.below if _is_same(call, below.call))
+        if same:
+            return same
     above, is_within = node.parent, True
     for _ in range(MAX_HEIGHT):
         if above is None:
@@ -104,7 +105,7 @@ def tells_more(call: Call, told: Call) -> bool:
 
 def pass_up(node: Node, kind: SpanType) -> None:
     """A span of this kind has ended: its parent knows then what lies under it."""
-    parent, call = node.parent, node.call
+    parent, call, under = node.parent, node.call, node.under
     below = node.below if call is None else (node,)
     if node.below:
         node.below = ()
@@ -112,12 +113,12 @@ def pass_up(node: Node, kind: SpanType) -> None:
         node.has_own_calls = True
     elif below and parent is not None:
         parent.below = (*parent.below, *below)[:2]
-    if parent is None:
-        return
-    if call is not None or node.is_above_counted:
-        parent.is_above_counted = True
-    if node.agent is not None or node.is_above_agents:
-        parent.is_above_agents = True
+    if call is not None:
+        under |= COUNTED
+    if node.agent is not None:
+        under |= AGENTS
+    if under and parent is not None:
+        parent.under |= under
 
 
 def call_of(view: SpanView, span: AgentSpan) -> Call | None:
@@ -195,5 +196,9 @@ def _moved(payload: dict[str, object]) -> dict[str, object]:
 
 
 def _has_content(span: AgentSpan) -> bool:
-    fields = (span.payload["inputs"], span.payload["outputs"])
-    return any(isinstance(part, dict) and not CONTENT.isdisjoint(part) for part in fields)
+    payload = span.payload
+    return _holds_content(payload["outputs"]) or _holds_content(payload["inputs"])
+
+
+def _holds_content(part: object) -> bool:
+    return isinstance(part, dict) and not CONTENT.isdisjoint(part)

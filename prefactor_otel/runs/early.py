@@ -4,9 +4,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.mapping import SpanType, expected_type, span_type, speaks_late
-from prefactor_otel.runs.node import Node
 from prefactor_otel.runs.parking import STEP_GRACE
 from prefactor_otel.spans.view import SpanView
 
@@ -20,8 +18,6 @@ first saw it, and these carry the tokens, so creating them before their end is t
 same goes for spans that say only at their end what they are."""
 
 _CALLS: Final = (SpanType.LLM, SpanType.TOOL)
-_FORGOTTEN: Final[dict[str, object]] = {"inputs": {}, "metadata": {}, "token_usage": None}
-"""What is known of a payload of which nothing is known any more."""
 
 
 def is_worth_showing(view: SpanView) -> bool:
@@ -45,13 +41,3 @@ def scope_of(span: ReadableSpan) -> str:
     """The name of its instrumentation scope; empty without one."""
     scope = span.instrumentation_scope
     return (scope.name or "") if scope is not None else ""
-
-
-def forget_content(budget: Budget) -> None:
-    """The content with which an open span was created is forgotten, the oldest first: its end will
-    tell all of it again."""
-    node = budget.shown.oldest
-    assert isinstance(node, Node)
-    if node.created is not None:
-        node.created = node.created._replace(payload=_FORGOTTEN)
-    budget.shown.release(node)

@@ -1,10 +1,10 @@
 """From an agent span to the item that creates or finishes it: each payload is encoded once."""
 
-import hashlib
+from hashlib import blake2b
 
 import orjson
 
-from prefactor_otel.delivery.operation import Item, Operation, SpanRef
+from prefactor_otel.delivery.operation import Item, Operation, SpanRef, new_item
 from prefactor_otel.mapping import AgentSpan
 from prefactor_otel.payload.encode import item_body
 from prefactor_otel.spans.view import SpanKey
@@ -14,15 +14,25 @@ from prefactor_otel_transport import pfid
 def span_ref(run: str, key: SpanKey, start_ns: int) -> SpanRef:
     """The ref of a span within a run. The run is part of it because a forked child that ends
     its copy of a span must not take the parent process's id for it."""
-    milliseconds = min(max(start_ns // 1_000_000, 0), pfid.MAX_TIMESTAMP_MS)
-    named = f"{run}{key.hex}".encode()
-    random = hashlib.blake2b(named, digest_size=10, usedforsecurity=False).digest()
+    return _ref(run, key.hex, start_ns)
+
+
+def _ref(run: str, span: str, start_ns: int) -> SpanRef:
+    milliseconds = start_ns // 1_000_000
+    if not 0 <= milliseconds <= pfid.MAX_TIMESTAMP_MS:
+        milliseconds = min(max(milliseconds, 0), pfid.MAX_TIMESTAMP_MS)
+    named = f"{run}{span}".encode()
+    random = blake2b(named, digest_size=10, usedforsecurity=False).digest()
     return SpanRef(milliseconds.to_bytes(6, "big") + random)
 
 
 def span_idempotency_key(run: str, key: SpanKey, operation: Operation) -> str:
     """8 to 64 characters, as bulk demands; never different for the same span and operation."""
-    return f"{run[:12]}{key.hex}{operation[0]}"
+    return _key(run, key.hex, operation)
+
+
+def _key(run: str, span: str, operation: Operation) -> str:
+    return f"{run[:12]}{span}{operation[0]}"
 
 
 def finish_key_of(create_key: str) -> str:
@@ -31,7 +41,13 @@ def finish_key_of(create_key: str) -> str:
 
 
 def create_item(
-    run: str, key: SpanKey, ref: SpanRef, span: AgentSpan, max_bytes: int, *, ends_span: bool = True
+    run: str,
+    key: SpanKey,
+    start_ns: int,
+    span: AgentSpan,
+    max_bytes: int,
+    *,
+    ends_span: bool = True,
 ) -> Item:
     """The item that creates the span, in the state in which it is; its parent is still open."""
     details: dict[str, object] = {
@@ -45,8 +61,10 @@ def create_item(
     if span.is_sensitive:
         details["sensitive_encoding"] = True
     body = item_body(details, max_bytes)[1:-1]
-    idempotency_key = span_idempotency_key(run, key, Operation.CREATE)
-    return Item(run, Operation.CREATE, idempotency_key, body, span=ref, ends_span=ends_span)
+    named = key.hex
+    ref = _ref(run, named, start_ns)
+    operation = Operation.CREATE
+    return new_item((run, operation, _key(run, named, operation), body, ref, None, ends_span))
 
 
 def finish_item(

@@ -1,5 +1,5 @@
-"""From the trees of a process's runs into its outbox: each run is registered before anything of it,
-and what its tree has ended or left out is counted."""
+"""From the runs of a process into its outbox: each is registered before anything of it, and what
+its tree has ended or left out is counted."""
 
 from collections.abc import Iterable
 
@@ -29,12 +29,14 @@ class Handover:
     ) -> None:
         self.resource: Attributes | None = None
         """What describes the process, as soon as it is known."""
+        self._mask = mask
         self._filters = span_filter is not None
         self._spools = config.spool_dir is not None
         self._registrations = Registrations(config, mask)
         self._router = router
         self._outbox = outbox
         self._counters = counters
+        self._judgements = 0
 
     def register(self, run: OpenRun) -> None:
         """Let a run be known to the platform, if it is not."""
@@ -50,13 +52,6 @@ class Handover:
     def register_with_first_span(self, run: OpenRun) -> None:
         """The same at a run's first span, unless that may be filtered out."""
         if run is self._router.process or not self._filters:
-            self.register(run)
-
-    def register_at_its_end(self, run: OpenRun) -> None:
-        """The same of a run that is over, though nothing of it was sent: not that of the process,
-        nor one of which all may have been filtered out, unless the application has opened it."""
-        is_sure = run.handle is not None or not self._filters
-        if is_sure and run is not self._router.process:
             self.register(run)
 
     def put(self, run: OpenRun, items: list[Item]) -> None:
@@ -76,6 +71,26 @@ class Handover:
         run.filtered = filtered
         if (items or run.tree.parking) and run is not self._router.process:
             self.register(run)
+
+    def judge(self, run: OpenRun, name: str, payload: dict[str, object] | None) -> None:
+        """Somebody has judged a run; None takes it back."""
+        self.register(run)
+        self._judgements += 1
+        if self._mask is not None and payload is not None:
+            payload = self._mask.fields("quality", payload, set())
+        self._outbox.put([run.run.quality(name, payload, self._judgements)])
+
+    def close(self, run: OpenRun, moment: int) -> None:
+        """A run has ended (nanoseconds since the epoch); without a status, by its root spans. One
+        of which nothing was sent is none, if that may be its filter's doing, or if it is that of a
+        process which has left the work to others."""
+        is_one = run.handle is not None or not self._filters
+        if is_one and run is not self._router.process:
+            self.register(run)
+        if run.is_registered:
+            status = run.status or run.tree.counts.status
+            self._outbox.put([run.run.closing(status, moment)])
+        self._outbox.unpark(run.tree.parking.gone())
 
     def store(self, changed: Iterable[OpenRun]) -> None:
         """Let what waits in these runs, and all that was put in, outlive the process, where there

@@ -16,7 +16,7 @@ from prefactor_otel.runs.events import Dropped, Ended, Event, Flush, Started
 from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.lives import Lives
 from prefactor_otel.runs.making import RunMaker, capture_of
-from prefactor_otel.runs.relief import CutOff, Relief
+from prefactor_otel.runs.relief import Relief
 from prefactor_otel.runs.router import Router
 from prefactor_otel.runs.run import Run
 from prefactor_otel.runs.tree import SpanTree
@@ -45,14 +45,8 @@ class Intake:
         maker = RunMaker(config, run, capture, span_filter, budget, self._agenda)
         self._router = Router(config.run_scope, maker.new_run)
         self._handover = Handover(config, capture.mask, span_filter, self._router, outbox, counters)
-        self._cut_off = CutOff()
-        self._relief = Relief(
-            *(budget, self._router, self._agenda, self._handover, outbox, self._cut_off, log)
-        )
-        self.lives = Lives(
-            *(maker, self._router, self._agenda, self._handover, self._relief, outbox),
-            *(self._cut_off, capture.mask, log),
-        )
+        self._relief = Relief(budget, self._router, self._agenda, self._handover, outbox, log)
+        self.lives = Lives(maker, self._router, self._agenda, self._handover, self._relief, log)
         """The runs."""
         self._budget = budget
         self._outbox = outbox
@@ -81,7 +75,7 @@ class Intake:
 
     def has_ended(self, key: SpanKey) -> bool:
         """Whether this span has been taken as ended, or was cut off by the end of its run."""
-        return key in self._cut_off or any(
+        return key in self._relief.cut_off or any(
             run.tree.has_ended(key) for run in self._router.with_spans()
         )
 
@@ -153,7 +147,7 @@ class Intake:
             self._handover.register_with_first_span(run)
         run.tree.start(key, above, span, event.at)
         self._agenda.changed[run] = None
-        if self._budget.open.is_over:
+        if self._budget.is_strained:
             self._relief.relieve()
 
     def _creation_dropped(self, key: str, span: SpanRef) -> None:
@@ -168,7 +162,8 @@ class Intake:
         for span in event.spans:
             items = self._items_of(span, now, event.receipt)
             self._amid = None
-            self._outbox.put(items, event.receipt)
+            if items:
+                self._outbox.put(items, event.receipt)
             if self._budget.is_strained:
                 self._relief.relieve()
         if event.receipt is not None and event.is_last:
@@ -180,25 +175,27 @@ class Intake:
             if self._handover.resource is None:
                 self._handover.resource = span.resource.attributes
             view = ended(view_of(span))
-            if (reason := self._cut_off.reason(view.key)) is not None:
+            if (reason := self._relief.cut_off.get(view.key)) is not None:
                 return self._leave_out(reason, receipt)
             session = session_of(view.attributes) if self._router.knows_sessions else None
-            run = self._router.ended(view.key, is_root=view.is_local_root, session=session)
+            run = self._router.ended(view.key, session)
             run.touched = now
-            run.forget_task(view.key)
+            if run.tasks is not None:
+                run.forget_task(view.key)
             if run.terminated is not None and view.start_ns > run.terminated.at_ns:
                 return self._leave_out(DropReason.RUN_TERMINATED, receipt)
             if not run.is_registered:
                 self._handover.register_with_first_span(run)
-            duplicates = run.tree.counts.duplicates
-            self._amid = run.tree, view.key
-            items = run.tree.end(view, now)
+            tree = run.tree
+            duplicates = tree.counts.duplicates
+            self._amid = tree, view.key
+            items = tree.end(view, now)
             self._handover.note_filtered(run, items)
         except Exception as error:
             self._unreadable(error, receipt)
             return []
-        if run.tree.counts.duplicates != duplicates:
-            self._counters.drop(DropReason.DUPLICATE, run.tree.counts.duplicates - duplicates)
+        if tree.counts.duplicates != duplicates:
+            self._counters.drop(DropReason.DUPLICATE, tree.counts.duplicates - duplicates)
         if view.is_local_root and self._router.ends_with_its_root(run):
             run.over_since = now
         self._agenda.changed[run] = None
@@ -226,7 +223,7 @@ class Intake:
             run = self._router.of(key)
             if run is not None:
                 is_over = run.tree.is_open_root(key) and self._router.ends_with_its_root(run)
-                self._router.ended(key, is_root=False, session=None)
+                self._router.ended(key, None)
                 self._relief.put(run, run.tree.drop(key, now))
                 if is_over:
                     run.over_since = now

@@ -5,15 +5,13 @@ import time
 from typing import Final
 
 from prefactor_otel.delivery.operation import FinishStatus
-from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.host import program
 from prefactor_otel.host.termination import TerminatedRun
-from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.runs.agenda import Agenda
 from prefactor_otel.runs.events import Judged, RunClosed, RunOpened, SessionEnded
 from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.making import RunMaker
-from prefactor_otel.runs.relief import CutOff, Relief
+from prefactor_otel.runs.relief import Relief
 from prefactor_otel.runs.router import OpenRun, Router
 from prefactor_otel.runs.run import Run
 from prefactor_otel.spans.view import SpanKey
@@ -37,9 +35,6 @@ class Lives:
         agenda: Agenda,
         handover: Handover,
         relief: Relief,
-        outbox: Outbox,
-        cut_off: CutOff,
-        mask: Masking | None,
         log: QuietLog,
     ) -> None:
         self.idle_runs = 0
@@ -53,15 +48,11 @@ class Lives:
         self._agenda = agenda
         self._handover = handover
         self._relief = relief
-        self._outbox = outbox
-        self._cut_off = cut_off
-        self._mask = mask
         self._log = log
         self._born = time.monotonic()
         self._seen_at = self._born + SEEN_AFTER
         self._children = program.children
         self._orphaned = 0
-        self._judgements = 0
 
     # -- what is asked, from any thread -----------------------------------------------------------
 
@@ -184,13 +175,8 @@ class Lives:
         run = router.of_handle(event.handle) if event.handle is not None else router.process
         if run is None:
             self._log.warn("quality", "A judgement came after the end of its run and is not sent")
-            return
-        self._handover.register(run)
-        self._judgements += 1
-        payload = event.payload
-        if self._mask is not None and payload is not None:
-            payload = self._mask.fields("quality", payload, set())
-        self._outbox.put([run.run.quality(event.name, payload, self._judgements)])
+        else:
+            self._handover.judge(run, event.name, event.payload)
 
     # -- time, and the end ------------------------------------------------------------------------
 
@@ -239,18 +225,14 @@ class Lives:
         self._close(run)
 
     def _close(self, run: OpenRun) -> None:
-        """Close what is open, then the run itself; without a status, by its root spans."""
+        """Close what is open, then the run itself."""
         moment = time.time_ns()
         keys = run.tree.open_keys()
         self._relief.put(run, run.tree.close(moment))
-        self._handover.register_at_its_end(run)
-        counts = run.tree.counts
-        if run.is_registered:  # else nothing in it was to be sent or done, and it is none
-            self._outbox.put([run.run.closing(run.status or counts.status, moment)])
-        self._orphaned += counts.orphaned
+        self._handover.close(run, moment)
+        self._orphaned += run.tree.counts.orphaned
         self._router.closed(run, keys)
         for key in keys:
-            self._cut_off.note(key, DropReason.DUPLICATE)
-        self._outbox.unpark(run.tree.parking.gone())
+            self._relief.cut_off.note(key, DropReason.DUPLICATE)
         run.tree.leave()
         self._agenda.forget(run)

@@ -10,7 +10,7 @@ from typing import Final
 
 from prefactor_otel.delivery.budget import Count
 from prefactor_otel.runs.calls import Answers
-from prefactor_otel.runs.node import Node
+from prefactor_otel.runs.node import MANY, Node
 from prefactor_otel.spans.view import SpanKey, SpanView
 
 MAX_TWINS: Final = 99
@@ -48,29 +48,34 @@ class Memory:
     def ended(self, view: SpanView) -> Node | None:
         """A span has ended. Of another span with the same id (a broken id generator) it is another
         node; None for the same span again."""
-        key = view.key
-        node = self.at(key)
-        twins = 0
-        while node.start_ns is not None:
-            if node.start_ns == view.start_ns and node.end_ns in (None, view.end_ns):
-                return None
-            if twins == MAX_TWINS:
-                return None
-            twins += 1
-            node = self.at(SpanKey(key.trace_id | twins << 128, key.span_id))
-        parent = None if view.parent_is_remote else view.parent
-        if parent is None:
-            self._traces.move_to_end(key.trace_id)
+        seen = self.at(view.key)
+        node = seen if seen.start_ns is None else self._other(seen, view)
+        if node is None:
+            return None
+        parent = view.parent
+        if parent is None or view.parent_is_remote:
+            self._traces.move_to_end(view.key.trace_id)
         elif node.parent is None:
             self._hang(node, self.at(parent))
         node.start_ns, node.end_ns = view.start_ns, view.end_ns
-        self._remembered.items += 1
+        self._remembered.add()
+        return node
+
+    def _other(self, node: Node, view: SpanView) -> Node | None:
+        """The node of a span that has the id of one that has ended, unless it is the same."""
+        twins = 0
+        while node.start_ns is not None:
+            is_same = node.start_ns == view.start_ns and node.end_ns in (None, view.end_ns)
+            if is_same or twins == MAX_TWINS:
+                return None
+            twins += 1
+            node = self.at(SpanKey(view.key.trace_id | twins << 128, view.key.span_id))
         return node
 
     def cut_off(self, node: Node, start_ns: int) -> None:
         """An open span is closed for good; whatever end it will have is no news."""
         node.start_ns = start_ns
-        self._remembered.items += 1
+        self._remembered.add()
 
     def take_back(self, node: Node) -> None:
         """It has not ended after all."""
@@ -82,8 +87,7 @@ class Memory:
         if parent is node or (node.child is not None and _lies_under(parent, node)):
             return
         node.parent = parent
-        parent.has_more_children = parent.child is not None
-        parent.child = node
+        parent.child = node if parent.child is None else MANY
 
     def open(self) -> list[Node]:
         """The spans that have started and not ended."""

@@ -3,13 +3,19 @@ that names it as its parent, until it is forgotten."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import Final, NamedTuple, Optional
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_otel.delivery.operation import Item, SpanRef
-from prefactor_otel.mapping import AgentSpan, SpanType
+from prefactor_otel.mapping import SpanType
 from prefactor_otel.spans.view import SpanKey
+
+AGENTS: Final = 1
+COUNTED: Final = 2
+KEPT: Final = 4
+"""What may lie somewhere under a span: an agent; something that has counted its tokens, be it under
+a tool or an agent; something that is sent, whatever becomes of the span itself."""
 
 
 class Call(NamedTuple):
@@ -48,55 +54,47 @@ class Node:
     the API once it has a ``ref``; a span that only its children have named is none of these."""
 
     __slots__ = (
-        *("key", "parent", "child", "has_more_children", "start_ns", "end_ns"),
-        *("source", "created", "ref", "parked", "waiting"),
-        *("is_left_out", "is_above_kept"),
-        *("agent", "is_above_agents", "call", "below", "is_above_counted", "has_own_calls"),
+        *("key", "parent", "child", "start_ns", "end_ns"),
+        *("source", "ref", "parked", "waiting", "is_left_out"),
+        *("agent", "call", "below", "under", "has_own_calls"),
     )
 
     key: SpanKey
     parent: "Node | None"
     """Never itself below this span, whatever ids say."""
     child: "Node | None"
-    """The child that was seen last."""
-    has_more_children: bool
-    """Whether it has more than this one."""
+    """Its only child, or ``MANY``."""
     start_ns: int | None
     """When it started, as its end tells."""
     end_ns: int | None
     """When it ended; None also if it was cut off, whatever end it will have."""
     source: ReadableSpan | None
     """The span while it is open."""
-    created: AgentSpan | None
-    """With what it was created early, while it is open."""
     ref: SpanRef | None
     parked: Parked | None
     waiting: "list[Node] | None"
     """Those that are parked until this one has a record."""
     is_left_out: bool
     """It gets no record: what lies under it hangs on what it hangs on."""
-    is_above_kept: bool
-    """Something under it is sent, whatever becomes of itself."""
     agent: str | None
     """The name of a span that has ended and turned out to be an agent."""
-    is_above_agents: bool
     call: Call | None
     """What it counts."""
     below: "tuple[Node, ...]"
     """Model calls that have ended somewhere under it and count; two, if there are more."""
-    is_above_counted: bool
-    """Whether anything that counts has ended somewhere under it, be it under a tool or an agent."""
+    under: int
+    """What else has been seen somewhere under it, of the marks above."""
     has_own_calls: bool
     """Calls under it are others than those above it."""
 
     def __init__(self, key: SpanKey) -> None:
         self.key = key
         self.parent = self.child = self.start_ns = self.end_ns = None
-        self.source = self.created = self.ref = self.parked = self.waiting = None
+        self.source = self.ref = self.parked = self.waiting = None
         self.agent = self.call = None
         self.below = ()
-        self.has_more_children = self.is_left_out = self.is_above_kept = False
-        self.is_above_agents = self.is_above_counted = self.has_own_calls = False
+        self.under = 0
+        self.is_left_out = self.has_own_calls = False
 
     @property
     def has_ended(self) -> bool:
@@ -132,3 +130,7 @@ class Node:
                 return top, above
             top = above
         return top, None
+
+
+MANY: Final = Node(SpanKey(0, 0))
+"""Stands for several children."""

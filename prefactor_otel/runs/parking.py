@@ -138,8 +138,11 @@ class Parking:
             above.waiting.append(node)
         if parked.deadline < self.free_at:
             self.free_at = parked.deadline
-        self._budget.remembered.items -= 1
-        self._budget.parked.hold(node, parked.item.footprint + PARKED_BYTES, self._run)
+        budget = self._budget
+        budget.remembered.items -= 1
+        budget.parked.hold(node, len(parked.item.body) + PARKED_BYTES, self._run)
+        if budget.is_tight:
+            budget.strain()
         if self._notes:
             self._news[node] = None
 
@@ -147,7 +150,7 @@ class Parking:
         """Something else is to be sent of a span that waits."""
         assert node.parked is not None
         node.parked.item = item
-        self._budget.parked.resize(node, item.footprint + PARKED_BYTES)
+        self._budget.parked.resize(node, len(item.body) + PARKED_BYTES)
         if self._notes:
             self._news[node] = None
 

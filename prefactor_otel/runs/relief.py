@@ -8,9 +8,9 @@ from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.operation import Item
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.runs.agenda import Agenda
-from prefactor_otel.runs.early import forget_content
 from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.router import OpenRun, Router
+from prefactor_otel.runs.showing import forget_content
 from prefactor_otel.spans.view import SpanKey
 from prefactor_otel.stats.counters import DropReason
 from prefactor_otel.stats.log import QuietLog
@@ -19,24 +19,15 @@ MAX_CUT_OFF: Final = 8_192
 """Spans whose records were closed here and whose own ends are awaited, at most."""
 
 
-class CutOff:
-    """Spans that were open when their records were closed here, and what becomes of their ends."""
-
-    def __init__(self) -> None:
-        self._reasons: OrderedDict[SpanKey, DropReason] = OrderedDict()
-
-    def __contains__(self, key: SpanKey) -> bool:
-        return key in self._reasons
+class CutOff(OrderedDict[SpanKey, DropReason]):
+    """Spans that were open when their records were closed here, and why their own ends are not
+    sent: the latest of them."""
 
     def note(self, key: SpanKey, reason: DropReason) -> None:
         """The record of an open span is closed."""
-        self._reasons[key] = reason
-        if len(self._reasons) > MAX_CUT_OFF:
-            self._reasons.popitem(last=False)
-
-    def reason(self, key: SpanKey) -> DropReason | None:
-        """Why the end of a span is not sent; None for one that was not cut off."""
-        return self._reasons.get(key)
+        self[key] = reason
+        if len(self) > MAX_CUT_OFF:
+            self.popitem(last=False)
 
 
 class Relief:
@@ -49,15 +40,14 @@ class Relief:
         agenda: Agenda,
         handover: Handover,
         outbox: Outbox,
-        cut_off: CutOff,
         log: QuietLog,
     ) -> None:
+        self.cut_off = CutOff()
         self._budget = budget
         self._router = router
         self._agenda = agenda
         self._handover = handover
         self._outbox = outbox
-        self._cut_off = cut_off
         self._log = log
 
     def put(self, run: OpenRun, items: list[Item]) -> None:
@@ -69,6 +59,7 @@ class Relief:
     def relieve(self) -> None:
         """Give up the oldest of whatever exceeds its share."""
         budget = self._budget
+        budget.is_strained = False
         while budget.parked.is_over:
             run = self._router.runs[budget.parked.owner_of_oldest]
             self._handover.put(run, run.tree.give_up_parked())
@@ -89,7 +80,7 @@ class Relief:
                 self._router.given_up(key)
                 run.forget_task(key)
                 if items:
-                    self._cut_off.note(key, DropReason.GIVEN_UP)
+                    self.cut_off.note(key, DropReason.GIVEN_UP)
                     self._log.warn(
                         DropReason.GIVEN_UP.value,
                         f"More than {self._budget.open.max_items} spans are open: the oldest are "

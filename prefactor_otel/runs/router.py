@@ -124,17 +124,14 @@ class Router:
         self._by_span[key] = run
         return run
 
-    def ended(self, key: SpanKey, *, is_root: bool, session: str | None) -> OpenRun:
+    def ended(self, key: SpanKey, session: str | None) -> OpenRun:
         """The run of a span that has ended."""
         run = self._by_span.pop(key, None)
         if run is not None and not (run.is_left and run.tree.hand_on(key)):
             self._bind(session, run)
             return run
-        return (
-            self._of_session(session, key.trace_id)
-            or self.process
-            or self._of_trace(key.trace_id, is_root=False)
-        )
+        run = self._of_session(session, key.trace_id) if session is not None else None
+        return run or self.process or self._of_trace(key.trace_id, is_root=False)
 
     def at(self, parent: SpanKey | None, session: str | None, handle: str | None) -> OpenRun | None:
         """The run that a span would start in here, if that is open already. Changes nothing, and

@@ -29,7 +29,7 @@ from prefactor_otel.runs.calls import (
 )
 from prefactor_otel.runs.counts import Counts
 from prefactor_otel.runs.memory import Memory
-from prefactor_otel.runs.node import Call, Node
+from prefactor_otel.runs.node import AGENTS, COUNTED, Call, Node
 from prefactor_otel.runs.parking import Parking
 from prefactor_otel.runs.redact import redacted
 from prefactor_otel.span_types.declared import SpanTypes
@@ -46,6 +46,7 @@ class Telling:
         self, capture: Capture, types: SpanTypes, memory: Memory, parking: Parking, counts: Counts
     ) -> None:
         self._capture = capture
+        self._redacts = capture.mask is not None or bool(capture.sensitive)
         self._types = types
         self._memory = memory
         self._parking = parking
@@ -58,8 +59,9 @@ class Telling:
         except Exception:  # a span that cannot be mapped still goes out
             self._counts.unmappable += 1
             span = bare_span(view)
-        # Before masks have changed the name of a tool.
-        return redacted(self._types.named(span, view), self._capture)
+        if self._types.renames:  # before masks have changed the name of a tool
+            span = self._types.named(span, view)
+        return redacted(span, self._capture) if self._redacts else span
 
     def at_its_end(self, node: Node, view: SpanView) -> AgentSpan:
         """What a span tells that has ended, its tokens if they count; what lies above it knows
@@ -76,9 +78,9 @@ class Telling:
     def _below(self, node: Node, view: SpanView) -> Below:
         if node.child is None:
             return NOTHING
-        agent = _agent(node.child) if not node.has_more_children else None
-        agents = node.is_above_agents or self._runs_agent(node, view)
-        return Below(bool(node.below), agent, agents, node.is_above_counted)
+        agents = bool(node.under & AGENTS) or self._runs_agent(node, view)
+        counted = bool(node.under & COUNTED)
+        return Below(bool(node.below), _agent(node.child), agents, counted)
 
     def _runs_agent(self, node: Node, view: SpanView) -> bool:
         """Whether an open frame around agents has one of them running somewhere under it."""

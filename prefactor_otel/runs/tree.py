@@ -6,7 +6,6 @@ finished child waits, or its open ancestors are created early with status ``acti
 is not to be sent is passed over: its children hang on what it hangs on.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -18,11 +17,13 @@ from prefactor_otel.mapping import AgentSpan, Capture, SpanType
 from prefactor_otel.mapping.errors import status_of
 from prefactor_otel.runs.calls import hesitates, pass_up
 from prefactor_otel.runs.counts import Counts
-from prefactor_otel.runs.early import VISIBLE_AFTER, grace, is_worth_showing, scope_of
-from prefactor_otel.runs.encoding import create_item, finish_item, span_ref
+from prefactor_otel.runs.early import grace, scope_of
+from prefactor_otel.runs.encoding import create_item, finish_item
+from prefactor_otel.runs.filtering import judged, note_above
 from prefactor_otel.runs.memory import Memory
 from prefactor_otel.runs.node import Node, Parked
 from prefactor_otel.runs.parking import STEP_GRACE, Parking
+from prefactor_otel.runs.showing import Showing
 from prefactor_otel.runs.telling import Telling
 from prefactor_otel.span_types.declared import DEFAULT, SpanTypes
 from prefactor_otel.span_types.span_filter import CompiledFilter, Decision
@@ -49,25 +50,24 @@ class SpanTree:
     """The finished spans that wait."""
     _memory: Memory = field(init=False)
     _telling: Telling = field(init=False)
-    _to_show: deque[tuple[float, Node]] = field(default_factory=deque)
-    _created: dict[SpanRef, Node] = field(default_factory=dict)
-    """The open spans that have a record."""
+    _showing: Showing = field(init=False)
 
     def __post_init__(self) -> None:
-        counts = self.counts
-        self._memory = Memory(self.budget.remembered)
+        counts, budget = self.counts, self.budget
+        self._memory = Memory(budget.remembered)
         self.parking = Parking(
-            self.run, self.budget, counts, self.parent_timeout, notes=self.notes_parked
+            self.run, budget, counts, self.parent_timeout, notes=self.notes_parked
         )
         self._telling = Telling(self.capture, self.types, self._memory, self.parking, counts)
+        self._showing = Showing(
+            *(self.run, self.max_item_bytes, budget, self.span_filter),
+            *(self.parking, self._telling),
+        )
 
     @property
     def next_due(self) -> float:
         """When time will have made something due, or earlier; ``math.inf`` if it never will."""
-        to_show, free_at = self._to_show, self.parking.free_at
-        while to_show and to_show[0][1].source is None:
-            to_show.popleft()
-        return min(to_show[0][0], free_at) if to_show else free_at
+        return min(self._showing.next_due, self.parking.free_at)
 
     def open_keys(self) -> list[SpanKey]:
         """The spans that have started and not ended."""
@@ -95,10 +95,10 @@ class SpanTree:
             return
         node.source = span
         self.open += 1
-        self.budget.open.items += 1
+        self.budget.open.add()
         if self.span_filter is not None and self.span_filter.leaves_out(scope_of(span)):
             node.is_left_out = True
-        self._to_show.append((now + VISIBLE_AFTER, node))
+        self._showing.started(node, now)
 
     def end(self, view: SpanView, now: float) -> list[Item]:
         """A span has ended. Empty when it has to wait, or when it has ended before."""
@@ -106,24 +106,13 @@ class SpanTree:
         if node is None:
             self.counts.duplicates += 1
             return []
-        verdict = Decision.KEEP if self.span_filter is None else self._verdict(node, view)
+        verdict = judged(self.span_filter, node, view)
         if verdict is Decision.LEAVE_OUT:
             return self._leave_out(node, view)
         span = self._telling.at_its_end(node, view)
         if node.parent is None and view.is_local_root:
             self.counts.root(span.status)
         return self._finish(node, view, span, now, verdict)
-
-    def _verdict(self, node: Node, view: SpanView) -> Decision:
-        """What is to become of a span by what is known of it now; that it is kept is passed on."""
-        if self.span_filter is None or node.created is not None:
-            return Decision.KEEP
-        verdict = self.span_filter.judge(view)
-        if verdict is Decision.KEEP_BETWEEN and not node.is_above_kept:
-            verdict = Decision.LEAVE_OUT
-        if node.parent is not None and (verdict is Decision.KEEP or node.is_above_kept):
-            node.parent.is_above_kept = True
-        return verdict
 
     def _leave_out(self, node: Node, view: SpanView) -> list[Item]:
         """A span has ended that is not to be sent."""
@@ -139,13 +128,12 @@ class SpanTree:
         self, node: Node, view: SpanView, span: AgentSpan, now: float, verdict: Decision
     ) -> list[Item]:
         """The final item of a span: a finish when it was created early, else its creation."""
-        created = node.created
         if node.source is not None:
-            self._no_longer_open(node)
-        if created is not None and node.ref is not None:
-            return [finish_item(self.run, view.key, node.ref, span, created, self.max_item_bytes)]
-        ref = span_ref(self.run, node.key, view.start_ns)
-        item = create_item(self.run, node.key, ref, span, self.max_item_bytes)
+            created = self._no_longer_open(node)
+            if created is not None and node.ref is not None:
+                own = self.run, view.key, node.ref
+                return [finish_item(*own, span, created, self.max_item_bytes)]
+        item = create_item(self.run, node.key, view.start_ns, span, self.max_item_bytes)
         only_between = verdict is Decision.KEEP_BETWEEN
         node.is_left_out = False
         if node.parent is None:
@@ -157,26 +145,18 @@ class SpanTree:
                 return []
         return self.parking.place(node, item, now, only_between=only_between)
 
-    def _no_longer_open(self, node: Node) -> None:
-        if node.created is not None:
-            self._forget_record(node)
+    def _no_longer_open(self, node: Node) -> AgentSpan | None:
+        """With what it was created, if it was."""
+        created = self._showing.taken(node)
         node.source = None
         self.open -= 1
         self.budget.open.items -= 1
-
-    def _forget_record(self, node: Node) -> None:
-        self.budget.shown.release(node)
-        node.created = None
-        if node.ref is not None:
-            self._created.pop(node.ref, None)
+        return created
 
     def creation_dropped(self, ref: SpanRef) -> None:
-        """The creation of a span was given up before it was sent. If the span is still open it has
-        no record again: its end, or what waits for it, makes another."""
-        node = self._created.get(ref)
-        if node is not None:
-            self._forget_record(node)
-            node.ref = None
+        """The creation of a span was given up before it was sent: if the span is still open, it
+        gets another."""
+        self._showing.creation_dropped(ref)
 
     def drop(self, key: SpanKey, now: float) -> list[Item]:
         """A span has ended and was dropped before it came here. If it has a record already,
@@ -185,7 +165,7 @@ class SpanTree:
         if node is None or node.source is None:
             return []
         view = view_of(node.source)
-        if node.created is not None:
+        if node.ref is not None:
             return [item._replace(ends_span=False) for item in self.end(view, now)]
         if view.is_local_root:
             self.counts.root(status_of(view))
@@ -202,7 +182,7 @@ class SpanTree:
     def hand_on(self, key: SpanKey) -> bool:
         """Let another run tell of an open span that has no record in this one. Whether it may."""
         node = self._memory.find(key)
-        if node is None or node.source is None or node.created is not None:
+        if node is None or node.source is None or node.ref is not None:
             return False
         self._no_longer_open(node)
         self._memory.let_go(node)
@@ -212,9 +192,7 @@ class SpanTree:
 
     def due(self, now: float) -> list[Item]:
         """The items whose waiting is over: roots and agents to show, children past their time."""
-        items: list[Item] = []
-        while self._to_show and self._to_show[0][0] <= now:
-            items += self._show(self._to_show.popleft()[1])
+        items = self._showing.due(now)
         return items + self._free_late(now) if self.parking.free_at <= now else items
 
     def _free_late(self, now: float) -> list[Item]:
@@ -247,53 +225,8 @@ class SpanTree:
         topmost that waits without a parent."""
         top, above = node.top_parked()
         if above is not None and above.source is not None:
-            return self._create_early(above)
+            return self._showing.create(above)
         return self.parking.free(top)
-
-    def _show(self, node: Node) -> list[Item]:
-        """Create an open root or agent span, so that a run is visible while it runs."""
-        if node.source is None or node.created is not None or node.is_left_out:
-            return []
-        view = view_of(node.source)
-        if view.end_ns is not None:  # it has ended and is on its way here
-            return []
-        if self._verdict(node, view) is not Decision.KEEP:
-            return []
-        return self._create_early(node) if is_worth_showing(view) else []
-
-    def _create_early(self, node: Node) -> list[Item]:
-        """Create an open span, after what it hangs on that has no record yet."""
-        missing: list[Node] = []
-        above: Node | None = node
-        while above is not None and above.ref is None and above.is_at_work:
-            missing.append(above)
-            above = above.above
-        items: list[Item] = []
-        for each in missing[1:]:
-            each.is_above_kept = True
-        for each in reversed(missing):
-            if each.ref is None and each.source is not None:
-                items += self._create_open(each)
-            elif each.parked is not None:
-                items += self.parking.free(each)
-        return items
-
-    def _create_open(self, node: Node) -> list[Item]:
-        assert node.source is not None
-        view = view_of(node.source)
-        verdict = self._verdict(node, view)
-        if verdict is Decision.LEAVE_OUT or (
-            verdict is Decision.KEEP_BETWEEN and node.above is None
-        ):
-            return self.parking.pass_over(node)
-        node.created = self._telling.so_far(node, replace(view, end_ns=None, status="unset"))
-        ref = span_ref(self.run, node.key, view.start_ns)
-        item = create_item(
-            self.run, node.key, ref, node.created, self.max_item_bytes, ends_span=False
-        )
-        self.budget.shown.hold(node, item.footprint, self.run)
-        self._created[ref] = node
-        return self.parking.send(node, item)
 
     # -- ends that come from here ----------------------------------------------------------------
 
@@ -304,7 +237,7 @@ class SpanTree:
         for node in sorted(self._memory.open(), key=_started):
             if node.source is None:
                 continue  # it went with another
-            if node.created is None:
+            if node.ref is None:
                 self._no_longer_open(node)
                 self._memory.let_go(node)
                 yield node.key, []
@@ -319,7 +252,7 @@ class SpanTree:
         nodes = self._memory.open()
         if self.span_filter is not None:
             for node in nodes:
-                self._note_above(node)
+                note_above(self.span_filter, node)
         for node in nodes:
             if node.source is not None:
                 items += self._close_one(node, view_of(node.source), now_ns)
@@ -327,16 +260,6 @@ class SpanTree:
             while node.parked is not None:
                 items += self._free(node)
         return items
-
-    def _note_above(self, node: Node) -> None:
-        """If an open span is kept, all that is open above it lies above one."""
-        assert node.source is not None
-        if (
-            self._verdict(node, view_of(node.source)) is not Decision.LEAVE_OUT
-            or node.is_above_kept
-        ):
-            for above in node.open_above():
-                above.is_above_kept = True
 
     def _close_one(self, node: Node, view: SpanView, now_ns: int) -> list[Item]:
         if view.end_ns is not None:
@@ -349,7 +272,7 @@ class SpanTree:
         """Close an open span, whatever end it will have."""
         if view.is_local_root:
             self.counts.root("cancelled")
-        verdict = self._verdict(node, view)
+        verdict = judged(self.span_filter, node, view)
         self._memory.cut_off(node, view.start_ns)
         if verdict is Decision.LEAVE_OUT:
             self.counts.filtered += 1

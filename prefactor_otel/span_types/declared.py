@@ -48,6 +48,12 @@ class SpanTypes:
     refined: Mapping[str, Parts] = field(default_factory=dict)
     own: Mapping[str, Parts] = field(default_factory=dict)
     tools: Mapping[str, Parts] = field(default_factory=dict)
+    renames: bool = field(init=False, repr=False, compare=False)
+    """Whether any span is told under another name: known once, because every span asks."""
+
+    def __post_init__(self) -> None:
+        renames = bool(self.own or self.tools) or self.prefix != SCHEMA_PREFIX
+        object.__setattr__(self, "renames", renames)
 
     def name(self, span_type: str) -> str:
         """The name under which the API knows a type."""
