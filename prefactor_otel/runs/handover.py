@@ -55,21 +55,26 @@ class Handover:
             self.register(run)
 
     def put(self, run: OpenRun, items: list[Item]) -> None:
-        """What its tree has made, by its own doing, goes into the outbox."""
+        """What its tree has made by its own doing goes into the outbox."""
         closed = run.tree.counts.cancelled + run.tree.counts.rescued
         self._counters.accept(closed - run.closed)
         run.closed = closed
-        self.note_filtered(run, items)
-        self._outbox.put(items)
+        self.note(run)
+        if items:
+            self.register(run)
+            self._outbox.put(items)
 
-    def note_filtered(self, run: OpenRun, items: list[Item]) -> None:
-        """Count what was left out of a run, and register it with the first span that was not."""
-        if not self._filters:
-            return
-        filtered = run.tree.counts.filtered
-        self._counters.drop(DropReason.FILTERED, filtered - run.filtered)
-        run.filtered = filtered
-        if (items or run.tree.parking) and run is not self._router.process:
+    def note(self, run: OpenRun) -> None:
+        """Count which of its spans have come twice, or were not to be sent; one in which something
+        waits is registered."""
+        tree, drop = run.tree, self._counters.drop
+        if tree.counts.duplicates != run.duplicates:
+            drop(DropReason.DUPLICATE, tree.counts.duplicates - run.duplicates)
+            run.duplicates = tree.counts.duplicates
+        if tree.counts.filtered != run.filtered:
+            drop(DropReason.FILTERED, tree.counts.filtered - run.filtered)
+            run.filtered = tree.counts.filtered
+        if not run.is_registered and tree.parking:
             self.register(run)
 
     def judge(self, run: OpenRun, name: str, payload: dict[str, object] | None) -> None:

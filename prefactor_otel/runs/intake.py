@@ -1,6 +1,7 @@
 """From events to items: the one funnel between the doors and the outbox. No I/O, no waiting."""
 
 import time
+from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -17,7 +18,7 @@ from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.lives import Lives
 from prefactor_otel.runs.making import RunMaker, capture_of
 from prefactor_otel.runs.relief import Relief
-from prefactor_otel.runs.router import Router
+from prefactor_otel.runs.router import OpenRun, Router
 from prefactor_otel.runs.run import Run
 from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.span_types.span_filter import compiled
@@ -25,6 +26,9 @@ from prefactor_otel.spans.sdk import key_of, view_of
 from prefactor_otel.spans.view import Attributes, SpanKey, ended
 from prefactor_otel.stats.counters import INTENDED, Counters, DropReason
 from prefactor_otel.stats.log import QuietLog, logger, place_of
+
+AT_ONCE: Final = 64
+"""Ended spans that are accounted for together, at most."""
 
 
 class Intake:
@@ -54,6 +58,8 @@ class Intake:
         self._counters = counters
         self._log = log
         self._to_store: list[Receipt] = []
+        self._met: dict[OpenRun, None] = {}
+        """Runs in which spans have ended that are not accounted for."""
         self._amid: tuple[SpanTree, SpanKey] | None = None
         """The span whose end is being handled, and of which nothing is in the outbox yet."""
 
@@ -159,13 +165,14 @@ class Intake:
 
     def _take_ended(self, event: Ended) -> None:
         now = time.monotonic()
-        for span in event.spans:
+        for place, span in enumerate(event.spans, 1):
             items = self._items_of(span, now, event.receipt)
             self._amid = None
             if items:
                 self._outbox.put(items, event.receipt)
-            if self._budget.is_strained:
-                self._relief.relieve()
+            if not place % AT_ONCE:
+                self._account()
+        self._account()
         if event.receipt is not None and event.is_last:
             event.receipt.seal()
             self._to_store.append(event.receipt)
@@ -187,19 +194,28 @@ class Intake:
             if not run.is_registered:
                 self._handover.register_with_first_span(run)
             tree = run.tree
-            duplicates = tree.counts.duplicates
             self._amid = tree, view.key
             items = tree.end(view, now)
-            self._handover.note_filtered(run, items)
+            if items and not run.is_registered:
+                self._handover.register(run)
         except Exception as error:
             self._unreadable(error, receipt)
             return []
-        if tree.counts.duplicates != duplicates:
-            self._counters.drop(DropReason.DUPLICATE, tree.counts.duplicates - duplicates)
         if view.is_local_root and self._router.ends_with_its_root(run):
             run.over_since = now
-        self._agenda.changed[run] = None
+        self._met[run] = None
         return items
+
+    def _account(self) -> None:
+        """Account for what spans that have ended have changed in their runs."""
+        for run in self._met:
+            if run.run.key in self._router.runs:  # else it was closed after the thread was struck
+                run.tree.parking.settle()
+                self._handover.note(run)
+                self._agenda.changed[run] = None
+        self._met.clear()
+        if self._budget.is_strained:
+            self._relief.relieve()
 
     def _leave_out(self, reason: DropReason, receipt: Receipt | None) -> list[Item]:
         """A span has ended that is not sent."""

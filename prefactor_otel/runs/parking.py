@@ -24,27 +24,36 @@ class Parking:
     ) -> None:
         self.knows_starts = False
         """Whether spans are seen when they start: then one that has not will not end either."""
-        self.free_at = math.inf
-        """No parked span has to go before."""
+        self._free_at = math.inf
         self._run = run
         self._budget = budget
         self._counts = counts
         self._parent_timeout = parent_timeout
         self._notes = notes
         self._parked: OrderedDict[Node, Parked] = OrderedDict()
+        self._begun: list[Node] = []
+        """Those that have begun to wait, and do not count yet."""
         self._news: dict[Node, None] = {}
         self._gone: list[str] = []
 
     def __len__(self) -> int:
+        self.settle()
         return len(self._parked)
+
+    @property
+    def free_at(self) -> float:
+        """No parked span has to go before."""
+        self.settle()
+        return self._free_at
 
     @property
     def oldest(self) -> Node:
         """The one that has waited longest. There has to be one."""
-        return next(iter(self._parked))
+        return self.nodes()[0]
 
     def nodes(self) -> list[Node]:
         """All of them, the oldest first."""
+        self.settle()
         return list(self._parked)
 
     # -- what goes ------------------------------------------------------------------------------
@@ -129,22 +138,30 @@ class Parking:
     # -- what waits -----------------------------------------------------------------------------
 
     def park(self, node: Node, parked: Parked) -> None:
-        """A finished span begins to wait."""
-        node.parked = self._parked[node] = parked
+        """A finished span begins to wait: mostly for what is the next to come, so it is counted
+        only if it waits still when that has been taken (``settle``)."""
+        node.parked = parked
         above = parked.above
         if above is not None:
             if above.waiting is None:
                 above.waiting = []
             above.waiting.append(node)
-        if parked.deadline < self.free_at:
-            self.free_at = parked.deadline
-        budget = self._budget
-        budget.remembered.items -= 1
-        budget.parked.hold(node, len(parked.item.body) + PARKED_BYTES, self._run)
-        if budget.is_tight:
-            budget.strain()
-        if self._notes:
-            self._news[node] = None
+        self._begun.append(node)
+
+    def settle(self) -> None:
+        """Count those that have begun to wait and do so still."""
+        for node in self._begun:
+            parked = node.parked
+            if parked is not None and node not in self._parked:
+                self._parked[node] = parked
+                self._free_at = min(self._free_at, parked.deadline)
+                self._budget.remembered.items -= 1
+                self._budget.parked.hold(node, len(parked.item.body) + PARKED_BYTES, self._run)
+                if self._notes:
+                    self._news[node] = None
+        self._begun.clear()
+        if self._budget.is_tight:
+            self._budget.strain()
 
     def change(self, node: Node, item: Item) -> None:
         """Something else is to be sent of a span that waits."""
@@ -166,22 +183,24 @@ class Parking:
     def _take(self, node: Node) -> Parked:
         parked = node.parked
         assert parked is not None
-        # In this order: what is held is parked, also if the thread is struck in between.
-        self._budget.parked.release(node)
-        self._budget.remembered.items += 1
-        del self._parked[node]
+        if node in self._parked:
+            # In this order: what is held is parked, also if the thread is struck in between.
+            self._budget.parked.release(node)
+            self._budget.remembered.items += 1
+            del self._parked[node]
         node.parked = None
         return parked
 
     def look_again(self) -> None:
         """Who has waited too long has gone: note who is the next."""
         deadlines = (parked.deadline for parked in self._parked.values())
-        self.free_at = min(deadlines, default=math.inf)
+        self._free_at = min(deadlines, default=math.inf)
 
     # -- the disk -------------------------------------------------------------------------------
 
     def news(self) -> list[ParkedRow]:
         """What has begun to wait since the last call, or changed meanwhile, and waits still."""
+        self.settle()
         news, self._news = self._news, {}
         return [_row(node, node.parked) for node in news if node.parked is not None]
 

@@ -26,6 +26,8 @@ class OpenRun:
     new_tree: Callable[[str], SpanTree]
     about: About = field(default_factory=About)
     is_registered: bool = False
+    duplicates: int = 0
+    """Spans of it that have come twice, as far as they are counted."""
     filtered: int = 0
     """Spans of it that were not to be sent, as far as they are counted."""
     closed: int = 0
