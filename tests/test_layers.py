@@ -52,6 +52,8 @@ ORDER = [
     "mapping.rules",
     "mapping.shapes",
     "mapping.shapes.texts",
+    "mapping.shapes.blocks",
+    "mapping.shapes.used_tools",
     "mapping.shapes.messages",
     "mapping.shapes.tools",
     "mapping.shapes.requests",

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, Literal
 
-from prefactor_otel.mapping.shapes.messages import literal, text_of
+from prefactor_otel.mapping.shapes.blocks import text_of
 from prefactor_otel.mapping.shapes.texts import parsed
+from prefactor_otel.mapping.shapes.used_tools import literal
 from prefactor_otel.payload.encode import encode
 from prefactor_otel.spans.view import Attributes, Event, SpanView
 from prefactor_otel.words import words_of

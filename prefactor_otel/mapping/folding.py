@@ -7,18 +7,23 @@ from functools import lru_cache
 from typing import Final
 
 from prefactor_otel.mapping.rules import EVENTS, Values, values_of
-from prefactor_otel.mapping.shapes.flattened import Build, Indexed, key_of, row_of
+from prefactor_otel.mapping.shapes.flattened import (
+    Build,
+    Indexed,
+    key_of,
+    row_of,
+)
 from prefactor_otel.mapping.vocabulary import RULES_OF
 from prefactor_otel.spans.view import Attributes
 
-_PREFIXES: Final = {
-    rule.names.prefix
+_LISTS: Final = {
+    rule.names.prefix: rule.names
     for rules in RULES_OF.values()
     for _, rule in rules
     if isinstance(rule.names, Indexed)
 }
 _IN_ROW: Final = re.compile(
-    rf"({'|'.join(map(re.escape, sorted(_PREFIXES)))})(0|[1-9][0-9]*)\.(.+)", re.DOTALL
+    rf"({'|'.join(map(re.escape, sorted(_LISTS)))})(0|[1-9][0-9]*)\.(.+)", re.DOTALL
 )
 MAX_VARIANTS: Final = 64
 """Of names: those that are left when something else is shown."""
@@ -50,18 +55,18 @@ class Folded:
         stands_for: dict[str, str] = {}
         for prefix, rows in sorted(self._rows().items()):
             kinds = sorted({tuple(row) for row in rows})
-            of_kind = [
-                tuple(f"{prefix}{n}.{path}" for path in kind) for n, kind in enumerate(kinds)
-            ]
-            self.shape += tuple(name for of in of_kind for name in of)
-            made = dict(zip(kinds, zip(map(row_of, kinds), of_kind, strict=True), strict=True))
+            of_kind = {
+                kind: tuple(f"{prefix}{n}.{path}" for path in kind) for n, kind in enumerate(kinds)
+            }
+            self.shape += tuple(name for names in of_kind.values() for name in names)
             order: list[str] = []
             builds = []
             for row in rows:
-                found, own = made[tuple(row)]
-                order += map(row.__getitem__, found.order)
-                builds.append(found.build)
-                stands_for.update(zip(row.values(), own, strict=True))
+                stands_for.update(zip(row.values(), of_kind[tuple(row)], strict=True))
+                found = row_of(tuple(map(_LISTS[prefix].path_of, row)))
+                if found is not None:
+                    order += map([*row.values()].__getitem__, found.order)
+                    builds.append(found.build)
             self.lists.append((key_of(prefix), values_of(order), builds))
         bits = bits_of(self.shape)
         self._bits = {name: bits[stands_for.get(name, name)] for name in names}

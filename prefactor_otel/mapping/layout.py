@@ -178,21 +178,18 @@ def _question(told: object) -> object:
 
 
 def _last(told: object) -> object:
+    """What the last message says; an attribute that holds more than that stays in the metadata."""
     if isinstance(told, Seen):
         last = _last(told.value)
-        return (
-            Seen(last.slots["answered"], told.numbers if last.whole else ())
-            if isinstance(last, Told)
-            else told
-        )
+        if isinstance(last, Told):
+            return Seen(last.slots["answered"], ())
+        return Seen(last, told.numbers)
     if isinstance(told, Told):
         told = told.slots.get("answered")
-    if told is None:
-        return None
     said = last_content(told) or None  # a call of a tool often comes with an empty text
-    if said is None:
-        return told
-    return Told({"answered": said}, whole=_says_no_more(told))
+    if said is None or _says_no_more(told):
+        return told if said is None else said
+    return Told({"answered": said}, whole=False)
 
 
 def _says_no_more(answered: object) -> bool:

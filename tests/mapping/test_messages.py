@@ -25,3 +25,47 @@ def test_nulls_beside_the_one_block_of_a_message_change_nothing(
 ) -> None:
     alone = {"role": role, "parts": [block], **around}
     assert messages([alone]) == messages([{**alone, "parts": [None, block]}])
+
+
+@given(st.lists(BLOCKS, min_size=1, max_size=4), st.sampled_from(["user", "assistant"]))
+def test_what_blocks_say_together_is_what_each_says_alone(
+    blocks: list[dict[str, object]], role: str
+) -> None:
+    """Calls and answers of several blocks are those of each, in their order."""
+    together = messages([{"role": role, "parts": blocks}]) or []
+    alone = [
+        each for block in blocks for each in messages([{"role": role, "parts": [block]}]) or []
+    ]
+    assert told_by(together, "tool_calls") == told_by(alone, "tool_calls")
+    assert told_by(together, "tool_call_id") == told_by(alone, "tool_call_id")
+
+
+def told_by(told: list[object], name: str) -> list[object]:
+    found: list[object] = []
+    for message in told:
+        assert isinstance(message, dict)
+        value = message.get(name, [])
+        found += value if isinstance(value, list) else [value]
+    return found
+
+
+def test_a_call_beside_an_answer_that_says_nothing_is_told() -> None:
+    call = {"type": "server_tool_use", "id": "c", "name": "search", "input": {"q": "x"}}
+    answer = {"type": "web_search_tool_result", "tool_use_id": "c", "content": None}
+    told = messages([{"role": "assistant", "content": [call, answer]}])
+    assert told == [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "c", "name": "search", "arguments": {"q": "x"}}],
+        },
+        {"role": "tool", "content": None, "tool_call_id": "c"},
+    ]
+
+
+def test_a_tool_that_a_block_names_has_its_name_where_the_message_has_room_for_one() -> None:
+    origin = {"tool_name": "weather", "id": "c"}
+    answer = {"tool_call_result": {"result": "sunny", "origin": origin, "error": False}}
+    assert messages([{"role": "tool", "name": None, "content": [answer]}]) == [
+        {"role": "tool", "content": "sunny", "tool_call_id": "c", "name": "weather"}
+    ]

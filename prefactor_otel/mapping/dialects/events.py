@@ -6,8 +6,10 @@ from typing import Final
 
 from prefactor_otel.mapping.dialects.genai import INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_NAME
 from prefactor_otel.mapping.rules import BOTH, EVENTS, Reader, Rule, Seen, types
-from prefactor_otel.mapping.shapes.messages import from_event, messages, text_of, tool_arguments
+from prefactor_otel.mapping.shapes.blocks import text_of
+from prefactor_otel.mapping.shapes.messages import from_event, messages
 from prefactor_otel.mapping.shapes.texts import parsed
+from prefactor_otel.mapping.shapes.used_tools import tool_arguments
 from prefactor_otel.mapping.types import TOOL, SpanType
 from prefactor_otel.spans.view import Attributes, Event, SpanView
 
@@ -77,7 +79,7 @@ def _asked(events: Events) -> object:
             told = _told(event)
             if event.name == TOOL_MESSAGE and "id" in told:
                 told = {"tool_call_id" if key == "id" else key: told[key] for key in told}
-            asked.append(from_event(ROLES[event.name], told.get("content"), told))
+            asked += from_event(ROLES[event.name], told.get("content"), told)
             numbers.append(number)
     return Seen(asked, numbers) if asked else None
 
@@ -91,7 +93,7 @@ def _answered(events: Events) -> object:
         told = _told(event)
         body = told.get("message", told.get("content"))
         said = {"tool_calls": told["tool_calls"]} if "tool_calls" in told else {}
-        answered.append(from_event("assistant", body, said))
+        answered += from_event("assistant", body, said)
         if told.keys() <= _OF_CHOICE:
             numbers.append(number)
     return Seen(answered, numbers) if answered else None

@@ -3,18 +3,12 @@
 from typing import Final
 
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Told, Under, types
-from prefactor_otel.mapping.shapes.messages import (
-    finish_reasons,
-    instructions,
-    messages,
-    texts_of,
-    tool_arguments,
-    tool_result,
-    whole_answer,
-)
+from prefactor_otel.mapping.shapes.blocks import instructions
+from prefactor_otel.mapping.shapes.messages import finish_reasons, messages, texts_of, whole_answer
 from prefactor_otel.mapping.shapes.requests import documents
 from prefactor_otel.mapping.shapes.texts import decoded, model_name, parsed, settings, text
 from prefactor_otel.mapping.shapes.tools import declared
+from prefactor_otel.mapping.shapes.used_tools import tool_arguments, tool_result
 from prefactor_otel.mapping.types import (
     AGENT,
     CHAIN,
@@ -109,12 +103,7 @@ RULES: Final = (
     Rule("answered", (OUTPUT_MESSAGES,), answer, OUTPUT),
     Rule("stopped", (OUTPUT_MESSAGES,), stopped, OUTPUT, types(LLM), partly=True),
     Rule("tools", ("gen_ai.tool.definitions", "gen_ai.agent.tools"), declared, INPUT),
-    Rule(
-        "arguments",
-        ("gen_ai.tool.call.arguments",),
-        lambda value: tool_arguments(decoded(value)),
-        INPUT,
-    ),
+    Rule("arguments", ("gen_ai.tool.call.arguments",), tool_arguments, INPUT),
     Rule("result", ("gen_ai.tool.call.result",), lambda value: tool_result(decoded(value)), OUTPUT),
     Rule("query", ("gen_ai.retrieval.query.text",), side=INPUT),
     Rule("documents", ("gen_ai.retrieval.documents",), parsed, OUTPUT),

@@ -6,9 +6,9 @@ from typing import Final
 from prefactor_otel.mapping.dialects.events import IN_ATTRIBUTE
 from prefactor_otel.mapping.dialects.whole import calls
 from prefactor_otel.mapping.rules import BOTH, INPUT, OUTPUT, Rule, types
-from prefactor_otel.mapping.shapes.messages import tool_arguments
 from prefactor_otel.mapping.shapes.requests import model_in
 from prefactor_otel.mapping.shapes.texts import decoded, parsed, text
+from prefactor_otel.mapping.shapes.used_tools import tool_arguments
 from prefactor_otel.mapping.types import (
     AGENT,
     CHAIN,

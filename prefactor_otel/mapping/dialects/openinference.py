@@ -1,18 +1,17 @@
 """OpenInference: messages, tools and documents flattened into indexed attributes."""
 
-from collections.abc import Sequence
-from typing import Final, TypeGuard
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Told, types
-from prefactor_otel.mapping.shapes.flattened import Indexed, Node, in_order, inside
-from prefactor_otel.mapping.shapes.messages import messages, role_name, said_and_thought
+from prefactor_otel.mapping.shapes.flattened import Indexed, Node, Path, path_of
+from prefactor_otel.mapping.shapes.messages import messages
 from prefactor_otel.mapping.shapes.requests import documents, model_in
 from prefactor_otel.mapping.shapes.texts import (
     model_name,
     parsed,
     settings,
     text,
-    unquoted,
     unwrapped,
 )
 from prefactor_otel.mapping.shapes.tools import (
@@ -40,25 +39,74 @@ TYPES: Final = (
     ByValue(ROLE + 0.1, "gen_ai.span.kind"),  # those who extend it (Loongsuite, traceAI, veADK)
 )
 
+_CALLED: Final = {
+    **dict.fromkeys(("message", "message_content", "tool_call", "tool", "document"), ""),
+    **dict.fromkeys(("embedding", "prompt", "completion"), ""),
+    "contents": "parts",
+}
+"""Each entry of a list is wrapped in the name of what the list holds."""
+
+
 _OF_MESSAGE: Final = frozenset(
     {
-        *("role", "content", "contents", "name", "tool_calls", "tool_call_id", "function"),
+        *("role", "content", "parts", "name", "tool_calls", "tool_call_id", "function"),
         *("function_call_name", "function_call_arguments_json", "reasoning_content"),
     }
 )
-"""What of a message is shown; the rest stays where it is."""
 
 
-def _in_message(path: Sequence[str]) -> bool:
-    # AutoGen's answers of functions stand beside the message.
-    return path[0] == "function" or (
-        path[0] == "message" and len(path) > 1 and path[1] in _OF_MESSAGE
-    )
+def _list(name: str, uses: Callable[[Path], bool] = lambda path: True) -> Indexed:
+    return Indexed(f"{name}.", uses=uses, called=_CALLED)
+
+
+def _list_of_messages(name: str) -> Indexed:
+    return Indexed(f"{name}.", _OF_MESSAGE, called=_CALLED)
 
 
 def _messages(entries: Sequence[Node]) -> object:
-    told = [message for entry in entries if (message := _message(entry)) is not None]
-    return told or None
+    return messages(
+        [
+            entry if "role" in entry and entry.keys() <= _USUAL else _usual(entry)
+            for entry in entries
+        ]
+    )
+
+
+_USUAL: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "name"})
+"""What of a message is called as OpenAI calls it."""
+
+
+def _usual(entry: Node) -> Node:
+    """A message in OpenAI's words; who said it may have been evicted."""
+    told = {"role": None, **entry}
+    if "function_call_name" in told:
+        arguments = told.pop("function_call_arguments_json", None)
+        told["function_call"] = {"name": told.pop("function_call_name"), "arguments": arguments}
+    answers, parts = told.get("function"), told.get("parts")
+    if isinstance(answers, list) and told.get("content") is None:
+        told["parts"] = [*map(_answer_of_function, answers)]
+        del told["function"]
+    elif isinstance(parts, list):
+        told["parts"] = _parts(parts, told)
+    return told
+
+
+def _parts(parts: list[object], message: Node) -> list[object]:
+    """The blocks of a message: what stands beside them is one of them, where none says it; of
+    those that call a tool there are none where the calls stand beside them."""
+    if "tool_calls" in message:
+        parts = [part for part in parts if part != {"type": "tool_use"}]
+    said = [part.get("text") if isinstance(part, dict) else part for part in parts]
+    content = message.get("content")
+    return parts if content in (None, "", *said) else [content, *parts]
+
+
+def _answer_of_function(answer: object) -> object:
+    """AutoGen: what a function answered, as JSON."""
+    told = parsed(answer)
+    if not isinstance(told, dict) or "content" not in told:
+        return told
+    return {"type": "tool_result", "id": told.get("call_id"), "content": told["content"]}
 
 
 def _at_once(value: object) -> object:
@@ -67,121 +115,38 @@ def _at_once(value: object) -> object:
     if not isinstance(told, list) or not all(isinstance(entry, dict) for entry in told):
         return None
     nested = [_nested(entry) for entry in told]
-    return _messages(nested) if any("message" in entry for entry in nested) else messages(told)
+    return _messages([entry for entry in nested if isinstance(entry, dict)])
 
 
-def _nested(value: object) -> Node:
-    """An object with dots in its names as the objects that these stand for."""
+def _nested(value: object) -> object:
+    """An object with dots in its names as the objects that these stand for, and so a list of
+    objects."""
+    if isinstance(value, list):
+        return [*map(_nested, value)]
+    if not isinstance(value, dict):
+        return value
     node: Node = {}
-    for name, inner in value.items() if isinstance(value, dict) else ():
-        place, (*path, last) = node, str(name).split(".")
-        for step in path:
+    for name, inner in value.items():
+        *above, last = path_of(str(name), _CALLED)
+        place: Node = node
+        for step in above:
             below = place.setdefault(step, {})
             place = below if isinstance(below, dict) else {}
-        place[last] = _in_nested(inner)
-    return node
-
-
-def _in_nested(value: object) -> object:
-    """A list of objects as the node of its indices, as flattened lists have it."""
-    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-        return {str(number): _nested(each) for number, each in enumerate(value)}
-    return value
-
-
-def _message(entry: Node) -> Node | None:
-    node = inside(entry, "message")
-    if node.keys() == _PLAIN and len(entry) == 1 and isinstance(node["content"], str):
-        return {"role": role_name(node["role"]), "content": node["content"]}
-    if "function" in entry:
-        node = {**node, "function": entry["function"]}
-    content = node.get("content")
-    told: list[object] = []
-    thought: Node = {}
-    if "contents" in node:
-        blocks = in_order(node["contents"])
-        told = [block for block in blocks if inside(block, "tool_call")]
-        parts = [_part(block) for block in blocks if block not in told]
-        if told or "tool_calls" in node:  # Anthropic's blocks: the call itself is told below
-            parts = [part for part in parts if part != {"type": "tool_use"}]
-        if not all(isinstance(part, str) for part in parts):
-            parts, thought = said_and_thought(parts)
-        if content is not None and content not in ("", *parts):
-            parts = [content, *parts]
-        texts = [part for part in parts if isinstance(part, str)]
-        content = "\n".join(texts) if parts and len(texts) == len(parts) else parts or content
-    calls = [_call(call) for call in in_order(node.get("tool_calls")) or told]
-    if "function_call_name" in node:
-        called = parsed(node.get("function_call_arguments_json"))
-        calls.append({"id": None, "name": node["function_call_name"], "arguments": called})
-    if "function" in node and content is None:
-        return _answer_of_function(node)
-    if "reasoning_content" in node:
-        thought.setdefault("reasoning", node["reasoning_content"])
-    if isinstance(content, dict):  # the blocks of Anthropic's SDK for agents
-        parts = in_order(content)
-        content = "\n".join(parts) if _are_texts(parts) else content
-    if content is None and not calls and not thought:
-        return None
-    message: Node = {"role": role_name(node.get("role")), "content": content, **thought}
-    if calls:
-        message["tool_calls"] = calls
-    if node.keys() <= _PLAIN:
-        return message
-    for name in ("tool_call_id", "name"):
-        if node.get(name) is not None:
-            message[name] = node[name]
-    return message
-
-
-def _are_texts(parts: list[object]) -> TypeGuard[list[str]]:
-    return all(isinstance(part, str) for part in parts)
-
-
-_PLAIN: Final = frozenset({"role", "content"})
-
-
-def _answer_of_function(node: Node) -> Node | None:
-    """AutoGen: what a function answered, as JSON."""
-    answers = [parsed(answer) for answer in in_order(node["function"])]
-    if len(answers) != 1 or not isinstance(answers[0], dict) or "content" not in answers[0]:
-        return {"role": role_name(node.get("role")), "content": answers} if answers else None
-    answer: Node = {"role": "tool", "content": answers[0]["content"]}
-    if answers[0].get("call_id"):
-        answer["tool_call_id"] = answers[0]["call_id"]
-    return answer
-
-
-def _part(part: object) -> object:
-    inner = inside(part, "message_content")
-    if not inner or (isinstance(part, dict) and len(part) > 1):
-        return part
-    if inner.get("type") in (None, "text", "refusal") and isinstance(inner.get("text"), str):
-        return inner["text"]
-    return inner
-
-
-def _call(call: object) -> Node:
-    inner = inside(call, "tool_call")
-    function = inside(inner, "function")
-    return {
-        "id": inner.get("id"),
-        "name": unquoted(function.get("name")),
-        "arguments": unwrapped(function.get("arguments")),
-    }
+        place[last] = _nested(inner)
+    only = next(iter(node.values()), None) if len(node) == 1 else None
+    return only if isinstance(only, dict) and _CALLED.get(*node) == "" else node
 
 
 def _tools(entries: Sequence[Node]) -> object:
     named = [name for entry in entries if (name := _tool_name(entry)) is not None]
     if not named:
         return None
-    told = [inside(entry, "tool").get("name") for entry in entries]
+    told = [entry.get("name") for entry in entries]
     is_whole = all(name is None or name in named for name in told)
     return named if is_whole else Told({"tools": named}, whole=False)
 
 
-def _tool_name(entry: Node) -> object:
-    tool = inside(entry, "tool")
+def _tool_name(tool: Node) -> object:
     schema = tool.get("json_schema")
     if isinstance(schema, str) and len(schema) <= REMEMBERED:
         name = name_in(schema)
@@ -195,8 +160,7 @@ def _documents(entries: Sequence[Node]) -> object:
     return [document for entry in entries if (document := _document(entry))] or None
 
 
-def _document(entry: Node) -> Node:
-    document = inside(entry, "document")
+def _document(document: Node) -> Node:
     if "metadata" in document:
         return document | {"metadata": parsed(document["metadata"])}
     return document
@@ -204,27 +168,24 @@ def _document(entry: Node) -> Node:
 
 def _documents_at_once(value: object) -> object:
     """The same as one JSON text."""
-    told = unwrapped(value)
-    nested = [_nested(entry) for entry in told] if isinstance(told, list) else []
-    return _documents(nested) if any("document" in entry for entry in nested) else documents(told)
+    return documents(_nested(unwrapped(value)))
 
 
-def _texts(holder: str, entries: Sequence[Node]) -> object:
+def _texts(entries: Sequence[Node]) -> object:
     """The texts of a completion, which has no messages."""
-    texts = [inside(entry, holder).get("text") for entry in entries]
+    texts = [entry.get("text") for entry in entries]
     if None in texts:
         return None
     return texts[0] if len(texts) == 1 else texts
 
 
 def _embedded(entries: Sequence[Node]) -> object:
-    inner = [inside(entry, "embedding") for entry in entries]
-    return [entry["text"] for entry in inner if "text" in entry] or None
+    return [entry["text"] for entry in entries if "text" in entry] or None
 
 
 def _dimensions(entries: Sequence[Node]) -> object:
     """Vectors are never sent: they say nothing to a reader and weigh megabytes."""
-    inner = [inside(entry, "embedding").get("vector") for entry in entries]
+    inner = [entry.get("vector") for entry in entries]
     vectors = [vector for vector in inner if isinstance(vector, (list, tuple))]
     return len(vectors[0]) if vectors else None
 
@@ -256,30 +217,30 @@ RULES: Final = (
     Rule("requested", ("embedding.model_name", "reranker.model_name"), model_name),
     Rule("requested", (PARAMETERS,), model_in, partly=True),
     Rule("answering", ("llm.response.model_name", "llm.model_name"), model_name),
-    Rule("asked", Indexed("llm.input_messages.", _in_message), _messages, INPUT, _ASKS),
-    Rule("answered", Indexed("llm.output_messages.", _in_message), _messages, OUTPUT, _ASKS),
+    Rule("asked", _list_of_messages("llm.input_messages"), _messages, INPUT, _ASKS),
+    Rule("answered", _list_of_messages("llm.output_messages"), _messages, OUTPUT, _ASKS),
     Rule("asked", ("llm.input_messages",), _at_once, INPUT, _ASKS),
     Rule("answered", ("llm.output_messages",), _at_once, OUTPUT, _ASKS),
     Rule(
         "input",
-        Indexed("llm.prompts.", lambda path: path[-1] == "text"),
-        lambda entries: _texts("prompt", entries),
+        _list("llm.prompts", lambda path: path[-1] == "text"),
+        _texts,
         INPUT,
         _LLM,
     ),
     Rule(
         "output",
-        Indexed("llm.choices.", lambda path: path[-1] == "text"),
-        lambda entries: _texts("completion", entries),
+        _list("llm.choices", lambda path: path[-1] == "text"),
+        _texts,
         OUTPUT,
         _LLM,
     ),
-    Rule("tools", Indexed("llm.tools.", lambda path: path[-1] == "name"), _tools, INPUT, _LLM),
+    Rule("tools", _list("llm.tools", lambda path: path[-1] == "name"), _tools, INPUT, _LLM),
     Rule("tools", ("llm.tools",), declared, INPUT, _LLM),
     Rule("parameters", (PARAMETERS,), _parameters, INPUT, _LLM),
     Rule(
         "documents",
-        Indexed("retrieval.documents.", lambda path: path[0] == "document"),
+        _list("retrieval.documents"),
         _documents,
         OUTPUT,
         types(RETRIEVER),
@@ -290,28 +251,28 @@ RULES: Final = (
     Rule("query", ("reranker.query",), side=INPUT, of=types(RERANKER)),
     Rule(
         "candidates",
-        Indexed("reranker.input_documents.", lambda path: path[0] == "document"),
+        _list("reranker.input_documents"),
         _documents,
         INPUT,
         types(RERANKER),
     ),
     Rule(
         "documents",
-        Indexed("reranker.output_documents.", lambda path: path[0] == "document"),
+        _list("reranker.output_documents"),
         _documents,
         OUTPUT,
         types(RERANKER),
     ),
     Rule(
         "texts",
-        Indexed("embedding.embeddings.", lambda path: path[-1] == "text"),
+        _list("embedding.embeddings", lambda path: path[-1] == "text"),
         _embedded,
         INPUT,
         types(EMBEDDING),
     ),
     Rule(
         "dimensions",
-        Indexed("embedding.embeddings.", lambda path: path[-1] == "vector"),
+        _list("embedding.embeddings", lambda path: path[-1] == "vector"),
         _dimensions,
         OUTPUT,
         types(EMBEDDING),

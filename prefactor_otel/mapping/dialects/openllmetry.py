@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from prefactor_otel.mapping.dialects.openinference import TOOL_NAME
-from prefactor_otel.mapping.dialects.whole import arguments, result
+from prefactor_otel.mapping.dialects.whole import result
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Part, Rule, Together, types
-from prefactor_otel.mapping.shapes.flattened import Indexed, Node, in_order
-from prefactor_otel.mapping.shapes.messages import is_block, messages
+from prefactor_otel.mapping.shapes.flattened import Indexed, Node
+from prefactor_otel.mapping.shapes.messages import messages
 from prefactor_otel.mapping.shapes.requests import (
     asked_alone,
     documents,
@@ -17,11 +17,10 @@ from prefactor_otel.mapping.shapes.requests import (
 from prefactor_otel.mapping.shapes.texts import (
     decoded,
     model_name,
-    parsed,
     settings,
     text,
-    unwrapped,
 )
+from prefactor_otel.mapping.shapes.used_tools import tool_arguments
 from prefactor_otel.mapping.types import (
     AGENT,
     CHAIN,
@@ -52,55 +51,22 @@ TYPES: Final = (
 
 _OF_MESSAGE: Final = frozenset(
     {
-        "role",
-        "content",
-        "user",
-        "refusal",
-        "reasoning",
-        "tool_calls",
-        "tool_call_id",
-        "function_call",
-        "finish_reason",
+        *("role", "content", "refusal", "reasoning", "tool_calls", "tool_call_id"),
+        *("function_call", "finish_reason"),
     }
 )
-"""What of a message is shown; the rest stays where it is."""
 
 
-def _in_message(path: Sequence[str]) -> bool:
-    return path[0] in _OF_MESSAGE
+def _list_of_messages(name: str) -> Indexed:
+    return Indexed(f"gen_ai.{name}.", _OF_MESSAGE, called={"user": "content"})
 
 
 def _asked(entries: Sequence[Node]) -> object:
-    return messages([_message(entry, "user") for entry in entries])
+    return messages(entries, "user")
 
 
 def _answered(entries: Sequence[Node]) -> object:
-    return messages([_message(entry, "assistant") for entry in entries])
-
-
-def _message(entry: Node, role: str) -> Node:
-    calls = _calls(entry)
-    content = entry.get("content", entry.get("user", entry.get("refusal")))
-    told = parsed(content)
-    if not isinstance(told, list) or not all(map(is_block, told)):
-        told = content  # a text, be it JSON
-    message: Node = {"role": entry.get("role") or role, "content": told}
-    if calls:
-        message["tool_calls"] = calls
-    for name in ("reasoning", "tool_call_id"):
-        if entry.get(name) is not None:
-            message[name] = entry[name]
-    return message
-
-
-def _calls(entry: Node) -> list[object]:
-    """The calls of a message: flattened, as one text, or the one of OpenAI's functions."""
-    told = unwrapped(entry.get("tool_calls"))
-    if isinstance(told, list):
-        return told
-    called = entry.get("function_call")
-    flattened = in_order(told) or ([called] if isinstance(called, dict) else [])
-    return [call for call in flattened if isinstance(call, dict)]
+    return messages(entries, "assistant")
 
 
 def _stopped(entries: Sequence[Node]) -> object:
@@ -110,7 +76,7 @@ def _stopped(entries: Sequence[Node]) -> object:
 
 def _contents(entries: Sequence[Node]) -> list[object] | None:
     """The contents of what stands as messages and are none."""
-    found = [entry.get("content", entry.get("user")) for entry in entries]
+    found = [entry.get("content") for entry in entries]
     return found if None not in found else None
 
 
@@ -166,9 +132,7 @@ def _entity(value: object, wrapper: str) -> Part:
     return Part(value[wrapper], rest)
 
 
-_PROMPTS, _COMPLETIONS = (
-    Indexed(f"gen_ai.{part}.", _in_message) for part in ("prompt", "completion")
-)
+_PROMPTS, _COMPLETIONS = _list_of_messages("prompt"), _list_of_messages("completion")
 _ENTITY_GIVEN, _ENTITY_GOT = ("traceloop.entity.input",), ("traceloop.entity.output",)
 _ANY_GIVEN: Final = (*_ENTITY_GIVEN, "gen_ai.task.input")
 _ANY_GOT: Final = (*_ENTITY_GOT, "gen_ai.task.output")
@@ -185,22 +149,22 @@ def _old_settings(told: Mapping[str, object]) -> object:
 
 RULES: Final = (
     Rule("asked", _PROMPTS, _asked, INPUT, types(LLM)),
-    Rule("asked", Indexed("gen_ai.prompts.", _in_message), _asked, INPUT, types(LLM)),
+    Rule("asked", _list_of_messages("prompts"), _asked, INPUT, types(LLM)),
     Rule("answered", _COMPLETIONS, _answered, OUTPUT, types(LLM)),
     Rule("stopped", _COMPLETIONS, _stopped, of=types(LLM), partly=True),
-    Rule("texts", Indexed("gen_ai.prompt."), _contents, INPUT, types(EMBEDDING)),
-    Rule("query", Indexed("gen_ai.prompt."), _query, INPUT, types(RERANKER)),
-    Rule("documents", Indexed("gen_ai.completion."), _contents, OUTPUT, types(RERANKER)),
+    Rule("texts", _PROMPTS, _contents, INPUT, types(EMBEDDING)),
+    Rule("query", _PROMPTS, _query, INPUT, types(RERANKER)),
+    Rule("documents", _COMPLETIONS, _contents, OUTPUT, types(RERANKER)),
     Rule(
         "tools",
-        Indexed("llm.request.functions.", lambda path: path[-1] == "name"),
+        Indexed("llm.request.functions.", uses=lambda path: path[-1] == "name"),
         _functions,
         INPUT,
         types(LLM),
     ),
     Rule("query", _ANY_GIVEN, _searched, INPUT, types(RETRIEVER, RERANKER)),
     Rule("documents", _ANY_GOT, _found, OUTPUT, types(RETRIEVER, RERANKER)),
-    Rule("arguments", ("tool.arguments", *_ENTITY_GIVEN), arguments, INPUT, types(TOOL)),
+    Rule("arguments", ("tool.arguments", *_ENTITY_GIVEN), tool_arguments, INPUT, types(TOOL)),
     Rule("result", _ENTITY_GOT, result, OUTPUT, types(TOOL)),
     Rule("asked", _ANY_GIVEN, _entity_asked, INPUT, types(AGENT, CHAIN)),
     Rule("answered", _ENTITY_GOT, _entity_added, OUTPUT, types(CHAIN), partly=True),

@@ -4,8 +4,9 @@ agent spans were asked, and which texts became vectors."""
 from typing import Final
 
 from prefactor_otel.mapping.rules import BOTH, INPUT, OUTPUT, Rule, types
-from prefactor_otel.mapping.shapes.messages import messages, question, tool_arguments, tool_result
+from prefactor_otel.mapping.shapes.messages import messages, question
 from prefactor_otel.mapping.shapes.texts import parsed
+from prefactor_otel.mapping.shapes.used_tools import tool_arguments, tool_result
 from prefactor_otel.mapping.types import AGENT, EMBEDDING, TOOL
 
 TYPES: Final = ()

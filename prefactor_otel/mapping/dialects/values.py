@@ -3,9 +3,8 @@ chains."""
 
 from typing import Final
 
-from prefactor_otel.mapping.dialects.whole import arguments, result
+from prefactor_otel.mapping.dialects.whole import result
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Part, Rule, types
-from prefactor_otel.mapping.shapes.messages import literal, tool_arguments, tool_result
 from prefactor_otel.mapping.shapes.requests import (
     asked_alone,
     documents,
@@ -18,6 +17,7 @@ from prefactor_otel.mapping.shapes.requests import (
     stopped,
 )
 from prefactor_otel.mapping.shapes.texts import decoded, parsed
+from prefactor_otel.mapping.shapes.used_tools import literal, tool_arguments, tool_result
 from prefactor_otel.mapping.types import AGENT, CHAIN, EMBEDDING, LLM, RERANKER, RETRIEVER, TOOL
 from prefactor_otel.mapping.usage import usage_in
 
@@ -64,7 +64,7 @@ RULES: Final = (
     Rule("asked", GIVEN, asked_alone, INPUT, types(AGENT, CHAIN), beside=IN),
     Rule("answered", GOT, messages_of_updates, OUTPUT, types(CHAIN), partly=True),
     Rule("answer", GOT, last_answer, OUTPUT, types(AGENT), partly=True),
-    Rule("arguments", GIVEN, arguments, INPUT, types(TOOL), when=IN_JSON, beside=IN),
+    Rule("arguments", GIVEN, tool_arguments, INPUT, types(TOOL), when=IN_JSON, beside=IN),
     Rule("arguments", GIVEN, _literal, INPUT, types(TOOL), beside=IN),
     Rule("result", GOT, result, OUTPUT, types(TOOL), when=OUT_JSON, beside=OUT),
     Rule("result", GOT, tool_result, OUTPUT, types(TOOL), beside=OUT),

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Together, Told, Under, types
-from prefactor_otel.mapping.shapes.messages import answer_of, text_of
+from prefactor_otel.mapping.shapes.blocks import text_of
+from prefactor_otel.mapping.shapes.messages import answer_of
 from prefactor_otel.mapping.shapes.requests import messages_in
 from prefactor_otel.mapping.shapes.texts import decoded, model_name, parsed, settings, text
 from prefactor_otel.mapping.shapes.tools import declared

@@ -3,7 +3,6 @@
 from typing import Final
 
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Names, Rule, types
-from prefactor_otel.mapping.shapes.messages import tool_arguments, tool_result
 from prefactor_otel.mapping.shapes.requests import (
     asked_alone,
     documents,
@@ -13,15 +12,11 @@ from prefactor_otel.mapping.shapes.requests import (
     response,
 )
 from prefactor_otel.mapping.shapes.texts import decoded
+from prefactor_otel.mapping.shapes.used_tools import tool_arguments, tool_result
 from prefactor_otel.mapping.types import AGENT, CHAIN, LLM, RERANKER, RETRIEVER, TOOL
 
 AnyNames = tuple[str, ...] | Names
 _SEARCHES: Final = types(RETRIEVER, RERANKER)
-
-
-def arguments(value: object) -> object:
-    """A tool's arguments, out of what they are wrapped in."""
-    return tool_arguments(decoded(value))
 
 
 def result(value: object) -> object:
@@ -41,12 +36,12 @@ def steps(given: AnyNames, got: AnyNames) -> tuple[Rule, ...]:
     """What any step was given, and what it gave back."""
     return (
         *calls(given, got),
-        Rule("arguments", given, arguments, INPUT, types(TOOL)),
+        Rule("arguments", given, tool_arguments, INPUT, types(TOOL)),
         Rule("result", got, result, OUTPUT, types(TOOL)),
         Rule("query", given, lambda value: query(decoded(value)), INPUT, _SEARCHES),
         Rule("documents", got, documents, OUTPUT, _SEARCHES),
         Rule("asked", given, asked_alone, INPUT, types(AGENT, CHAIN)),
         Rule("answer", got, last_answer, OUTPUT, types(AGENT), partly=True),
-        Rule("input", given, arguments, INPUT),
+        Rule("input", given, tool_arguments, INPUT),
         Rule("output", got, decoded, OUTPUT),
     )

@@ -9,7 +9,6 @@ from typing import Final
 from prefactor_otel.mapping.dialects.whole import steps
 from prefactor_otel.mapping.errors import fails
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Ending, Rule, Told, types
-from prefactor_otel.mapping.shapes.messages import tool_arguments
 from prefactor_otel.mapping.shapes.requests import documents, model_in
 from prefactor_otel.mapping.shapes.texts import (
     decoded,
@@ -20,6 +19,7 @@ from prefactor_otel.mapping.shapes.texts import (
     text,
 )
 from prefactor_otel.mapping.shapes.tools import declared
+from prefactor_otel.mapping.shapes.used_tools import tool_arguments
 from prefactor_otel.mapping.types import (
     AGENT,
     CHAIN,

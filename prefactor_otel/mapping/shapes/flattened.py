@@ -4,26 +4,28 @@ Indices may start above 0 and have holes: the SDK keeps 128 attributes a span an
 oldest.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
 from prefactor_otel.mapping.rules import Reading
 
 Node = dict[str, object]
-Build = Callable[[Iterator[object]], Node]
-"""Makes a node of as many values as it holds."""
-Tree = dict[str, "str | Tree"]
-"""For each name in a node the attribute that holds its value, or the next node."""
+Path = tuple[str, ...]
+Build = Callable[[Iterator[object]], object]
+"""Makes a node, or a list of nodes, of as many values as it holds."""
+Tree = dict[str, "int | Tree"]
+"""For each name in a node the place of its value in the row, or the next node."""
 
 
 class Row(NamedTuple):
-    """Rows that have values at the same paths: which of them, in the order in which ``build``
-    takes their values."""
+    """Rows that have values at the same paths: the places of these, in the order in which
+    ``build`` takes them."""
 
-    order: tuple[str, ...]
+    order: tuple[int, ...]
     build: Build
 
 
@@ -32,17 +34,28 @@ def key_of(prefix: str) -> str:
     return f"({prefix})"
 
 
-def _everything(path: Sequence[str]) -> bool:
+def _everything(path: Path) -> bool:
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """Attributes under ``prefix.N.``, as a list of nodes in the order of N. ``uses`` says which of
-    them, by the path after N, the reader shows; the others stay in the metadata."""
+    """Attributes under ``prefix.N.``, as a list of nodes in the order of N; inside of these, too,
+    indices make lists. A node has these ``fields``, or whichever there are. ``called`` says what
+    steps of a path are called in it, nothing for those that only repeat what the list is of.
+    ``uses`` says which attributes, by their path, the reader shows as they are. What is no field or
+    not shown so stays in the metadata."""
 
     prefix: str
-    uses: Callable[[Sequence[str]], bool] = _everything
+    fields: frozenset[str] | None = None
+    uses: Callable[[Path], bool] = _everything
+    called: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def path_of(self, name: str) -> Path | None:
+        """The path to a value in its node, out of what stands behind its index; None where it is in
+        none of the fields."""
+        path = path_of(name, self.called)
+        return path if self.fields is None or path[0] in self.fields else None
 
     def has(self, name: str) -> bool:
         """Whether it reads an attribute of this name."""
@@ -50,20 +63,34 @@ class Indexed:
 
     def readings(self, names: Sequence[str]) -> Iterator[Reading]:
         """One of all of them."""
-        rows: dict[int, list[tuple[str, str]]] = {}
-        for name, index, path in _paths(names, self.prefix):
-            rows.setdefault(index, []).append((name, path))
+        rows: dict[int, list[tuple[str, Path]]] = {}
+        for name, index, inner in _paths(names, self.prefix):
+            row = rows.setdefault(index, [])
+            path = self.path_of(inner)
+            if path is not None:
+                row.append((name, path))
         if rows:
             used = [name for row in rows.values() for name in self._used(row)]
             yield Reading(tuple(used), itemgetter(key_of(self.prefix)))
 
-    def _used(self, row: Sequence[tuple[str, str]]) -> list[str]:
-        """The names that are shown of a row; a role alone is no message."""
+    def _used(self, row: Sequence[tuple[str, Path]]) -> list[str]:
+        """The names that are shown of a row."""
         tree: Tree = {}
-        placed = [(name, path.split(".")) for name, path in row if _place(tree, name, path)]
+        placed = [(name, path) for n, (name, path) in enumerate(row) if _place(tree, n, path)]
         used = [(name, path) for name, path in placed if self.uses(path)]
-        is_said = any(path[-1] != "role" for _, path in used)
-        return [name for name, _ in used] if is_said else []
+        return [name for name, _ in used] if _says_something(path for _, path in used) else []
+
+
+def path_of(name: str, called: Mapping[str, str]) -> Path:
+    """The steps of a name with dots in it, as they are called."""
+    *above, last = name.split(".")
+    steps = (called.get(step, step) for step in above)
+    return (*filter(None, steps), called.get(last) or last)
+
+
+def _says_something(paths: Iterable[Path]) -> bool:
+    """Whether a row with values at these paths does: a role alone is no message."""
+    return any(path[-1] != "role" for path in paths)
 
 
 def _paths(names: Sequence[str], prefix: str) -> Iterator[tuple[str, int, str]]:
@@ -75,71 +102,89 @@ def _paths(names: Sequence[str], prefix: str) -> Iterator[tuple[str, int, str]]:
                 yield name, int(index), path
 
 
-def _place(tree: Tree, name: str, path: str) -> bool:
-    """Put an attribute in its place; False if something stands there, or on the way, already."""
-    *above, last = path.split(".")
+def _place(tree: Tree, value: int, path: Path) -> bool:
+    """Put a value in its place; False if something stands there, or on the way, already."""
+    *above, last = path
     for step in above:
         below = tree.setdefault(step, {})
-        if isinstance(below, str):
+        if isinstance(below, int):
             return False
         tree = below
-    return tree.setdefault(last, name) is name
+    is_free = last not in tree
+    tree.setdefault(last, value)
+    return is_free
 
 
 @lru_cache(maxsize=1024)
-def row_of(paths: tuple[str, ...]) -> Row:
-    """How a row with values at these paths becomes a node."""
+def row_of(paths: tuple[Path | None, ...]) -> Row | None:
+    """How a row with values at these paths becomes a node; None if it says nothing."""
+    if not _says_something(path for path in paths if path is not None):
+        return None
     tree: Tree = {}
-    for path in paths:
-        _place(tree, path, path)
+    for place, path in enumerate(paths):
+        if path is not None:
+            _place(tree, place, path)
     return Row(tuple(_order(tree)), _build_of(tree))
 
 
-def _order(tree: Tree) -> Iterator[str]:
-    """The values that a node takes: one for each name, where a node below stands for its first one
+def _is_list(tree: Tree) -> bool:
+    return all(map(str.isdecimal, tree))
+
+
+def _members(tree: Tree) -> list["int | Tree"]:
+    """What stands in a node, in the order of the indices where it is a list."""
+    names = sorted(tree, key=lambda name: (len(name), name)) if _is_list(tree) else tree
+    return [tree[name] for name in names]
+
+
+def _order(tree: Tree) -> Iterator[int]:
+    """The values that a node takes: one for each member, where one below stands for its first one
     until it is made (so the names keep their order), and then those of the nodes below."""
-    below = [inner for inner in tree.values() if isinstance(inner, dict)]
-    if len(tree) > 1 or not below:
-        yield from map(_first_in, tree.values())
+    members = _members(tree)
+    below = [inner for inner in members if isinstance(inner, dict)]
+    if len(members) > 1 or not below:
+        yield from map(_first_in, members)
     for inner in below:
         yield from _order(inner)
 
 
-def _first_in(tree: "str | Tree") -> str:
+def _first_in(tree: "int | Tree") -> int:
     while isinstance(tree, dict):
         tree = next(iter(tree.values()))
     return tree
 
 
 def _build_of(tree: Tree) -> Build:
-    names = tuple(tree)
-    below = [(name, _build_of(inner)) for name, inner in tree.items() if isinstance(inner, dict)]
-    if not below:
-        return lambda values: dict(zip(names, values))  # noqa: B905 - the values go on
-    if len(names) == 1:
-        name, build = below[0]
-        return lambda values: {name: build(values)}
+    members = _members(tree)
+    below = [(n, _build_of(inner)) for n, inner in enumerate(members) if isinstance(inner, dict)]
+    return _list_of(len(members), below) if _is_list(tree) else _node_of(tuple(tree), below)
 
-    def built(values: Iterator[object]) -> Node:
-        node = dict(zip(names, values))  # noqa: B905 - the values go on
-        for name, build in below:
-            node[name] = build(values)
-        return node
+
+def _list_of(length: int, below: Sequence[tuple[int, Build]]) -> Build:
+    if length == 1 and below:
+        [(_, build)] = below
+        return lambda values: [build(values)]
+
+    def built(values: Iterator[object]) -> list[object]:
+        made = [*islice(values, length)]
+        for place, build in below:
+            made[place] = build(values)
+        return made
 
     return built
 
 
-def in_order(node: object) -> list[object]:
-    """The entries of a node whose names are indices, in their order."""
-    if not isinstance(node, dict):
-        return []
-    return [node[index] for index in sorted(node, key=lambda name: (len(name), name))]
+def _node_of(names: Path, below: Sequence[tuple[int, Build]]) -> Build:
+    if not below:
+        return lambda values: dict(zip(names, values))  # noqa: B905 - the values go on
+    if len(names) == 1:
+        [(_, build)] = below
+        return lambda values: {names[0]: build(values)}
 
+    def built(values: Iterator[object]) -> Node:
+        node = dict(zip(names, values))  # noqa: B905 - the values go on
+        for place, build in below:
+            node[names[place]] = build(values)
+        return node
 
-def inside(node: object, name: str) -> Node:
-    """The node of this name in another, empty without one."""
-    if isinstance(node, dict):
-        inner = node.get(name)
-        if isinstance(inner, dict):
-            return inner
-    return {}
+    return built

@@ -8,7 +8,8 @@ message, a list of them.
 from typing import Final
 
 from prefactor_otel.mapping.rules import Part, Slot, Told
-from prefactor_otel.mapping.shapes.messages import last_content, messages, text_of, unshown
+from prefactor_otel.mapping.shapes.blocks import text_of
+from prefactor_otel.mapping.shapes.messages import last_content, messages, unshown
 from prefactor_otel.mapping.shapes.texts import is_setting, model_name, parsed
 from prefactor_otel.mapping.shapes.tools import only_names, tool_names
 
@@ -250,7 +251,8 @@ def stop_reason(response: object) -> object:
     """Why the model stopped, out of its whole response."""
     if not isinstance(response, dict):
         return None
-    choice: object = _first_list(response, "choices", "generations", "candidates", "replies")
+    choice = response.get("choices") or response.get("generations")
+    choice = choice or response.get("candidates") or response.get("replies")
     while isinstance(choice, list) and choice:
         choice = choice[0]
     if isinstance(choice, dict):
@@ -261,10 +263,6 @@ def stop_reason(response: object) -> object:
 
 
 _STOPS: Final = ("finish_reason", "stop_reason", "stopReason", "finishReason", "done_reason")
-
-
-def _first_list(response: Fields, *names: str) -> object:
-    return next((response[name] for name in names if isinstance(response.get(name), list)), None)
 
 
 def _of_choices(choices: list[object]) -> list[object] | None:

@@ -25,11 +25,8 @@ def parsed(value: object) -> object:
 def decoded(value: object) -> object:
     """The value of a JSON text, also of one that holds a text; for attributes that always hold
     JSON."""
-    if not isinstance(value, str) or len(value) <= 1:
-        return value
-    first = value[0]
-    if first == "{" or first == "[" or (first == '"' and value[-1] == '"'):
-        try:  # not in a function of its own: of nearly every value, this is what a reader asks
+    if isinstance(value, str) and value.startswith(("{", "[", '"')):
+        try:  # as above
             return orjson.loads(value)
         except orjson.JSONDecodeError:
             return _loads_leniently(value)
@@ -39,12 +36,8 @@ def decoded(value: object) -> object:
 def unwrapped(value: object) -> object:
     """The value inside of JSON in JSON, until there is none left; for what is known to be no
     text."""
-    while isinstance(value, str):
-        inner = decoded(value)
-        if inner is value:
-            break
-        value = inner
-    return value
+    inner = decoded(value)
+    return unwrapped(inner) if isinstance(inner, str) and inner is not value else inner
 
 
 def plain_text(value: object) -> str | None:
@@ -54,12 +47,14 @@ def plain_text(value: object) -> str | None:
 
 def text(value: object) -> str | None:
     """A text that says something, without the quotes around it."""
-    if not isinstance(value, str) or not value:
-        return None
-    if value[0] != '"' and value[0] != "'":
+    if isinstance(value, str) and value[:1] not in _QUOTED:
         return value
     found = unquoted(value)
     return found if isinstance(found, str) and found else None
+
+
+_QUOTED: Final = ("'", '"', "")
+"""How a text begins that is no word as it stands."""
 
 
 def model_name(value: object) -> str | None:
