@@ -5,6 +5,7 @@ for each shape of span (``plan``). Here the parts are put together: what is told
 (``errors``), what it is called (``names``), what else it carries and what may leave the process.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -24,7 +25,7 @@ from prefactor_otel.mapping.errors import (
 )
 from prefactor_otel.mapping.folding import Folded
 from prefactor_otel.mapping.layout import gather_prompt, shown
-from prefactor_otel.mapping.names import readable, without_identity, without_ids
+from prefactor_otel.mapping.names import Models, own_name, usual_name, without_identity
 from prefactor_otel.mapping.plan import Plan
 from prefactor_otel.mapping.rules import EVENTS
 from prefactor_otel.mapping.shape import agent_name, known_of, session_of, shape_of
@@ -113,10 +114,6 @@ class Capture:
         object.__setattr__(self, "hidden_bits", self.hidden.value)
 
 
-Models = tuple[object, object]
-"""The model that was asked for and the one that answered, as far as they are named."""
-
-
 class AgentSpan(NamedTuple):
     """An agent span as the API takes it, before its ids. Timestamps are ISO 8601, UTC."""
 
@@ -158,11 +155,13 @@ def planned(
 
 def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> AgentSpan:
     """The agent span of an OTel span; of an open one, what it carries so far."""
-    view, attributes = with_events(view) if view.events else (view, view.attributes)
+    attributes = view.attributes
+    if view.events:
+        view, attributes = with_events(view)
     kind, plan, folded = planned(view, attributes, capture, below)
     filled = tell(plan, folded.unfolded(attributes, plan.lists) if plan.lists else attributes)
-    inputs, outputs, single, labels, mask, _, _ = filled
-    models: Models = single.get("requested"), single.get("answering")
+    inputs, outputs, single, labels, models, mask, _, _ = filled
+    name = _name_of(view, kind, filled, capture)
     usage = None
     if plan.counts_tokens and counts(view, kind, below):
         usage, details, used = _usage(plan, attributes)
@@ -179,17 +178,11 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     if not capture.leaves_fields:
         inputs = _captured("inputs", inputs, capture, repairs)
         outputs = _captured("outputs", outputs, capture, repairs)
-    name = (
-        without_ids(str(single["name"]), kind)
-        if "name" in single
-        else _name_of(view, kind, filled, capture)
-    )
     status, error = status_of(view), None
     if view.status == "error" or kind is TOOL:
         status, error = _end_of(view, kind, status, filled, capture)
     started_at, finished_at = _times(view, repairs)
     rest = folded.rest(mask | plan.hidden_bits, attributes)
-    metadata = _metadata(view, rest, filled, models, name, capture, repairs)
     key, parent = view.key, view.parent
     payload: dict[str, object] = {
         "span_id": key.span_hex,
@@ -200,7 +193,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         "outputs": outputs,
         "token_usage": usage,
         "error": error,
-        "metadata": metadata,
+        "metadata": _metadata(view, rest, filled, models, name, capture, repairs),
     }
     if parent is not None and view.parent_is_remote:
         payload["parent_span_id"] = parent.span_hex
@@ -213,7 +206,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         started_at,
         finished_at,
         False,
-        str(single.get("response_id", "")),
+        str(single["response_id"]) if "response_id" in single else "",
     )
 
 
@@ -240,14 +233,14 @@ COUNTED: Final = (LLM, EMBEDDING)
 
 
 def _name_of(view: SpanView, kind: SpanType, filled: Filled, capture: Capture) -> str:
-    """What a person would call a span that tells no name of its own."""
-    single = cast("dict[str, str]", filled.single)  # their rules read nothing but texts
+    """What a person would call the step."""
+    told = cast("str | None", filled.single.get("name"))  # its rules read nothing but texts
+    name = usual_name(view.name, kind, told, filled.models)
+    if name is not None:
+        return name
     if kind is HANDOFF and {"from_agent", "to_agent"} <= filled.inputs.keys():
         return f"{filled.inputs['from_agent']} → {filled.inputs['to_agent']}"
-    requested = single.get("requested")
-    models = requested, single.get("answering")
-    name = readable(view, kind, models, shows_texts=not capture.hidden)
-    return name if name == requested else without_ids(name, kind)
+    return own_name(view, kind, filled.models, shows_texts=not capture.hidden)
 
 
 def _end_of(
@@ -365,16 +358,15 @@ def _metadata(
         clashing = sorted(RESERVED & metadata.keys())
         metadata["attributes"] = {key: metadata.pop(key) for key in clashing}
     metadata |= filled.labels
-    metadata["kind"] = view.kind
-    if models[0] is not None and models[1] is not None:
-        metadata["response_model"] = models[1]
-    if name != original:
-        metadata["otel.name"] = original
-    told_name = filled.single.get("name")
-    if told_name is not None and told_name not in (name, original):
-        metadata["told_name"] = told_name
-    if view.scope_name:
-        metadata["scope"] = {"name": view.scope_name, "version": view.scope_version}
+    metadata |= _about(
+        view.kind,
+        view.scope_name,
+        view.scope_version,
+        models,
+        name,
+        original,
+        filled.single.get("name"),
+    )
     if view.events and len(view.events) > len(filled.seen):
         metadata["events"] = [
             _event(event, capture)
@@ -390,6 +382,30 @@ def _metadata(
     if view.repaired or repairs:
         metadata["repaired"] = [*view.repaired, *told(repairs)]
     return metadata
+
+
+@lru_cache(maxsize=1024)  # many spans say the same
+def _about(
+    kind: str,
+    scope_name: str,
+    scope_version: str,
+    models: Models,
+    name: str,
+    original: str,
+    told_name: object,
+) -> Mapping[str, object]:
+    """What is said about a span beside what it carries: whoever adds it to something leaves it as
+    it is."""
+    about: dict[str, object] = {"kind": kind}
+    if None not in models:
+        about["response_model"] = models[1]
+    if name != original:
+        about["otel.name"] = original
+    if told_name not in (None, name, original):
+        about["told_name"] = told_name
+    if scope_name:
+        about["scope"] = {"name": scope_name, "version": scope_version}
+    return about
 
 
 def _links(view: SpanView, capture: Capture) -> list[object]:

@@ -1,6 +1,7 @@
 """What a person would call a step, out of the name of its span."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from prefactor_otel.mapping.dialects.crewai import OWN_TEXT
@@ -23,24 +24,40 @@ _AROUND_TOOLS: Final = (
 )
 
 
-def readable(
-    view: SpanView, kind: SpanType, models: tuple[str | None, str | None], *, shows_texts: bool
-) -> str:
-    """The span's name where a person can read it; a model call is named by its model, the one that
-    was asked for or the one that answered. ``shows_texts``: it may hold what somebody has said."""
-    name = view.name
+Models = tuple[str | None, str | None]
+"""The model that was asked for and the one that answered, as far as they are named."""
+
+
+@lru_cache(maxsize=1024)  # many spans have the same
+def usual_name(name: str, kind: SpanType, told: str | None, models: Models) -> str | None:
+    """What a person would call a step whose span has this name: what it tells, else what stands in
+    the span's; a model call is named by its model. None where its attributes have a say in it."""
+    if told is not None:
+        return without_ids(told, kind)
     if kind is AGENT:
-        return agent_in(name)
+        return without_ids(agent_in(name), kind)
     if kind is TOOL:
-        return tool_in(name)
-    model = models[0] or models[1]
-    if model is None or kind is RERANKER:
-        if "{" in name and kind is not SPAN and shows_texts:  # a template (Logfire)
-            return str(view.attributes.get(MESSAGE, name))
-        return without_identity(name, view.attributes)
-    if "{" in name:
-        return f"{view.attributes.get(OPERATION_NAME, 'call')} {model}"
-    return name if model in name or (models[1] or model) in name else model
+        return without_ids(tool_in(name), kind)
+    requested, answering = models
+    model = requested or answering
+    if model is None or kind is RERANKER or "{" in name:
+        return None
+    called = name if model in name or (answering or model) in name else model
+    return called if called == requested else without_ids(called, kind)
+
+
+def own_name(view: SpanView, kind: SpanType, models: Models, *, shows_texts: bool) -> str:
+    """The span's own name, filled in where it is a template, without ids and users' texts.
+    ``shows_texts``: it may hold what somebody has said."""
+    name, attributes = view.name, view.attributes
+    model = models[0] or models[1] if kind is not RERANKER else None
+    if model is not None:
+        name = f"{attributes.get(OPERATION_NAME, 'call')} {model}"
+    elif "{" in name and kind is not SPAN and shows_texts:  # Logfire
+        name = str(attributes.get(MESSAGE, name))
+    else:
+        name = without_identity(name, attributes)
+    return without_ids(name, kind)
 
 
 _IDS: Final = re.compile(

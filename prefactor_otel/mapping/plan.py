@@ -4,7 +4,7 @@ read already. A span costs the reading of the rest."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from prefactor_otel.mapping import usage as counting
 from prefactor_otel.mapping.folding import bits_of
@@ -16,6 +16,7 @@ from prefactor_otel.mapping.layout import (
     places_of,
     shown_by,
 )
+from prefactor_otel.mapping.names import Models
 from prefactor_otel.mapping.rules import (
     Ending,
     Part,
@@ -215,7 +216,7 @@ class Plan:
         first = {of[0].reading.key for of in self.places if of[0].field in _MODEL_FIELDS}
         return [(name, self.bits[name]) for name in found] if set(found) - first else []
 
-    def models_of_total(self, attributes: Attributes) -> tuple[tuple[str | None, str | None], int]:
+    def models_of_total(self, attributes: Attributes) -> tuple[Models, int]:
         """The models that a total over calls names, and the attributes that do, as bits."""
         found: list[str | None] = []
         for slot in _MODEL_FIELDS:
@@ -330,12 +331,14 @@ class Outline:
                 (c.reading.get, c.read, c.part, c.field, c.used, len(left) - n, c)
                 for n, c in enumerate(left, start=1)
             ]
+        told = self.parts[SINGLE] | {field: value for _, field, value in self.after}
         is_open = any(step[3] in _MODEL_FIELDS for step in self.steps)
-        self.models = plan.models if is_open or not attributes else []
+        self.models = models_in(told) if not is_open else None
+        """The models, where they are not left to be read."""
+        self.twins = plan.models if is_open or not attributes else []
         """Attributes that may name once more a model that is left to be read."""
-        if not self.models:
-            told = self.parts[SINGLE] | {field: value for _, field, value in self.after}
-            self.mask |= twins(plan.models, attributes, told)
+        if not self.twins and self.models is not None:
+            self.mask |= twins(plan.models, attributes, self.models)
 
     def _settle(self, place: Sequence[Candidate], attributes: Attributes) -> Sequence[Candidate]:
         """Fill the field of a place with what the spans share; the candidates that are left."""
@@ -366,11 +369,15 @@ class Outline:
             self.checks.append((candidate, others, value))
 
 
-def twins(models: Iterable[tuple[str, int]], attributes: Attributes, single: Fields) -> int:
+def models_in(single: Fields) -> Models:
+    """The models among single values, whose rules read nothing but texts."""
+    return cast("Models", (single.get("requested"), single.get("answering")))
+
+
+def twins(named: Iterable[tuple[str, int]], attributes: Attributes, models: Models) -> int:
     """The attributes that name one of the models once more, as bits."""
-    told = single.get("requested"), single.get("answering")
     mask = 0
-    for name, bit in models:
-        if attributes[name] in told:
+    for name, bit in named:
+        if attributes[name] in models:
             mask |= bit
     return mask

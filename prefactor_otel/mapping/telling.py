@@ -5,12 +5,14 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from prefactor_otel.mapping import usage as counting
+from prefactor_otel.mapping.names import Models
 from prefactor_otel.mapping.plan import (
     Candidate,
     Fields,
     Outline,
     Parts,
     Plan,
+    models_in,
     outline_of,
     same,
     twins,
@@ -21,14 +23,15 @@ from prefactor_otel.spans.view import Attributes
 
 
 class Filled(NamedTuple):
-    """What a span tells: the fields of its inputs and outputs, single values, labels, the names
-    that are used up (as bits), what is left of attributes that are shown in part, and the numbers
-    of the events that are shown."""
+    """What a span tells: the fields of its inputs and outputs, single values, labels, the models,
+    the names that are used up (as bits), what is left of attributes that are shown in part, and the
+    numbers of the events that are shown."""
 
     inputs: Fields
     outputs: Fields
     single: Fields
     labels: Fields
+    models: Models
     mask: int
     left: Mapping[str, Mapping[str, object]] = {}
     seen: Collection[int] = ()
@@ -91,6 +94,7 @@ class Special:
 
 
 _SPECIAL: Final = frozenset({Told, Part, Seen})
+"""Types of values that are more than what a field shows."""
 
 
 class Note(NamedTuple):
@@ -132,12 +136,13 @@ def tell(plan: Plan, attributes: Attributes, notes: list[Note] | None = None) ->
         parts[part][field] = value
     for candidate, later, value in outline.checks:
         mask |= same(candidate, later, attributes, value)
-    if outline.models:
-        mask |= twins(outline.models, attributes, single)
+    models = outline.models or models_in(single)
+    if outline.twins:
+        mask |= twins(outline.twins, attributes, models)
     if special is None:
-        return Filled(inputs, outputs, single, labels, mask)
+        return Filled(inputs, outputs, single, labels, models, mask)
     mask = (mask | special.fill_up()) & ~special.kept
-    return Filled(inputs, outputs, single, labels, mask, special.left, special.seen)
+    return Filled(inputs, outputs, single, labels, models, mask, special.left, special.seen)
 
 
 def usage_of(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
