@@ -8,7 +8,6 @@ work, so they are bounded by their number only. One thread changes the counts; a
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -27,25 +26,14 @@ REMEMBERED_BYTES: Final = 1024
 """What is kept of a span that has ended: half of it to two thirds, and more of a model's call."""
 
 
-def _nobody() -> None:
-    """Nobody asks."""
-
-
 class Count:
     """How many there are of things that take about the same, ``each`` so many bytes, and how many
-    there may be. Who has one less changes ``items``. ``strain`` is called when there are more."""
+    there may be. Who has one more or less changes ``items``."""
 
-    def __init__(self, max_items: int, each: int, strain: Callable[[], None] = _nobody) -> None:
+    def __init__(self, max_items: int, each: int) -> None:
         self.items = 0
         self.each = each
         self.max_items = max_items
-        self._strain = strain
-
-    def add(self) -> None:
-        """There is one more."""
-        self.items += 1
-        if self.items > self.max_items:
-            self._strain()
 
     @property
     def bytes(self) -> int:
@@ -86,16 +74,13 @@ class Share:
 
 class Line(Generic[T]):
     """Things of one kind in the order in which they have come, how large and whose they are, and
-    how many there may be. ``strain`` is called when they are too many, or take too much."""
+    how many there may be."""
 
-    def __init__(
-        self, max_items: int, max_bytes: int, strain: Callable[[], None] = _nobody
-    ) -> None:
+    def __init__(self, max_items: int, max_bytes: int) -> None:
         self.bytes = 0
         self.max_items = max_items
         self.max_bytes = max_bytes
         self._held: OrderedDict[T, tuple[int, str]] = OrderedDict()
-        self._strain = strain
 
     @property
     def items(self) -> int:
@@ -121,8 +106,6 @@ class Line(Generic[T]):
         """A thing has come."""
         self._held[thing] = size, owner
         self.bytes += size
-        if self.bytes > self.max_bytes or len(self._held) > self.max_items:
-            self._strain()
 
     def resize(self, thing: T, size: int) -> None:
         """A thing takes now as much as this. Nothing, if it was never held."""
@@ -130,8 +113,6 @@ class Line(Generic[T]):
         if held is not None:
             self._held[thing] = size, held[1]
             self.bytes += size - held[0]
-            if self.bytes > self.max_bytes:
-                self._strain()
 
     def release(self, thing: T) -> None:
         """It has gone. Nothing, if it was never held: whoever was to do so may have been struck."""
@@ -149,13 +130,11 @@ class Budget:
         max_bytes: int = 40 * 1024 * 1024,
         max_open: int = _MAX_OPEN,
     ) -> None:
-        self.is_strained = False
-        """Whether anything may have to go: noted by what grows past its share, until relieved."""
-        self.open = Count(max_open, OPEN_BYTES, self.strain)
-        self.shown: Line[object] = Line(max_open, max(_LEAST, max_bytes // 8), self.strain)
+        self.open = Count(max_open, OPEN_BYTES)
+        self.shown: Line[object] = Line(max_open, max(_LEAST, max_bytes // 8))
         most = max(_LEAST, max_bytes // 4) // REMEMBERED_BYTES
-        self.remembered = Count(min(_MAX_REMEMBERED, most), REMEMBERED_BYTES, self.strain)
-        self.parked: Line[object] = Line(_MAX_PARKED, max_bytes * 2 // 5, self.strain)
+        self.remembered = Count(min(_MAX_REMEMBERED, most), REMEMBERED_BYTES)
+        self.parked: Line[object] = Line(_MAX_PARKED, max_bytes * 2 // 5)
         self.queued = Share(max_items, max_bytes)
         self.adopted = Share(0, 0)
         """What a dead process has left, as far as it is in memory. Whoever reads it reads little
@@ -189,14 +168,10 @@ class Budget:
         return self.queued.items > self.queued.max_items or self._left < 0
 
     @property
-    def is_tight(self) -> bool:
-        """Whether the oldest of what is queued has to go because others have grown."""
-        # Every span that is parked asks, and mostly what can be seen at sight is answer enough.
-        return self.parked.bytes + self.queued.bytes > self._left_by_others and self._left < 0
-
-    def strain(self) -> None:
-        """Something has grown past its share."""
-        self.is_strained = True
+    def is_strained(self) -> bool:
+        """Whether anything has to go."""
+        shares = (self.open, self.shown, self.remembered, self.parked)
+        return any(share.is_over for share in shares) or self._left < 0
 
     @property
     def _left(self) -> int:

@@ -105,18 +105,17 @@ def tells_more(call: Call, told: Call) -> bool:
 
 def pass_up(node: Node, kind: SpanType) -> None:
     """A span of this kind has ended: its parent knows then what lies under it."""
-    parent, call, under = node.parent, node.call, node.under
-    below = node.below if call is None else (node,)
-    if node.below:
+    parent, below, under = node.parent, node.below, node.under
+    if below:
         node.below = ()
+    if node.call is not None:
+        below, under = (node,), under | COUNTED
+    if node.agent is not None:
+        under |= AGENTS
     if kind in OTHERS:
         node.has_own_calls = True
     elif below and parent is not None:
         parent.below = (*parent.below, *below)[:2]
-    if call is not None:
-        under |= COUNTED
-    if node.agent is not None:
-        under |= AGENTS
     if under and parent is not None:
         parent.under |= under
 

@@ -153,7 +153,7 @@ class Intake:
             self._handover.register_with_first_span(run)
         run.tree.start(key, above, span, event.at)
         self._agenda.changed[run] = None
-        if self._budget.is_strained:
+        if self._budget.open.is_over:
             self._relief.relieve()
 
     def _creation_dropped(self, key: str, span: SpanRef) -> None:

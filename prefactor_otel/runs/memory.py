@@ -58,7 +58,7 @@ class Memory:
         elif node.parent is None:
             self._hang(node, self.at(parent))
         node.start_ns, node.end_ns = view.start_ns, view.end_ns
-        self._remembered.add()
+        self._remembered.items += 1
         return node
 
     def _other(self, node: Node, view: SpanView) -> Node | None:
@@ -75,7 +75,7 @@ class Memory:
     def cut_off(self, node: Node, start_ns: int) -> None:
         """An open span is closed for good; whatever end it will have is no news."""
         node.start_ns = start_ns
-        self._remembered.add()
+        self._remembered.items += 1
 
     def take_back(self, node: Node) -> None:
         """It has not ended after all."""

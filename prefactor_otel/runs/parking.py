@@ -49,7 +49,8 @@ class Parking:
     @property
     def oldest(self) -> Node:
         """The one that has waited longest. There has to be one."""
-        return self.nodes()[0]
+        self.settle()
+        return next(iter(self._parked))
 
     def nodes(self) -> list[Node]:
         """All of them, the oldest first."""
@@ -160,8 +161,6 @@ class Parking:
                 if self._notes:
                     self._news[node] = None
         self._begun.clear()
-        if self._budget.is_tight:
-            self._budget.strain()
 
     def change(self, node: Node, item: Item) -> None:
         """Something else is to be sent of a span that waits."""

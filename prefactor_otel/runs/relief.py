@@ -59,7 +59,6 @@ class Relief:
     def relieve(self) -> None:
         """Give up the oldest of whatever exceeds its share."""
         budget = self._budget
-        budget.is_strained = False
         while budget.parked.is_over:
             run = self._router.runs[budget.parked.owner_of_oldest]
             self._handover.put(run, run.tree.give_up_parked())

@@ -95,7 +95,7 @@ class SpanTree:
             return
         node.source = span
         self.open += 1
-        self.budget.open.add()
+        self.budget.open.items += 1
         if self.span_filter is not None and self.span_filter.leaves_out(scope_of(span)):
             node.is_left_out = True
         self._showing.started(node, now)
