@@ -77,13 +77,15 @@ class Inbox:
 
     def __init__(self, max_spans: int) -> None:
         self.entries: deque[Entry] = deque()
-        self.limit: float = 2 * max_spans  # a span may have an entry for its start as well
-        """Entries beyond which no more spans are to be handed over; 0: none at all."""
+        self.capacity: float = 2 * max_spans  # a span may have an entry for its start as well
+        """Entries for which there is room, as far as their weight is known."""
+        self.limit: float = self.capacity
+        """Entries beyond which no more spans are to be handed over: after the end, none at all."""
         self.wake_at: float = 0
         """Entries beyond which the worker has to be told of one more."""
         self.room = threading.Event()
         """Set when some has been made, for those who wait for it."""
-        self._most = self.limit
+        self._most = self.capacity
         self._lock = threading.RLock()  # a signal handler may come amid
         self.is_shut = False
         """Whether nobody takes anything any more."""
@@ -238,7 +240,7 @@ class Inbox:
         self._taking = None
 
     def weigh(self) -> None:
-        """Adapt the limit to what the spans in here weigh, as some of them tell."""
+        """Adapt the capacity to what the spans in here weigh, as some of them tell."""
         count = len(self.entries)
         step = max(1, count // _SAMPLES)
         weights = [_weight_of(self.entries[-place]) for place in range(1, count + 1, step)]
@@ -247,8 +249,8 @@ class Inbox:
         average = sum(weights) / len(weights)
         self._weight = (self._weight + average) / 2 if self._weight else average
         with self._lock:
-            if self.limit:
-                self.limit = max(1, min(self._most, MAX_BYTES // self._weight))
+            self.capacity = max(1, min(self._most, MAX_BYTES // self._weight))
+            self.limit = self.limit and self.capacity
 
 
 def _spans_in(entries: "deque[Entry]") -> int:

@@ -381,7 +381,7 @@ class Worker:
     @property
     def _is_crowded(self) -> bool:
         """Whether so much waits in the inbox that it has company enough."""
-        return len(self.inbox.entries) >= min(self._crowd, self.inbox.limit / 2)
+        return len(self.inbox.entries) >= min(self._crowd, self.inbox.capacity / 2)
 
     def _account_for_late(self) -> None:
         """Account for spans whose end has met that of everything here."""
