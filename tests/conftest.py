@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import prefactor_otel
 from prefactor_otel.devserver import DevServer
 from tests.patience import PATIENCE
 
@@ -64,6 +65,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             "_proxy"
         ):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def nothing_outlives_its_test(clean_environment: None) -> Iterator[None]:
+    """What a test has left open would look for its API for ever, and find that of another test
+    which has got the port."""
+    yield
+    prefactor_otel.shutdown(timeout_millis=0)
 
 
 @pytest.fixture

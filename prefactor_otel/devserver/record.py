@@ -39,6 +39,12 @@ class Recorder:
                 self._bytes -= self._kept.popleft()[1]
         self.note()
 
+    def clear(self) -> None:
+        """Let go of all requests."""
+        with self._changed:
+            self._kept.clear()
+            self._bytes = 0
+
     def note(self) -> None:
         """Something happened: whoever waits looks again."""
         with self._changed:

@@ -2,7 +2,9 @@
 
 import asyncio
 import ipaddress
+import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -61,6 +63,8 @@ class DevServer:
         self._allow_faults = allow_faults
         self._recorder = Recorder(_RECORDED, _RECORDED_BYTES)
         self._running: tuple[threading.Thread, Callable[[], None]] | None = None
+        self._held: socket.socket | None = None
+        """Has the port while nobody listens."""
         self._store = Store(db)
         self._account = Account(self._store, client_ids=client_ids, lenient_cancel=lenient_cancel)
         try:
@@ -140,6 +144,7 @@ class DevServer:
         """Listen. Raises ``OSError`` when the port is taken."""
         if self._running is not None:
             raise RuntimeError("the server is running already")
+        self._release_port()
         ready: Future[tuple[int, Callable[[], None]]] = Future()
         thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(ready)), name="prefactor-devserver", daemon=True
@@ -149,18 +154,28 @@ class DevServer:
         self._running = thread, stop
 
     def stop(self) -> None:
-        """Close the port and every connection. The data stays, and can still be read here."""
+        """Refuse connections, and end those there are. The port stays taken, so that nobody else
+        answers in the meantime; the data stays, and can still be read here."""
         if self._running is None:
             return
         thread, stop = self._running
         self._running = None
         stop()
         thread.join()
+        self._held = _held(self._host, self._port)
 
     def close(self) -> None:
-        """Stop, and let go of the data: what was in memory is gone."""
+        """Stop, and let go of the port and of the data: what was in memory is gone, and the
+        requests that came in."""
         self.stop()
+        self._release_port()
         self._store.close()
+        self._recorder.clear()  # aiohttp remembers whose handlers these were
+
+    def _release_port(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
 
     async def _serve(self, ready: Future[tuple[int, Callable[[], None]]]) -> None:
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
@@ -168,9 +183,7 @@ class DevServer:
         runner = web.AppRunner(app.application, access_log=None, shutdown_timeout=_GRACE)
         try:
             await runner.setup()
-            # Of localhost's two addresses one: two would get two different free ports.
-            host = "127.0.0.1" if self._host == "localhost" else self._host
-            site = web.TCPSite(runner, host, self._port, reuse_address=True)
+            site = web.TCPSite(runner, _one_of(self._host), self._port, reuse_address=True)
             await site.start()
         except BaseException as error:
             await runner.cleanup()
@@ -227,6 +240,26 @@ def serve(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _one_of(host: str) -> str:
+    """Of localhost's two addresses one: two would get two different free ports."""
+    return "127.0.0.1" if host == "localhost" else host
+
+
+def _held(host: str, port: int) -> socket.socket | None:
+    """A socket that has this port and does not listen, so that connections are refused."""
+    found = socket.getaddrinfo(_one_of(host), port, type=socket.SOCK_STREAM)
+    family, kind, protocol, _, address = found[0]
+    held = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":  # there it takes a port whose last connections are not forgotten yet
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(address)
+    except OSError:  # somebody was quicker
+        held.close()
+        return None
+    return held
 
 
 def _is_loopback(host: str) -> bool:

@@ -156,9 +156,7 @@ class _Accepting(ApiClient):
 
 
 def steps_of(work: Callable[[], object]) -> int:
-    """The steps that this work takes."""
     """How many steps (bytecode instructions) some work takes."""
-
     steps = 0
 
     def count(frame: FrameType, event: str, _: object) -> "TraceFunction":
@@ -168,7 +166,6 @@ def steps_of(work: Callable[[], object]) -> int:
         return count
 
     before = sys.gettrace()
-    gc.collect()
     gc.disable()  # what it would clear away here was left by others
     sys.settrace(count)
     try:

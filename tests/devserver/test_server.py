@@ -54,6 +54,27 @@ def test_a_token_that_was_made_for_a_file_goes_on_working(tmp_path: Path) -> Non
         assert Caller(server).get("/ping").status == 200
 
 
+def test_a_server_that_is_stopped_keeps_its_port_and_refuses_who_comes() -> None:
+    with DevServer() as server:
+        port = urlsplit(server.url).port
+        Caller(server).get("/ping")
+        server.stop()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port or 0))
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port or 0))
+        server.start()
+        assert urlsplit(server.url).port == port
+        assert Caller(server).get("/ping").status == 200
+
+
+def test_a_server_that_is_closed_holds_nothing_that_came_in() -> None:
+    with DevServer() as server:
+        Caller(server).get("/ping")
+        assert server.requests
+    assert not server.requests
+
+
 def test_two_servers_may_write_one_file(tmp_path: Path) -> None:
     db = tmp_path / "runs.db"
     with DevServer(db) as one, DevServer(db) as two, ThreadPoolExecutor() as pool:
