@@ -84,15 +84,13 @@ def told_before(node: Node, call: Call, answers: Answers) -> tuple[Node, ...]:
         same = tuple(below for below in node.below if _is_same(call, below.call))
         if same:
             return same
-    above, is_within = node.parent, True
-    for _ in range(MAX_HEIGHT):
-        if above is None:
-            break
+    above, is_within, height = node.parent, True, 0
+    while above is not None and above.has_ended and height < MAX_HEIGHT:
         told = above.call
         if told is not None and (told.kind in TOTALS or (is_within and _is_same(call, told))):
             return (above,)
         is_within = is_within and not above.has_own_calls
-        above = above.parent if above.start_ns is not None else None
+        above, height = above.parent, height + 1
     same_answer = answers.told_before(call)
     return (same_answer,) if same_answer is not None else ()
 

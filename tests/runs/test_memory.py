@@ -1,14 +1,27 @@
 """What is kept of spans that have ended, and for how long."""
 
 import dataclasses
+import gc
+import itertools
+import tracemalloc
+from collections.abc import Mapping
+from typing import Final
 
 import pytest
 
+from prefactor_otel.config.options import Config
 from prefactor_otel.delivery.budget import Budget
+from prefactor_otel.delivery.outbox import Outbox
+from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.mapping import Capture
+from prefactor_otel.runs.events import Ended, Started
+from prefactor_otel.runs.intake import Intake
+from prefactor_otel.runs.run import Run
 from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.span_types.span_filter import CompiledFilter, compiled
 from prefactor_otel.spans.view import SpanKey, SpanView
+from prefactor_otel.stats.counters import Counters
+from prefactor_otel.stats.log import QuietLog
 from tests.made_spans import one_view
 from tests.runs.test_tree import RUN, Api, begin, finish, start
 from tests.span_types.test_span_filter import filtering
@@ -130,3 +143,48 @@ def test_steps_deeper_than_the_recursion_limit_that_lie_between_nothing_are_left
         api.take(tree.end(finish(each), 0.0))
     assert len(api.created) == 1
     assert tree.counts.filtered == 2_001
+
+
+CALL: Final[Mapping[str, str | int]] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.usage.output_tokens": 1,
+}
+
+
+class Service:
+    """Agents that ask a model, one after the other, and of which everything is sent at once."""
+
+    def __init__(self) -> None:
+        config = Config(api_url="http://127.0.0.1:9", api_token="t")
+        budget, counters, log = Budget(max_bytes=BUDGET), Counters(), QuietLog()
+        self._outbox = Outbox(budget, counters, log)
+        self._intake = Intake(config, Run(), self._outbox, budget, counters, log)
+        self._numbers = itertools.count()
+
+    def work(self, agents: int) -> int:
+        """Returns the bytes that are in use afterwards, of those that are traced."""
+        for _ in range(agents):
+            agent = begin("agent", operation="invoke_agent")
+            answer = f"answer {next(self._numbers)}"
+            call = begin("chat", agent, attributes={**CALL, "gen_ai.response.id": answer})
+            for span in (agent, call):
+                self._intake.take(Started(span, 0.0))
+            call.end()
+            agent.end()
+            self._intake.take(Ended([call, agent], Receipt()))
+            self._intake.store()
+            self._outbox.drain()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+
+def test_when_as_many_are_remembered_as_may_be_more_spans_take_no_more_memory() -> None:
+    service = Service()
+    service.work(600)
+    tracemalloc.start()
+    try:
+        early = service.work(1_000)
+        late = service.work(1_000)
+    finally:
+        tracemalloc.stop()
+    assert late - early < 128 * 1024
