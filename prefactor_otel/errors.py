@@ -33,10 +33,13 @@ class PrefactorTerminatedError(PrefactorError):
 
 class SpoolError(PrefactorError):
     """The disk, or the spool's folder or file on it, cannot be used; never raised into an agent.
-    ``in_use`` says that a living process holds the file, ``damaged`` that it can never be read;
-    everything else may pass."""
+    ``in_use`` says that a living process holds the file, ``damaged`` that it can never be read,
+    ``full`` that the disk has no room; everything else may pass."""
 
-    def __init__(self, message: str, *, in_use: bool = False, damaged: bool = False) -> None:
+    def __init__(
+        self, message: str, *, in_use: bool = False, damaged: bool = False, full: bool = False
+    ) -> None:
         super().__init__(message)
         self.in_use = in_use
         self.damaged = damaged
+        self.full = full

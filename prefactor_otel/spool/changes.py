@@ -54,6 +54,11 @@ class Changes:
         """Whether the file will have less to hold."""
         return bool(self._forgotten)
 
+    @property
+    def forgotten(self) -> set[int]:
+        """The places of the items that are to be deleted."""
+        return {seq for (seq,) in self._forgotten}
+
     def forget(self, seqs: Iterable[int]) -> None:
         """Items are done with."""
         self._forgotten += [(seq,) for seq in seqs if self.items.pop(seq, None) is None]

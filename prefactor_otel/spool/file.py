@@ -53,6 +53,8 @@ CREATE TABLE owner (address TEXT NOT NULL, salt BLOB NOT NULL);
 CREATE TABLE token (hash BLOB PRIMARY KEY);
 CREATE TABLE agent (id TEXT PRIMARY KEY);
 """
+_SHRINKS: Final = "PRAGMA auto_vacuum=INCREMENTAL"
+"""To be said before there is a table."""
 _COLUMNS: Final = "seq, run, operation, key, span, parent, ends_span, at, body"
 _SPANS: Final = "operation IN ('create', 'finish_span')"
 _WAITING: Final = f"length(body)+{OVERHEAD}"
@@ -137,7 +139,7 @@ class SpoolFile(Storage):
     @property
     def is_open(self) -> bool:
         """Whether there is a file, wherever it may be."""
-        return self._database is not None
+        return bool(self._inodes)
 
     def holds(self, seq: int) -> bool:
         """Whether an item is on disk, or what it was made of."""
@@ -177,16 +179,14 @@ class SpoolFile(Storage):
         # for which a full disk has no room.
         database.execute("PRAGMA locking_mode=EXCLUSIVE")
         if database.execute("PRAGMA page_count").fetchone()[0] == 0:  # else it would be written
-            database.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            database.execute(_SHRINKS)
         database.execute("PRAGMA synchronous=OFF")  # for an empty file, no flush
         database.execute("PRAGMA journal_mode=WAL")
         database.execute(f"PRAGMA wal_autocheckpoint={_PAGES_UNTIL_CHECKPOINT}")
         database.execute("BEGIN EXCLUSIVE")  # takes the lock, and keeps it
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
-            for statement in _TABLES.split(";"):
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version={VERSION}")
+            _make_tables(database)
         elif version != VERSION:
             raise SpoolError(f"{path}: made by another version of prefactor-otel")
         database.execute("COMMIT")
@@ -207,6 +207,36 @@ class SpoolFile(Storage):
             database.close()
         _open_files.remove(self)
         _forget(database)
+
+    def _leave_disk(self, most: int) -> bool:
+        """Take what is still needed of the file into memory, where that is no more than so many
+        bytes, delete the file, and go on in memory until ``move``. Returns whether it was so."""
+        with self._at_work():
+            needed = self._needed(most)
+        if needed is None:
+            return False
+        self._let_go()
+        remove(self.path)
+        self._use(self.path, needed)
+        return True
+
+    def _needed(self, most: int) -> sqlite3.Connection | None:
+        database, forgotten = self._in_use(), self._changes.forgotten
+        waiting = f"SELECT seq, {_WAITING} FROM item"
+        kept = {seq: size for seq, size in database.execute(waiting) if seq not in forgotten}
+        parked = database.execute(f"SELECT total({_WAITING}) FROM parked").fetchone()[0]
+        if sum(kept.values()) + parked > most:
+            return None
+        memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        memory.execute(_SHRINKS)
+        _make_tables(memory)
+        for (table,) in memory.execute(
+            "SELECT name FROM sqlite_schema WHERE type='table'"
+        ).fetchall():
+            for row in database.execute(f"SELECT * FROM {table}"):
+                if table != "item" or row[0] in kept:
+                    memory.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row)
+        return memory
 
     # -- writing --------------------------------------------------------------------------
 
@@ -516,9 +546,16 @@ class SpoolFile(Storage):
                 f"{path or self.path}: {error}",
                 in_use=_is(error, "SQLITE_BUSY", "SQLITE_LOCKED"),
                 damaged=_is(error, "SQLITE_CORRUPT", "SQLITE_NOTADB"),
+                full=_is(error, "SQLITE_FULL"),
             ) from error
         finally:
             self.busy = False
+
+
+def _make_tables(database: sqlite3.Connection) -> None:
+    for statement in _TABLES.split(";"):
+        database.execute(statement)
+    database.execute(f"PRAGMA user_version={VERSION}")
 
 
 def companions(path: Path) -> tuple[Path, Path]:

@@ -400,6 +400,41 @@ def test_a_full_disk_costs_one_line_and_no_span(
         assert len([r for r in caplog.records if "The spool failed" in r.getMessage()]) == 1
 
 
+def test_a_file_that_has_filled_its_disk_is_made_anew_when_all_is_sent(
+    api: DevServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with small_disk(tmp_path / "disk", "600k") as disk:
+        api.stop()
+        processor = PrefactorSpanProcessor(
+            api.url, api.token, spool_dir=disk, shutdown_timeout=PATIENCE
+        )
+        provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+        tracer = tracer_of(provider)
+        opened = tracer.start_span("open", attributes={"gen_ai.operation.name": "invoke_agent"})
+        assert comes_true(lambda: processor.stats().waiting_items > 2)
+        while processor.stats().spooling:
+            tracer.start_span("n", attributes={"text": "x" * 9000}).end()
+            processor.force_flush(1000)
+        [full] = folder.files(disk)
+        api.start()
+        assert comes_true(lambda: processor.stats().spooling)
+        [anew] = folder.files(disk)
+        assert anew != full
+        assert folder.total_size(disk) < 300_000
+        assert comes_true(lambda: processor.stats().waiting == 0)
+        api.stop()
+        tracer.start_span("later").end()
+        assert processor.force_flush()  # for it is on disk
+        api.start()
+        opened.end()
+        provider.shutdown()
+        stats = processor.stats()
+        assert stats.accepted == stats.acknowledged == len(names(api))
+        assert not folder.files(disk)
+    assert [row["status"] for row in api.spans() if row["status"] == "active"] == []
+    assert not [r for r in caplog.records if "was removed" in r.getMessage()]
+
+
 def test_a_read_only_disk_costs_one_line_and_no_span(
     api: DevServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
