@@ -179,7 +179,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         inputs = _captured("inputs", inputs, capture, repairs)
         outputs = _captured("outputs", outputs, capture, repairs)
     status, error = status_of(view), None
-    if view.status == "error" or kind is TOOL:
+    if view.status == "error" or kind is TOOL or "failed" in single:
         status, error = _end_of(view, kind, status, filled, capture)
     started_at, finished_at = _times(view, repairs)
     rest = folded.rest(mask | plan.hidden_bits, attributes)
@@ -247,19 +247,31 @@ def _end_of(
     view: SpanView, kind: SpanType, status: Status, filled: Filled, capture: Capture
 ) -> tuple[Status, dict[str, object] | None]:
     """How it ended, and its error; the text of that may quote what was asked or answered. A tool
-    whose result says that it is an error has failed, whatever its status says."""
+    whose result says that it is an error has failed, whatever its status says, and so has a call
+    whose response is one."""
     error = error_of(view)
-    if kind is TOOL and status == "complete" and error is None:
-        told = tool_failure(filled.single, filled.outputs.get("output"), filled.left)
-        if told is not None:
-            error_type = str(view.attributes.get(ERROR_TYPE) or TOOL_ERROR)
-            status = "failed"
-            error = {"error_type": error_type, "message": told, "stacktrace": None}
+    if status == "complete" and error is None:
+        error = _told_failure(view, kind, filled)
+        status = "failed" if error is not None else status
     elif kind is TOOL and error is not None and not error["message"]:
         error["message"] = said_by(filled.outputs.get("output"))
     if error is not None and capture.hidden:
         error |= {"message": NOT_CAPTURED, "stacktrace": None}
     return status, error
+
+
+def _told_failure(view: SpanView, kind: SpanType, filled: Filled) -> dict[str, object] | None:
+    """The error that is told without a status."""
+    failed = filled.single.get("failed")
+    if isinstance(failed, dict):
+        return {**failed, "stacktrace": None}
+    if kind is not TOOL:
+        return None
+    told = tool_failure(filled.single, filled.outputs.get("output"), filled.left)
+    if told is None:
+        return None
+    error_type = str(view.attributes.get(ERROR_TYPE) or TOOL_ERROR)
+    return {"error_type": error_type, "message": told, "stacktrace": None}
 
 
 def _captured(

@@ -1,7 +1,7 @@
 """A span's status and error, from its OTel status and exception events."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, Literal
 
@@ -9,7 +9,7 @@ from prefactor_otel.mapping.shapes.blocks import text_of
 from prefactor_otel.mapping.shapes.texts import parsed
 from prefactor_otel.mapping.shapes.used_tools import literal
 from prefactor_otel.payload.encode import encode
-from prefactor_otel.spans.view import Attributes, Event, SpanView
+from prefactor_otel.spans.view import Attributes, SpanView
 from prefactor_otel.words import words_of
 
 Status = Literal["active", "complete", "failed", "cancelled"]
@@ -34,7 +34,7 @@ def status_of(view: SpanView) -> Status:
         return "active"
     if view.status != "error":
         return "complete"
-    error = _error_type(view, exception_of(view.events))
+    error = _error_type(view, exception_of(view))
     if error in _HANDED_OVER:
         return "complete"
     return "cancelled" if error in _CANCELLED else "failed"
@@ -48,7 +48,7 @@ def error_of(view: SpanView) -> dict[str, object] | None:
     """
     if view.status != "error":
         return None
-    event = exception_of(view.events)
+    event = exception_of(view)
     error_type = _error_type(view, event)
     if error_type in _HANDED_OVER:
         return None
@@ -166,9 +166,11 @@ def fails(value: object) -> bool:
 _FAILED: Final = frozenset({"error", "failed", "failure", "true"})
 
 
-def exception_of(events: Sequence[Event]) -> Attributes | None:
-    """The attributes of the last exception event (OTel exception conventions)."""
-    return next((e.attributes for e in reversed(events) if e.name == "exception"), None)
+def exception_of(view: SpanView) -> Attributes:
+    """What tells of the exception: the last event of one, else the span's own attributes (OTel
+    exception conventions)."""
+    told = (event.attributes for event in reversed(view.events) if event.name == "exception")
+    return next(told, view.attributes)
 
 
 def _told(attributes: Attributes) -> str:
@@ -187,7 +189,7 @@ _STATUS_TEXTS: Final = (("status", "message"), ("status", "description"), ("erro
 """The last words of names under which vendors write a status' description."""
 
 
-def _error_type(view: SpanView, event: Attributes | None) -> str:
+def _error_type(view: SpanView, event: Attributes) -> str:
     qualified = (
         _text(event, "exception.type")
         or _code(view.attributes.get(ERROR_TYPE))
@@ -202,11 +204,18 @@ def _error_type(view: SpanView, event: Attributes | None) -> str:
 
 
 def _named(description: str) -> str:
-    """The exception that a description names, as the SDK writes it (``ValueError: no such city``)
-    or as Python does (``ValueError('no such city')``)."""
+    """The exception that a description names, as the SDK writes it (``ValueError: no such city``),
+    as Python does (``ValueError('no such city')``) or as AWS does."""
     line = _first_line(description)
+    of_aws = _AWS.match(line)
+    if of_aws:
+        return of_aws["type"]
     found = _REPR.fullmatch(line) or _EXCEPTION.fullmatch(line)
     return found["type"] if found and _IS_EXCEPTION.search(found["type"]) else ""
+
+
+_AWS: Final = re.compile(r"An error occurred \((?P<type>\w+)\) when calling ")
+"""How the clients of AWS begin to tell of an error."""
 
 
 _REPR: Final = re.compile(
@@ -233,8 +242,8 @@ _EXCEPTION: Final = re.compile(r"(?P<type>[^\W\d][\w.]*)(?:: ?(?P<message>.*))?"
 """How Python writes one: ``ValueError: no such city``, or its name alone."""
 
 
-def _text(attributes: Attributes | None, key: str) -> str | None:
-    value = attributes.get(key) if attributes is not None else None
+def _text(attributes: Attributes, key: str) -> str | None:
+    value = attributes.get(key)
     return value if isinstance(value, str) and value else None
 
 

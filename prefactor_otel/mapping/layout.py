@@ -69,6 +69,7 @@ _PLACES: Final[Mapping[SpanType, tuple[Place, ...]]] = {
         _inputs({"parameters": "parameters"}),
         _outputs({"answered": "messages", "output": "content"}),
         _outputs({"stop_reason": "stop_reason", "stopped": "stop_reason"}),
+        _single("failed"),
     ),
     TOOL: (
         _single("failed"),

@@ -56,7 +56,7 @@ Slot = Literal[
 ]
 """What a span can tell. ``asked``, ``answered``: messages; ``input``, ``output``: anything else
 that went in or came out; ``answer``: what an agent says in the end; ``requested``, ``answering``:
-the models."""
+the models; ``failed``: that a tool did, or the error that a response is."""
 
 
 class Part(NamedTuple):

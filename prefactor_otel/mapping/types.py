@@ -117,7 +117,8 @@ class ByValue(NamedTuple):
         if not isinstance(decisive, str) or not decisive:
             return None
         word = plain_word(decisive)
-        found = self.types.get(word, self.types.get(word.rpartition(".")[2]))
+        spellings = (word, word.rpartition(".")[2], word.removeprefix("a"))  # acompletion: async
+        found = next((self.types[each] for each in spellings if each in self.types), None)
         if self.is_class and found is None:
             found = _by_words(" ".join(words_of(decisive)[-1:]), self.words)
         return found or _by_words(decisive, self.words) or self.other

@@ -5,7 +5,7 @@ from typing import Final
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Told, Under, types
 from prefactor_otel.mapping.shapes.blocks import instructions
 from prefactor_otel.mapping.shapes.messages import finish_reasons, messages, texts_of, whole_answer
-from prefactor_otel.mapping.shapes.requests import documents
+from prefactor_otel.mapping.shapes.requests import documents, request, response
 from prefactor_otel.mapping.shapes.texts import decoded, model_name, parsed, settings, text
 from prefactor_otel.mapping.shapes.tools import declared
 from prefactor_otel.mapping.shapes.used_tools import tool_arguments, tool_result
@@ -28,6 +28,7 @@ from prefactor_otel.mapping.types import (
 )
 
 OPERATION_NAME: Final = "gen_ai.operation.name"
+PROVIDER_NAME: Final = "gen_ai.provider.name"
 SYSTEM_NAME: Final = "gen_ai.system"
 """The provider's name in conventions before 1.37."""
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
@@ -66,6 +67,11 @@ OPERATIONS: Final = {
     **dict.fromkeys(("retrieve", "retriever", "vector_search"), RETRIEVER),
     **dict.fromkeys(("rerank", "reranking"), RERANKER),
     "embed": EMBEDDING,
+    "anthropic_messages": LLM,  # LiteLLM
+    **dict.fromkeys(("image_generation", "speech", "transcription"), LLM),
+    **dict.fromkeys(("text_to_speech", "speech_to_text"), LLM),
+    **dict.fromkeys(("execute_code", "code_execution", "code_interpreter"), TOOL),
+    **dict.fromkeys(("conversation", "speaker_selection", "await_human_input"), CHAIN),  # AG2
 }
 
 TYPES: Final = (
@@ -88,6 +94,11 @@ def answer(value: object) -> object:
     return answered
 
 
+def anything(value: object) -> object:
+    """What stands in place of messages and is none."""
+    return parsed(value) or None
+
+
 def stopped(value: object) -> object:
     """Why the first of the messages ended."""
     reasons = finish_reasons(value)
@@ -99,8 +110,12 @@ RULES: Final = (
     Rule("answering", ("gen_ai.response.model",), model_name),
     Rule("system", ("gen_ai.system_instructions",), instructions, INPUT),
     Rule("asked", (INPUT_MESSAGES,), asked, INPUT),
+    Rule("asked", (INPUT_MESSAGES,), request, INPUT),
+    Rule("input", (INPUT_MESSAGES,), anything, INPUT, types(LLM, AGENT, CHAIN)),
     Rule("texts", (INPUT_MESSAGES,), texts_of, INPUT, types(EMBEDDING)),
     Rule("answered", (OUTPUT_MESSAGES,), answer, OUTPUT),
+    Rule("answered", (OUTPUT_MESSAGES,), response, OUTPUT),
+    Rule("output", (OUTPUT_MESSAGES,), anything, OUTPUT, types(LLM, AGENT, CHAIN)),
     Rule("stopped", (OUTPUT_MESSAGES,), stopped, OUTPUT, types(LLM), partly=True),
     Rule("tools", ("gen_ai.tool.definitions", "gen_ai.agent.tools"), declared, INPUT),
     Rule("arguments", ("gen_ai.tool.call.arguments",), tool_arguments, INPUT),
@@ -114,6 +129,6 @@ RULES: Final = (
     Rule("parameters", Under("gen_ai.request.", "gen_ai.openai.request."), settings, of=types(LLM)),
     Rule("name", ("gen_ai.tool.name",), text, of=types(TOOL)),
     Rule("name", ("gen_ai.agent.name",), text, of=types(AGENT)),
-    Rule("provider", ("gen_ai.provider.name", SYSTEM_NAME)),
+    Rule("provider", (PROVIDER_NAME, SYSTEM_NAME)),
     Rule("response_id", ("gen_ai.response.id",), text, partly=True),
 )

@@ -17,9 +17,11 @@ from prefactor_otel.mapping.types import (
     GUARDRAIL,
     HANDOFF,
     LLM,
+    STEP,
     TOOL,
     ByCheck,
     ByNames,
+    ByValue,
 )
 from prefactor_otel.mapping.usage import usage_in
 
@@ -33,12 +35,15 @@ def _asks_a_model(request: object, template: object) -> bool:
     return isinstance(request, str) and '"messages":' in request and '"model":' in request
 
 
+_STEP_TYPE: Final = "sdk_span_type"
+
 TYPES: Final = (
     ByNames(FIELDS, (TEMPLATE, "name", "input", "output", "mcp_data"), TOOL),
     ByNames(FIELDS, (TEMPLATE, "name", "handoffs", "tools"), AGENT),
     ByNames(FIELDS, (TEMPLATE, "from_agent", "to_agent"), HANDOFF),
     ByNames(FIELDS, (TEMPLATE, "name", "triggered"), GUARDRAIL),
-    ByNames(FIELDS, (TEMPLATE, "sdk_span_type"), CHAIN),
+    ByValue(STEP, _STEP_TYPE, {"mcp_tools": CHAIN}, ()),  # asks for tools, and uses none
+    ByNames(FIELDS, (TEMPLATE, _STEP_TYPE), CHAIN),
     ByNames(FIELDS, (TEMPLATE, "agent_trace_id"), CHAIN),
     ByCheck(EVIDENCE, ("request_data", TEMPLATE), _asks_a_model, LLM),
 )

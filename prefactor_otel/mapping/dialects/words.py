@@ -12,14 +12,16 @@ from prefactor_otel.mapping.rules import INPUT, OUTPUT, Ending, Rule, Told, type
 from prefactor_otel.mapping.shapes.requests import documents, model_in
 from prefactor_otel.mapping.shapes.texts import (
     decoded,
+    milliseconds,
     model_name,
     number_in,
     parsed,
+    seconds,
     settings,
     text,
 )
 from prefactor_otel.mapping.shapes.tools import declared
-from prefactor_otel.mapping.shapes.used_tools import tool_arguments
+from prefactor_otel.mapping.shapes.used_tools import literal, tool_arguments
 from prefactor_otel.mapping.types import (
     AGENT,
     CHAIN,
@@ -65,6 +67,8 @@ TYPES: Final[tuple[TypeRule | ByEnding, ...]] = (
 def _reason(value: object) -> object:
     """Why a model stopped; of several answers the first is shown, and the others stay."""
     told = decoded(value)
+    if isinstance(told, str):
+        told = literal(told)  # a list as Python writes it
     several = isinstance(told, (list, tuple)) and len(told) > 1
     reason = told
     if isinstance(told, (list, tuple)):
@@ -81,15 +85,6 @@ def _failed(value: object) -> object:
 def _word(value: object) -> object:
     """A value that is one word or number, and no object of JSON."""
     return value if isinstance(value, (int, float)) else text(value)
-
-
-def _seconds(value: object) -> float | None:
-    return value if isinstance(value, (int, float)) and value >= 0 else None
-
-
-def _milliseconds(value: object) -> float | None:
-    told = _seconds(value)
-    return told / 1000 if told is not None else None
 
 
 def _cost(value: object) -> object:
@@ -158,9 +153,9 @@ RULES: Final = (
     Rule(
         "first_token",
         Ending("ms to first chunk", "ms to first token", "ttft ms", "time to first token ms"),
-        _milliseconds,
+        milliseconds,
     ),
-    Rule("first_token", Ending("time to first token", "time to first chunk", "ttft"), _seconds),
+    Rule("first_token", Ending("time to first token", "time to first chunk", "ttft"), seconds),
     Rule("cost", Ending("cost usd"), _dollars),
     Rule(
         "cost",

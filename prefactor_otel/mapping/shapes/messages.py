@@ -63,15 +63,22 @@ def _listed(value: object, role: str) -> list[object] | None:
     if isinstance(value, str):
         return [{"role": role, "content": value}] if role and value else None
     if isinstance(value, dict):
-        inner = value.get("messages", value.get("items"))
-        is_one = "role" in value or "parts" in value
-        value = inner if isinstance(inner, list) else [value] if is_one else None
+        value = _in_object(value, role)
     elif isinstance(value, (list, tuple)) and value and isinstance(value[0], str):
         value = [parsed(entry) for entry in value]  # an attribute's array can hold texts only
     if not isinstance(value, list) or not value:
         return None
     is_batch = len(value) == 1 and isinstance(value[0], list)  # so LangChain sends
     return value[0] if is_batch else value
+
+
+def _in_object(value: dict[str, object], role: str) -> list[object] | None:
+    """The messages of an object that is one, or that holds a list of them (and nothing else, where
+    we would know who says it)."""
+    inner = value.get("messages", value.get("items"))
+    if isinstance(inner, list):
+        return inner if not role or len(value) == 1 else None
+    return [value] if "role" in value or "parts" in value else None
 
 
 def _told_by(entry: object, role: str = "") -> list[object]:
@@ -237,7 +244,12 @@ def _said_elsewhere(entry: dict[str, object]) -> Told:
 
 
 def _without_role(entry: dict[str, object]) -> Told | None:
-    """One of LangChain's messages, or an item of OpenAI's Responses, which is a block."""
+    """A message inside of one of OpenAI's choices, one of LangChain's, or an item of OpenAI's
+    Responses, which is a block."""
+    chosen = entry.get("message")
+    if isinstance(chosen, dict) and "role" in chosen:
+        around = {name: value for name, value in entry.items() if name not in ("message", "index")}
+        return around | chosen, chosen.get("parts") or chosen.get("content")
     inner = _wrapped(entry)
     if inner is not None:
         return _of_langchain(inner, entry)

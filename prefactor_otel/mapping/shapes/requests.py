@@ -59,12 +59,32 @@ def request(value: object) -> object:
 
 
 def response(value: object) -> object:
-    """A model's whole response: its messages, and why it stopped."""
+    """A model's whole response: its messages, and why it stopped; of one without an answer the
+    error that it tells of."""
     got = parsed(value)
     answered, is_whole = answer_in(got)
     if answered is None:
-        return None
+        error = _error_in(got)
+        return Told({"failed": error}, whole=False) if error is not None else None
     return Told({"answered": answered, "stop_reason": stop_reason(got)}, whole=is_whole)
+
+
+def _error_in(response: object) -> dict[str, object] | None:
+    """The error of a response as ``{error_type, message}``: Google's ADK tells it beside the
+    answer, OpenAI and Anthropic in its place."""
+    if not isinstance(response, dict):
+        return None
+    told = response.get("error")
+    fields: Fields = told if isinstance(told, dict) else {}
+    code = response.get("error_code") or fields.get("code") or fields.get("type")
+    message = response.get("error_message") or fields.get("message")
+    if not code and not message:
+        return None
+    is_code = isinstance(code, (str, int)) and len(str(code).split()) == 1
+    return {
+        "error_type": str(code) if is_code else "Error",
+        "message": message if isinstance(message, str) else "",
+    }
 
 
 def model_in(value: object) -> str | None:
@@ -259,6 +279,9 @@ def stop_reason(response: object) -> object:
         info = choice.get("generation_info", choice.get("meta"))
         said = info if isinstance(info, dict) else choice
         return said.get("finish_reason", said.get("finishReason"))
+    incomplete = response.get("incomplete_details")  # OpenAI's Responses
+    if isinstance(incomplete, dict):
+        return incomplete.get("reason")
     return next((response[name] for name in _STOPS if response.get(name)), None)
 
 

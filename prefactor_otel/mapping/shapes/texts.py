@@ -75,6 +75,17 @@ def unquoted(value: object) -> object:
     return decoded(value)
 
 
+def seconds(value: object) -> float | None:
+    """A time in seconds."""
+    return value if isinstance(value, (int, float)) and value >= 0 else None
+
+
+def milliseconds(value: object) -> float | None:
+    """A time in seconds, of one in milliseconds."""
+    told = seconds(value)
+    return told / 1000 if told is not None else None
+
+
 def settings(value: object) -> dict[str, object] | None:
     """The settings that were given: what is null was not asked for, and a key is none. None without
     any."""
