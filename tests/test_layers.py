@@ -103,6 +103,7 @@ ORDER = [
     "config",
     "config.token",
     "config.options",
+    "config.settings",
     "delivery",
     "delivery.budget",
     "delivery.operation",
@@ -162,7 +163,16 @@ ORDER = [
     "spool.spool",
     "pipeline",
     "pipeline.inbox",
+    "pipeline.snapshot",
+    "pipeline.wakeup",
+    "pipeline.stops",
+    "pipeline.parts",
+    "pipeline.closing",
+    "pipeline.loop",
     "pipeline.worker",
+    "pipeline.waiting",
+    "pipeline.off",
+    "pipeline.place",
     "pipeline.pipeline",
     "doors",
     "doors.generators",
@@ -337,7 +347,7 @@ def test_the_api_is_called_from_one_place() -> None:
         name for name, path in modules("prefactor_otel") if "ApiClient" in path.read_text()
     } - {"delivery.client"}
     assert users == {
-        "pipeline.worker",
+        "pipeline.loop",
         "cli.spool",
         "delivery.sender",
         "delivery.bulk",

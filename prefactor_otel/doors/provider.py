@@ -73,11 +73,11 @@ class TracerProvider(SdkTracerProvider):
             if exporter not in self._exporters:
                 self._exporters.append(exporter)
                 exporter.pipeline.bind(self.resource.attributes)
-                exporter.pipeline.owned_by(self)
+                exporter.pipeline.owners.add(self)
                 super().add_span_processor(SpanStartHook(exporter))
         if isinstance(span_processor, PrefactorSpanProcessor):
             span_processor.pipeline.bind(self.resource.attributes)
-            span_processor.pipeline.owned_by(self)
+            span_processor.pipeline.owners.add(self)
         self._added.append(span_processor)
         super().add_span_processor(span_processor)
 
@@ -162,7 +162,7 @@ def configure(
     global _latest
     asked = trace.get_tracer_provider()
     found = _found_in(asked)
-    if found is not None and found.door is not None and not found.door.pipeline.is_over:
+    if found is not None and found.door is not None and not found.door.pipeline.is_closing:
         ignored = found.door.pipeline.differing(
             api_url, api_token, meter_provider=meter_provider, **options
         )
@@ -186,7 +186,7 @@ def _found_in(asked: trace.TracerProvider) -> _SetUp | None:
         doors += [_latest.door] if _latest.door is not None else []
     if provider is None:
         return None
-    open_first = sorted(doors, key=lambda door: door.pipeline.is_over)
+    open_first = sorted(doors, key=lambda door: door.pipeline.is_closing)
     return _SetUp(asked, provider, open_first[0] if open_first else None)
 
 

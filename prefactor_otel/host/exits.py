@@ -47,8 +47,8 @@ class Closable(Protocol):
     """What wants to be closed before its process is gone."""
 
     @property
-    def owner(self) -> TracerProvider | None:
-        """The provider that hands it spans, if that is known."""
+    def owners(self) -> "WeakSet[TracerProvider]":
+        """The providers that are known to hand it spans."""
         ...
 
     @property
@@ -133,7 +133,8 @@ def shutdown(timeout_millis: float | None = None) -> bool:
 def _hand_over(deadline: float) -> bool:
     """Have the processors before ours part with the spans that we have not seen. Whether all of
     them have done so."""
-    providers = [trace.get_tracer_provider(), *(each.owner for each in list(_open))]
+    owners = [owner for each in list(_open) for owner in list(each.owners)]
+    providers = [trace.get_tracer_provider(), *owners]
     processors = {id(each): each for provider in providers for each in processors_of(provider)}
     with ExitStack() as stack:
         for each in list(_open):

@@ -32,6 +32,9 @@ from prefactor_otel.runs.events import (
 )
 from prefactor_otel.spans.sdk import snapshot
 
+MAX_SPANS: Final = 16_384
+"""Ended spans that wait here, at most, however small they are."""
+
 MAX_BYTES: Final = 32 * 1024 * 1024
 """What waits here may take so many bytes, about: these are objects, far larger than items."""
 
@@ -100,6 +103,11 @@ class Inbox:
 
     def __bool__(self) -> bool:
         return bool(self.entries)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether spans are not to be handed over any more."""
+        return self.limit == 0
 
     @property
     def is_full(self) -> bool:
@@ -251,6 +259,13 @@ class Inbox:
         with self._lock:
             self.capacity = max(1, min(self._most, MAX_BYTES // self._weight))
             self.limit = self.limit and self.capacity
+
+
+def lose(receipt: Receipt) -> None:
+    """Settle the receipt of what is never taken from an inbox."""
+    receipt.lose()
+    receipt.keep(on_disk=False)
+    receipt.seal()
 
 
 def _spans_in(entries: "deque[Entry]") -> int:

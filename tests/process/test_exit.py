@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prefactor_otel.devserver import DevServer
-from prefactor_otel.pipeline.worker import STALLED_AFTER
+from prefactor_otel.pipeline.snapshot import STALLED_AFTER
 from tests.patience import PATIENCE
 from tests.process.dead import never_answering, refusing, unavailable
 from tests.process.scripts import LAST_WORDS, Ended, kept, localhost, run_script

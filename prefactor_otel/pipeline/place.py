@@ -1,0 +1,51 @@
+"""Where a span starts: in which explicit run and session, and whether that run is terminated."""
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
+
+from prefactor_otel.config.options import Config
+from prefactor_otel.host.termination import Task, TerminatedRun, current_task, stop_here
+from prefactor_otel.mapping import session_of
+from prefactor_otel.pipeline.off import Off
+from prefactor_otel.pipeline.worker import Worker
+from prefactor_otel.runs import explicit
+from prefactor_otel.spans.sdk import key_of
+
+
+def place_of(
+    span: ReadableSpan, where: Context | None, worker: Worker | Off
+) -> tuple[str | None, str | None, Task | None]:
+    """The explicit run and the session that a span starts in, and the task that is cancelled with
+    it. Raises ``PrefactorTerminatedError`` where the span's run was terminated and the agent is to
+    be stopped by that."""
+    if isinstance(worker, Off):
+        return None, None, None
+    config = worker.config
+    handle, session = _named_in(where, config)
+    is_root = span.parent is None or span.parent.is_remote
+    if worker.has_terminated:
+        above = key_of(span.parent) if span.parent is not None and not is_root else None
+        known = session or session_of(span.attributes or {})
+        terminated = worker.terminated_at(above, known, handle)
+        if terminated is not None:
+            stop_here(terminated, config.on_terminate)
+    cancels = is_root and config.on_terminate == "cancel"
+    return handle, session, current_task() if cancels else None
+
+
+def terminated_in(where: Context | None, worker: Worker | Off) -> TerminatedRun | None:
+    """The run that a span would belong to that started in this context, if it was terminated."""
+    if isinstance(worker, Off) or worker.is_closing:
+        return None
+    handle, session = _named_in(where, worker.config)
+    span = trace.get_current_span(where).get_span_context()
+    above = key_of(span) if span.is_valid and not span.is_remote else None
+    return worker.terminated_at(above, session, handle)
+
+
+def _named_in(where: Context | None, config: Config) -> tuple[str | None, str | None]:
+    """The explicit run and the session that a context names."""
+    opened = explicit.run_in(where)
+    session = explicit.session_in_context(where) if config.run_scope == "session" else None
+    return opened.key if opened is not None else None, session
