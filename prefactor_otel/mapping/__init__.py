@@ -25,7 +25,13 @@ from prefactor_otel.mapping.errors import (
 )
 from prefactor_otel.mapping.folding import Folded
 from prefactor_otel.mapping.layout import gather_prompt, shown
-from prefactor_otel.mapping.names import Models, own_name, usual_name, without_identity
+from prefactor_otel.mapping.names import (
+    LONGEST_KEPT,
+    Models,
+    own_name,
+    usual_name,
+    without_identity,
+)
 from prefactor_otel.mapping.plan import Plan
 from prefactor_otel.mapping.rules import EVENTS
 from prefactor_otel.mapping.shape import agent_name, known_of, session_of, shape_of
@@ -235,7 +241,8 @@ COUNTED: Final = (LLM, EMBEDDING)
 def _name_of(view: SpanView, kind: SpanType, filled: Filled, capture: Capture) -> str:
     """What a person would call the step."""
     told = cast("str | None", filled.single.get("name"))  # its rules read nothing but texts
-    name = usual_name(view.name, kind, told, filled.models)
+    find = usual_name if len(view.name) <= LONGEST_KEPT else usual_name.__wrapped__
+    name = find(view.name, kind, told, filled.models)
     if name is not None:
         return name
     if kind is HANDOFF and {"from_agent", "to_agent"} <= filled.inputs.keys():
@@ -370,7 +377,8 @@ def _metadata(
         clashing = sorted(RESERVED & metadata.keys())
         metadata["attributes"] = {key: metadata.pop(key) for key in clashing}
     metadata |= filled.labels
-    metadata |= _about(
+    about = _about if len(original) <= LONGEST_KEPT else _about.__wrapped__
+    metadata |= about(
         view.kind,
         view.scope_name,
         view.scope_version,

@@ -128,7 +128,8 @@ def shown(
         calls = tool_calls(outputs["messages"]) if "messages" in outputs else None
         if calls:
             outputs["tool_calls"] = calls
-            names = [call["name"] for call in calls if isinstance(call, dict) and "name" in call]
+            told = [call.get("name") for call in calls if isinstance(call, dict)]
+            names = [name for name in told if isinstance(name, str)]  # no object: it may be content
             labels["called_tools"] = {"count": len(calls), "names": names}
         if "stop_reason" in outputs:
             outputs["stop_reason"] = usual_reason(outputs.pop("stop_reason"))

@@ -28,6 +28,10 @@ Models = tuple[str | None, str | None]
 """The model that was asked for and the one that answered, as far as they are named."""
 
 
+LONGEST_KEPT: Final = 256
+"""Characters of the longest name that is kept for the next span: others may hold anything."""
+
+
 @lru_cache(maxsize=1024)  # many spans have the same
 def usual_name(name: str, kind: SpanType, told: str | None, models: Models) -> str | None:
     """What a person would call a step whose span has this name: what it tells, else what stands in

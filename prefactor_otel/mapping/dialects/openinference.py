@@ -174,7 +174,7 @@ def _documents_at_once(value: object) -> object:
 def _texts(entries: Sequence[Node]) -> object:
     """The texts of a completion, which has no messages."""
     texts = [entry.get("text") for entry in entries]
-    if None in texts:
+    if not texts or None in texts:
         return None
     return texts[0] if len(texts) == 1 else texts
 

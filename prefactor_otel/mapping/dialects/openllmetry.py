@@ -71,13 +71,13 @@ def _answered(entries: Sequence[Node]) -> object:
 
 def _stopped(entries: Sequence[Node]) -> object:
     """Why the first of the answers ended."""
-    return entries[0].get("finish_reason")
+    return entries[0].get("finish_reason") if entries else None
 
 
 def _contents(entries: Sequence[Node]) -> list[object] | None:
     """The contents of what stands as messages and are none."""
     found = [entry.get("content") for entry in entries]
-    return found if None not in found else None
+    return found if found and None not in found else None
 
 
 def _query(entries: Sequence[Node]) -> object:

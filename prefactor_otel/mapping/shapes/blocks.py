@@ -19,8 +19,9 @@ _TEXTS: Final = (
     *(None, "text", "input_text", "output_text", "summary_text", "reasoning_text"),
     "refusal",  # what is said instead of an answer is one
 )
-_OF_TEXT: Final = frozenset({"type", "text", "content", "refusal", "thought", "index"})
+_OF_TEXT: Final = frozenset({"type", "text", "content", "refusal", "index"})
 """What of a block of text is shown, or says nothing of it."""
+_BESIDE_NOTHING: Final = _OF_TEXT | {"thought"}
 _THINKING: Final = ("reasoning", "thinking", "redacted_thinking")
 _CALL_ENDS: Final = ("tool_call", "tool_use", "function_call")
 _ANSWER_ENDS: Final = ("tool_call_response", "tool_result", "function_call_output", "call_output")
@@ -34,7 +35,7 @@ def fields_of(block: object) -> Fields:
         return _undivided(block)
     said = _said_in(block)
     if said is not None:
-        return {"content": said} if block.keys() <= _OF_TEXT else _detailed(said, block)
+        return {"content": said} if block.keys() <= _OF_TEXT else _and_beside(said, block)
     kind = block.get("type")
     read = _reader_of(kind) if isinstance(kind, str) else _held
     return read(block)
@@ -50,15 +51,18 @@ def _undivided(value: object) -> Fields:
 
 def _said_in(block: Block) -> str | None:
     """The text of a block of text."""
-    if block.get("type") not in _TEXTS or block.get("thought") is True:
+    if block.get("type") not in _TEXTS:
         return None
     text = block.get("text", block.get("content", block.get("refusal")))
     return text if isinstance(text, str) else None
 
 
-def _detailed(said: str, block: Block) -> Fields:
-    """What was said and what its block holds beside it: citations, a signature."""
-    details = {name: value for name, value in block.items() if value and name not in _OF_TEXT}
+def _and_beside(said: str, block: Block) -> Fields:
+    """What was said, or thought (Gemini), and what its block holds beside it: citations, a
+    signature."""
+    if block.get("thought") is True:
+        return _thought(block)
+    details = {name: block[name] for name in block if block[name] and name not in _BESIDE_NOTHING}
     return {"content": said, "content_details": [details]} if details else {"content": said}
 
 
@@ -81,7 +85,7 @@ def _text_alone(block: object) -> str | None:
     if not isinstance(block, dict):
         return block if isinstance(block, str) else None
     said = _said_in(block)
-    return said if said is None or _detailed(said, block).keys() == {"content"} else None
+    return said if said is None or _and_beside(said, block).keys() == {"content"} else None
 
 
 def instructions(value: object) -> object:

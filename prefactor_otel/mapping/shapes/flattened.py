@@ -19,6 +19,8 @@ Build = Callable[[Iterator[object]], object]
 """Makes a node, or a list of nodes, of as many values as it holds."""
 Tree = dict[str, "int | Tree"]
 """For each name in a node the place of its value in the row, or the next node."""
+Form = int | list["Form"] | dict[str, "Form"]
+"""The same, with lists where the names are indices."""
 
 
 class Row(NamedTuple):
@@ -124,40 +126,43 @@ def row_of(paths: tuple[Path | None, ...]) -> Row | None:
     for place, path in enumerate(paths):
         if path is not None:
             _place(tree, place, path)
-    return Row(tuple(_order(tree)), _build_of(tree))
+    row = {name: _form_of(inner) for name, inner in tree.items()}
+    return Row(tuple(_order(row)), _build_of(row))
 
 
-def _is_list(tree: Tree) -> bool:
-    return all(map(str.isdecimal, tree))
+def _form_of(tree: int | Tree) -> Form:
+    if isinstance(tree, int):
+        return tree
+    if all(map(str.isdecimal, tree)):
+        return [_form_of(tree[index]) for index in sorted(tree, key=lambda i: (len(i), i))]
+    return {name: _form_of(inner) for name, inner in tree.items()}
 
 
-def _members(tree: Tree) -> list["int | Tree"]:
-    """What stands in a node, in the order of the indices where it is a list."""
-    names = sorted(tree, key=lambda name: (len(name), name)) if _is_list(tree) else tree
-    return [tree[name] for name in names]
+def _members(form: Form) -> list[Form]:
+    return form if isinstance(form, list) else [*form.values()] if isinstance(form, dict) else []
 
 
-def _order(tree: Tree) -> Iterator[int]:
+def _order(form: Form) -> Iterator[int]:
     """The values that a node takes: one for each member, where one below stands for its first one
     until it is made (so the names keep their order), and then those of the nodes below."""
-    members = _members(tree)
-    below = [inner for inner in members if isinstance(inner, dict)]
+    members = _members(form)
+    below = [inner for inner in members if not isinstance(inner, int)]
     if len(members) > 1 or not below:
         yield from map(_first_in, members)
     for inner in below:
         yield from _order(inner)
 
 
-def _first_in(tree: "int | Tree") -> int:
-    while isinstance(tree, dict):
-        tree = next(iter(tree.values()))
-    return tree
+def _first_in(form: Form) -> int:
+    while not isinstance(form, int):
+        form = _members(form)[0]
+    return form
 
 
-def _build_of(tree: Tree) -> Build:
-    members = _members(tree)
-    below = [(n, _build_of(inner)) for n, inner in enumerate(members) if isinstance(inner, dict)]
-    return _list_of(len(members), below) if _is_list(tree) else _node_of(tuple(tree), below)
+def _build_of(form: Form) -> Build:
+    members = _members(form)
+    below = [(n, _build_of(inner)) for n, inner in enumerate(members) if not isinstance(inner, int)]
+    return _node_of(tuple(form), below) if isinstance(form, dict) else _list_of(len(members), below)
 
 
 def _list_of(length: int, below: Sequence[tuple[int, Build]]) -> Build:

@@ -93,19 +93,19 @@ def _told_by(entry: object, role: str = "") -> list[object]:
         if found is None:
             return [entry]
         source, said = found
-    if type(said) is str and said[:2] == "[{":
-        said = _decoded_blocks(said)
     if type(said) is not list:
-        return [_message(source, {"content": said})]
+        if type(said) is not str or said[:2] != "[{":
+            return [_message(source, {"content": said})]
+        said = _decoded(said)
     if len(said) == 1:
         return [_message(source, fields_of(said[0]))]
     return [_message(source, fields) for fields in _together(said)]
 
 
-def _decoded_blocks(text: str) -> object:
-    """The blocks of a message that were encoded once more; any other text as it is."""
+def _decoded(text: str) -> list[object]:
+    """The blocks of a message that were encoded once more; any other text as the one that it is."""
     blocks = parsed(text)
-    return blocks if isinstance(blocks, list) and all(map(is_block, blocks)) else text
+    return blocks if isinstance(blocks, list) and all(map(is_block, blocks)) else [text]
 
 
 def _together(blocks: Sequence[object]) -> Iterator[Fields]:
@@ -164,7 +164,9 @@ _FIELDS: Final = {
 
 def _message(source: Entry, fields: Fields) -> Fields:
     """The message of these fields, and of what else its source holds."""
-    message = {"role": role_name(source.get("role")), "content": None, **fields}
+    role = source.get("role")
+    name = _usual_role(role) if isinstance(role, str) else role
+    message = {"role": name, "content": None, **fields}
     for name, field, read in _others_in(tuple(source)):
         value = read(source[name]) if field not in message else None
         if value:
@@ -203,13 +205,9 @@ _THOUGHTS: Final = {"reasoning_content": "reasoning", "thinking": "reasoning"}
 """Other names of a message's thoughts: DeepSeek's and Ollama's."""
 
 
-def role_name(role: object) -> object:
-    """The usual name of a role."""
-    return _role(role) if isinstance(role, str) else role
-
-
 @lru_cache(maxsize=64)
-def _role(role: str) -> str:
+def _usual_role(role: str) -> str:
+    """The usual name of a role."""
     word = role.rpartition(".")[2].lower()  # it may be the member of an enum
     return _ROLES.get(role) or _ROLES.get(word) or (word if word in _USUAL_ROLES else role)
 
@@ -231,7 +229,9 @@ def _told_otherwise(entry: dict[str, object], said: object, role: str) -> Told |
     return found
 
 
-_OF_MESSAGE: Final = frozenset({"content", "tool_calls", "function_call", "refusal"})
+_OF_MESSAGE: Final = frozenset(
+    {"content", "tool_calls", "function_call", "refusal", "finish_reason"}
+)
 """What says of an entry among messages that it is one."""
 
 
