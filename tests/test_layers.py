@@ -132,7 +132,7 @@ ORDER = [
     "runs.redact",
     "runs.node",
     "runs.calls",
-    "runs.memory",
+    "runs.nodes",
     "runs.counts",
     "runs.encoding",
     "runs.parking",
@@ -225,7 +225,7 @@ PACKAGES = [
     *("delivery", "runs", "spool", "pipeline", "doors", "devserver", "cli"),
 ]
 SPANS = {
-    *("spans.view", "spans.sdk", "runs.node", "runs.calls", "runs.memory", "runs.parking"),
+    *("spans.view", "spans.sdk", "runs.node", "runs.calls", "runs.nodes", "runs.parking"),
     *("runs.early", "runs.telling", "runs.filtering", "runs.showing", "runs.tree"),
     *("runs.router", "runs.agenda", "runs.making"),
 } | {name for name in ORDER if name.split(".")[0] == "mapping"}

@@ -72,7 +72,7 @@ class Share:
         self.bytes -= size
 
 
-class Line(Generic[T]):
+class ByAge(Generic[T]):
     """Things of one kind in the order in which they have come, how large and whose they are, and
     how many there may be."""
 
@@ -131,10 +131,10 @@ class Budget:
         max_open: int = _MAX_OPEN,
     ) -> None:
         self.open = Count(max_open, OPEN_BYTES)
-        self.shown: Line[object] = Line(max_open, max(_LEAST, max_bytes // 8))
+        self.shown: ByAge[object] = ByAge(max_open, max(_LEAST, max_bytes // 8))
         most = max(_LEAST, max_bytes // 4) // REMEMBERED_BYTES
         self.remembered = Count(min(_MAX_REMEMBERED, most), REMEMBERED_BYTES)
-        self.parked: Line[object] = Line(_MAX_PARKED, max_bytes * 2 // 5)
+        self.parked: ByAge[object] = ByAge(_MAX_PARKED, max_bytes * 2 // 5)
         self.queued = Share(max_items, max_bytes)
         self.adopted = Share(0, 0)
         """What a dead process has left, as far as it is in memory. Whoever reads it reads little

@@ -119,8 +119,11 @@ class Router:
     ) -> OpenRun:
         """The run of a span that starts. ``parent`` is None for the root of what happens here;
         ``handle`` names an explicit run that it is inside of."""
-        above = self._above(parent)
-        run = self._explicit(handle) or self._of_session(session, key.trace_id) or above
+        run = self._by_handle.get(handle) if handle is not None else None
+        if run is None and session is not None:
+            run = self._of_session(session, key.trace_id)
+        if run is None and parent is not None:
+            run = self._above(parent)
         if run is None:
             run = self.process or self._of_trace(key.trace_id, is_root=parent is None)
         self._by_span[key] = run
@@ -130,7 +133,8 @@ class Router:
         """The run of a span that has ended."""
         run = self._by_span.pop(key, None)
         if run is not None and not (run.is_left and run.tree.hand_on(key)):
-            self._bind(session, run)
+            if session is not None:
+                self._bind(session, run)
             return run
         run = self._of_session(session, key.trace_id) if session is not None else None
         return run or self.process or self._of_trace(key.trace_id, is_root=False)
@@ -145,9 +149,9 @@ class Router:
             run = self._above(parent) or self._by_trace.get(parent.trace_id)
         return run or self.process
 
-    def _above(self, parent: SpanKey | None) -> OpenRun | None:
+    def _above(self, parent: SpanKey) -> OpenRun | None:
         """The run in which a span is open, if more may come into that."""
-        run = self._by_span.get(parent) if parent is not None else None
+        run = self._by_span.get(parent)
         return run if run is not None and not run.is_left else None
 
     def of(self, key: SpanKey) -> OpenRun | None:
@@ -198,11 +202,8 @@ class Router:
         """Whether the end of its root span is the run's own."""
         return run is not self.process and run.handle is None and not run.sessions
 
-    def _explicit(self, handle: str | None) -> OpenRun | None:
-        return self._by_handle.get(handle) if handle is not None else None
-
-    def _of_session(self, session: str | None, trace: int) -> OpenRun | None:
-        if self._scope != "session" or session is None:
+    def _of_session(self, session: str, trace: int) -> OpenRun | None:
+        if not self.knows_sessions:
             return None
         run = self._by_session.get(session)
         if run is None:
@@ -211,9 +212,9 @@ class Router:
         self._name_trace(trace, run)
         return run
 
-    def _bind(self, session: str | None, run: OpenRun) -> None:
+    def _bind(self, session: str, run: OpenRun) -> None:
         """A session that has no run yet goes on in the one in which it turned up."""
-        if self._scope == "session" and session is not None and session not in self._by_session:
+        if session not in self._by_session:
             self._name_session(session, run)
 
     def _of_trace(self, trace: int, *, is_root: bool) -> OpenRun:

@@ -28,8 +28,8 @@ from prefactor_otel.runs.calls import (
     with_details,
 )
 from prefactor_otel.runs.counts import Counts
-from prefactor_otel.runs.memory import Memory
 from prefactor_otel.runs.node import AGENTS, COUNTED, Call, Node
+from prefactor_otel.runs.nodes import Nodes
 from prefactor_otel.runs.parking import Parking
 from prefactor_otel.runs.redact import redacted
 from prefactor_otel.span_types.declared import SpanTypes
@@ -43,12 +43,12 @@ class Telling:
     """From the spans of one run to agent spans."""
 
     def __init__(
-        self, capture: Capture, types: SpanTypes, memory: Memory, parking: Parking, counts: Counts
+        self, capture: Capture, types: SpanTypes, nodes: Nodes, parking: Parking, counts: Counts
     ) -> None:
         self._capture = capture
         self._redacts = capture.mask is not None or bool(capture.sensitive)
         self._types = types
-        self._memory = memory
+        self._nodes = nodes
         self._parking = parking
         self._counts = counts
 
@@ -88,13 +88,13 @@ class Telling:
             return False
         return says_nothing(view.attributes) and any(
             _agent(other) is not None and node in other.open_above()
-            for other in self._memory.open_beside(view.key)
+            for other in self._nodes.open_beside(view.key)
         )
 
     def _counted(self, node: Node, span: AgentSpan, call: Call) -> AgentSpan:
         """Of two that tell of one call, the one that counts takes the details of the other, as long
         as that has not been sent."""
-        answers = self._memory.answers
+        answers = self._nodes.answers
         before = told_before(node, call, answers)
         if not before:
             answers.count(node, call)
@@ -114,7 +114,7 @@ class Telling:
     def _one_of(self, call: Call, one: Node) -> Node:
         """What this call tells is counted by this span and, if they did not know of each other, by
         the one that has its answer's id: which of them counts from now on."""
-        other = self._memory.answers.told_before(call)
+        other = self._nodes.answers.told_before(call)
         if other is None or other is one or other.call is None or one.call is None:
             return one
         if one.call.kind in TOTALS:
@@ -133,7 +133,7 @@ class Telling:
         assert other.parked is not None
         assert other.call is not None
         is_total = other.call.kind in TOTALS
-        self._memory.answers.take_over(node, other)
+        self._nodes.answers.take_over(node, other)
         item, details = uncounted_item(other.parked.item)
         self._parking.change(other, item)
         return {} if is_total else details

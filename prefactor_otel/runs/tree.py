@@ -20,8 +20,8 @@ from prefactor_otel.runs.counts import Counts
 from prefactor_otel.runs.early import grace, scope_of
 from prefactor_otel.runs.encoding import create_item, finish_item
 from prefactor_otel.runs.filtering import judged, note_above
-from prefactor_otel.runs.memory import Memory
 from prefactor_otel.runs.node import Node, Parked
+from prefactor_otel.runs.nodes import Nodes
 from prefactor_otel.runs.parking import STEP_GRACE, Parking
 from prefactor_otel.runs.showing import Showing
 from prefactor_otel.runs.telling import Telling
@@ -48,17 +48,17 @@ class SpanTree:
     """Spans that have started and not ended."""
     parking: Parking = field(init=False)
     """The finished spans that wait."""
-    _memory: Memory = field(init=False)
+    _nodes: Nodes = field(init=False)
     _telling: Telling = field(init=False)
     _showing: Showing = field(init=False)
 
     def __post_init__(self) -> None:
         counts, budget = self.counts, self.budget
-        self._memory = Memory(budget.remembered)
+        self._nodes = Nodes(budget.remembered)
         self.parking = Parking(
             self.run, budget, counts, self.parent_timeout, notes=self.notes_parked
         )
-        self._telling = Telling(self.capture, self.types, self._memory, self.parking, counts)
+        self._telling = Telling(self.capture, self.types, self._nodes, self.parking, counts)
         self._showing = Showing(
             *(self.run, self.max_item_bytes, budget, self.span_filter),
             *(self.parking, self._telling),
@@ -71,26 +71,26 @@ class SpanTree:
 
     def open_keys(self) -> list[SpanKey]:
         """The spans that have started and not ended."""
-        return [node.key for node in self._memory.open()]
+        return [node.key for node in self._nodes.open()]
 
     def has_ended(self, key: SpanKey) -> bool:
         """Whether this span has been taken as ended, be it by its end or by ``close``."""
-        node = self._memory.find(key)
+        node = self._nodes.find(key)
         return node is not None and node.has_ended
 
     def take_back(self, key: SpanKey) -> None:
         """The thread was struck amid the end of this span, and what came of it is lost: it is as if
         it had not come, unless it is parked."""
-        node = self._memory.find(key)
+        node = self._nodes.find(key)
         if node is not None and node.has_ended and node.parked is None:
-            self._memory.take_back(node)
+            self._nodes.take_back(node)
 
     # -- starts and ends ------------------------------------------------------------------------
 
     def start(self, key: SpanKey, parent: SpanKey | None, span: ReadableSpan, now: float) -> None:
         """A span has started; ``parent`` is None where that is no span of this process."""
         self.parking.knows_starts = True
-        node = self._memory.born(key, parent)
+        node = self._nodes.born(key, parent)
         if node.source is not None or node.start_ns is not None:
             return
         node.source = span
@@ -102,7 +102,7 @@ class SpanTree:
 
     def end(self, view: SpanView, now: float) -> list[Item]:
         """A span has ended. Empty when it has to wait, or when it has ended before."""
-        node = self._memory.ended(view)
+        node = self._nodes.ended(view)
         if node is None:
             self.counts.duplicates += 1
             return []
@@ -161,7 +161,7 @@ class SpanTree:
     def drop(self, key: SpanKey, now: float) -> list[Item]:
         """A span has ended and was dropped before it came here. If it has a record already,
         that is finished all the same."""
-        node = self._memory.find(key)
+        node = self._nodes.find(key)
         if node is None or node.source is None:
             return []
         view = view_of(node.source)
@@ -169,23 +169,23 @@ class SpanTree:
             return [item._replace(ends_span=False) for item in self.end(view, now)]
         if view.is_local_root:
             self.counts.root(status_of(view))
-        self._memory.cut_off(node, view.start_ns)
+        self._nodes.cut_off(node, view.start_ns)
         self._no_longer_open(node)
         return []
 
     def is_open_root(self, key: SpanKey) -> bool:
         """Whether this is a root that has started and was not seen to end."""
-        node = self._memory.find(key)
+        node = self._nodes.find(key)
         source = node.source if node is not None else None
         return source is not None and view_of(source).is_local_root
 
     def hand_on(self, key: SpanKey) -> bool:
         """Let another run tell of an open span that has no record in this one. Whether it may."""
-        node = self._memory.find(key)
+        node = self._nodes.find(key)
         if node is None or node.source is None or node.ref is not None:
             return False
         self._no_longer_open(node)
-        self._memory.let_go(node)
+        self._nodes.let_go(node)
         return True
 
     # -- what time makes due, and what is asked for ----------------------------------------------
@@ -234,12 +234,12 @@ class SpanTree:
         """The spans that have been open longest are not followed any longer, as many as are asked
         for: one that has a record is closed as cancelled, any other is left to its end. One that
         has ended is on its way here, and stays."""
-        for node in sorted(self._memory.open(), key=_started):
+        for node in sorted(self._nodes.open(), key=_started):
             if node.source is None:
                 continue  # it went with another
             if node.ref is None:
                 self._no_longer_open(node)
-                self._memory.let_go(node)
+                self._nodes.let_go(node)
                 yield node.key, []
             elif node.source.end_time is None:
                 items = self._cancel(node, view_of(node.source), now_ns)
@@ -249,7 +249,7 @@ class SpanTree:
         """End everything: open spans are finished as ``cancelled``, children without a parent
         go without one. A span that ended but never came (a full queue before us) is rescued."""
         items: list[Item] = []
-        nodes = self._memory.open()
+        nodes = self._nodes.open()
         if self.span_filter is not None:
             for node in nodes:
                 note_above(self.span_filter, node)
@@ -273,7 +273,7 @@ class SpanTree:
         if view.is_local_root:
             self.counts.root("cancelled")
         verdict = judged(self.span_filter, node, view)
-        self._memory.cut_off(node, view.start_ns)
+        self._nodes.cut_off(node, view.start_ns)
         if verdict is Decision.LEAVE_OUT:
             self.counts.filtered += 1
             self._no_longer_open(node)
@@ -288,11 +288,11 @@ class SpanTree:
 
     def forget(self) -> None:
         """Forget spans that have ended, the oldest first, until there is room for others."""
-        self._memory.forget()
+        self._nodes.forget()
 
     def leave(self) -> None:
         """Nothing more comes of a tree that was closed: it takes nothing any more."""
-        self._memory.leave()
+        self._nodes.leave()
 
 
 def _is_due(parked: Parked, now: float) -> bool:

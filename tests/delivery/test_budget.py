@@ -15,7 +15,7 @@ from opentelemetry.trace import Tracer, set_span_in_context
 
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, Stats, TracerProvider
 from prefactor_otel.config.options import Config, RunScope
-from prefactor_otel.delivery.budget import Budget, Line
+from prefactor_otel.delivery.budget import Budget, ByAge
 from prefactor_otel.delivery.operation import Operation
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
@@ -283,7 +283,7 @@ def test_an_agent_that_outlives_an_outage_arrives_with_what_it_ends_with(api: De
 
 
 def test_what_was_never_held_can_be_released() -> None:
-    line: Line[str] = Line(10, 1000)
+    line: ByAge[str] = ByAge(10, 1000)
     line.hold("held", 100, "run")
     line.release("other")
     line.release("held")

@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import itertools
+import json
 import tracemalloc
 from collections.abc import Mapping
 from typing import Final
@@ -23,6 +24,7 @@ from prefactor_otel.spans.view import SpanKey, SpanView
 from prefactor_otel.stats.counters import Counters
 from prefactor_otel.stats.log import QuietLog
 from tests.made_spans import one_view
+from tests.process.scripts import run_script
 from tests.runs.test_tree import RUN, Api, begin, finish, start
 from tests.span_types.test_span_filter import filtering
 
@@ -178,13 +180,19 @@ class Service:
         return tracemalloc.get_traced_memory()[0]
 
 
+WORK = """
+import json, tracemalloc
+from tests.runs.test_memory import Service
+
+service = Service()
+service.work(600)
+tracemalloc.start()
+print(json.dumps([service.work(1_000), service.work(1_000)]))
+"""
+
+
 def test_when_as_many_are_remembered_as_may_be_more_spans_take_no_more_memory() -> None:
-    service = Service()
-    service.work(600)
-    tracemalloc.start()
-    try:
-        early = service.work(1_000)
-        late = service.work(1_000)
-    finally:
-        tracemalloc.stop()
+    ended = run_script(WORK, "http://127.0.0.1:9", "t")
+    assert ended.code == 0, ended.stderr
+    early, late = json.loads(ended.stdout)
     assert late - early < 128 * 1024

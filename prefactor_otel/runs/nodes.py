@@ -16,7 +16,7 @@ from prefactor_otel.spans.view import SpanKey, SpanView
 MAX_TWINS: Final = 99
 
 
-class Memory:
+class Nodes:
     """The spans of a run. ``remembered`` counts, over all runs, those that have ended."""
 
     def __init__(self, remembered: Count) -> None:
