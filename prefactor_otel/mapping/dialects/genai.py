@@ -4,7 +4,13 @@ from typing import Final
 
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Told, Under, types
 from prefactor_otel.mapping.shapes.blocks import instructions
-from prefactor_otel.mapping.shapes.messages import finish_reasons, messages, texts_of, whole_answer
+from prefactor_otel.mapping.shapes.messages import (
+    finish_reasons,
+    messages,
+    texts_of,
+    tool_calls,
+    whole_answer,
+)
 from prefactor_otel.mapping.shapes.requests import documents, request, response
 from prefactor_otel.mapping.shapes.texts import decoded, model_name, parsed, settings, text
 from prefactor_otel.mapping.shapes.tools import declared
@@ -72,6 +78,7 @@ OPERATIONS: Final = {
     **dict.fromkeys(("text_to_speech", "speech_to_text"), LLM),
     **dict.fromkeys(("execute_code", "code_execution", "code_interpreter"), TOOL),
     **dict.fromkeys(("conversation", "speaker_selection", "await_human_input"), CHAIN),  # AG2
+    **dict.fromkeys(("user_prompt", "schedule_tool_calls"), CHAIN),  # Gemini's command line
 }
 
 TYPES: Final = (
@@ -92,6 +99,23 @@ def answer(value: object) -> object:
     if answered is not None and len(answered) > 1 and len(finish_reasons(value)) > 1:
         return Told({"answered": answered}, whole=False)
     return answered
+
+
+def _asked_of_tool(value: object) -> object:
+    """The arguments of the one call among messages; what is none, as it is."""
+    calls = tool_calls(messages(value))
+    one = calls[0] if len(calls) == 1 else None
+    return one["arguments"] if isinstance(one, dict) else tool_arguments(value)
+
+
+def _answered_by_tool(value: object) -> object:
+    """What the one message of a tool says; what is none, as it is."""
+    told = messages(value)
+    one = told[0] if told is not None and len(told) == 1 else None
+    is_answer = isinstance(one, dict) and one.get("role") == "tool"
+    return (
+        one.get("content") if isinstance(one, dict) and is_answer else tool_result(decoded(value))
+    )
 
 
 def anything(value: object) -> object:
@@ -120,6 +144,8 @@ RULES: Final = (
     Rule("tools", ("gen_ai.tool.definitions", "gen_ai.agent.tools"), declared, INPUT),
     Rule("arguments", ("gen_ai.tool.call.arguments",), tool_arguments, INPUT),
     Rule("result", ("gen_ai.tool.call.result",), lambda value: tool_result(decoded(value)), OUTPUT),
+    Rule("arguments", (INPUT_MESSAGES,), _asked_of_tool, INPUT, types(TOOL)),
+    Rule("result", (OUTPUT_MESSAGES,), _answered_by_tool, OUTPUT, types(TOOL)),
     Rule("query", ("gen_ai.retrieval.query.text",), side=INPUT),
     Rule("documents", ("gen_ai.retrieval.documents",), parsed, OUTPUT),
     Rule("query", ("gen_ai.memory.query.text",), side=INPUT),

@@ -116,11 +116,14 @@ def _reader_of(block_type: str) -> Callable[[Block], Fields]:
     return _thought if block_type in _THINKING else _held
 
 
-def speaker_of(item_type: object) -> str | None:
-    """Who speaks in a block that stands where a message does, as an item of OpenAI's Responses."""
+def speaker_of(item_type: object, role: str = "") -> str | None:
+    """Who speaks in a block that stands where a message does, as an item of OpenAI's Responses; in
+    one of a text somebody of this role."""
     read = _reader_of(item_type) if isinstance(item_type, str) else None
     if read is _answer:
         return TOOL
+    if item_type in _TEXTS[1:]:
+        return role or None
     return "assistant" if read is _called or item_type == "reasoning" else None
 
 

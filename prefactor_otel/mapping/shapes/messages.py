@@ -223,7 +223,7 @@ def _told_otherwise(entry: dict[str, object], said: object, role: str) -> Told |
     message of any shape that is known."""
     if "role" in entry or "parts" in entry:
         return (entry, said) if said is not None else _said_elsewhere(entry)
-    found = _without_role(entry)
+    found = _without_role(entry, role)
     if found is None and role and not _OF_MESSAGE.isdisjoint(entry):
         return _told_otherwise({"role": role, **entry}, said, role)
     return found
@@ -243,7 +243,7 @@ def _said_elsewhere(entry: dict[str, object]) -> Told:
     return entry, None
 
 
-def _without_role(entry: dict[str, object]) -> Told | None:
+def _without_role(entry: dict[str, object], role: str) -> Told | None:
     """A message inside of one of OpenAI's choices, one of LangChain's, or an item of OpenAI's
     Responses, which is a block."""
     chosen = entry.get("message")
@@ -253,7 +253,7 @@ def _without_role(entry: dict[str, object]) -> Told | None:
     inner = _wrapped(entry)
     if inner is not None:
         return _of_langchain(inner, entry)
-    speaker = speaker_of(entry.get("type"))
+    speaker = speaker_of(entry.get("type"), role)
     if speaker is not None:
         return {"role": speaker}, [entry]
     return _of_langchain(entry, entry) if "type" in entry and "content" in entry else None
