@@ -1,6 +1,6 @@
 """Spans for tests: real ones, made by the SDK, and views of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -8,7 +8,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Tracer
 
-from prefactor_otel.spans.sdk import view_of
+from prefactor_otel.delivery.receipt import Receipt
+from prefactor_otel.runs.events import Ended, Started
+from prefactor_otel.spans.sdk import READER, view_of
 from prefactor_otel.spans.view import SpanView
 
 
@@ -31,6 +33,18 @@ class Recorder:
     @property
     def views(self) -> list[SpanView]:
         return [view_of(span) for span in self.spans]
+
+
+def started(span: ReadableSpan, at: float) -> Started:
+    """The event of its start, as the intake is told of it."""
+    source = READER.source(span)
+    assert source is not None
+    return Started(source, at)
+
+
+def ended(spans: Iterable[ReadableSpan], receipt: Receipt | None = None) -> Ended[ReadableSpan]:
+    """The event of their ends."""
+    return Ended(spans, READER.view, receipt)
 
 
 def one_view(name: str = "step", **attributes: str | int | float | bool) -> SpanView:

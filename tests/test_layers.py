@@ -43,8 +43,8 @@ ORDER = [
     "spans",
     "spans.documents",
     "spans.view",
+    "spans.source",
     "spans.sdk",
-    "spans.resource",
     "spans.fields",
     "spans.otlp",
     "spans.files",
@@ -141,6 +141,7 @@ ORDER = [
     "runs.filtering",
     "runs.showing",
     "runs.run",
+    "runs.tenant",
     "runs.schedule",
     "runs.tree",
     "runs.router",
@@ -225,7 +226,15 @@ PACKAGES = [
     *("delivery", "runs", "spool", "pipeline", "doors", "devserver", "cli"),
 ]
 SPANS = {
-    *("spans.view", "spans.sdk", "runs.node", "runs.calls", "runs.nodes", "runs.parking"),
+    *(
+        "spans.view",
+        "spans.source",
+        "spans.sdk",
+        "runs.node",
+        "runs.calls",
+        "runs.nodes",
+        "runs.parking",
+    ),
     *("runs.early", "runs.telling", "runs.filtering", "runs.showing", "runs.tree"),
     *("runs.router", "runs.agenda", "runs.making"),
 } | {name for name in ORDER if name.split(".")[0] == "mapping"}
@@ -317,6 +326,16 @@ def test_spans_never_see_the_delivery() -> None:
     for name, path in modules("prefactor_otel"):
         if name in SPANS:
             assert not inside("prefactor_otel", imported(path)) & DELIVERY, name
+
+
+def test_only_the_doors_know_the_sdk() -> None:
+    """Whatever makes spans, what is behind the doors takes them as values and by a reader. What
+    stands before our doors in a provider is found in one place; commands are applications."""
+    for name, path in modules("prefactor_otel"):
+        if name.split(".")[0] in ("doors", "cli") or name in ("spans.sdk", "host.nesting"):
+            continue
+        known = {other for other in imported(path) if other.startswith("opentelemetry.sdk")}
+        assert not known | inside("prefactor_otel", imported(path)) & {"spans.sdk"}, name
 
 
 def test_the_client_knows_neither_opentelemetry_nor_us() -> None:

@@ -26,7 +26,7 @@ from prefactor_otel.config.options import Config, load_config, types_of
 from prefactor_otel.delivery.operation import Item, SpanRef
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.mapping import span_type
-from prefactor_otel.runs.making import capture_of
+from prefactor_otel.runs.tenant import capture_of
 from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.span_types.declared import SpanTypes
 from prefactor_otel.span_types.span_filter import compiled

@@ -9,6 +9,7 @@ from prefactor_otel.config.options import Options
 from prefactor_otel.config.token import TokenSource
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.pipeline.pipeline import Pipeline
+from prefactor_otel.spans.sdk import READER
 from prefactor_otel.stats.counters import Stats
 
 
@@ -65,7 +66,9 @@ class Door(Handle):
         meter_provider: MeterProvider | None = None,
         **options: Unpack[Options],
     ) -> None:
-        self._pipeline = Pipeline(api_url, api_token, meter_provider=meter_provider, **options)
+        self._pipeline = Pipeline(
+            READER, api_url, api_token, meter_provider=meter_provider, **options
+        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} run_id={self.run_id}>"

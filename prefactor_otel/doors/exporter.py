@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from prefactor_otel.doors.base import Door
 from prefactor_otel.errors import PrefactorTerminatedError
+from prefactor_otel.spans.sdk import without_own
 from prefactor_otel.stats.log import logger
 
 
@@ -23,7 +24,7 @@ class PrefactorExporter(Door, SpanExporter):
         """Hand over ended spans; never raises. SUCCESS: accepted, and while the API is healthy
         also acknowledged. FAILURE: some were refused or dropped, which ``stats`` counts."""
         try:
-            delivered = self._pipeline.deliver(spans)
+            delivered = self._pipeline.deliver(without_own(spans))
         except Exception as error:
             logger.warning("Export failed: %s", type(error).__name__)
             return SpanExportResult.FAILURE

@@ -25,7 +25,7 @@ from prefactor_otel.doors.base import Door, Handle
 from prefactor_otel.doors.exporter import PrefactorExporter, SpanStartHook
 from prefactor_otel.doors.processor import PrefactorSpanProcessor
 from prefactor_otel.host.exits import milliseconds_to
-from prefactor_otel.host.nesting import inside, processors_of
+from prefactor_otel.host.nesting import exporters_in, inside, processors_of
 from prefactor_otel.stats.log import logger
 
 
@@ -248,4 +248,4 @@ def _with_handle(provider: SdkTracerProvider, door: Door) -> ConfiguredProvider:
 
 
 def _exporters_behind(processor: SpanProcessor) -> Iterator[PrefactorExporter]:
-    return (inner for inner in inside(processor) if isinstance(inner, PrefactorExporter))
+    return (inner for inner in exporters_in(processor) if isinstance(inner, PrefactorExporter))

@@ -18,10 +18,8 @@ from typing import Final, Protocol
 from weakref import WeakSet
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter
 
-from prefactor_otel.host.nesting import inside, processors_of
+from prefactor_otel.host.nesting import exporters_in, processors_of
 from prefactor_otel.stats.log import logger
 from prefactor_otel_transport.daemon import in_daemon
 
@@ -43,11 +41,19 @@ def is_ending() -> bool:
     return not threading.main_thread().is_alive()
 
 
+class Flushable(Protocol):
+    """A processor of whatever stands before us."""
+
+    def force_flush(self, timeout_millis: int = FLUSH_TIMEOUT) -> bool:
+        """Part with all spans. Whether that is done."""
+        ...
+
+
 class Closable(Protocol):
     """What wants to be closed before its process is gone."""
 
     @property
-    def owners(self) -> "WeakSet[TracerProvider]":
+    def owners(self) -> "WeakSet[object]":
         """The providers that are known to hand it spans."""
         ...
 
@@ -145,7 +151,7 @@ def _hand_over(deadline: float) -> bool:
     return all(parted)
 
 
-def _flushing(processor: SpanProcessor, deadline: float) -> "Future[bool]":
+def _flushing(processor: Flushable, deadline: float) -> "Future[bool]":
     """The flush of a processor, on a thread of its own: a signal handler may have interrupted this
     one amid such a flush, under a lock of the processor's. At the interpreter's end there is none
     to be had."""
@@ -171,11 +177,10 @@ def _has_parted(flushing: "Future[bool]") -> bool:
     return error is None and flushing.result() is not False
 
 
-def _leads_to_us(processor: SpanProcessor) -> bool:
+def _leads_to_us(processor: object) -> bool:
     """Whether an exporter of ours is behind it that still takes spans. Our own processor keeps
     nothing back."""
-    exporters = (each for each in inside(processor) if isinstance(each, SpanExporter))
-    pipelines = [getattr(each, "pipeline", None) for each in exporters]
+    pipelines = [getattr(each, "pipeline", None) for each in exporters_in(processor)]
     return any(each in pipelines and not each.is_closing for each in list(_open))
 
 

@@ -21,6 +21,11 @@ def inside(outer: object) -> Iterator[object]:
         layer = held
 
 
+def exporters_in(outer: object) -> Iterator[object]:
+    """The exporters among them."""
+    return (each for each in inside(outer) if isinstance(each, SpanExporter))
+
+
 def processors_of(provider: object) -> list[SpanProcessor]:
     """The processors that were added to one of the SDK's providers."""
     return [

@@ -55,8 +55,7 @@ from prefactor_otel.privacy.content import NOT_CAPTURED, Side, side_in_event
 from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.privacy.sensitivity import Rule
 from prefactor_otel.privacy.values import can_be_content, settings_alone
-from prefactor_otel.spans.sdk import snapshot
-from prefactor_otel.spans.view import LAST_NS, Attributes, Event, SpanView
+from prefactor_otel.spans.view import LAST_NS, Attributes, Event, SpanView, as_dict
 
 __all__ = [
     "NOTHING",
@@ -396,7 +395,7 @@ def _metadata(
     if view.links:
         metadata["links"] = _links(view, capture)
     if view.parent is None or view.parent_is_remote:
-        metadata["resource"] = _without_content(snapshot(view.resource), capture)
+        metadata["resource"] = _without_content(as_dict(view.resource), capture)
     if view.dropped_attributes:
         metadata["dropped_attributes"] = view.dropped_attributes
     if view.repaired or repairs:

@@ -11,26 +11,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from math import inf
-from typing import Final, NamedTuple, cast
-
-from opentelemetry.sdk.trace import ReadableSpan
+from typing import Any, Final, NamedTuple, get_args
 
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.pace import Pace
-from prefactor_otel.host.suppress import is_own
 from prefactor_otel.host.termination import Task
-from prefactor_otel.runs.events import (
-    Dropped,
-    Ended,
-    Event,
-    Flush,
-    Judged,
-    RunClosed,
-    RunOpened,
-    SessionEnded,
-    Started,
-)
-from prefactor_otel.spans.sdk import snapshot
+from prefactor_otel.runs.events import Dropped, Ended, Event, Flush, Started, Told
+from prefactor_otel.spans.source import Reader
+from prefactor_otel.spans.view import SpanKey
 
 MAX_SPANS: Final = 16_384
 """Ended spans that wait here, at most, however small they are."""
@@ -44,8 +32,8 @@ ENTRY_BYTES: Final = 1024
 _SAMPLES: Final = 16
 """Entries that are weighed at a time, at most."""
 
-Start = tuple[ReadableSpan, float, str | None, str | None, Task | None]
-"""The fields of ``Started``: to make one is left to whoever takes it."""
+Start = tuple[object, float, str | None, str | None, Task | None]
+"""What ``Started`` is made of, by whoever takes it: a span that is yet to be read, and the rest."""
 
 
 NEVER: Final = inf
@@ -58,27 +46,26 @@ class End(Enum):
     OF_RECEIPT = "end"
 
 
-Entry = ReadableSpan | Receipt | End | Start | Event
-"""An ended span, or something told of spans."""
+Entry = object
+"""An ended span, of whatever type its door has, or something told of spans."""
 
-_TOLD: Final = frozenset(
-    (tuple, Receipt, End, Dropped, Flush, Judged, RunClosed, RunOpened, SessionEnded)
-)
+_TOLD: Final = frozenset((tuple, Receipt, End, *get_args(Told)))
 """The types of all entries that are no ended spans."""
 
 
 class Lost(NamedTuple):
-    """A span that cannot be taken, and who waits for it."""
+    """Of a span that cannot be taken: who waits for it."""
 
-    span: ReadableSpan
     receipt: Receipt | None
 
 
 class Inbox:
     """First in, first out. Any thread appends to ``entries`` while fewer than ``limit`` are in
-    there, and tells the worker where more are in there than ``wake_at``; one thread takes."""
+    there, and tells the worker where more are in there than ``wake_at``; one thread takes.
+    ``reader`` knows what the door hands over."""
 
-    def __init__(self, max_spans: int) -> None:
+    def __init__(self, max_spans: int, reader: Reader[Any]) -> None:
+        self.reader = reader
         self.entries: deque[Entry] = deque()
         self.capacity: float = 2 * max_spans  # a span may have an entry for its start as well
         """Entries for which there is room, as far as their weight is known."""
@@ -125,7 +112,7 @@ class Inbox:
         """Ended spans that wait in here; to count them takes time."""
         return _spans_in(self.entries)
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Told) -> None:
         """Add an event at the end, whatever the limit."""
         self.entries.append(event)
 
@@ -160,23 +147,25 @@ class Inbox:
     def _take_next(self, handle: Callable[[Event], None], pace: Pace) -> None:
         entry = self._taking = self.entries[0]
         if type(entry) not in _TOLD:
-            handle(Ended(self._ended(pace), self._receipt, is_last=False))
+            reading = self.reader.view
+            handle(Ended(self._ended(pace), reading, self._receipt, is_last=False))
             return
         if isinstance(entry, tuple):
-            if not is_own(entry[0]):
+            source = self.reader.source(entry[0])
+            if source is not None:
                 self.sees_starts = True
-                handle(Started(*entry))
+                handle(Started(source, *entry[1:]))
         elif isinstance(entry, (Receipt, End)):
             self._take_receipt(entry, handle)
         else:
-            assert not isinstance(entry, ReadableSpan)
+            assert isinstance(entry, Told)
             handle(entry)
         self._discard()  # not before: whatever kills the thread must not lose an entry
 
-    def _ended(self, pace: Pace) -> Iterator[ReadableSpan]:
+    def _ended(self, pace: Pace) -> Iterator[Entry]:
         """The ended spans at the front, each of which leaves when the next is asked for."""
         while True:
-            yield self.entries[0]  # type: ignore[misc]
+            yield self.entries[0]
             self._discard()
             if not self.entries or type(self.entries[0]) in _TOLD or not pace.goes_on():
                 return
@@ -186,22 +175,23 @@ class Inbox:
         if isinstance(entry, Receipt):
             self._receipt = entry
         elif self._receipt is not None:
-            handle(Ended((), self._receipt))
+            handle(Ended((), self.reader.view, self._receipt))
             self._receipt = None
 
-    def take_up(self, is_known: Callable[[ReadableSpan], bool]) -> "Lost | None":
+    def take_up(self, is_known: Callable[[SpanKey], bool]) -> "Lost | None":
         """Where the thread died amid an entry, that is taken once more, unless it is known to be
         done with. Returns a span that has killed two threads."""
         entry = self._taking
         if entry is None or not self.entries or self.entries[0] is not entry:
             return None
-        span = None if type(entry) in _TOLD else cast(ReadableSpan, entry)
-        is_done = span is not None and is_known(span)
+        is_span = type(entry) not in _TOLD
+        key = self.reader.key(entry) if is_span else None
+        is_done = key is not None and is_known(key)
         if entry is not self._retaken and not is_done:
             self._retaken = entry
             return None
         self._discard()
-        return None if span is None or is_done else Lost(span, self._receipt)
+        return Lost(self._receipt) if is_span and not is_done else None
 
     def close(self) -> None:
         """No more spans are to be handed over; what is in here is still taken."""
@@ -251,7 +241,7 @@ class Inbox:
         """Adapt the capacity to what the spans in here weigh, as some of them tell."""
         count = len(self.entries)
         step = max(1, count // _SAMPLES)
-        weights = [_weight_of(self.entries[-place]) for place in range(1, count + 1, step)]
+        weights = [self._weight_of(self.entries[-place]) for place in range(1, count + 1, step)]
         if not weights:
             return
         average = sum(weights) / len(weights)
@@ -259,6 +249,9 @@ class Inbox:
         with self._lock:
             self.capacity = max(1, min(self._most, MAX_BYTES // self._weight))
             self.limit = self.limit and self.capacity
+
+    def _weight_of(self, entry: Entry) -> int:
+        return ENTRY_BYTES + (0 if type(entry) in _TOLD else self.reader.weight(entry))
 
 
 def lose(receipt: Receipt) -> None:
@@ -281,13 +274,3 @@ def _receipt_of(entry: Entry) -> Receipt | None:
     if isinstance(entry, Flush):
         return entry.receipt
     return entry if isinstance(entry, Receipt) else None
-
-
-def _weight_of(entry: Entry) -> int:
-    if type(entry) in _TOLD:
-        return ENTRY_BYTES
-    try:
-        attributes = snapshot(entry.attributes or {})  # type: ignore[union-attr]
-        return ENTRY_BYTES + sum([len(v) for v in attributes.values() if type(v) is str])
-    except BaseException:  # made by hand; whoever reads it sees to what is wrong
-        return ENTRY_BYTES

@@ -6,8 +6,6 @@ import math
 import time
 from typing import Final
 
-from opentelemetry.sdk.trace import ReadableSpan
-
 from prefactor_otel.delivery.client import ApiClient
 from prefactor_otel.delivery.poll import Watched, watch
 from prefactor_otel.host import gevent_loop, suppress
@@ -15,7 +13,6 @@ from prefactor_otel.pipeline.closing import PULSE, Closing
 from prefactor_otel.pipeline.parts import Parts
 from prefactor_otel.pipeline.snapshot import STALLED_AFTER
 from prefactor_otel.pipeline.wakeup import Wakeup
-from prefactor_otel.spans.sdk import key_of
 from prefactor_otel.spool import SCAN_INTERVAL
 from prefactor_otel.stats import own_logs
 from prefactor_otel.stats.counters import DropReason
@@ -135,17 +132,13 @@ class Loop:
 
     def _take_up(self) -> None:
         """Begin where a thread that was killed has been amid something."""
-        deadly = self._inbox.take_up(self._is_done_with)
+        deadly = self._inbox.take_up(self._intake.is_done_with)
         if deadly is None:
             return
         self._parts.counters.drop(DropReason.UNREADABLE, 1)
         self._parts.warn_of(DropReason.UNREADABLE, 1)
         if deadly.receipt is not None:
             deadly.receipt.lose()
-
-    def _is_done_with(self, span: ReadableSpan) -> bool:
-        context = span.get_span_context()
-        return context is not None and self._intake.is_done_with(key_of(context))
 
     # -- what it does ---------------------------------------------------------------------
 

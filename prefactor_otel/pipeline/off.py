@@ -3,14 +3,13 @@ was forked off after the shutdown."""
 
 import threading
 from collections.abc import Sequence
-from typing import Literal
-
-from opentelemetry.sdk.trace import ReadableSpan
+from typing import Any, Literal
 
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.pipeline.inbox import Inbox, lose
-from prefactor_otel.runs.events import Judged, RunClosed, RunOpened, SessionEnded
+from prefactor_otel.runs.events import AboutRun
+from prefactor_otel.spans.source import Reader
 from prefactor_otel.spans.view import Attributes
 from prefactor_otel.stats.counters import Counters, DropReason, Stats
 
@@ -22,8 +21,8 @@ class Off:
     has_terminated = False
     run_id = None
 
-    def __init__(self, state: Literal["off", "closed"] = "off") -> None:
-        self.inbox = Inbox(0)
+    def __init__(self, reader: Reader[Any], state: Literal["off", "closed"] = "off") -> None:
+        self.inbox = Inbox(0, reader)
         self.terminated = threading.Event()
         """Never set."""
         self._state: Literal["off", "closed"] = state
@@ -40,14 +39,14 @@ class Off:
     def bind(self, resource: Attributes) -> None:
         """No run has it."""
 
-    def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
+    def tell(self, event: AboutRun) -> None:
         """There is no run of which to tell."""
 
     def id_of(self, handle: str) -> str | None:
         """It has none."""
         return None
 
-    def refuse(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> bool:
+    def refuse(self, spans: Sequence[object], receipt: Receipt | None = None) -> bool:
         """Account for spans that are not sent. False: they are lost."""
         is_off = self._state == "off"
         reason = DropReason.NOT_CONFIGURED if is_off else DropReason.AFTER_SHUTDOWN

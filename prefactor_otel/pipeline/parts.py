@@ -13,6 +13,7 @@ from prefactor_otel.pipeline.snapshot import Snapshot
 from prefactor_otel.pipeline.stops import Stops
 from prefactor_otel.runs.intake import Intake
 from prefactor_otel.runs.run import Run
+from prefactor_otel.runs.tenant import Tenant
 from prefactor_otel.spool.identity import Identity
 from prefactor_otel.stats.counters import Counters, DropReason, Stats
 from prefactor_otel.stats.log import QuietLog
@@ -41,7 +42,8 @@ class Parts:
             config.max_batch_size,
             config.max_request_bytes,
         )
-        self.intake = Intake(config, Run(), self.outbox, self.budget, self.counters, self.log)
+        self.tenant = Tenant(config, self.log, inbox.reader.resource)
+        self.intake = Intake(self.tenant, Run(), self.outbox, self.budget, self.counters, self.log)
         self.stops = Stops(config, inbox, self.intake.lives, self.log, self.instance_of)
         identity = Identity(config.api_url, config.api_token, config.agent_id)
         self.sender = Sender(

@@ -4,18 +4,18 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 from weakref import WeakSet
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from prefactor_otel.config.options import Config
 from prefactor_otel.config.settings import differing, settings
 from prefactor_otel.config.token import TokenSource
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.delivery.receipt import Receipt
-from prefactor_otel.host import exits, gevent_loop, program, sigterm, suppress
+from prefactor_otel.host import exits, gevent_loop, program, sigterm
 from prefactor_otel.host.termination import TerminatedRun
 from prefactor_otel.pipeline.inbox import End
 from prefactor_otel.pipeline.off import Off
@@ -23,7 +23,8 @@ from prefactor_otel.pipeline.place import place_of, terminated_in
 from prefactor_otel.pipeline.waiting import Waiting, flush
 from prefactor_otel.pipeline.worker import Worker
 from prefactor_otel.runs import explicit
-from prefactor_otel.runs.events import Judged, RunClosed, RunOpened, SessionEnded
+from prefactor_otel.runs.events import AboutRun
+from prefactor_otel.spans.source import Reader
 from prefactor_otel.spans.view import Attributes
 from prefactor_otel.stats import metrics
 from prefactor_otel.stats.counters import Stats
@@ -31,6 +32,7 @@ from prefactor_otel.stats.counters import Stats
 
 class Pipeline:
     """Settings and the worker of the current process; a forked child gets its own on first use.
+    What spans are, only the door's ``reader`` knows.
 
     Raises ``PrefactorConfigError`` for arguments that cannot be used, and with ``strict=True``
     for missing or unusable settings of any source; otherwise those are logged in one line, and
@@ -39,22 +41,24 @@ class Pipeline:
 
     def __init__(
         self,
+        reader: Reader[Any],
         api_url: str | None = None,
         api_token: str | TokenSource | None = None,
         *,
         meter_provider: MeterProvider | None = None,
         **options: object,
     ) -> None:
+        self._reader = reader
         self._config = config = settings(api_url, api_token, options)
         self._meter_provider = meter_provider
         self._resource: Attributes | None = None
         self._status: FinishStatus | None = None
-        self.owners: WeakSet[TracerProvider] = WeakSet()
+        self.owners: WeakSet[object] = WeakSet()
         """The providers that are known to hand spans to this, as long as they live."""
         self._waiting = Waiting()
         self._locks: dict[int, threading.RLock] = {}
         self._generation = program.generation
-        self._worker: Worker | Off = Off() if config is None else Worker(config)
+        self._worker: Worker | Off = Off(reader) if config is None else Worker(config, reader)
         self._asks_where = config is not None and (
             config.run_scope == "session" or config.on_terminate == "cancel"
         )
@@ -70,7 +74,7 @@ class Pipeline:
 
     # -- what doors hand over -------------------------------------------------------------
 
-    def started(self, span: ReadableSpan, where: Context | None) -> None:
+    def started(self, span: object, where: Context | None) -> None:
         """A span has started in this context. Returns at once. Raises ``PrefactorTerminatedError``
         where the span's run was terminated and the agent is to be stopped by that."""
         worker = self._worker if self._generation == program.generation else self._current()
@@ -84,7 +88,7 @@ class Pipeline:
             if waiting >= inbox.wake_at:
                 worker.wake()
 
-    def ended(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> bool:
+    def ended(self, spans: Sequence[object], receipt: Receipt | None = None) -> bool:
         """Spans have ended. Returns at once. With a receipt they are taken at once, and it is
         settled when the API has answered for all of them; without, they wait for company. False
         when they are lost already."""
@@ -102,18 +106,17 @@ class Pipeline:
             worker.wake()
         return True
 
-    def deliver(self, spans: Sequence[ReadableSpan]) -> bool:
+    def deliver(self, spans: Sequence[object]) -> bool:
         """Hand over ended spans and wait until the API has acknowledged them, as long as this
         thread may wait (see ``Waiting``) and at most ``export_timeout``; with a spool, until they
         are on disk in any case. False when any of them was refused or dropped, or is not known to
         be on disk."""
         worker = self._current()
-        spans = suppress.without_own(spans)
         if isinstance(worker, Off):
             return worker.refuse(spans)
         return self._waiting.deliver(worker, spans, self.ended)
 
-    def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
+    def tell(self, event: AboutRun) -> None:
         """Something has become of a run. Returns at once."""
         self._current().tell(event)
 
@@ -221,7 +224,7 @@ class Pipeline:
 
     def _begun(self) -> Worker | Off:
         """This process's worker, which is not begun for this."""
-        return self._worker if self._has_begun else Off()
+        return self._worker if self._has_begun else Off(self._reader)
 
     def _current(self) -> Worker | Off:
         """This process's worker. In a forked child the inherited one is forgotten, with what
@@ -236,9 +239,9 @@ class Pipeline:
 
     def _begin_anew(self, config: Config) -> None:
         if self._worker.is_closing:
-            self._worker = Off("closed")
+            self._worker = Off(self._reader, "closed")
         else:
-            self._worker = Worker(config)
+            self._worker = Worker(config, self._reader)
             if self._resource is not None:
                 self._worker.bind(self._resource)
             exits.watch(self)

@@ -2,7 +2,6 @@
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan
 
 from prefactor_otel.config.options import Config
 from prefactor_otel.host.termination import Task, TerminatedRun, current_task, stop_here
@@ -10,11 +9,11 @@ from prefactor_otel.mapping import session_of
 from prefactor_otel.pipeline.off import Off
 from prefactor_otel.pipeline.worker import Worker
 from prefactor_otel.runs import explicit
-from prefactor_otel.spans.sdk import key_of
+from prefactor_otel.spans.view import SpanKey
 
 
 def place_of(
-    span: ReadableSpan, where: Context | None, worker: Worker | Off
+    span: object, where: Context | None, worker: Worker | Off
 ) -> tuple[str | None, str | None, Task | None]:
     """The explicit run and the session that a span starts in, and the task that is cancelled with
     it. Raises ``PrefactorTerminatedError`` where the span's run was terminated and the agent is to
@@ -23,14 +22,15 @@ def place_of(
         return None, None, None
     config = worker.config
     handle, session = _named_in(where, config)
-    is_root = span.parent is None or span.parent.is_remote
+    source = worker.inbox.reader.source(span)
+    if source is None:
+        return None, None, None
     if worker.has_terminated:
-        above = key_of(span.parent) if span.parent is not None and not is_root else None
-        known = session or session_of(span.attributes or {})
-        terminated = worker.terminated_at(above, known, handle)
+        known = session or session_of(source.attributes)
+        terminated = worker.terminated_at(source.parent, known, handle)
         if terminated is not None:
             stop_here(terminated, config.on_terminate)
-    cancels = is_root and config.on_terminate == "cancel"
+    cancels = source.parent is None and config.on_terminate == "cancel"
     return handle, session, current_task() if cancels else None
 
 
@@ -40,7 +40,8 @@ def terminated_in(where: Context | None, worker: Worker | Off) -> TerminatedRun 
         return None
     handle, session = _named_in(where, worker.config)
     span = trace.get_current_span(where).get_span_context()
-    above = key_of(span) if span.is_valid and not span.is_remote else None
+    is_here = span.is_valid and not span.is_remote
+    above = SpanKey(span.trace_id, span.span_id) if is_here else None
     return worker.terminated_at(above, session, handle)
 
 

@@ -7,8 +7,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from opentelemetry.sdk.trace import ReadableSpan
-
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host import exits, program
 from prefactor_otel.pipeline.closing import PULSE
@@ -25,7 +23,7 @@ drains before its shutdown makes such a row, and does not say so."""
 _DISK_WAIT: Final = 1.0
 """Seconds that ``export`` waits for the disk on an event loop, at most."""
 
-HandOver = Callable[[Sequence[ReadableSpan], Receipt | None], bool]
+HandOver = Callable[[Sequence[object], Receipt | None], bool]
 """Hands ended spans to the worker; False when they are lost already."""
 
 
@@ -79,7 +77,7 @@ class Waiting:
         goes_on = time.monotonic() - row.until < _RECENT and row.generation == program.generation
         return row.seconds if goes_on else 0.0
 
-    def deliver(self, worker: Worker, spans: Sequence[ReadableSpan], hand_over: HandOver) -> bool:
+    def deliver(self, worker: Worker, spans: Sequence[object], hand_over: HandOver) -> bool:
         """Hand over ended spans and wait until the API has acknowledged them, as long as one may
         and at most ``export_timeout``. With a spool, wait until they are on disk in any case.
         False when any of them was refused or dropped, or is not known to be on disk."""

@@ -9,9 +9,7 @@ for.
 import threading
 import time
 from collections.abc import Sequence
-from typing import Final
-
-from opentelemetry.sdk.trace import ReadableSpan
+from typing import Any, Final
 
 from prefactor_otel.config.options import Config
 from prefactor_otel.delivery.operation import FinishStatus
@@ -24,15 +22,8 @@ from prefactor_otel.pipeline.loop import Loop
 from prefactor_otel.pipeline.parts import Parts
 from prefactor_otel.pipeline.snapshot import Snapshot
 from prefactor_otel.pipeline.wakeup import Wakeup
-from prefactor_otel.runs.events import (
-    Dropped,
-    Flush,
-    Judged,
-    RunClosed,
-    RunOpened,
-    SessionEnded,
-)
-from prefactor_otel.spans.sdk import key_of
+from prefactor_otel.runs.events import AboutRun, Dropped, Flush
+from prefactor_otel.spans.source import Reader
 from prefactor_otel.spans.view import Attributes, SpanKey
 from prefactor_otel.stats.counters import DropReason, Stats
 
@@ -47,9 +38,9 @@ class Worker:
     """One run's worth of background work. Its methods may be called from any thread, and by a
     signal handler amid any of them."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, reader: Reader[Any]) -> None:
         self.config = config
-        self.inbox = Inbox(min(MAX_SPANS, config.max_queue_size))
+        self.inbox = Inbox(min(MAX_SPANS, config.max_queue_size), reader)
         self._parts = Parts(config, self.inbox)
         self._intake = self._parts.intake
         self._lives = self._parts.intake.lives
@@ -149,11 +140,12 @@ class Worker:
 
     def bind(self, resource: Attributes) -> None:
         """Tell the worker the provider's resource, as soon as it is known."""
-        if self._intake.resource is None:
-            self._intake.resource = resource
+        tenant = self._parts.tenant
+        if tenant.resource is None:
+            tenant.resource = resource
             self.wake(urgent=True)
 
-    def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
+    def tell(self, event: AboutRun) -> None:
         """Something has become of a run."""
         if not self.is_closing:
             self.inbox.tell(event)
@@ -167,19 +159,16 @@ class Worker:
         self.wake(urgent=True)
         return receipt
 
-    def refuse(self, spans: Sequence[ReadableSpan], receipt: Receipt | None = None) -> bool:
+    def refuse(self, spans: Sequence[object], receipt: Receipt | None = None) -> bool:
         """Account for spans that the inbox does not take. True when none of them is lost."""
+        keys = [self.inbox.reader.key(span) for span in spans]
+        known = [key for key in keys if key is not None]
         if self.is_closing:
             # What shutdown has closed as cancelled is on the platform; its late end loses nothing.
-            spans = [span for span in spans if not self._is_known_ended(span)]
-            return self._lose(len(spans), receipt, DropReason.AFTER_SHUTDOWN)
-        contexts = [context for span in spans if (context := span.get_span_context())]
-        self.inbox.note_dropped(Dropped([key_of(context) for context in contexts]))
+            late = len(spans) - sum(map(self._intake.has_ended, known))
+            return self._lose(late, receipt, DropReason.AFTER_SHUTDOWN)
+        self.inbox.note_dropped(Dropped(known))
         return self._lose(len(spans), receipt, DropReason.QUEUE_FULL)
-
-    def _is_known_ended(self, span: ReadableSpan) -> bool:
-        context = span.get_span_context()
-        return context is not None and self._intake.has_ended(key_of(context))
 
     def _lose(self, spans: int, receipt: Receipt | None, reason: DropReason) -> bool:
         """Account for spans that are lost as they come. True when there are none."""

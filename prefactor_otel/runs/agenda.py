@@ -4,7 +4,6 @@ makes due."""
 import math
 from typing import Final
 
-from prefactor_otel.config.options import Config
 from prefactor_otel.runs.router import OpenRun
 from prefactor_otel.runs.schedule import Schedule
 
@@ -18,11 +17,9 @@ MAX_LINGER: Final = 10.0
 class Agenda:
     """Runs to look at. Times are seconds of a monotonic clock."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self) -> None:
         self.changed: dict[OpenRun, None] = {}
         """Runs in which something has happened that is not stored yet."""
-        self._has_process_run = config.run_scope == "provider"
-        self._idle_timeout = config.run_idle_timeout
         self._schedule: Schedule[OpenRun] = Schedule()
 
     @property
@@ -54,9 +51,10 @@ class Agenda:
             return run.touched + LINGER
         if run.handle is not None:
             return math.inf if run.over_since is None else run.over_since + MAX_LINGER
-        if self._has_process_run:  # also one that is left, while spans of it are open
+        config = run.tenant.config
+        if config.run_scope == "provider":  # also one that is left, while spans of it are open
             return math.inf
-        return run.touched + self._idle_timeout
+        return run.touched + config.run_idle_timeout
 
     def forget(self, run: OpenRun) -> None:
         """A run is closed."""

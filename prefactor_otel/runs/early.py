@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from opentelemetry.sdk.trace import ReadableSpan
-
 from prefactor_otel.mapping import SpanType, expected_type, span_type, speaks_late
 from prefactor_otel.runs.parking import STEP_GRACE
+from prefactor_otel.spans.source import Source
 from prefactor_otel.spans.view import SpanView
 
 VISIBLE_AFTER: Final = 1.0
@@ -30,14 +29,8 @@ def is_worth_showing(view: SpanView) -> bool:
     return kind is SpanType.AGENT or (view.is_local_root and kind not in _CALLS)
 
 
-def grace(parent: ReadableSpan) -> float:
+def grace(parent: Source) -> float:
     """Seconds that finished children wait for an open parent."""
-    attributes = parent.attributes or {}
-    is_silent = speaks_late(attributes, scope_of(parent))
+    attributes = parent.attributes
+    is_silent = speaks_late(attributes, parent.scope_name)
     return CALL_GRACE if is_silent or span_type(attributes) in _CALLS else STEP_GRACE
-
-
-def scope_of(span: ReadableSpan) -> str:
-    """The name of its instrumentation scope; empty without one."""
-    scope = span.instrumentation_scope
-    return (scope.name or "") if scope is not None else ""

@@ -1,15 +1,17 @@
 """What happens to spans and runs, as the doors tell it to the worker's thread."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-
-from opentelemetry.sdk.trace import ReadableSpan
+from typing import Any, Generic, TypeVar
 
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.termination import Task
 from prefactor_otel.runs.run import About
-from prefactor_otel.spans.view import SpanKey
+from prefactor_otel.spans.source import Source
+from prefactor_otel.spans.view import SpanKey, SpanView
+
+S = TypeVar("S")
 
 
 @dataclass(slots=True)
@@ -17,7 +19,7 @@ class Started:
     """A span has started, at this time of the monotonic clock; inside of the explicit run and in
     the session that its context names, if it names any."""
 
-    span: ReadableSpan
+    source: Source
     at: float
     handle: str | None = None
     session: str | None = None
@@ -26,11 +28,12 @@ class Started:
 
 
 @dataclass(slots=True)
-class Ended:
-    """Spans have ended; the receipt, if any, is settled when the API has answered for them, and
-    for those of the events before, of which it was not the last."""
+class Ended(Generic[S]):
+    """Spans have ended, and are yet to be read; the receipt, if any, is settled when the API has
+    answered for them, and for those of the events before, of which it was not the last."""
 
-    spans: Iterable[ReadableSpan]
+    spans: Iterable[S]
+    read: Callable[[S], SpanView]
     receipt: Receipt | None
     is_last: bool = True
 
@@ -82,4 +85,7 @@ class Flush:
     receipt: Receipt
 
 
-Event = Started | Ended | Dropped | RunOpened | RunClosed | SessionEnded | Judged | Flush
+AboutRun = RunOpened | RunClosed | SessionEnded | Judged
+Told = Dropped | Flush | AboutRun
+"""What is told of spans and runs, and holds none."""
+Event = Started | Ended[Any] | Told

@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.host.termination import TerminatedRun, current_task, event_of
 from prefactor_otel.mapping import SESSION_KEYS
-from prefactor_otel.runs.events import Judged, RunClosed, RunOpened, SessionEnded
+from prefactor_otel.runs.events import AboutRun, Judged, RunClosed, RunOpened
 from prefactor_otel.runs.run import About
 
 CURRENT: Final = context.create_key("prefactor-run")
@@ -22,7 +22,7 @@ is_used = False
 class Listener(Protocol):
     """What has to know of explicit runs."""
 
-    def tell(self, event: RunOpened | RunClosed | SessionEnded | Judged) -> None: ...
+    def tell(self, event: AboutRun) -> None: ...
 
     def id_of(self, handle: str) -> str | None: ...
 
@@ -93,7 +93,7 @@ def session_in_context(where: Context | None) -> str | None:
     return None
 
 
-def tell(event: RunOpened | RunClosed | SessionEnded | Judged) -> None:
+def tell(event: AboutRun) -> None:
     """Tell everybody who has to know of runs."""
     for listener in list(listeners):
         listener.tell(event)

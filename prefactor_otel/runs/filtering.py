@@ -2,7 +2,6 @@
 
 from prefactor_otel.runs.node import KEPT, Node
 from prefactor_otel.span_types.span_filter import CompiledFilter, Decision
-from prefactor_otel.spans.sdk import view_of
 from prefactor_otel.spans.view import SpanView
 
 
@@ -21,7 +20,7 @@ def judged(span_filter: CompiledFilter | None, node: Node, view: SpanView) -> De
 def note_above(span_filter: CompiledFilter, node: Node) -> None:
     """If an open span is kept, all that is open above it lies above one."""
     assert node.source is not None
-    verdict = judged(span_filter, node, view_of(node.source))
+    verdict = judged(span_filter, node, node.source.read())
     if verdict is not Decision.LEAVE_OUT or node.under & KEPT:
         for above in node.open_above():
             above.under |= KEPT

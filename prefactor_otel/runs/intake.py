@@ -1,11 +1,9 @@
 """From events to items: the one funnel between the doors and the outbox. No I/O, no waiting."""
 
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
-from opentelemetry.sdk.trace import ReadableSpan
-
-from prefactor_otel.config.options import Config
 from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.operation import Item, SpanRef
 from prefactor_otel.delivery.outbox import Outbox
@@ -16,39 +14,38 @@ from prefactor_otel.runs.agenda import Agenda
 from prefactor_otel.runs.events import Dropped, Ended, Event, Flush, Started
 from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.lives import Lives
-from prefactor_otel.runs.making import RunMaker, capture_of
+from prefactor_otel.runs.making import RunMaker
 from prefactor_otel.runs.relief import Relief
 from prefactor_otel.runs.router import OpenRun, Router
 from prefactor_otel.runs.run import Run
+from prefactor_otel.runs.tenant import Tenant
 from prefactor_otel.runs.tree import SpanTree
-from prefactor_otel.span_types.span_filter import compiled
-from prefactor_otel.spans.sdk import key_of, view_of
-from prefactor_otel.spans.view import Attributes, SpanKey, ended
+from prefactor_otel.spans.view import SpanKey, SpanView, ended
 from prefactor_otel.stats.counters import INTENDED, Counters, DropReason
 from prefactor_otel.stats.log import QuietLog, logger, place_of
+
+S = TypeVar("S")
 
 AT_ONCE: Final = 64
 """Ended spans that are accounted for together, at most."""
 
 
 class Intake:
-    """The spans of one process on their way into the outbox, by runs. One thread owns it."""
+    """The spans of one tenant on their way into the outbox, by runs. One thread owns it."""
 
     def __init__(
         self,
-        config: Config,
+        tenant: Tenant,
         run: Run,
         outbox: Outbox,
         budget: Budget,
         counters: Counters,
         log: QuietLog,
     ) -> None:
-        capture = capture_of(config, log)
-        span_filter = compiled(config.span_filter, lambda text: log.warn("span_filter", text))
-        self._agenda = Agenda(config)
-        maker = RunMaker(config, run, capture, span_filter, budget, self._agenda)
-        self._router = Router(config.run_scope, maker.new_run)
-        self._handover = Handover(config, capture.mask, span_filter, self._router, outbox, counters)
+        self._agenda = Agenda()
+        maker = RunMaker(tenant, run, budget, self._agenda)
+        self._router = Router(tenant.config.run_scope, maker.new_run)
+        self._handover = Handover(self._router, outbox, counters)
         self._relief = Relief(budget, self._router, self._agenda, self._handover, outbox, log)
         self.lives = Lives(maker, self._router, self._agenda, self._handover, self._relief, log)
         """The runs."""
@@ -64,15 +61,6 @@ class Intake:
         """The span whose end is being handled, and of which nothing is in the outbox yet."""
 
     # -- what is asked, from any thread -----------------------------------------------------------
-
-    @property
-    def resource(self) -> Attributes | None:
-        """What describes the process, as soon as it is known."""
-        return self._handover.resource
-
-    @resource.setter
-    def resource(self, resource: Attributes) -> None:
-        self._handover.resource = resource
 
     @property
     def open(self) -> int:
@@ -132,18 +120,13 @@ class Intake:
     # -- starts -----------------------------------------------------------------------------------
 
     def _take_started(self, event: Started) -> None:
-        span = event.span
-        if self._handover.resource is None:
-            self._handover.resource = span.resource.attributes
-        context, parent = span.get_span_context(), span.parent
-        if context is None or not context.trace_flags.sampled:
-            return
-        key = key_of(context)
-        above = key_of(parent) if parent is not None and not parent.is_remote else None
-        session = event.session
+        source, session = event.source, event.session
         if session is None and self._router.knows_sessions:
-            session = session_of(span.attributes or {})
-        run = self._router.started(key, above, session, event.handle)
+            session = session_of(source.attributes)
+        key = source.key
+        run = self._router.started(key, source.parent, session, event.handle)
+        if run.tenant.resource is None:
+            run.tenant.resource = source.resource
         run.touched = event.at
         if run.terminated is not None:
             return  # if it ends, it is counted
@@ -151,7 +134,7 @@ class Intake:
             run.note_task(key, event.task)
         if not run.is_registered:
             self._handover.register_with_first_span(run)
-        run.tree.start(key, above, span, event.at)
+        run.tree.start(source, event.at)
         self._agenda.changed[run] = None
         if self._budget.open.is_over:
             self._relief.relieve()
@@ -163,10 +146,10 @@ class Intake:
 
     # -- ends -------------------------------------------------------------------------------------
 
-    def _take_ended(self, event: Ended) -> None:
+    def _take_ended(self, event: Ended[S]) -> None:
         now = time.monotonic()
         for place, span in enumerate(event.spans, 1):
-            items = self._items_of(span, now, event.receipt)
+            items = self._items_of(span, event.read, now, event.receipt)
             self._amid = None
             if items:
                 self._outbox.put(items, event.receipt)
@@ -177,15 +160,17 @@ class Intake:
             event.receipt.seal()
             self._to_store.append(event.receipt)
 
-    def _items_of(self, span: ReadableSpan, now: float, receipt: Receipt | None) -> list[Item]:
+    def _items_of(
+        self, span: S, read: Callable[[S], SpanView], now: float, receipt: Receipt | None
+    ) -> list[Item]:
         try:
-            if self._handover.resource is None:
-                self._handover.resource = span.resource.attributes
-            view = ended(view_of(span))
+            view = ended(read(span))
             if (reason := self._relief.cut_off.get(view.key)) is not None:
                 return self._leave_out(reason, receipt)
             session = session_of(view.attributes) if self._router.knows_sessions else None
             run = self._router.ended(view.key, session)
+            if run.tenant.resource is None:
+                run.tenant.resource = view.resource
             run.touched = now
             if run.tasks is not None:
                 run.forget_task(view.key)

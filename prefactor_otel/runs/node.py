@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Optional
 
-from opentelemetry.sdk.trace import ReadableSpan
-
 from prefactor_otel.delivery.operation import Item, SpanRef
 from prefactor_otel.mapping import SpanType
+from prefactor_otel.spans.source import Source
 from prefactor_otel.spans.view import SpanKey
 
 AGENTS: Final = 1
@@ -68,7 +67,7 @@ class Node:
     """When it started, as its end tells."""
     end_ns: int | None
     """When it ended; None also if it was cut off, whatever end it will have."""
-    source: ReadableSpan | None
+    source: Source | None
     """The span while it is open."""
     ref: SpanRef | None
     parked: Parked | None

@@ -12,6 +12,7 @@ from prefactor_otel.config.options import RunScope
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.host.termination import Task, TerminatedRun
 from prefactor_otel.runs.run import About, Run
+from prefactor_otel.runs.tenant import Tenant
 from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.spans.view import SpanKey
 
@@ -23,6 +24,7 @@ class OpenRun:
     """A run that takes spans. Times are seconds of a monotonic clock."""
 
     run: Run
+    tenant: Tenant
     new_tree: Callable[[str], SpanTree]
     about: About = field(default_factory=About)
     is_registered: bool = False

@@ -16,7 +16,6 @@ from prefactor_otel.runs.node import KEPT, Node
 from prefactor_otel.runs.parking import Parking
 from prefactor_otel.runs.telling import Telling
 from prefactor_otel.span_types.span_filter import CompiledFilter, Decision
-from prefactor_otel.spans.sdk import view_of
 
 _FORGOTTEN: Final[dict[str, object]] = {"inputs": {}, "metadata": {}, "token_usage": None}
 """What is known of a payload of which nothing is known any more."""
@@ -77,7 +76,7 @@ class Showing:
     def _show(self, node: Node) -> list[Item]:
         if node.source is None or node.ref is not None or node.is_left_out:
             return []
-        view = view_of(node.source)
+        view = node.source.read()
         if view.end_ns is not None:  # it has ended and is on its way here
             return []
         if judged(self._span_filter, node, view) is not Decision.KEEP:
@@ -103,7 +102,7 @@ class Showing:
 
     def _create(self, node: Node) -> list[Item]:
         assert node.source is not None
-        view = view_of(node.source)
+        view = node.source.read()
         verdict = judged(self._span_filter, node, view)
         is_alone = verdict is Decision.KEEP_BETWEEN and node.above is None
         if verdict is Decision.LEAVE_OUT or is_alone:

@@ -145,8 +145,8 @@ class Telling:
 
 def _agent(node: Node) -> str | None:
     """The name of a span, open or ended, that is an agent."""
-    span = node.source
-    return node.agent if span is None else _agent_in(span.attributes or {}, span.name)
+    source = node.source
+    return node.agent if source is None else _agent_in(source.attributes, source.name)
 
 
 def _agent_in(attributes: Attributes, name: str) -> str | None:

@@ -9,15 +9,13 @@ is not to be sent is passed over: its children hang on what it hangs on.
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from opentelemetry.sdk.trace import ReadableSpan
-
 from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.operation import Item, SpanRef
 from prefactor_otel.mapping import AgentSpan, Capture, SpanType
 from prefactor_otel.mapping.errors import status_of
 from prefactor_otel.runs.calls import hesitates, pass_up
 from prefactor_otel.runs.counts import Counts
-from prefactor_otel.runs.early import grace, scope_of
+from prefactor_otel.runs.early import grace
 from prefactor_otel.runs.encoding import create_item, finish_item
 from prefactor_otel.runs.filtering import judged, note_above
 from prefactor_otel.runs.node import Node, Parked
@@ -27,7 +25,7 @@ from prefactor_otel.runs.showing import Showing
 from prefactor_otel.runs.telling import Telling
 from prefactor_otel.span_types.declared import DEFAULT, SpanTypes
 from prefactor_otel.span_types.span_filter import CompiledFilter, Decision
-from prefactor_otel.spans.sdk import view_of
+from prefactor_otel.spans.source import Source
 from prefactor_otel.spans.view import SpanKey, SpanView
 
 
@@ -87,16 +85,16 @@ class SpanTree:
 
     # -- starts and ends ------------------------------------------------------------------------
 
-    def start(self, key: SpanKey, parent: SpanKey | None, span: ReadableSpan, now: float) -> None:
-        """A span has started; ``parent`` is None where that is no span of this process."""
+    def start(self, source: Source, now: float) -> None:
+        """A span has started."""
         self.parking.knows_starts = True
-        node = self._nodes.born(key, parent)
+        node = self._nodes.born(source.key, source.parent)
         if node.source is not None or node.start_ns is not None:
             return
-        node.source = span
+        node.source = source
         self.open += 1
         self.budget.open.items += 1
-        if self.span_filter is not None and self.span_filter.leaves_out(scope_of(span)):
+        if self.span_filter is not None and self.span_filter.leaves_out(source.scope_name):
             node.is_left_out = True
         self._showing.started(node, now)
 
@@ -164,7 +162,7 @@ class SpanTree:
         node = self._nodes.find(key)
         if node is None or node.source is None:
             return []
-        view = view_of(node.source)
+        view = node.source.read()
         if node.ref is not None:
             return [item._replace(ends_span=False) for item in self.end(view, now)]
         if view.is_local_root:
@@ -177,7 +175,7 @@ class SpanTree:
         """Whether this is a root that has started and was not seen to end."""
         node = self._nodes.find(key)
         source = node.source if node is not None else None
-        return source is not None and view_of(source).is_local_root
+        return source is not None and source.read().is_local_root
 
     def hand_on(self, key: SpanKey) -> bool:
         """Let another run tell of an open span that has no record in this one. Whether it may."""
@@ -241,8 +239,8 @@ class SpanTree:
                 self._no_longer_open(node)
                 self._nodes.let_go(node)
                 yield node.key, []
-            elif node.source.end_time is None:
-                items = self._cancel(node, view_of(node.source), now_ns)
+            elif not node.source.has_ended:
+                items = self._cancel(node, node.source.read(), now_ns)
                 yield node.key, [item._replace(ends_span=False) for item in items]
 
     def close(self, now_ns: int) -> list[Item]:
@@ -255,7 +253,7 @@ class SpanTree:
                 note_above(self.span_filter, node)
         for node in nodes:
             if node.source is not None:
-                items += self._close_one(node, view_of(node.source), now_ns)
+                items += self._close_one(node, node.source.read(), now_ns)
         for node in self.parking.nodes():
             while node.parked is not None:
                 items += self._free(node)
@@ -303,4 +301,4 @@ def _is_due(parked: Parked, now: float) -> bool:
 
 
 def _started(node: Node) -> int:
-    return (node.source.start_time or 0) if node.source is not None else 0
+    return node.source.start_ns if node.source is not None else 0

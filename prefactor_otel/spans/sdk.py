@@ -1,18 +1,40 @@
-"""The SDK's spans as views: whatever a span made by hand holds, a view is of the types it says."""
+"""What the SDK holds, read: its spans, whose views are of the types that they say, whatever a span
+made by hand holds, and what is said of the process. Nothing but the doors imports this."""
 
+import os
+import sys
+from collections.abc import Sequence
 from functools import partial
-from types import MappingProxyType
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
-from opentelemetry.attributes import BoundedAttributes
+from opentelemetry import trace
+from opentelemetry.environment_variables import OTEL_PYTHON_TRACER_PROVIDER
+from opentelemetry.sdk.resources import (
+    SERVICE_NAME,
+    TELEMETRY_SDK_NAME,
+    TELEMETRY_SDK_VERSION,
+    OTELResourceDetector,
+)
 from opentelemetry.sdk.trace import Event as SdkEvent
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
+from prefactor_otel.host.suppress import OWN_TRACE
 from prefactor_otel.payload.plain import plain, plain_attributes
 from prefactor_otel.payload.repairs import Repair, Repairs, told
-from prefactor_otel.spans.view import LAST_NS, Attributes, Event, SpanKey, SpanView, StatusName
+from prefactor_otel.spans.source import Reader
+from prefactor_otel.spans.view import (
+    LAST_NS,
+    Attributes,
+    Event,
+    SpanKey,
+    SpanView,
+    StatusName,
+    as_dict,
+)
 
 _STATUS: dict[StatusCode, StatusName] = {
     StatusCode.UNSET: "unset",
@@ -25,16 +47,8 @@ _KINDS: dict[SpanKind, str] = {kind: kind.name.lower() for kind in SpanKind}
 _INTERNAL: Final = SpanKind.INTERNAL
 _UNSET: Final = StatusCode.UNSET
 
-
-_COPIES_ITSELF: Final = (MappingProxyType, BoundedAttributes)
-
 _new_key: Final = partial(tuple.__new__, SpanKey)
 """Makes a key without the call of Python that a named tuple takes; of every span two are made."""
-
-
-def context_of(span: ReadableSpan) -> SpanContext | None:
-    """The span's own context; None for what is no real span."""
-    return span.get_span_context()
 
 
 def key_of(context: SpanContext) -> SpanKey:
@@ -47,7 +61,7 @@ def view_of(span: ReadableSpan) -> SpanView:
 
     Whatever a span made by hand holds, every value of the view is of the type that it says.
     """
-    context = context_of(span)
+    context = span.get_span_context()
     if context is None:
         raise ValueError("a span without a context cannot be exported")
     repairs: Repairs = set()
@@ -134,7 +148,7 @@ def _copied(attributes: Attributes | None, repairs: Repairs) -> Attributes:
         return {}
     for _ in range(8):
         try:
-            return plain_attributes(snapshot(attributes), repairs)
+            return plain_attributes(as_dict(attributes), repairs)
         except RuntimeError:  # "changed size during iteration": read it again
             continue
         except Exception:  # no mapping of the SDK's
@@ -143,15 +157,119 @@ def _copied(attributes: Attributes | None, repairs: Repairs) -> Attributes:
     return {}
 
 
-def snapshot(attributes: Attributes) -> dict[str, object]:
-    """A copy of attributes as a dictionary."""
-    # The SDK's attributes, which a span shows through a proxy and a resource as they are, copy
-    # themselves in one step; read key by key, they take a call of Python for each.
-    if type(attributes) in _COPIES_ITSELF:
-        try:
-            copied: object = attributes.copy()  # type: ignore[attr-defined]
-        except AttributeError:
-            return dict(attributes)
-        if type(copied) is dict:
-            return copied
-    return dict(attributes)
+# -- spans that are followed ----------------------------------------------------------------------
+
+
+class SdkSource(NamedTuple):
+    """A span of the application's that has started; see ``Source``."""
+
+    span: ReadableSpan
+    key: SpanKey
+    parent: SpanKey | None
+
+    @property
+    def name(self) -> str:
+        """What it is called now."""
+        return self.span.name
+
+    @property
+    def attributes(self) -> Attributes:
+        """What it says now."""
+        return self.span.attributes or {}
+
+    @property
+    def scope_name(self) -> str:
+        """Of its instrumentation scope; empty without one."""
+        scope = self.span.instrumentation_scope
+        return (scope.name or "") if scope is not None else ""
+
+    @property
+    def resource(self) -> Attributes:
+        """What its provider says of the process."""
+        return self.span.resource.attributes
+
+    @property
+    def start_ns(self) -> int:
+        """When it has started, in nanoseconds since the epoch; 0 where that is unknown."""
+        return self.span.start_time or 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended, though nobody may have told so yet."""
+        return self.span.end_time is not None
+
+    def read(self) -> SpanView:
+        """A copy of what it says now."""
+        return view_of(self.span)
+
+
+_new_source: Final = partial(tuple.__new__, SdkSource)
+
+
+def source_of(span: ReadableSpan) -> SdkSource | None:
+    """A span that has started; None for what is none, is not sampled, or is of our own work. The
+    thread on which it ends does not tell the last: a garbage collection on ours may end one of the
+    agent's."""
+    try:
+        context, above = span.get_span_context(), span.parent
+        if context is None or not context.trace_flags.sampled or context.trace_id == OWN_TRACE:
+            return None
+        parent = key_of(above) if above is not None and not above.is_remote else None
+        return _new_source((span, key_of(context), parent))
+    except Exception:  # no span at all
+        return None
+
+
+def key_in(span: ReadableSpan) -> SpanKey | None:
+    """What identifies a span; None for what is none."""
+    try:
+        context = span.get_span_context()
+    except Exception:  # whoever reads it says what it is
+        return None
+    return key_of(context) if context is not None else None
+
+
+def weight_of(span: ReadableSpan) -> int:
+    """The characters of its texts; 0 for what cannot be read, to which whoever reads it sees."""
+    try:
+        return sum([len(v) for v in as_dict(span.attributes or {}).values() if type(v) is str])
+    except BaseException:  # made by hand
+        return 0
+
+
+def without_own(spans: Sequence[ReadableSpan]) -> Sequence[ReadableSpan]:
+    """Those that are not of our own work."""
+    try:
+        return [span for span in spans if span.context.trace_id != OWN_TRACE]
+    except Exception:  # some are no spans at all; whoever reads them says so
+        return [span for span in spans if not _is_own(span)]
+
+
+def _is_own(span: ReadableSpan) -> bool:
+    key = key_in(span)
+    return key is not None and key.trace_id == OWN_TRACE
+
+
+# -- the process ----------------------------------------------------------------------------------
+
+
+def process_resource() -> Attributes:
+    """The global provider's resource; where there is none yet, what the variables of the
+    environment say. Returns at once, in any thread and at any time: the SDK's ``Resource.create``
+    makes threads, and at the end of a process none can be had."""
+    # With the variable, to ask for the provider is to set it, which is the application's to do.
+    if OTEL_PYTHON_TRACER_PROVIDER not in os.environ:
+        provider = trace.get_tracer_provider()
+        if isinstance(provider, TracerProvider):
+            return provider.resource.attributes
+    unknown = f"unknown_service:{Path(sys.executable).name}" if sys.executable else ""
+    return {
+        TELEMETRY_SDK_NAME: "opentelemetry",
+        TELEMETRY_SDK_VERSION: sdk_version,
+        SERVICE_NAME: unknown or "unknown_service",
+        **OTELResourceDetector().detect().attributes,
+    }
+
+
+READER: Final = Reader(source_of, key_in, view_of, weight_of, process_resource)
+"""How the SDK's spans are read."""

@@ -21,12 +21,14 @@ from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.runs.early import VISIBLE_AFTER
-from prefactor_otel.runs.events import Dropped, Ended, Started
+from prefactor_otel.runs.events import Dropped
 from prefactor_otel.runs.intake import Intake
 from prefactor_otel.runs.run import Run
+from prefactor_otel.runs.tenant import Tenant
 from prefactor_otel.spans.sdk import key_of
 from prefactor_otel.stats.counters import Counters
 from prefactor_otel.stats.log import QuietLog
+from tests.made_spans import ended, started
 from tests.patience import PATIENCE, comes_true
 from tests.process.scripts import localhost, run_script
 
@@ -170,19 +172,20 @@ class Followed:
         log = QuietLog()
         self.counters = Counters()
         self.outbox = Outbox(budget, self.counters, log)
-        self.intake = Intake(config, Run("0" * 32), self.outbox, budget, self.counters, log)
+        tenant = Tenant(config, log, dict)
+        self.intake = Intake(tenant, Run("0" * 32), self.outbox, budget, self.counters, log)
         self.tracer = SdkTracerProvider(shutdown_on_exit=False).get_tracer("agent")
 
     def start(self, name: str) -> Span:
         span = self.tracer.start_span(name)
         assert isinstance(span, Span)
-        self.intake.take(Started(span, time.monotonic() - 2 * VISIBLE_AFTER))
+        self.intake.take(started(span, time.monotonic() - 2 * VISIBLE_AFTER))
         return span
 
     def end(self, span: Span, receipt: Receipt | None = None) -> None:
         span.end()
         self.counters.accept(1)
-        self.intake.take(Ended([span], receipt))
+        self.intake.take(ended([span], receipt))
 
     @property
     def dropped(self) -> dict[str, int]:

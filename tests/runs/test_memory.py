@@ -15,15 +15,15 @@ from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.mapping import Capture
-from prefactor_otel.runs.events import Ended, Started
 from prefactor_otel.runs.intake import Intake
 from prefactor_otel.runs.run import Run
+from prefactor_otel.runs.tenant import Tenant
 from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.span_types.span_filter import CompiledFilter, compiled
 from prefactor_otel.spans.view import SpanKey, SpanView
 from prefactor_otel.stats.counters import Counters
 from prefactor_otel.stats.log import QuietLog
-from tests.made_spans import one_view
+from tests.made_spans import ended, one_view, started
 from tests.process.scripts import run_script
 from tests.runs.test_tree import RUN, Api, begin, finish, start
 from tests.span_types.test_span_filter import filtering
@@ -160,7 +160,8 @@ class Service:
         config = Config(api_url="http://127.0.0.1:9", api_token="t")
         budget, counters, log = Budget(max_bytes=BUDGET), Counters(), QuietLog()
         self._outbox = Outbox(budget, counters, log)
-        self._intake = Intake(config, Run(), self._outbox, budget, counters, log)
+        tenant = Tenant(config, log, dict)
+        self._intake = Intake(tenant, Run(), self._outbox, budget, counters, log)
         self._numbers = itertools.count()
 
     def work(self, agents: int) -> int:
@@ -170,10 +171,10 @@ class Service:
             answer = f"answer {next(self._numbers)}"
             call = begin("chat", agent, attributes={**CALL, "gen_ai.response.id": answer})
             for span in (agent, call):
-                self._intake.take(Started(span, 0.0))
+                self._intake.take(started(span, 0.0))
             call.end()
             agent.end()
-            self._intake.take(Ended([call, agent], Receipt()))
+            self._intake.take(ended([call, agent], Receipt()))
             self._intake.store()
             self._outbox.drain()
         gc.collect()

@@ -20,7 +20,7 @@ from prefactor_otel.mapping import Capture
 from prefactor_otel.runs.early import CALL_GRACE, VISIBLE_AFTER
 from prefactor_otel.runs.parking import STEP_GRACE
 from prefactor_otel.runs.tree import SpanTree
-from prefactor_otel.spans.sdk import view_of
+from prefactor_otel.spans.sdk import source_of, view_of
 from prefactor_otel.spans.view import SpanView
 
 RUN = "0123456789abcdef0123456789abcdef"
@@ -93,8 +93,9 @@ def begin(
 
 
 def start(tree: SpanTree, span: Span, now: float) -> None:
-    view = view_of(span)
-    tree.start(view.key, view.local_parent, span, now)
+    source = source_of(span)
+    assert source is not None
+    tree.start(source, now)
 
 
 def finish(span: Span) -> SpanView:
