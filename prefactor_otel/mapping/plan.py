@@ -283,10 +283,14 @@ def _says(shown: object, text: object) -> bool:
     return isinstance(text, str) and text == shown
 
 
-Step = tuple[Callable[[Attributes], object], Reader, int, str, int, int, Candidate]
+Step = tuple[Callable[[Attributes], object], Reader, int, str, int, tuple[Later, ...], Candidate]
 """What gets the value of a candidate and reads it, the field that it fills and of which part, the
-names that are used up, how many others of this field follow, and the candidate."""
+names that are used up, those that may say the same, and the candidate."""
 Check = tuple[Candidate, tuple[Later, ...], object]
+
+
+def _step(one: Candidate) -> Step:
+    return one.reading.get, one.read, one.part, one.field, one.used, one.later, one
 
 
 @lru_cache(maxsize=MAX_OUTLINES, typed=True)  # what is 1 and what is 1.0 or True are not the same
@@ -320,19 +324,18 @@ class Outline:
         self.parts: Parts = ({}, {}, {}, {})
         self.after: list[tuple[int, str, object]] = []
         """Fields that come after such as are left to be read."""
-        self.steps: list[Step] = []
+        self.steps: list[Sequence[Step]] = []
+        """For each field that is left to be read its candidates, trusted most first."""
         self.checks: list[Check] = []
         """Attributes of each span that may say once more what is told already."""
         self.mask = 0
         attributes = dict(zip(plan.shared, values))  # noqa: B905 - a lone value stands there twice
         for place in plan.places:
             left = self._settle(place, attributes)
-            self.steps += [
-                (c.reading.get, c.read, c.part, c.field, c.used, len(left) - n, c)
-                for n, c in enumerate(left, start=1)
-            ]
+            if left:
+                self.steps.append([_step(candidate) for candidate in left])
         told = self.parts[SINGLE] | {field: value for _, field, value in self.after}
-        is_open = any(step[3] in _MODEL_FIELDS for step in self.steps)
+        is_open = any(field in _MODEL_FIELDS for [(_, _, _, field, *_), *_] in self.steps)
         self.models = models_in(told) if not is_open else None
         """The models, where they are not left to be read."""
         self.twins = plan.models if is_open or not attributes else []
@@ -358,7 +361,7 @@ class Outline:
 
     def _fill(self, candidate: Candidate, value: object, used: int, attributes: Attributes) -> None:
         part, field = candidate.part, candidate.field
-        if any(step[2] == part for step in self.steps):
+        if any(place == part for [(_, _, place, *_), *_] in self.steps):
             self.after.append((part, field, value))
         else:
             self.parts[part][field] = value

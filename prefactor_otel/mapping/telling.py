@@ -1,7 +1,6 @@
 """What a plan makes of a span."""
 
 from collections.abc import Collection, Mapping
-from itertools import islice
 from typing import Final, NamedTuple
 
 from prefactor_otel.mapping import usage as counting
@@ -112,26 +111,25 @@ def tell(plan: Plan, attributes: Attributes, notes: list[Note] | None = None) ->
     parts: Parts = tuple(map(dict.copy, outline.parts))  # type: ignore[assignment]
     inputs, outputs, single, labels = parts
     mask, special = outline.mask, None
-    steps = iter(outline.steps)
-    for get, read, part, field, used, others, candidate in steps:
-        value = read(get(attributes))
-        if value is None:
-            continue
-        if type(value) in _SPECIAL:
-            special = special or Special(plan, parts)
-            taken = special.take(candidate, value)
-            if taken is None:
+    for candidates in outline.steps:
+        for get, read, part, field, used, later, candidate in candidates:
+            value = read(get(attributes))
+            if value is None:
                 continue
-            used = taken
-        else:
-            parts[part][field] = value
-        mask |= used
-        if notes is not None:
-            notes.append(Note(candidate, value, used))
-        if others:  # they are not asked, but may say the same
-            if candidate.later:
-                mask |= same(candidate, candidate.later, attributes, parts[part].get(field))
-            next(islice(steps, others, others), None)
+            if type(value) in _SPECIAL:
+                special = special or Special(plan, parts)
+                taken = special.take(candidate, value)
+                if taken is None:
+                    continue
+                used = taken
+            else:
+                parts[part][field] = value
+            mask |= used
+            if notes is not None:
+                notes.append(Note(candidate, value, used))
+            if later:  # they are not asked, but may say the same
+                mask |= same(candidate, later, attributes, parts[part].get(field))
+            break
     for part, field, value in outline.after:
         parts[part][field] = value
     for candidate, later, value in outline.checks:

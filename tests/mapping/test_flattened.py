@@ -98,3 +98,14 @@ def test_a_call_whose_name_is_an_object_tells_none_of_it_with_capture_off() -> N
     view = with_attributes(one_view(), {**LLM, path: "SECRET"})
     payload = agent_span(view, Capture(inputs=False, outputs=False)).payload
     assert "SECRET" not in str(payload)
+
+
+def test_messages_in_one_text_are_read_however_deep_what_they_hold_is() -> None:
+    deep = "[" * 400 + "]" * 400
+    for message in (
+        '{"message.role": "user", "message.content": %s}',
+        '{"message": {"content": %s}}',
+    ):
+        span = mapped({**LLM, "llm.input_messages": f"[{message % deep}]"})
+        [told] = part(span, "inputs")["messages"]
+        assert told["content"] is not None

@@ -69,3 +69,19 @@ def test_a_tool_that_a_block_names_has_its_name_where_the_message_has_room_for_o
     assert messages([{"role": "tool", "name": None, "content": [answer]}]) == [
         {"role": "tool", "content": "sunny", "tool_call_id": "c", "name": "weather"}
     ]
+
+
+def test_the_calls_of_a_message_are_told_before_the_one_of_the_older_kind() -> None:
+    older = {"name": "old", "arguments": "{}"}
+    newer = [{"id": "c", "function": {"name": "new", "arguments": "{}"}}]
+    entry = {"role": "assistant", "content": None, "function_call": older, "tool_calls": newer}
+    [told] = messages([entry]) or []
+    assert isinstance(told, dict)
+    assert [call["name"] for call in told["tool_calls"]] == ["new"]
+
+
+def test_a_message_of_a_thousand_fields_is_told_with_all_of_them() -> None:
+    fields = {f"field {number}": number for number in range(1, 1000)}
+    assert messages([{"role": "user", "content": "hi", **fields}]) == [
+        {"role": "user", "content": "hi", **fields}
+    ]

@@ -118,13 +118,19 @@ def _at_once(value: object) -> object:
     return _messages([entry for entry in nested if isinstance(entry, dict)])
 
 
-def _nested(value: object) -> object:
+def _nested(value: object, depth: int = 0) -> object:
     """An object with dots in its names as the objects that these stand for, and so a list of
-    objects."""
+    objects; what only repeats what the list is of is left out."""
+    if depth > _DEEP:
+        return value
     if isinstance(value, list):
-        return [*map(_nested, value)]
+        return [_nested(each, depth + 1) for each in value]
     if not isinstance(value, dict):
         return value
+    if len(value) == 1:
+        [(name, inner)] = value.items()
+        if isinstance(inner, dict) and _CALLED.get(str(name)) == "":
+            return _nested(inner, depth + 1)
     node: Node = {}
     for name, inner in value.items():
         *above, last = path_of(str(name), _CALLED)
@@ -132,9 +138,12 @@ def _nested(value: object) -> object:
         for step in above:
             below = place.setdefault(step, {})
             place = below if isinstance(below, dict) else {}
-        place[last] = _nested(inner)
-    only = next(iter(node.values()), None) if len(node) == 1 else None
-    return only if isinstance(only, dict) and _CALLED.get(*node) == "" else node
+        place[last] = _nested(inner, depth + 1)
+    return node
+
+
+_DEEP: Final = 16
+"""Levels of the deepest message: what lies deeper is content."""
 
 
 def _tools(entries: Sequence[Node]) -> object:

@@ -165,9 +165,10 @@ _FIELDS: Final = {
 def _message(source: Entry, fields: Fields) -> Fields:
     """The message of these fields, and of what else its source holds."""
     role = source.get("role")
-    name = _usual_role(role) if isinstance(role, str) else role
-    message = {"role": name, "content": None, **fields}
-    for name, field, read in _others_in(tuple(source)):
+    speaker = _usual_role(role) if isinstance(role, str) else role
+    message = {"role": speaker, "content": None, **fields}
+    others_in = _others_in if len(source) <= _MOST_KEPT else _others_in.__wrapped__
+    for name, field, read in others_in(tuple(source)):
         value = read(source[name]) if field not in message else None
         if value:
             message[field] = value
@@ -179,7 +180,7 @@ def _others_in(names: tuple[str, ...]) -> Sequence[tuple[str, str, Callable[[obj
     """Of the names in an entry those that hold more than what it says, how they are called in the
     message, and what reads them; the calls of tools first."""
     calls = [
-        (name, "tool_calls", _calls) for name in ("function_call", "tool_calls") if name in names
+        (name, "tool_calls", _calls) for name in ("tool_calls", "function_call") if name in names
     ]
     others = [
         (name, _THOUGHTS.get(name, name), itself)
@@ -197,6 +198,8 @@ def _calls(told: object) -> list[Fields]:
     return [call_of(calls)] if calls else []
 
 
+_MOST_KEPT: Final = 32
+"""Names of the largest entry of which these are kept: there may be any number of them."""
 _SHOWN: Final = frozenset(
     {"role", "content", "parts", "tool_calls", "function_call", "type", "finish_reason"}
 )
