@@ -55,6 +55,8 @@ class Batch:
     """Its place among all: what came into memory later has a higher one."""
     is_anew: bool = False
     """Whether it creates a span that is lost for what came before it."""
+    is_end_alone: bool = False
+    """Whether it finishes spans and says no more of them: it goes after all that says more."""
     items: list[Item] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     owed: list[Owed] = field(default_factory=list)
@@ -183,6 +185,14 @@ class Batch:
         self.size = sum(len(item.body) for item in items) + OVERHEAD * len(items)
         self.items = items
 
+    def leave_end(self, end: Item) -> None:
+        """Of a batch of one that finishes a span only the end is left. What it ended with is lost,
+        and whoever waits for that is told."""
+        self.resolve(lost=True)
+        self.put([end])
+        self.spans, self.owed, self.is_end_alone = 0, [], True
+        self.faults = self.blamed = 0
+
     def unpack(self) -> int:
         """Bring it into the form in which it is sent. Returns how many bytes of memory it takes
         more now."""
@@ -203,7 +213,7 @@ class Batch:
 
     def part(self, places: Sequence[int]) -> "Batch":
         """A copy of what stands at these places, which grow: another batch with the same past."""
-        made = Batch(self.file, self.number, self.is_anew)
+        made = Batch(self.file, self.number, self.is_anew, self.is_end_alone)
         made.place = self.place + places[0] if places else 0
         made.items = [self.items[place] for place in places]
         made.rows = [self.rows[place] for place in places] if self.rows else []

@@ -150,14 +150,16 @@ class DiskLine:
         return left
 
     def take_first(self) -> Batch | None:
-        """The first item of a span that came after the disk had failed leaves memory."""
-        for batch in self.tail:
-            if not batch.is_about_run:
-                taken = batch.first()
-                if not batch:
-                    self.tail.remove(batch)
-                return taken
-        return None
+        """The first item of a span that came after the disk had failed leaves memory; one that is
+        only the end of a span if there is no other."""
+        spans = [batch for batch in self.tail if not batch.is_about_run]
+        if not spans:
+            return None
+        batch = next((each for each in spans if not each.is_end_alone), spans[0])
+        taken = batch.first()
+        if not batch:
+            self.tail.remove(batch)
+        return taken
 
     def read_on(self) -> tuple[Batch, int]:
         """The next operations, and how many spans there are whose rows are damaged. Raises

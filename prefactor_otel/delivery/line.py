@@ -7,7 +7,7 @@ of spans and of the calls of each run; ``rebuilt`` has them anew where a change 
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import chain, count
 from operator import attrgetter
 from typing import TypeVar
@@ -41,6 +41,8 @@ class Line:
         self._max_bytes = max_bytes
         self._numbers = numbers if numbers is not None else count()
         self._spans: OrderedDict[Batch, None] = OrderedDict()
+        self._ends: OrderedDict[Batch, None] = OrderedDict()
+        """Those of which no more is left than the ends of spans: the last to be given up."""
         self._ready: deque[Batch] = deque()
         self.lanes = Lanes()
         self.flights = Flights()
@@ -100,7 +102,7 @@ class Line:
         if batch.is_about_run:
             self.lanes.add_call(batch)
             return
-        self._spans[batch] = None
+        self._kind_of(batch)[batch] = None
         lanes = [(self.lanes.of(run), operations) for run, operations in batch.runs.items()]
         for lane, operations in lanes:
             lane.spans += operations
@@ -137,7 +139,7 @@ class Line:
             free = self._hold_back(batch)
             if free is not None and leased is not None:
                 leased.absorb(free)
-                del self._spans[free]
+                del self._kind_of(free)[free]
             elif free is not None:
                 leased = self._shorten(free, max_items, max_bytes)
         if leased is not None:
@@ -149,6 +151,7 @@ class Line:
         with the same spans lost for both, as the place of the first counts for all of it."""
         return (
             one.file is other.file
+            and one.is_end_alone is other.is_end_alone
             and not other.is_anew
             and not one.attempts
             and not other.attempts
@@ -160,11 +163,7 @@ class Line:
     def look_higher(self, batch: Batch) -> None:
         """Let what hangs on lost spans hang on their ancestors."""
         if self._lost.parents:
-            number, nearest = batch.number, self._lost.nearest
-            batch.items = [
-                item if item.parent is None else item.under(nearest(item.parent, number))
-                for item in batch.items
-            ]
+            batch.items = [self._lost.look_higher(item, batch.number) for item in batch.items]
 
     def _shorten(self, batch: Batch, max_items: int, max_bytes: int) -> Batch:
         """Leave in the line what is too much for one request."""
@@ -211,11 +210,12 @@ class Line:
     def _split(self, batch: Batch, groups: Sequence[Sequence[int]]) -> list[Batch]:
         """A batch for each of these groups of places, which grow; the first is the same one."""
         parts = [batch.part(group) for group in groups[1:]]
+        kind = self._kind_of(batch)
         for part in reversed(parts):
-            self._spans[part] = None
-            self._spans.move_to_end(part, last=False)
+            kind[part] = None
+            kind.move_to_end(part, last=False)
         batch.keep(groups[0])
-        self._spans.move_to_end(batch, last=False)
+        kind.move_to_end(batch, last=False)
         self.flights.came_apart(batch, parts)
         return [batch, *parts]
 
@@ -232,7 +232,7 @@ class Line:
         if batch.is_about_run:
             self._ready.extend(self.lanes.call_is_through(batch))
             return
-        del self._spans[batch]
+        del self._kind_of(batch)[batch]
         self.lanes.are_through(batch)
         self._return(self.flights.forget(batch))
 
@@ -258,16 +258,28 @@ class Line:
 
     def batches(self) -> Iterator[Batch]:
         """Everything in here: calls about runs, then spans, the oldest first of either."""
-        return chain(self.lanes.calls(), self._spans)
+        return chain(self.lanes.calls(), self._spans, self._ends)
 
     @property
     def holds_spans(self) -> bool:
         """Whether there are any operations of spans."""
-        return bool(self._spans)
+        return bool(self._spans or self._ends)
+
+    def _kind_of(self, batch: Batch) -> OrderedDict[Batch, None]:
+        """All batches of spans that are of the same kind."""
+        return self._ends if batch.is_end_alone else self._spans
 
     def oldest(self, spared: Storage | None) -> Batch | None:
-        """The oldest batch of spans that is not in flight, nor of the file that is spared."""
-        for batch in self._spans:
+        """The oldest batch of spans that is not in flight, nor of the file that is spared, nor only
+        of the ends of spans."""
+        return self._first(self._spans, spared)
+
+    def oldest_end(self, spared: Storage | None) -> Batch | None:
+        """The same of those that are only that."""
+        return self._first(self._ends, spared)
+
+    def _first(self, batches: Iterable[Batch], spared: Storage | None) -> Batch | None:
+        for batch in batches:
             if batch not in self.flights and (spared is None or batch.file is not spared):
                 return batch
         return None
@@ -280,7 +292,7 @@ class Line:
         self.items -= 1
         self.flights.changed(batch)
         if not batch:
-            del self._spans[batch]
+            del self._kind_of(batch)[batch]
             batch.limit = SEALED  # it may still stand somewhere
             for line in (lane.waiting, self._ready):
                 while line and not line[0]:

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from typing import Final
 
-from prefactor_otel.delivery.operation import SpanRef
+from prefactor_otel.delivery.operation import Instead, Item, SpanRef
 
 _CAPACITY: Final = 20_000
 
@@ -19,6 +19,8 @@ class LostSpans:
         self._capacity = capacity
         self.parents: OrderedDict[SpanRef, tuple[SpanRef | None, float]] = OrderedDict()
         """What hangs on each instead, and the number of the first batch for which it is there."""
+        self.orphaned = 0
+        """Spans that hang on something else than their parent, and were to be sent so."""
         self._anew: list[int] = []
         """The numbers of batches that create a span anew, which grow."""
 
@@ -44,8 +46,13 @@ class LostSpans:
         """Whether the same spans are lost for the batches of these numbers."""
         return bisect_right(self._anew, one) == bisect_right(self._anew, other)
 
-    def nearest(self, parent: SpanRef | None, number: int) -> SpanRef | None:
-        """The nearest of ``parent`` and its ancestors that is not lost for this batch."""
-        while parent is not None and self.holds(parent, number):
-            parent = self.parents[parent][0]
-        return parent
+    def look_higher(self, item: Item, number: int) -> Item:
+        """The item of this batch under the nearest of its parent and the ancestors of that which
+        is not lost for it."""
+        parent = above = item.parent
+        while above is not None and self.holds(above, number):
+            above = self.parents[above][0]
+        if above is parent:
+            return item
+        self.orphaned += type(parent) is not Instead
+        return item.under(Instead(above) if above is not None else None)

@@ -7,9 +7,10 @@ from prefactor_otel.delivery.batch import Batch, Row
 from prefactor_otel.delivery.budget import Budget, Share
 from prefactor_otel.delivery.line import Line
 from prefactor_otel.delivery.lost import LostSpans
-from prefactor_otel.delivery.operation import Item, footprint_of
+from prefactor_otel.delivery.operation import Item, Operation, footprint_of
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.delivery.storage import Storage
+from prefactor_otel.delivery.wire import end_alone
 
 
 class Memory:
@@ -77,6 +78,29 @@ class Memory:
         before = batch.footprint
         batch.put(list(items))
         self._share_of(batch.file).add(batch.footprint - before, 0)
+
+    def has_end(self, batch: Batch) -> bool:
+        """Whether a batch is of one operation that finishes a span which may be on the platform,
+        and says more of it than that it ended."""
+        item = batch.item
+        is_end = item.operation is Operation.FINISH_SPAN and not batch.is_end_alone
+        return is_end and not self.lost.holds(item.span, batch.number)
+
+    def leave_end(self, batch: Batch) -> None:
+        """Of such a batch, which has left the line, only that is left: it is to be put in again."""
+        before = batch.footprint
+        end = end_alone(batch.item)
+        batch.leave_end(end)
+        self._share_of(batch.file).add(batch.footprint - before, 0)
+        if batch.rows:
+            [(seq, at)] = batch.rows
+            self.note(batch, lambda file: file.rewrite(seq, end, at))
+
+    def settle_but_end(self, batch: Batch) -> None:
+        """A leased batch is lost, and the end of its span waits in its place."""
+        self.line.settle(batch)
+        self.leave_end(batch)
+        self.line.insert(batch)
 
     def recover(self) -> None:
         """Put everything back that is leased, because whoever sent it is gone: wherever that was

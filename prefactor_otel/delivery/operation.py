@@ -53,6 +53,12 @@ def _pfid(ref: SpanRef, partition: int) -> str:
     return pfid.encode(number >> 80, partition, number & pfid.MAX_RANDOM)
 
 
+class Instead(SpanRef):
+    """The same, where it names what a span hangs on instead of its parent, which has no record."""
+
+    __slots__ = ()
+
+
 class Packed(bytes):
     """A body that is not to be sent soon: deflated, because of JSON half or less is left."""
 

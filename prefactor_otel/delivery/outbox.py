@@ -38,7 +38,8 @@ _WHY: Final = {
 
 class Outbox(Queue):
     """First in, first out; past its bounds the first item of the oldest batch of spans is given
-    up. Items join batches of up to ``max_items`` and ``max_bytes``."""
+    up, but of what finishes a span its end stays. Items join batches of up to ``max_items`` and
+    ``max_bytes``."""
 
     def __init__(
         self,
@@ -59,6 +60,11 @@ class Outbox(Queue):
     def path(self) -> "Path | None":
         """Where this process's file is, if it has one."""
         return self.disk.file.path if self.disk.file is not None else None
+
+    @property
+    def orphaned(self) -> int:
+        """Spans sent without their parent, because that was given up or refused."""
+        return self.lost.orphaned
 
     @property
     def has_room(self) -> bool:
@@ -91,7 +97,7 @@ class Outbox(Queue):
         """Add what a process that has died left in its file, as far as it is not too old; one
         such file at a time."""
         self._adopted = file
-        old, young = list[Stored](), list[Stored]()
+        old, young, ends = list[Stored](), list[Stored](), list[Batch]()
         for row in rows:
             is_old = row.at in too_old and row.item.span is not None
             (old if is_old else young).append(row)
@@ -100,9 +106,11 @@ class Outbox(Queue):
             expired = Batch(file)
             expired.add(row.item, Row(row.seq, row.at))
             self._budget.adopted.add(expired.footprint)
-            self._drop(expired, DropReason.EXPIRED)
+            self._drop(expired, DropReason.EXPIRED, ends.append)
         places = [Row(row.seq, row.at) for row in young]
         self._enter([row.item for row in young], file, places, ())
+        for end in ends:
+            self.line.insert(end)
 
     # -- what is sent -----------------------------------------------------------------------------
 
@@ -194,13 +202,14 @@ class Outbox(Queue):
             self._refill()
         reason = DropReason.SPOOL_FULL if self.is_durable else DropReason.QUEUE_FULL
         oldest = self.line.oldest(spared)
-        if oldest is not None:
-            self._drop(self.line.take_first(oldest), reason)
+        if oldest is None and (dropped := self.disk.take_first()) is not None:
+            self._drop(dropped, reason, self.disk.tail.appendleft)
             return True
-        dropped = self.disk.take_first()
-        if dropped is not None:
-            self._drop(dropped, reason)
-        return dropped is not None
+        if oldest is None:
+            oldest = self.line.oldest_end(spared)
+        if oldest is not None:
+            self._drop(self.line.take_first(oldest), reason, self.line.insert)
+        return oldest is not None
 
     def _drop_run(self, calls: Sequence[Batch]) -> None:
         """Give up a run of which nothing was sent."""
@@ -222,7 +231,7 @@ class Outbox(Queue):
             oldest = self.line.oldest(None)
             if oldest is None or not self._was_written(oldest, too_old):
                 return
-            self._drop(self.line.take_first(oldest), DropReason.EXPIRED)
+            self._drop(self.line.take_first(oldest), DropReason.EXPIRED, self.line.insert)
 
     def _was_written(self, batch: Batch, period: Period) -> bool:
         """Whether the first of it was in a period, as far as it can have been: a clock that is set
@@ -231,14 +240,19 @@ class Outbox(Queue):
             return False
         return self._is_adopted(batch) or not self.disk.is_younger_than_its_limit
 
-    def _drop(self, batch: Batch, reason: DropReason) -> None:
-        """An item that has left the line is lost."""
-        item = batch.item
-        self.give_up(batch)
-        self._forget(batch)
+    def _drop(self, batch: Batch, reason: DropReason, back: Callable[[Batch], None]) -> None:
+        """An item that has left the line is lost. If it finishes a span that may be on the platform
+        its end goes ``back``: else that would stay open, in a run that is over."""
         if batch.spans:
             self._counters.drop(reason, batch.spans)
             self._log.warn(reason.value, f"Spans dropped ({reason.value}): {_WHY[reason]}")
+        if self.has_end(batch):
+            self.leave_end(batch)
+            back(batch)
+            return
+        item = batch.item
+        self.give_up(batch)
+        self._forget(batch)
         batch.resolve(lost=True)
         is_open = item.operation is Operation.CREATE and not item.ends_span
         if is_open and not batch.attempts and item.span is not None and not self._is_adopted(batch):

@@ -11,7 +11,7 @@ import aiohttp
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.operation import Item, Operation
 from prefactor_otel.delivery.outbox import Outbox
-from prefactor_otel.delivery.verdicts import Answer, Verdict
+from prefactor_otel.delivery.verdicts import NOT_FOUND, Answer, Verdict
 from prefactor_otel.delivery.wire import RunRecord, as_failed, is_cancelled
 from prefactor_otel.host.termination import terminate_of, terminated_instance
 from prefactor_otel.stats.counters import Counters, DropReason
@@ -116,10 +116,15 @@ class Settlement:
         batch.resolve(lost=reason is not None)
 
     def refuse(self, batch: Batch, answer: Answer, reason: DropReason = DropReason.REFUSED) -> None:
-        """The API will never take a batch: it is lost, and what hangs on it hangs higher."""
+        """The API will never take a batch of one: it is lost, and what hangs on it hangs higher. A
+        span that it finishes is there all the same, and ends without what it ended with."""
         self._outbox.give_up(batch)
         self.warn_refused(batch, answer)
-        self.settle(batch, reason)
+        if answer.code != NOT_FOUND and self._outbox.has_end(batch):
+            self._counters.drop(reason, batch.spans)
+            self._outbox.settle_but_end(batch)
+        else:
+            self.settle(batch, reason)
 
     def warn_refused(self, batch: Batch, answer: Answer) -> None:
         """Say that something was refused, which its sender gives up."""

@@ -36,6 +36,9 @@ class Storage(Protocol):
     def holds(self, seq: int) -> bool:
         """Whether the item of this place is kept, or what it was made of."""
 
+    def rewrite(self, seq: int, item: Item, at: float) -> None:
+        """Keep this item in the place of another, written at the time of that."""
+
     def forget(self, seqs: Iterable[int]) -> None:
         """The items of these places are done with."""
 

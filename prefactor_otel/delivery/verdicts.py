@@ -56,6 +56,8 @@ _MANY_FIELDS: Final = 8
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429})
 _CONFLICT: Final = 409
 _INVALID_ACTION: Final = "invalid_action"
+NOT_FOUND: Final = "not_found"
+"""The error code of what is not there, whatever is said of it."""
 _ABOUT_STATE: Final = (_INVALID_ACTION, "conflict", "bad_request")
 """Error codes that may speak of the state that something is in."""
 
@@ -142,7 +144,7 @@ def judge_refusal(operation: Operation, refusal: Answer) -> Answer:
 def judge_cancelled(refusal: Answer) -> Answer:
     """The verdict over an item that is refused and was to end its span as cancelled. No code
     proves that the span has ended; only that there is none is the last word."""
-    if refusal.code == "not_found":
+    if refusal.code == NOT_FOUND:
         return refusal
     return replace(refusal, verdict=Verdict.AS_FAILED, about_state=False)
 

@@ -116,7 +116,7 @@ class Parts:
             size=outbox.size + parked.bytes,
             held=self.budget.bytes,
             spooling=outbox.is_durable,
-            orphaned=lives.orphaned,
+            orphaned=lives.orphaned + outbox.orphaned,
             runs=lives.open,
             idle_runs=lives.idle_runs,
             run_id=now.run_id,

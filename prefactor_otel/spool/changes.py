@@ -63,6 +63,12 @@ class Changes:
         """Items are done with."""
         self._forgotten += [(seq,) for seq in seqs if self.items.pop(seq, None) is None]
 
+    def rewrite(self, seq: int, row: Row) -> None:
+        """Another item takes the place of one."""
+        if seq not in self.items:
+            self._forgotten.append((seq,))
+        self.items[seq] = row
+
     def unpark(self, key: str) -> None:
         """What waited for its parent does so no longer."""
         if self.parked.pop(key, None) is None:

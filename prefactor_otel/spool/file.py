@@ -283,6 +283,10 @@ class SpoolFile(Storage):
             self._parked.discard(key)
             self._changes.unpark(key)
 
+    def rewrite(self, seq: int, item: Item, at: float) -> None:
+        """Keep this item in the place of another, written at the time of that."""
+        self._changes.rewrite(seq, _row(seq, item, at))
+
     def forget(self, seqs: Iterable[int]) -> None:
         """The items of these places are done with."""
         self._changes.forget(seqs)

@@ -283,6 +283,31 @@ def test_an_agent_that_outlives_an_outage_arrives_with_what_it_ends_with(api: De
     rows = {row["payload"]["name"]: row for row in api.spans()}
     assert rows["agent"]["status"] == "complete"
     assert rows["late step"]["parent_span_id"] == rows["agent"]["id"]
+    steps = [row for row in api.spans() if row["payload"]["name"] == "step"]
+    on_their_own = [row for row in steps if row["parent_span_id"] is None]
+    assert processor.stats().orphaned == len(on_their_own) > 0
+
+
+def test_a_span_that_is_shown_when_an_outage_begins_does_not_stay_open(api: DevServer) -> None:
+    with live(api, max_queue_size=10) as (processor, tracer):
+        root = tracer.start_span("root")
+        inside = set_span_in_context(root)
+        agent = tracer.start_span(
+            "agent", context=inside, attributes={"gen_ai.operation.name": "invoke_agent"}
+        )
+        assert comes_true(lambda: len(api.spans()) == 2)
+        api.faults.add(path="/bulk", status=503, times=None)
+        agent.end()
+        for _ in range(40):
+            tracer.start_span("step", context=inside).end()
+            assert comes_true(lambda: has_taken_in(processor.stats()))
+        api.faults.clear()
+        root.end()
+        assert processor.force_flush(FLUSH)
+        assert processor.stats().dropped.keys() == {"queue_full"}
+    rows = {row["payload"]["name"]: row for row in api.spans()}
+    assert (rows["agent"]["status"], rows["root"]["status"]) == ("complete", "complete")
+    assert rows["agent"]["result_payload"] is None
 
 
 def test_what_was_never_held_can_be_released() -> None:

@@ -2,14 +2,18 @@
 
 import math
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from prefactor_otel.clock import Period
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.budget import Budget
-from prefactor_otel.delivery.operation import Item, Operation, SpanRef
+from prefactor_otel.delivery.operation import FOOTPRINT, Item, Operation, SpanRef
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
+from prefactor_otel.delivery.wire import end_alone
+from prefactor_otel.spool.file import SpoolFile
 from prefactor_otel.stats.counters import Counters
 from prefactor_otel.stats.log import QuietLog
 from tests.benchmarks.hot_path import steps_of
@@ -38,6 +42,21 @@ def span(run: str, number: int, parent: int | None = None, *, is_open: bool = Fa
     above = ref(parent) if parent is not None else None
     key = f"{run}-{number}"
     return Item(run, Operation.CREATE, key, b'"a":1', ref(number), above, ends_span=not is_open)
+
+
+def finish(run: str, number: int) -> Item:
+    body = b'"status":"complete","timestamp":"2026-01-01T00:00:00Z","result_payload":{"a":1}'
+    key = f"{run}-{number}-finish"
+    return Item(run, Operation.FINISH_SPAN, key, body, ref(number), None, ends_span=True)
+
+
+def shown(outbox: Outbox, run: str, *numbers: int) -> None:
+    """The platform has a run, and these spans in it, which are open."""
+    outbox.put(opening(run))
+    sent(outbox)
+    for number in numbers:
+        outbox.put([span(run, number, is_open=True)])
+        sent(outbox)
 
 
 def keys_of(batches: list[Batch]) -> list[str]:
@@ -150,6 +169,7 @@ def test_children_hang_higher_only_before_their_parent_is_created_anew() -> None
     found = sent(outbox)
     assert {found[f"run-{number}"] for number in range(4, 8)} == {ref(0)}
     assert found["run-8"] == ref(1)
+    assert outbox.orphaned == 4
 
 
 def test_a_creation_that_was_sent_once_is_not_made_anew() -> None:
@@ -164,6 +184,84 @@ def test_a_creation_that_was_sent_once_is_not_made_anew() -> None:
     outbox.put([span("run", 2)])
     outbox.put([span("run", 3)])
     assert told == []
+
+
+def test_a_span_that_is_shown_ends_though_what_it_ended_with_is_given_up() -> None:
+    counters = Counters()
+    outbox = Outbox(Budget(3), counters, QuietLog())
+    shown(outbox, "run", 1)
+    receipt = Receipt()
+    counters.accept(1)
+    outbox.put([finish("run", 1)], receipt)
+    receipt.seal()
+    outbox.put(ending("run"))
+    for number in (2, 3, 4):
+        counters.accept(1)
+        outbox.put([span("run", number)])
+    assert counters.snapshot(state="running").dropped == {"queue_full": 3}
+    assert receipt.future.result(0) is False
+    end, other = outbox.lease(9, 10**6), outbox.lease(9, 10**6)
+    assert end is not None and other is not None
+    assert keys_of([other]) == ["run-4"]
+    assert end.item == finish("run", 1)._replace(
+        key="run-1-finishe",
+        body=b'"status":"complete","timestamp":"2026-01-01T00:00:00Z"',
+        ends_span=False,
+    )
+    assert outbox.lease_about_runs(9) == []
+    for each in (other, end):
+        outbox.settle(each)
+    assert sent(outbox).keys() == {"run-finish_run"}
+    assert len(outbox) == outbox.size == 0
+
+
+def test_ends_go_last_and_are_bounded_too() -> None:
+    outbox = outbox_of(4)
+    shown(outbox, "run", 1, 2, 3, 4, 5, 6)
+    for number in range(1, 7):
+        outbox.put([finish("run", number)])
+    outbox.put([span("run", 7)])
+    assert sent(outbox).keys() == {f"run-{number}-finishe" for number in range(3, 7)}
+    assert len(outbox) == outbox.size == 0
+
+
+def test_a_span_that_was_never_shown_has_no_end() -> None:
+    outbox = outbox_of(2)
+    outbox.put([span("run", 1, is_open=True), finish("run", 1)])
+    outbox.put([span("run", 2), span("run", 3)])
+    assert sent(outbox).keys() == {"run-2", "run-3"}
+    assert len(outbox) == outbox.size == 0
+
+
+def test_the_end_that_is_left_is_on_disk_in_the_place_of_the_whole(tmp_path: Path) -> None:
+    file = SpoolFile.create(tmp_path / "file")
+    outbox = Outbox(Budget(), Counters(), QuietLog())
+    outbox.spool_into(file, max_bytes=2 * FOOTPRINT + 100, max_age=math.inf)
+    shown(outbox, "run", 1)
+    outbox.put([finish("run", 1)])
+    outbox.commit()
+    outbox.put([span("run", 2), span("run", 3)])
+    outbox.commit()
+    kept = [row.item for row in file.read(0, 9).rows]
+    assert [item.key for item in kept] == ["run-1-finishe", "run-3"]
+    assert kept[0] == end_alone(kept[0]) == end_alone(finish("run", 1))
+    assert sent(outbox).keys() == {"run-1-finishe", "run-3"}
+    outbox.commit()
+    assert file.count() == 0
+    file.close()
+
+
+def test_of_what_is_too_old_the_ends_are_left_and_follow_their_run(tmp_path: Path) -> None:
+    file = SpoolFile.create(tmp_path / "file")
+    items = [*opening("run"), span("run", 1), finish("run", 2), *ending("run")]
+    file.write(items, at=2_000_000_000.0)
+    file.commit()
+    outbox = outbox_of(9)
+    outbox.adopt(file, file.read(0, 9).rows, too_old=Period(0.0, math.inf))
+    assert list(sent(outbox)) == ["run-register", "run-start", "run-2-finishe", "run-finish_run"]
+    outbox.commit()
+    assert file.count() == 0
+    file.close()
 
 
 def test_what_waits_for_a_span_that_goes_while_it_is_put_off_goes_higher() -> None:
