@@ -10,7 +10,8 @@ import time
 from collections.abc import Sequence
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
-_FROM_CROCKFORD = {symbol: value for value, symbol in enumerate(_CROCKFORD)}
+_DIGITS = bytes.maketrans(_CROCKFORD.encode(), b"0123456789abcdefghijklmnopqrstuv")
+"""From its symbols to those of Python's numbers of base 32."""
 _SYMBOLS = bytes.maketrans(bytes(range(32)), _CROCKFORD.encode())
 _SHAPE = re.compile(r"[0-7][0-9abcdefghjkmnpqrstvwxyz]{31}")
 
@@ -78,9 +79,7 @@ def decode(text: str) -> tuple[int, int, int]:
     """``(timestamp_ms, partition, random80)`` of a PFID. Raises ``ValueError`` when it is none."""
     if not is_pfid(text):
         raise ValueError("not a PFID: 32 lower-case Crockford base32 characters, the first 0 to 7")
-    number = 0
-    for symbol in text:
-        number = number << 5 | _FROM_CROCKFORD[symbol]
+    number = int(text.encode().translate(_DIGITS), 32)
     return number >> 110, number >> 80 & MAX_PARTITION, number & MAX_RANDOM
 
 

@@ -19,6 +19,8 @@ class Flights:
         """Operations in flight."""
         self._flying: dict[Batch, Batch] = {}
         """Batches in flight, and what they were leased as."""
+        self._parts: dict[Batch, list[Batch]] = {}
+        """What has come apart from these, which were leased."""
         self._absent: dict[Batch, frozenset[SpanRef | None]] = {}
         """The spans that these have to do with."""
         self._behind: dict[Batch, list[Batch]] = {}
@@ -55,12 +57,14 @@ class Flights:
         root = self._flying.get(batch)
         if root is not None:
             self._flying.update(dict.fromkeys(parts, root))
+            self._parts.setdefault(root, []).extend(parts)
             self._absent.update({each: each.touched for each in (batch, *parts)})
 
     def end(self, root: Batch) -> list[Batch]:
         """What was leased as this is in flight no longer. Returns what is left of it, in its order,
         but for what is put off."""
-        left = [batch for batch, leased in self._flying.items() if leased is root]
+        leased = (root, *self._parts.pop(root, ()))
+        left = [batch for batch in leased if self._flying.get(batch) is root]
         left.sort(key=attrgetter("place"))
         now = time.monotonic()
         back: list[Batch] = []

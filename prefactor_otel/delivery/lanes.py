@@ -10,6 +10,8 @@ from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.operation import Operation
 from prefactor_otel.delivery.storage import Storage
 
+CALLS: Final = (Operation.FINISH_RUN, Operation.QUALITY, Operation.START, Operation.REGISTER)
+"""The operations of runs, those that end what has begun before those that begin more."""
 _OPENING: Final = (Operation.REGISTER, Operation.START)
 
 
@@ -58,8 +60,8 @@ class Lanes:
 
     def __init__(self) -> None:
         self._lanes: dict[str, Lane] = {}
-        self._offers: deque[Lane] = deque()
-        """In which it may be the first call's turn."""
+        self._offers: dict[Operation, deque[Lane]] = {kind: deque() for kind in CALLS}
+        """In which it may be the turn of the first call, which is of this kind."""
         self._hollow: OrderedDict[str, Lane] = OrderedDict()
 
     def of(self, run: str) -> Lane:
@@ -76,11 +78,16 @@ class Lanes:
         lane.opening += batch.item.operation in _OPENING
         self._see(lane)
 
-    def next_call(self) -> Batch | None:
-        """The call that is the next whose turn it is; no other of its run, until it is back or
-        through."""
-        while self._offers:
-            lane = self._offers.popleft()
+    def offered(self, kind: Operation) -> int:
+        """How many calls of this kind there may be whose turn it is."""
+        return len(self._offers[kind])
+
+    def next_call(self, kind: Operation) -> Batch | None:
+        """Of the calls of this kind the next whose turn it is; no other of its run, until it is
+        back or through."""
+        offers = self._offers[kind]
+        while offers:
+            lane = offers.popleft()
             lane.is_offered = False
             if lane.can_be_called:
                 lane.is_called = True
@@ -132,7 +139,8 @@ class Lanes:
             self.is_filled(lane)
         if lane.can_be_called and not lane.is_offered:
             lane.is_offered = True
-            self._offers.insert(0 if at_once else len(self._offers), lane)
+            offers = self._offers[lane.calls[0].item.operation]
+            offers.insert(0 if at_once else len(offers), lane)
 
     def hollow_run(self, spared: Storage | None, *, is_full: bool) -> list[Batch]:
         """The calls of the run that is the first to go: it is over, nothing of it was sent, and

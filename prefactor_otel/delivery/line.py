@@ -111,13 +111,14 @@ class Line:
 
     # -- what is sent -----------------------------------------------------------------------------
 
-    def lease_calls(self, most: int) -> list[Batch]:
-        """The calls about runs whose turn it is: at most so many, the oldest first."""
+    def lease_calls(self, most: int, kinds: Sequence[Operation]) -> list[Batch]:
+        """The calls about runs whose turn it is: at most so many, the oldest first of each kind."""
         self._return(self.flights.due())
         leased: list[Batch] = []
-        while len(leased) < most and (batch := self.lanes.next_call()) is not None:
-            self.flights.begin(batch)
-            leased.append(batch)
+        for kind in kinds:
+            while len(leased) < most and (batch := self.lanes.next_call(kind)) is not None:
+                self.flights.begin(batch)
+                leased.append(batch)
         return leased
 
     def lease_spans(self, max_items: int, max_bytes: int, queued: Share) -> Batch | None:

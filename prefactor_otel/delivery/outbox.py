@@ -12,6 +12,7 @@ from prefactor_otel import clock
 from prefactor_otel.clock import Period
 from prefactor_otel.delivery.batch import Batch, Row
 from prefactor_otel.delivery.budget import Budget
+from prefactor_otel.delivery.lanes import CALLS
 from prefactor_otel.delivery.operation import Item, Operation, SpanRef
 from prefactor_otel.delivery.queue import Queue
 from prefactor_otel.delivery.receipt import Receipt
@@ -121,10 +122,14 @@ class Outbox(Queue):
         self._read_on(max_items)
         return self.line.lease_spans(max_items, max_bytes, self._budget.queued)
 
-    def lease_about_runs(self, most: int) -> list[Batch]:
-        """The same for the operations of runs, each of which is a request of its own."""
+    def calls(self, kind: Operation) -> int:
+        """How many operations of runs, of this kind, can be leased, at most."""
+        return self.line.lanes.offered(kind)
+
+    def lease_about_runs(self, most: int, kinds: Sequence[Operation] = CALLS) -> list[Batch]:
+        """The same for operations of runs, of these kinds, each as a batch of its own."""
         self._read_on(most)
-        return self.line.lease_calls(most)
+        return self.line.lease_calls(most, kinds)
 
     def _read_on(self, wanted: int) -> None:
         """Let memory hold what is to be sent next."""

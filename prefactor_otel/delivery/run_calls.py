@@ -1,5 +1,10 @@
 """The calls about runs: registered, started, judged, finished. One alone is a request of its own;
-several of a kind share one, where the API takes them so."""
+several of a kind share one, where the API takes them so.
+
+That is documented of registrations. Of starts and finishes the API itself has to show it: such a
+call counts as made when the answer shows the run as it is after that, and is made alone otherwise,
+under the same idempotency key.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +19,7 @@ from prefactor_otel.delivery.operation import Item, Operation
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.results import Settlement, own_fault
 from prefactor_otel.delivery.verdicts import (
+    ALREADY,
     DONE,
     Answer,
     Verdict,
@@ -43,8 +49,20 @@ _CUTS: Final = {
 """What goes without: its name, and the line that says it once the reason is put in."""
 MOST_TOGETHER: Final = 16
 """Calls that share a request, at most."""
-_TOGETHER: Final = {Operation.REGISTER: "agent_instances/register"}
-"""The calls that are documented to be taken in bulk, and their types there."""
+TRIES_TOGETHER: Final = 2
+"""Requests after which a call that has not been answered is made alone."""
+_TOGETHER: Final = {
+    Operation.REGISTER: "agent_instances/register",
+    Operation.START: "agent_instances/start",
+    Operation.FINISH_RUN: "agent_instances/finish",
+}
+"""The calls that may share a request, and their types there."""
+_ACTIONS: Final = {
+    Operation.START: "start",
+    Operation.FINISH_RUN: "finish",
+    Operation.QUALITY: "record_quality",
+}
+"""What those that are of a run which is registered are called in the addresses of requests."""
 _UNSAID: Final = b'_id":null,'
 _AT_ITS_HEAD: Final = 200
 _ACCOUNT_TOKEN: Final = "An account token needs PREFACTOR_AGENT_ID and PREFACTOR_ENVIRONMENT_ID. "
@@ -63,56 +81,85 @@ class RunCalls:
         self._only_alone: set[Operation] = set()
         """What the API has refused in bulk, and taken alone."""
 
+    def together(self, kind: Operation) -> int:
+        """How many calls of a kind may share a request."""
+        return MOST_TOGETHER if kind in _TOGETHER and kind not in self._only_alone else 1
+
     def requests(self, entries: Sequence[Batch], max_bytes: int) -> list[list[Batch]]:
-        """The entries by the requests that they go in, each of at most so many bytes."""
-        alone: list[list[Batch]] = []
-        shared: dict[Operation, list[Batch]] = {}
-        for entry in entries:
-            operation = entry.item.operation
-            if operation in _TOGETHER and operation not in self._only_alone:
-                shared.setdefault(operation, []).append(entry)
-            else:
-                alone.append([entry])
-        return [*alone, *(part for each in shared.values() for part in _parts(each, max_bytes))]
+        """The entries, which are of one kind, by the requests that they go in, each of at most so
+        many bytes."""
+        alone = [[entry] for entry in entries if entry.attempts >= TRIES_TOGETHER]
+        return [*alone, *_parts([e for e in entries if e.attempts < TRIES_TOGETHER], max_bytes)]
 
     async def deliver(self, client: ApiClient, batch: Sequence[Batch]) -> Answer:
-        """Make the request for these; what it has not settled stays leased."""
-        if len(batch) == 1:
-            return await self._deliver_alone(client, batch[0])
+        """Make the request for these, which are of one kind; what it has not settled stays
+        leased."""
+        entries = [entry for entry in batch if not self._is_turned_away(entry)]
+        if len(entries) < 2:
+            return await self._deliver_each(client, entries)
         try:
-            return await self._deliver_together(client, batch)
+            return await self._deliver_together(client, entries)
         except Exception as error:
-            for entry in filter(self._outbox.is_leased, batch):
+            for entry in filter(self._outbox.is_leased, entries):
                 self._settlement.delay(entry)
             return own_fault(error)
 
+    def _is_turned_away(self, entry: Batch) -> bool:
+        """Whether the API has refused to register the run of a call, which goes with it."""
+        item, runs = entry.item, self._settlement.runs
+        is_new = item.operation is Operation.REGISTER and item.run not in runs
+        if is_new or runs.get(item.run) is not None:
+            return False
+        self._settlement.settle(entry, DropReason.RUN_REFUSED)
+        if item.operation is Operation.FINISH_RUN:
+            self._settlement.run_over(item.run)
+        return True
+
     async def _deliver_together(self, client: ApiClient, entries: Sequence[Batch]) -> Answer:
-        """Register several runs. What is refused is asked for alone: then the answer is about
-        nothing else."""
-        body = b'{"items":[%b]}' % b",".join(_bulk_call(entry.item) for entry in entries)
-        outputs: object = None
+        """Several calls in one request. What is refused is asked for alone: then the answer is
+        about nothing else."""
+        outputs: Mapping[str, object] = {}
         try:
-            with self._settlement.calling(entries):
-                outputs = (await client.post("/bulk", body)).get("outputs")
+            outputs = await self._bulk(client, entries)
         except Exception as error:
             answer = judge_request(error)
             if answer.verdict in (Verdict.LATER, Verdict.UNAUTHORIZED) and not answer.is_fault:
                 return answer
-        outputs = outputs if isinstance(outputs, dict) else {}
         for entry in entries:
             output = outputs.get(entry.item.key)
-            if isinstance(output, dict) and judge_output(entry.item.operation, output) is DONE:
+            if isinstance(output, dict) and self._is_taken(entry, output):
                 self._settlement.heed(entry, output)
-                self._concluded(entry, self._registered(entry, _details(output)))
+                self._concluded(entry, self._taken(entry, _details(output)))
         left = [entry for entry in entries if self._outbox.is_leased(entry)]
         if len(left) < len(entries):  # after a refusal the API goes no further: in another request
-            left = [entry for entry in left if entry.item.key in outputs]
-            return await self._deliver_each(client, left)
-        first = left[0].item
-        answer = await self._deliver_each(client, left)
-        if self._settlement.runs.get(first.run) is not None and left[0].item is first:
-            self._only_alone.add(first.operation)
-        return answer
+            return await self._deliver_each(client, [e for e in left if e.item.key in outputs])
+        return await self._deliver_instead(client, left, outputs)
+
+    async def _bulk(self, client: ApiClient, entries: Sequence[Batch]) -> Mapping[str, object]:
+        """The bulk request of these: what the API says of each."""
+        for entry in entries:
+            self._settlement.as_it_is_taken(entry)
+        runs = self._settlement.runs
+        body = b'{"items":[%b]}' % b",".join(
+            _bulk_call(entry.item, runs.get(entry.item.run)) for entry in entries
+        )
+        with self._settlement.calling(entries):
+            outputs = (await client.post("/bulk", body)).get("outputs")
+        return outputs if isinstance(outputs, dict) else {}
+
+    async def _deliver_instead(
+        self, client: ApiClient, entries: Sequence[Batch], outputs: Mapping[str, object]
+    ) -> Answer:
+        """Make calls alone of which the API has taken none together. If it takes the first as it
+        is, it will be asked for none together again: unless it had trouble that has passed."""
+        first, item = entries[0], entries[0].item
+        refusal = judge_output(item.operation, outputs.get(item.key, {}))
+        answer = await self._deliver_alone(client, first)
+        if answer is DONE and first.item is item and not _has_passed(refusal):
+            self._only_alone.add(item.operation)
+        if answer.verdict is not Verdict.DONE:
+            return answer
+        return await self._deliver_each(client, entries[1:])
 
     async def _deliver_each(self, client: ApiClient, entries: Sequence[Batch]) -> Answer:
         """One after the other, until the API fails."""
@@ -124,10 +171,10 @@ class RunCalls:
 
     async def _deliver_alone(self, client: ApiClient, entry: Batch) -> Answer:
         act = {
-            Operation.REGISTER: self._open_run,
-            Operation.START: self._open_run,
-            Operation.QUALITY: self._judge_run,
-            Operation.FINISH_RUN: self._finish_run,
+            Operation.REGISTER: self._register,
+            Operation.START: self._start,
+            Operation.QUALITY: self._judge,
+            Operation.FINISH_RUN: self._finish,
         }[entry.item.operation]
         try:
             answer = await act(client, entry)
@@ -137,26 +184,92 @@ class RunCalls:
             self._settlement.delay(entry)  # other runs need not wait for it
         return answer
 
-    async def _open_run(self, client: ApiClient, entry: Batch) -> Answer:
-        item = entry.item
-        if self._settlement.has_refused(item.run):
-            self._settlement.settle(entry, DropReason.RUN_REFUSED)
-            return DONE
-        path = "register" if item.operation is Operation.REGISTER else "start"
-        answer, details = await self._call(client, entry, path)
-        if answer.about_state and item.operation is Operation.START:
-            answer = DONE  # it has begun
-        if answer.verdict is Verdict.NEVER and item.operation is Operation.REGISTER:
-            plain, cuts = plainer(item, answer.fields)
+    # -- what is to be done ------------------------------------------------------------------------
+
+    async def _register(self, client: ApiClient, entry: Batch) -> Answer:
+        answer, details = await self._call(client, entry)
+        if answer.verdict is Verdict.NEVER:
+            plain, cuts = plainer(entry.item, answer.fields)
             if cuts:
                 self._warn_plainer(answer, cuts)
                 self._outbox.replace(entry, plain)
-                return await self._open_run(client, entry)
+                return await self._register(client, entry)
             self._refuse_run(entry, answer)
-            return DONE
-        if answer.verdict is Verdict.DONE and item.operation is Operation.REGISTER:
-            answer = self._registered(entry, details)
+            return replace(answer, verdict=Verdict.DONE)
+        if answer.verdict is Verdict.DONE:
+            answer = self._taken(entry, details)
         return self._concluded(entry, answer)
+
+    async def _start(self, client: ApiClient, entry: Batch) -> Answer:
+        answer, _ = await self._call(client, entry)
+        return self._concluded(entry, ALREADY if answer.about_state else answer)
+
+    async def _judge(self, client: ApiClient, entry: Batch) -> Answer:
+        answer, _ = await self._call(client, entry)
+        return self._concluded(entry, answer)
+
+    async def _finish(self, client: ApiClient, entry: Batch) -> Answer:
+        self._settlement.as_it_is_taken(entry)
+        answer = await self._end_run(client, entry)
+        if answer.verdict in (Verdict.DONE, Verdict.NEVER):
+            self._is_over(entry)
+        return self._concluded(entry, answer)
+
+    async def _end_run(self, client: ApiClient, entry: Batch) -> Answer:
+        """Finish the run with the status that it is to have or, where the API refuses that and
+        the run is not over, with one that it can have. A run may be over before it is finished:
+        the platform itself completes one that is silent for long."""
+        answer, _ = await self._call(client, entry)
+        if answer.verdict is Verdict.DONE:
+            self._settlement.took(entry)
+        if answer.verdict is not Verdict.NEVER:
+            return answer
+        if is_cancelled(entry.item) and judge_cancelled(answer).verdict is Verdict.AS_FAILED:
+            self._settlement.try_as_failed(entry)
+            return await self._end_run(client, entry)
+        record = self._settlement.record(entry)
+        if record.is_terminated:
+            return ALREADY
+        with self._settlement.waiting():
+            run = await shown(client, record.instance_id)
+        status = status_in(run)
+        if ended(status) is not None:
+            return ALREADY
+        other = ended_otherwise(entry.item, status)
+        if other is None:  # where the run cannot be read, the conflict is all that tells of it
+            return ALREADY if answer.about_state and status is None else answer
+        self._outbox.replace(entry, other)
+        return await self._end_run(client, entry)
+
+    # -- what becomes of it ------------------------------------------------------------------------
+
+    def _is_taken(self, entry: Batch, output: Mapping[str, object]) -> bool:
+        """Whether an answer among others shows that a call was taken."""
+        operation = entry.item.operation
+        if judge_output(operation, output) is not DONE:
+            return False
+        if operation is Operation.REGISTER:
+            return True
+        if _details(output).get("id") != self._settlement.record(entry).instance_id:
+            return False
+        status = status_in(output)
+        if operation is Operation.START:
+            return status not in (None, "pending")
+        return ended(status) is not None
+
+    def _taken(self, entry: Batch, details: Mapping[str, object]) -> Answer:
+        """Note what the platform has made of a run, where it has taken a call."""
+        if entry.item.operation is Operation.REGISTER:
+            return self._registered(entry, details)
+        if entry.item.operation is Operation.FINISH_RUN:
+            self._settlement.took(entry)
+            self._is_over(entry)
+        return DONE
+
+    def _is_over(self, entry: Batch) -> None:
+        run = entry.item.run
+        self._settlement.run_over(run)
+        self._outbox.note(entry, lambda file: file.run_over(run))
 
     def _registered(self, entry: Batch, details: Mapping[str, object]) -> Answer:
         """Note what the platform has made of a run."""
@@ -171,51 +284,6 @@ class RunCalls:
             self._outbox.note(entry, lambda file: file.serves(agent_id))
         return DONE
 
-    async def _finish_run(self, client: ApiClient, entry: Batch) -> Answer:
-        if self._settlement.runs.get(entry.item.run) is None:
-            self._settlement.settle(entry, DropReason.RUN_REFUSED)
-            self._settlement.run_over(entry.item.run)
-            return DONE
-        self._settlement.as_it_is_taken(entry)
-        answer = await self._end_run(client, entry)
-        if answer.verdict in (Verdict.DONE, Verdict.NEVER):
-            self._settlement.run_over(entry.item.run)
-            self._outbox.note(entry, lambda file: file.run_over(entry.item.run))
-        return self._concluded(entry, answer)
-
-    async def _end_run(self, client: ApiClient, entry: Batch) -> Answer:
-        """Finish the run with the status that it is to have or, where the API refuses that and
-        the run is not over, with one that it can have. A run may be over before it is finished:
-        the platform itself completes one that is silent for long."""
-        answer, _ = await self._call(client, entry, "finish")
-        if answer.verdict is Verdict.DONE:
-            self._settlement.took(entry)
-        if answer.verdict is not Verdict.NEVER:
-            return answer
-        if is_cancelled(entry.item) and judge_cancelled(answer).verdict is Verdict.AS_FAILED:
-            self._settlement.try_as_failed(entry)
-            return await self._end_run(client, entry)
-        record = self._settlement.record(entry)
-        if record.is_terminated:
-            return DONE
-        with self._settlement.waiting():
-            run = await shown(client, record.instance_id)
-        status = status_in(run)
-        if ended(status) is not None:
-            return DONE
-        other = ended_otherwise(entry.item, status)
-        if other is None:  # where the run cannot be read, the conflict is all that tells of it
-            return DONE if answer.about_state and status is None else answer
-        self._outbox.replace(entry, other)
-        return await self._end_run(client, entry)
-
-    async def _judge_run(self, client: ApiClient, entry: Batch) -> Answer:
-        if self._settlement.runs.get(entry.item.run) is None:
-            self._settlement.settle(entry, DropReason.RUN_REFUSED)
-            return DONE
-        answer, _ = await self._call(client, entry, "record_quality")
-        return self._concluded(entry, answer)
-
     def _concluded(self, entry: Batch, answer: Answer) -> Answer:
         """Settle a call about a run that is over, well or not."""
         if answer.verdict is Verdict.DONE:
@@ -223,15 +291,14 @@ class RunCalls:
         elif answer.verdict is Verdict.NEVER:
             self._settlement.warn_refused(entry, answer)
             self._settlement.settle(entry, DropReason.REFUSED)
-            return DONE
+            return replace(answer, verdict=Verdict.DONE)
         return answer
 
-    async def _call(
-        self, client: ApiClient, entry: Batch, action: str
-    ) -> tuple[Answer, Mapping[str, object]]:
-        """One REST call about a run: register, start or finish."""
+    async def _call(self, client: ApiClient, entry: Batch) -> tuple[Answer, Mapping[str, object]]:
+        """One call in a request of its own."""
+        action = _ACTIONS.get(entry.item.operation)
         path = "/agent_instance/register"
-        if action != "register":
+        if action is not None:
             record = self._settlement.record(entry)
             path = f"/agent_instance/{segment(record.instance_id)}/{action}"
         try:
@@ -242,7 +309,7 @@ class RunCalls:
             if answer.verdict in (Verdict.APART, Verdict.SMALLER):  # it is one, and small
                 verdict = Verdict.NEVER if error.answer is not None else Verdict.LATER
                 answer = replace(answer, verdict=verdict)
-            elif answer.about_state and action != "register":
+            elif answer.about_state and action is not None:
                 answer = replace(answer, verdict=Verdict.NEVER)  # also without an error code
             return answer, {}
         except Exception as error:
@@ -286,10 +353,17 @@ def call_body(item: Item) -> bytes:
     return b'{%b,"idempotency_key":%b}' % (_said(item), orjson.dumps(item.key))
 
 
-def _bulk_call(item: Item) -> bytes:
-    """The same as an element of a bulk request's ``items``."""
-    named = orjson.dumps({"_type": _TOGETHER[item.operation], "idempotency_key": item.key})
-    return b"%b,%b}" % (named[:-1], _said(item))
+def _bulk_call(item: Item, record: RunRecord | None) -> bytes:
+    """The same as an element of a bulk request's ``items``; with the run if that is registered."""
+    head = {"_type": _TOGETHER[item.operation], "idempotency_key": item.key}
+    if item.operation is not Operation.REGISTER and record is not None:
+        head["agent_instance_id"] = record.instance_id
+    return b"%b,%b}" % (orjson.dumps(head)[:-1], _said(item))
+
+
+def _has_passed(answer: Answer) -> bool:
+    """Whether it tells of trouble that was not about what was sent."""
+    return answer.verdict is Verdict.LATER and not answer.is_fault
 
 
 def _said(item: Item) -> bytes:

@@ -5,6 +5,7 @@ One retry layer: the client retries nothing, every wait is here, and shutdown en
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from random import SystemRandom
 from typing import Final
@@ -13,6 +14,7 @@ from prefactor_otel.config.token import UNREAD, TokenReader, TokenSource
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.bulk import BulkRequests
 from prefactor_otel.delivery.client import ApiClient
+from prefactor_otel.delivery.lanes import CALLS
 from prefactor_otel.delivery.operation import Operation
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.results import CLOSING_BACKOFF, Settlement, backoff
@@ -22,10 +24,14 @@ from prefactor_otel.stats.counters import Counters
 from prefactor_otel.stats.log import QuietLog
 
 MAX_FLIGHTS: Final = 4
-"""Requests with spans at a time: at a round trip of 200 ms, one alone carries 2,500 a second."""
-MAX_CALLS: Final = 32
-"""Requests about runs at a time. A run takes two and a share of a third, one after the other; at a
-round trip of 50 ms so many carry 300 runs a second."""
+"""Requests with spans at a time, or with calls of one kind about several runs: at a round trip of
+200 ms, one alone carries 2,500 spans a second, or registers 80 runs."""
+MAX_CALLS: Final = 16
+"""Requests about one run each at a time, of one kind: at a round trip of 50 ms so many carry 300
+runs a second."""
+FREE_FLIGHTS: Final = 2
+"""Of those about several runs so many are made as soon as there is a call, others only when they
+are full: one that hangs holds up no other run."""
 _CHANCE: Final = SystemRandom()
 """Not what ``random`` shares with all: an application that seeds that gets the same each time."""
 _BOUNDS: Final = (Operation.REGISTER, Operation.START, Operation.FINISH_RUN)
@@ -68,8 +74,10 @@ class Sender:
         self._probe_interval = probe_interval
         self._failures = 0
         self._resume_at = 0.0
-        self._about_runs = self._with_spans = 0
-        """Requests in flight, of either kind."""
+        self._with_spans = 0
+        """Requests in flight with spans."""
+        self._calling = Counter[Operation]()
+        """Those about runs, by the operation."""
         self._wakeup = asyncio.Event()
 
     def has_refused(self, run: str) -> bool:
@@ -103,7 +111,7 @@ class Sender:
         """Deliver until closed and empty."""
         self._wakeup = asyncio.Event()  # an event belongs to the loop that first waits for it
         client.token = UNREAD
-        self._about_runs = self._with_spans = 0
+        self._with_spans, self._calling = 0, Counter()
         flights: set[asyncio.Task[Answer]] = set()
         try:
             while not (self._settlement.closing and not len(self._outbox)):
@@ -146,10 +154,10 @@ class Sender:
 
     def _next_batches(self) -> list[list[Batch]]:
         """What the next requests are about: calls about runs, and the spans of one."""
-        calls = 1 if self.failing else MAX_CALLS - self._about_runs
-        about_runs = self._outbox.lease_about_runs(calls) if calls else []
-        batches = self._run_calls.requests(about_runs, self._bulk.max_bytes)
-        self._about_runs += len(batches)
+        batches: list[list[Batch]] = []
+        for kind in CALLS:
+            while not (batches and self.failing) and (calls := self._next_calls(kind)):
+                batches += calls
         if (batches and self.failing) or self._with_spans >= MAX_FLIGHTS:
             return batches
         if self.patient and self._outbox.queued < self._max_items:
@@ -157,6 +165,19 @@ class Sender:
         spans = self._outbox.lease(self._max_items, self._bulk.max_bytes)
         self._with_spans += spans is not None
         return [*batches, [spans]] if spans is not None else batches
+
+    def _next_calls(self, kind: Operation) -> list[list[Batch]]:
+        """The calls of the next requests of a kind: those of one, or of a few where so many would
+        be too large together. While some are on their way others wait until they fill one."""
+        flights, together = self._calling[kind], self._run_calls.together(kind)
+        if flights >= (MAX_FLIGHTS if together > 1 else MAX_CALLS):
+            return []
+        if flights >= FREE_FLIGHTS and self._outbox.calls(kind) < together:
+            return []
+        leased = self._outbox.lease_about_runs(1 if self.failing else together, [kind])
+        requests = self._run_calls.requests(leased, self._bulk.max_bytes)
+        self._calling[kind] += len(requests)
+        return requests
 
     async def _has_token(self, client: ApiClient) -> bool:
         """Read the token at the start, and anew for every try after a refusal."""
@@ -183,13 +204,14 @@ class Sender:
 
     async def _deliver(self, client: ApiClient, batch: Sequence[Batch]) -> Answer:
         """Make the request for one batch, and put back what it has not settled."""
+        kind = batch[0].item.operation
         is_about_run = batch[0].is_about_run
         try:
             if is_about_run:
                 return await self._run_calls.deliver(client, batch)
             return await self._bulk.deliver(client, batch[0])
         finally:
-            self._about_runs -= is_about_run
+            self._calling[kind] -= is_about_run
             self._with_spans -= not is_about_run
             self._outbox.release(batch)
             self._outbox.commit()

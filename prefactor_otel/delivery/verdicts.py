@@ -81,6 +81,8 @@ class Answer:
 
 
 DONE: Final = Answer(Verdict.DONE)
+ALREADY: Final = Answer(Verdict.DONE, about_state=True)
+"""It was so before: what was asked for was refused, and had been done."""
 
 
 def judge_request(error: BaseException) -> Answer:

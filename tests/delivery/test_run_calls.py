@@ -14,7 +14,9 @@ from prefactor_otel.delivery.operation import Item, Operation
 from prefactor_otel.delivery.run_calls import MOST_TOGETHER, call_body
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.runs.run import About, Registrations
-from tests.patience import PATIENCE
+from tests.faults.mangled import mangled
+from tests.patience import PATIENCE, comes_true
+from tests.registrations import registrations
 
 RUNS = 40
 
@@ -41,10 +43,13 @@ def waiting_runs(api: DevServer, **options: Any) -> Iterator[list[Stats]]:
     stats.append(processor.stats())
 
 
-def shared(api: DevServer) -> list[int]:
-    """How many runs each request was to register that more than one shared."""
+KINDS = ("register", "start", "finish")
+
+
+def shared(api: DevServer, kind: str = "register") -> list[int]:
+    """How many runs each request was to register, start or finish that more than one shared."""
     bulk = [request.body["items"] for request in api.requests if request.path.endswith("/bulk")]
-    return [len(items) for items in bulk if items[0]["_type"] == "agent_instances/register"]
+    return [len(items) for items in bulk if items[0]["_type"] == f"agent_instances/{kind}"]
 
 
 def names(api: DevServer) -> list[str]:
@@ -54,15 +59,16 @@ def names(api: DevServer) -> list[str]:
 ALL = sorted(f"request {number}" for number in range(RUNS))
 
 
-def test_runs_that_wait_together_register_together(api: DevServer) -> None:
+def test_runs_that_wait_together_are_called_for_together(api: DevServer) -> None:
     with waiting_runs(api):
         pass
-    alone = sum(request.path.endswith("/register") for request in api.requests)
     assert names(api) == ALL
     assert {run["status"] for run in api.instances()} == {"complete"}
-    assert sum(shared(api)) + alone == RUNS
-    assert max(shared(api)) <= MOST_TOGETHER
-    assert len(shared(api)) + alone < RUNS / 2
+    for kind in KINDS:
+        alone = sum(request.path.endswith(f"/{kind}") for request in api.requests)
+        assert sum(shared(api, kind)) + alone == RUNS
+        assert max(shared(api, kind)) <= MOST_TOGETHER
+        assert len(shared(api, kind)) + alone < RUNS / 2
 
 
 def test_requests_that_register_runs_are_no_larger_than_others(api: DevServer) -> None:
@@ -72,27 +78,74 @@ def test_requests_that_register_runs_are_no_larger_than_others(api: DevServer) -
     assert max(shared(api)) == 3
 
 
-def test_an_api_that_registers_no_runs_in_bulk_is_soon_asked_for_each_alone(
-    api: DevServer,
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_api_that_takes_no_such_calls_in_bulk_is_soon_asked_for_each_alone(
+    kind: str, api: DevServer
 ) -> None:
-    api.faults.add(bulk_error="bad_request", item='"agent_instances/register"', times=None)
+    api.faults.add(bulk_error="bad_request", item=f'"agent_instances/{kind}"', times=None)
     with waiting_runs(api):
         pass
     assert names(api) == ALL
-    assert len(api.instances()) == RUNS
-    assert len(shared(api)) <= RUNS / MOST_TOGETHER + 2
+    assert [run["status"] for run in api.instances()] == ["complete"] * RUNS
+    assert len(shared(api, kind)) <= RUNS / MOST_TOGETHER + 2
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", [1, 2, MOST_TOGETHER])
 @pytest.mark.parametrize("code", ["validation_errors", "internal_error", "rate_limited"])
 def test_what_is_refused_among_others_is_asked_for_alone(
-    place: int, code: str, api: DevServer
+    kind: str, place: int, code: str, api: DevServer
 ) -> None:
-    api.faults.add(bulk_error=code, nth=place, item='"agent_instances/register"')
+    api.faults.add(bulk_error=code, nth=place, item=f'"agent_instances/{kind}"')
     with waiting_runs(api):
         pass
     assert names(api) == ALL
-    assert len(api.instances()) == RUNS
+    assert [run["status"] for run in api.instances()] == ["complete"] * RUNS
+
+
+def test_trouble_that_passes_does_not_end_the_sharing(api: DevServer) -> None:
+    api.faults.add(bulk_error="rate_limited", nth=1, item='"agent_instances/register"')
+    with waiting_runs(api):
+        pass
+    assert len(shared(api)) > 1
+    assert names(api) == ALL
+
+
+def test_a_call_that_hangs_holds_up_no_other_run(api: DevServer) -> None:
+    api.faults.add(path="/register", hang=True)
+    processor = PrefactorSpanProcessor(
+        api.url, api.token, run_scope="trace", shutdown_timeout=PATIENCE
+    )
+    provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+    for name in ("first", "second"):
+        asked = len(registrations(api))
+        provider.get_tracer("service").start_span(name).end()
+        assert comes_true(lambda asked=asked: len(registrations(api)) > asked)  # type: ignore[misc]
+    assert comes_true(lambda: names(api) == ["second"])
+    api.faults.clear()
+    provider.shutdown()
+    assert names(api) == ["first", "second"]
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_a_success_that_shows_nothing_of_the_run_is_no_proof(kind: str, api: DevServer) -> None:
+    refused, told = b'"status":"error","code":"bad_request"', b'"status":"success"'
+    api.faults.add(bulk_error="bad_request", item=f'"agent_instances/{kind}"', times=None)
+
+    def lie(reply: bytes) -> bytes:
+        return reply.replace(refused, told.ljust(len(refused)))
+
+    with mangled(api.url, "/bulk", lie, times=10 * RUNS) as url:
+        processor = PrefactorSpanProcessor(
+            url, api.token, run_scope="trace", shutdown_timeout=PATIENCE
+        )
+        provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+        for number in range(RUNS):
+            provider.get_tracer("service").start_span(f"request {number}").end()
+        provider.shutdown()
+    assert names(api) == ALL
+    assert [run["status"] for run in api.instances()] == ["complete"] * RUNS
+    assert max(shared(api, kind)) > 1
 
 
 def test_a_run_that_is_refused_costs_no_other(api: DevServer) -> None:
@@ -121,7 +174,7 @@ def test_a_shared_request_that_fails_is_made_again_and_no_run_is_there_twice(
 def test_a_shared_request_that_is_refused_as_a_whole_costs_nothing(
     status: int, api: DevServer
 ) -> None:
-    api.faults.add(path="/bulk", status=status)
+    api.faults.add(path="/bulk", status=status, max_body=60_000)  # of two registrations, or more
     with waiting_runs(api):
         pass
     assert names(api) == ALL

@@ -13,6 +13,7 @@ from prefactor_otel_transport import pfid
 PARTITION: Final = 7
 _TIME: Final = "2026-01-01T00:00:00.000000Z"
 _EMPTY: Final = b"{}"
+_BECOMES: Final = {"agent_instances/start": "active", "agent_instances/finish": "complete"}
 
 
 @dataclass
@@ -83,6 +84,8 @@ def _prefactor(parts: list[str], content: dict[str, Any], tally: Tally) -> dict[
 def _bulk_output(item: dict[str, Any], tally: Tally) -> dict[str, Any]:
     if item["_type"] == "agent_instances/register":
         return _success(_instance(pfid.generate(PARTITION), "pending"))
+    if item["_type"] in _BECOMES:
+        return _success(_instance(item["agent_instance_id"], _BECOMES[item["_type"]]))
     if item["_type"] == "agent_spans/finish":
         tally.end(item["agent_span_id"].encode())
         return _success({"id": item["agent_span_id"]})
