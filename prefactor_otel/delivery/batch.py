@@ -175,11 +175,6 @@ class Batch:
         for owed in self.owed:
             owed.receipt.resolve(lost=lost)
 
-    def call_off(self) -> None:
-        """Stop every waiting for it that can be stopped."""
-        for owed in self.owed:
-            owed.receipt.call_off()
-
     def put(self, items: list[Item]) -> None:
         """Others take the place of the operations, one for one."""
         self.size = sum(len(item.body) for item in items) + OVERHEAD * len(items)

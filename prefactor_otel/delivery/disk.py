@@ -211,9 +211,7 @@ class DiskLine:
         self._watched.append((self.file.last_seq, receipt))
 
     def call_off(self) -> None:
-        """Stop every waiting for a receipt."""
-        for _, receipt in self._watched:
-            receipt.call_off()
+        """Those whose waiting was stopped wait for nothing any more."""
         self._watched = [(p, receipt) for p, receipt in self._watched if not receipt.future.done()]
 
     def _release(self, *, lost: bool) -> None:

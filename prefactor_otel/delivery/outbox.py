@@ -82,6 +82,8 @@ class Outbox(Queue):
         that something was sent of, or is to be: those are few, and nothing arrives without."""
         if not items:
             return
+        if receipt is not None:
+            self._receipts.add(receipt)
         file, rows = self.disk.file, list[Row]()
         if file is not None:
             now = clock.now()

@@ -6,7 +6,7 @@ from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.disk import DiskLine, Pauses
 from prefactor_otel.delivery.memory import Memory
-from prefactor_otel.delivery.receipt import Receipt
+from prefactor_otel.delivery.receipt import Receipt, Receipts
 from prefactor_otel.delivery.storage import Storage
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.stats.counters import Counters, DropReason
@@ -24,6 +24,7 @@ class Queue(Memory):
         self._counters = counters
         self._log = log
         self._adopted_pauses = Pauses()
+        self._receipts = Receipts()
 
     def __len__(self) -> int:
         return self.line.items + self.disk.items + sum(map(len, self.disk.tail))
@@ -122,11 +123,11 @@ class Queue(Memory):
             if not self._is_adopted(batch):
                 batch.owe(receipt)
         self.disk.watch(receipt)
+        self._receipts.add(receipt)
 
     def call_off(self) -> None:
         """Stop every waiting for a receipt."""
-        for batch in (*self.line.batches(), *self.disk.tail):
-            batch.call_off()
+        self._receipts.call_off()
         self.disk.call_off()
 
     # -- what must outlive the process ------------------------------------------------------------

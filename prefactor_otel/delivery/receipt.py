@@ -1,6 +1,10 @@
 """Who waits for what was handed over."""
 
 from concurrent.futures import Future
+from typing import Final
+
+_FEW: Final = 64
+"""Receipts that are not worth clearing away."""
 
 
 class Receipt:
@@ -54,3 +58,24 @@ class Receipt:
     def _settle(self) -> None:
         if self._sealed and self._outstanding <= 0 and not self.future.done():
             self.future.set_result(not self._lost)
+
+
+class Receipts:
+    """Those for which something waits, so that nobody has to look for them in all that waits."""
+
+    def __init__(self) -> None:
+        self._open: dict[Receipt, None] = {}
+        self._look_at = _FEW
+
+    def add(self, receipt: Receipt) -> None:
+        """Something waits for this one, too."""
+        self._open[receipt] = None
+        if len(self._open) > self._look_at:
+            self._open = {each: None for each in self._open if not each.future.done()}
+            self._look_at = 2 * len(self._open) + _FEW
+
+    def call_off(self) -> None:
+        """Stop the waiting of all."""
+        for receipt in self._open:
+            receipt.call_off()
+        self._open = {}

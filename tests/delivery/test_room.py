@@ -365,6 +365,17 @@ def test_what_a_run_costs_does_not_grow_with_how_many_wait() -> None:
     assert steps_of(lambda: sent_of_one_run(many)) == pytest.approx(steps, rel=0.1)
 
 
+def test_who_waits_is_called_off_without_a_search() -> None:
+    few, many = crowded(100), crowded(MANY)
+    assert steps_of(few.call_off) == steps_of(many.call_off)
+    receipt, patient = Receipt(), Receipt(patient=True)
+    for each in (receipt, patient):
+        few.watch(each)
+        each.seal()
+    few.call_off()
+    assert (receipt.future.done(), patient.future.done()) == (True, False)
+
+
 def test_giving_up_the_oldest_takes_no_search() -> None:
     def given_up(runs: int) -> int:
         outbox = outbox_of(2 * runs + 8)
