@@ -116,7 +116,7 @@ ORDER = [
     "delivery.poll",
     "delivery.receipt",
     "delivery.batch",
-    "delivery.lost",
+    "delivery.unrecorded",
     "delivery.lanes",
     "delivery.flights",
     "delivery.line",

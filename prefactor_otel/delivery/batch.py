@@ -51,10 +51,11 @@ class Batch:
     """Operations in order. Those on disk are all in one ``file``, each in its row."""
 
     file: Storage | None = None
-    number: int = 0
-    """Its place among all: what came into memory later has a higher one."""
+    arrival: int = 0
+    """When it came into memory: what came later has a higher number. That tells which spans are
+    unrecorded for it, and where it stands in a line that is made anew."""
     is_anew: bool = False
-    """Whether it creates a span that is lost for what came before it."""
+    """Whether it creates a span that is unrecorded for what came before it."""
     is_end_alone: bool = False
     """Whether it finishes spans and says no more of them: it goes after all that says more."""
     items: list[Item] = field(default_factory=list)
@@ -109,6 +110,11 @@ class Batch:
     def is_about_run(self) -> bool:
         """Whether it is one operation of a run, and not some of spans."""
         return self.items[0].span is None
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether a request with it may have arrived."""
+        return self.attempts > 0
 
     @property
     def footprint(self) -> int:
@@ -171,7 +177,7 @@ class Batch:
         self.owed.append(Owed(receipt, begin, end))
 
     def resolve(self, *, lost: bool) -> None:
-        """Tell everybody who waits for it."""
+        """Tell everybody who waits for it whether it was acknowledged or dropped."""
         for owed in self.owed:
             owed.receipt.resolve(lost=lost)
 
@@ -208,7 +214,7 @@ class Batch:
 
     def part(self, places: Sequence[int]) -> "Batch":
         """A copy of what stands at these places, which grow: another batch with the same past."""
-        made = Batch(self.file, self.number, self.is_anew, self.is_end_alone)
+        made = Batch(self.file, self.arrival, self.is_anew, self.is_end_alone)
         made.place = self.place + places[0] if places else 0
         made.items = [self.items[place] for place in places]
         made.rows = [self.rows[place] for place in places] if self.rows else []

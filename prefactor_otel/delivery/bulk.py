@@ -36,7 +36,7 @@ class _Next(Enum):
 
     SENT = "sent"
     WAITS = "waits"
-    LOST = "lost"
+    DROPPED = "dropped"
     TOO_LATE = "too late"
 
 
@@ -72,13 +72,13 @@ class BulkRequests:
                 sendable = part
             elif becomes is _Next.TOO_LATE:
                 self._settlement.too_late(part, reason)
-            elif becomes is _Next.LOST:
+            elif becomes is _Next.DROPPED:
                 self._settlement.settle(part, reason)
         return sendable
 
     def _plain_runs(self, batch: Batch) -> set[str]:
         """The runs of which everything can be sent: all but a few."""
-        if self._outbox.lost.parents:
+        if self._outbox.unrecorded.parents:
             return set()
         records = {run: self._settlement.runs.get(run) for run in batch.runs}
         return {
@@ -89,21 +89,21 @@ class BulkRequests:
 
     def _fate(self, batch: Batch, item: Item) -> _Fate:
         """What becomes of an item, as far as its run and what it names are known. With a reason
-        for what is lost."""
+        for what is dropped."""
         record = self._settlement.runs.get(item.run)
         if record is None:
-            return _Next.LOST, DropReason.RUN_REFUSED
+            return _Next.DROPPED, DropReason.RUN_REFUSED
         is_new = item.operation is Operation.CREATE
-        if is_new and record.is_shut and record.over is not None:
-            return _Next.TOO_LATE, record.over
-        if not is_new and self._outbox.lost.holds(item.span, batch.number):
-            return _Next.LOST, record.over or DropReason.REFUSED
+        if is_new and record.is_shut and record.ended_as is not None:
+            return _Next.TOO_LATE, record.ended_as
+        if not is_new and self._outbox.unrecorded.holds(item.span, batch.arrival):
+            return _Next.DROPPED, record.ended_as or DropReason.REFUSED
         if record.can_name(item.parent if is_new else item.span):
             return _SENT
         if not is_new or item.parent in batch.created:
             return _WAITS
         if item.parent is not None:  # nothing in here will ever give it an id
-            self._outbox.lose(batch, item.parent, None)
+            self._outbox.note_unrecorded(batch, item.parent, None)
         return _SENT
 
     async def _send(self, client: ApiClient, batch: Batch) -> Answer:
@@ -244,22 +244,22 @@ class BulkRequests:
             if answer.about_state and batch.item.run not in asked:
                 asked.add(batch.item.run)
                 await self._ask(client, batch)
-            self._conclude(batch, answer)
+            self._settle_one(batch, answer)
 
     async def _ask(self, client: ApiClient, batch: Batch) -> None:
         """Ask the run of an item whether it is over, unless that is known."""
         record = self._settlement.record(batch)
-        if record.over is None:
+        if record.ended_as is None:
             with self._settlement.waiting():
                 answer = await shown(client, record.instance_id)
             self._settlement.heed_run(batch, answer)
-            record.over = ended(status_in(answer))
+            record.ended_as = ended(status_in(answer))
 
-    def _conclude(self, batch: Batch, answer: Answer) -> None:
+    def _settle_one(self, batch: Batch, answer: Answer) -> None:
         record = self._settlement.record(batch)
-        if answer.about_state and record.over is not None:
+        if answer.about_state and record.ended_as is not None:
             record.is_shut = record.is_shut or batch.item.operation is Operation.CREATE
-            self._settlement.too_late(batch, record.over)
+            self._settlement.too_late(batch, record.ended_as)
         elif answer.verdict is Verdict.AS_FAILED:
             self._settlement.try_as_failed(batch)
         elif answer.verdict is Verdict.DONE:

@@ -25,7 +25,7 @@ class Flights:
         """The spans that these have to do with."""
         self._behind: dict[Batch, list[Batch]] = {}
         self._later: list[tuple[float, int, Batch]] = []
-        self._numbers = count()
+        self._ties = count()
 
     def __contains__(self, batch: Batch) -> bool:
         return batch in self._flying
@@ -42,7 +42,7 @@ class Flights:
         del self._flying[batch]
         self.items -= len(batch)
 
-    def forget(self, batch: Batch) -> list[Batch]:
+    def free(self, batch: Batch) -> list[Batch]:
         """A batch is in no way absent any more. Returns what has waited for it."""
         self._absent.pop(batch, None)
         return self._behind.pop(batch, [])
@@ -71,7 +71,7 @@ class Flights:
         for batch in left:
             self.is_through(batch)
             if batch.not_before > now:
-                heapq.heappush(self._later, (batch.not_before, next(self._numbers), batch))
+                heapq.heappush(self._later, (batch.not_before, next(self._ties), batch))
             else:
                 back.append(batch)
         return back

@@ -31,8 +31,8 @@ class Lane:
     is_called: bool = False
     """Whether the first call is in flight, or put off."""
     is_offered: bool = False
-    has_lost: bool = False
-    """Whether a span of it was given up before it was sent."""
+    has_dropped: bool = False
+    """Whether a span of it was dropped before it was sent."""
 
     @property
     def can_be_called(self) -> bool:
@@ -49,7 +49,7 @@ class Lane:
             and not self.is_called
             and len(self.calls) > 1
             and self.calls[0].item.operation is Operation.REGISTER
-            and not self.calls[0].attempts
+            and not self.calls[0].was_sent
             and self.calls[-1].item.operation is Operation.FINISH_RUN
         )
 
@@ -133,7 +133,7 @@ class Lanes:
             self._lanes.pop(lane.run, None)
         if lane.is_hollow:
             self._hollow[lane.run] = lane
-            if lane.has_lost:
+            if lane.has_dropped:
                 self._hollow.move_to_end(lane.run, last=False)
         else:
             self.is_filled(lane)
@@ -144,9 +144,9 @@ class Lanes:
 
     def hollow_run(self, spared: Storage | None, *, is_full: bool) -> list[Batch]:
         """The calls of the run that is the first to go: it is over, nothing of it was sent, and
-        nothing waits in it. Where there is room: only if spans of it were given up."""
+        nothing waits in it. Where there is room: only if spans of it were dropped."""
         lane = next(iter(self._hollow.values()), None)
-        if lane is None or not (is_full or lane.has_lost):
+        if lane is None or not (is_full or lane.has_dropped):
             return []
         is_spared = spared is not None and lane.calls[0].file is spared
         return [] if is_spared else list(lane.calls)
@@ -155,9 +155,9 @@ class Lanes:
         """All calls about runs."""
         return chain.from_iterable(lane.calls for lane in self._lanes.values())
 
-    def learn_losses(self, others: "Lanes") -> None:
-        """Note of which runs those know that spans were given up."""
+    def learn_drops(self, others: "Lanes") -> None:
+        """Note of which runs those know that spans were dropped."""
         for run, lane in others._lanes.items():
-            if lane.has_lost and run in self._lanes:
-                self._lanes[run].has_lost = True
+            if lane.has_dropped and run in self._lanes:
+                self._lanes[run].has_dropped = True
                 self._see(self._lanes[run])

@@ -2,8 +2,23 @@
 
 Each thing stands where whatever it waits for finds it: what a run has before it is open, with that
 run; what names a span whose creation is on its way, behind that. So nobody who looks for something
-to send walks past what cannot be sent. All of these places follow from two lists, of the batches
-of spans and of the calls of each run; ``rebuilt`` has them anew where a change was struck.
+to send walks past what cannot be sent.
+
+A batch of spans stands in ``_spans`` or ``_ends``, by what is left of it, until it is settled. One
+more place says what it waits for:
+
+| place                     | it waits                                                          |
+|---------------------------|-------------------------------------------------------------------|
+| ``Lane.waiting``          | for its run to be open                                            |
+| ``_ready``                | for its turn                                                      |
+| ``Flights._flying``       | for an answer                                                     |
+| ``Flights._later``        | for its time, as it has been put off                              |
+| ``Flights._behind``       | for another in one of the last three, which creates what it names |
+
+What a batch in the last three has to do with is in ``Flights._absent``. A call about a run stands
+in ``Lane.calls`` until it is settled; the first of a run also among the offers in ``Lanes``, or in
+``_flying`` or ``_later``. All of these places follow from ``_spans``, ``_ends`` and the calls:
+``rebuilt`` has them anew where a change was struck.
 """
 
 from collections import OrderedDict, deque
@@ -16,9 +31,9 @@ from prefactor_otel.delivery.batch import SEALED, Batch, Row
 from prefactor_otel.delivery.budget import Share
 from prefactor_otel.delivery.flights import Flights
 from prefactor_otel.delivery.lanes import Lane, Lanes
-from prefactor_otel.delivery.lost import LostSpans
 from prefactor_otel.delivery.operation import Item, Operation, SpanRef
 from prefactor_otel.delivery.storage import Storage
+from prefactor_otel.delivery.unrecorded import Unrecorded
 
 F = TypeVar("F", bound=Hashable)
 
@@ -29,17 +44,17 @@ class Line:
 
     def __init__(
         self,
-        lost: LostSpans,
+        unrecorded: Unrecorded,
         max_items: int,
         max_bytes: int,
-        numbers: Iterator[int] | None = None,
+        arrivals: Iterator[int] | None = None,
     ) -> None:
         self.items = 0
         """Operations in here, those in flight included."""
-        self._lost = lost
+        self._unrecorded = unrecorded
         self._max_items = max_items
         self._max_bytes = max_bytes
-        self._numbers = numbers if numbers is not None else count()
+        self._arrivals = arrivals if arrivals is not None else count()
         self._spans: OrderedDict[Batch, None] = OrderedDict()
         self._ends: OrderedDict[Batch, None] = OrderedDict()
         """Those of which no more is left than the ends of spans: the last to be given up."""
@@ -68,7 +83,7 @@ class Line:
             batch is None
             or batch.size + len(item.body) > batch.limit
             or batch.file is not file
-            or span in self._lost.parents
+            or span in self._unrecorded.parents
         ):
             batch = self._new_batch(lane, file, item.operation, span)
             line.append(batch)
@@ -78,7 +93,7 @@ class Line:
         return batch
 
     def _add_call(self, item: Item, file: Storage | None, row: Row | None) -> Batch:
-        batch = Batch(file, next(self._numbers))
+        batch = Batch(file, next(self._arrivals))
         batch.add(item, row)
         self.insert(batch)
         return batch
@@ -88,10 +103,10 @@ class Line:
     ) -> Batch:
         """The next batch, which begins with this operation."""
         self.lanes.is_filled(lane)
-        batch = Batch(file, next(self._numbers), limit=self._max_bytes)
-        if operation is Operation.CREATE and span in self._lost.parents:
+        batch = Batch(file, next(self._arrivals), limit=self._max_bytes)
+        if operation is Operation.CREATE and span in self._unrecorded.parents:
             batch.is_anew = True
-            self._lost.end(span, batch.number)
+            self._unrecorded.end(span, batch.arrival)
         self._spans[batch] = None
         return batch
 
@@ -149,22 +164,24 @@ class Line:
 
     def _go_together(self, one: Batch, other: Batch, max_items: int, max_bytes: int) -> bool:
         """Whether the second may follow in the first: not sent yet, not too much together, and
-        with the same spans lost for both, as the place of the first counts for all of it."""
+        with the same spans unrecorded for both: the arrival of the first counts for all of it."""
         return (
             one.file is other.file
             and one.is_end_alone is other.is_end_alone
             and not other.is_anew
-            and not one.attempts
-            and not other.attempts
+            and not one.was_sent
+            and not other.was_sent
             and len(one.items) + len(other.items) <= max_items
             and one.size + other.size <= max_bytes
-            and self._lost.are_alike(one.number, other.number)
+            and self._unrecorded.are_alike(one.arrival, other.arrival)
         )
 
     def look_higher(self, batch: Batch) -> None:
-        """Let what hangs on lost spans hang on their ancestors."""
-        if self._lost.parents:
-            batch.items = [self._lost.look_higher(item, batch.number) for item in batch.items]
+        """Let what hangs on unrecorded spans hang on their ancestors."""
+        if self._unrecorded.parents:
+            batch.items = [
+                self._unrecorded.look_higher(item, batch.arrival) for item in batch.items
+            ]
 
     def _shorten(self, batch: Batch, max_items: int, max_bytes: int) -> Batch:
         """Leave in the line what is too much for one request."""
@@ -225,9 +242,9 @@ class Line:
     def settle(self, batch: Batch) -> None:
         """A batch in flight is done with."""
         self.flights.is_through(batch)
-        self.remove(batch)
+        self.take_out(batch)
 
-    def remove(self, batch: Batch) -> None:
+    def take_out(self, batch: Batch) -> None:
         """A batch is done with; what waited for it does so no longer."""
         self.items -= len(batch)
         if batch.is_about_run:
@@ -235,7 +252,7 @@ class Line:
             return
         del self._kind_of(batch)[batch]
         self.lanes.are_through(batch)
-        self._return(self.flights.forget(batch))
+        self._return(self.flights.free(batch))
 
     def release(self, root: Batch) -> None:
         """Put what is still in flight of a leased batch back at the front, in its order, and what
@@ -252,7 +269,7 @@ class Line:
                 self.lanes.call_is_back(batch)
             else:
                 back.append(batch)
-                todo.extend(self.flights.forget(batch))
+                todo.extend(self.flights.free(batch))
         self._ready.extendleft(reversed(back))
 
     # -- all of it --------------------------------------------------------------------------------
@@ -288,7 +305,7 @@ class Line:
     def take_first(self, batch: Batch) -> Batch:
         """The first operation of a batch of spans leaves the line."""
         lane = self.lanes.of(batch.item.run)
-        lane.has_lost = lane.has_lost or not batch.attempts
+        lane.has_dropped = lane.has_dropped or not batch.was_sent
         taken = batch.first()
         self.items -= 1
         self.flights.changed(batch)
@@ -298,25 +315,25 @@ class Line:
             for line in (lane.waiting, self._ready):
                 while line and not line[0]:
                     line.popleft()
-            self._return(self.flights.forget(batch))
+            self._return(self.flights.free(batch))
         self.lanes.are_through(taken)
         return taken
 
     def emptied(self) -> "Line":
         """One like this in which nothing waits."""
-        return Line(self._lost, self._max_items, self._max_bytes, self._numbers)
+        return Line(self._unrecorded, self._max_items, self._max_bytes, self._arrivals)
 
     def rebuilt(self) -> "Line":
         """The same line with all places made anew and nothing in flight, because whoever changed
         it may have been struck: nothing is missing then, and nothing there twice."""
         line = self.emptied()
         seen: set[int] = set()
-        for batch in sorted(self.batches(), key=attrgetter("number", "place")):
+        for batch in sorted(self.batches(), key=attrgetter("arrival", "place")):
             places = [place for place, item in enumerate(batch.items) if id(item) not in seen]
             seen.update(map(id, batch.items))
             batch.mend(places)
             batch.limit = SEALED
             if batch:
                 line.insert(batch)
-        line.lanes.learn_losses(self.lanes)
+        line.lanes.learn_drops(self.lanes)
         return line

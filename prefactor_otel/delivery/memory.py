@@ -6,10 +6,10 @@ from itertools import pairwise
 from prefactor_otel.delivery.batch import Batch, Row
 from prefactor_otel.delivery.budget import Budget, Share
 from prefactor_otel.delivery.line import Line
-from prefactor_otel.delivery.lost import LostSpans
 from prefactor_otel.delivery.operation import Item, Operation, footprint_of
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.delivery.storage import Storage
+from prefactor_otel.delivery.unrecorded import Unrecorded
 from prefactor_otel.delivery.wire import end_alone
 
 
@@ -17,8 +17,8 @@ class Memory:
     """A line whose batches count in a budget: those of an adopted file in a share of their own."""
 
     def __init__(self, budget: Budget, max_items: int, max_bytes: int) -> None:
-        self.lost = LostSpans()
-        self.line = Line(self.lost, max_items, max_bytes)
+        self.unrecorded = Unrecorded()
+        self.line = Line(self.unrecorded, max_items, max_bytes)
         self.packs = False
         """Whether what comes now will wait for long."""
         self._budget = budget
@@ -58,7 +58,7 @@ class Memory:
         if batch.file is not None:
             write(batch.file)
 
-    def _forget(self, batch: Batch) -> None:
+    def _let_go(self, batch: Batch) -> None:
         """A batch is neither to be sent nor held any more."""
         self._share_of(batch.file).remove(batch.footprint, len(batch))
         if batch.file is not None:
@@ -67,7 +67,7 @@ class Memory:
     def settle(self, batch: Batch) -> None:
         """A leased batch is done with, delivered or not."""
         self.line.settle(batch)
-        self._forget(batch)
+        self._let_go(batch)
 
     def is_leased(self, batch: Batch) -> bool:
         """Whether a batch is in flight, and not settled yet."""
@@ -84,7 +84,7 @@ class Memory:
         and says more of it than that it ended."""
         item = batch.item
         is_end = item.operation is Operation.FINISH_SPAN and not batch.is_end_alone
-        return is_end and not self.lost.holds(item.span, batch.number)
+        return is_end and not self.unrecorded.holds(item.span, batch.arrival)
 
     def leave_end(self, batch: Batch) -> None:
         """Of such a batch, which has left the line, only that is left: it is to be put in again."""
@@ -97,7 +97,7 @@ class Memory:
             self.note(batch, lambda file: file.rewrite(seq, end, at))
 
     def settle_but_end(self, batch: Batch) -> None:
-        """A leased batch is lost, and the end of its span waits in its place."""
+        """A leased batch is dropped, and the end of its span waits in its place."""
         self.line.settle(batch)
         self.leave_end(batch)
         self.line.insert(batch)

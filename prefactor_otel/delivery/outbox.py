@@ -65,7 +65,7 @@ class Outbox(Queue):
     @property
     def orphaned(self) -> int:
         """Spans sent without their parent, because that was given up or refused."""
-        return self.lost.orphaned
+        return self.unrecorded.orphaned
 
     @property
     def has_room(self) -> bool:
@@ -171,16 +171,16 @@ class Outbox(Queue):
         if keys and self.disk.file is not None:
             self.disk.file.unpark(keys)
 
-    def give_up(self, batch: Batch) -> None:
+    def leave_unrecorded(self, batch: Batch) -> None:
         """The spans that a batch would have created get no record."""
         for item in batch.items:
             if item.operation is Operation.CREATE and item.span is not None:
-                self.lose(batch, item.span, item.parent)
+                self.note_unrecorded(batch, item.span, item.parent)
 
-    def lose(self, batch: Batch, span: SpanRef, parent: SpanRef | None) -> None:
-        """A span has no record; what hangs on it hangs on ``parent`` from now on."""
-        self.lost.add(span, parent)
-        self.note(batch, lambda file: file.lost(span, parent))
+    def note_unrecorded(self, batch: Batch, span: SpanRef, parent: SpanRef | None) -> None:
+        """A span has no record; its children hang on ``parent`` from now on."""
+        self.unrecorded.add(span, parent)
+        self.note(batch, lambda file: file.unrecorded(span, parent))
 
     # -- what is too much, or too old -------------------------------------------------------------
 
@@ -222,8 +222,8 @@ class Outbox(Queue):
         """Give up a run of which nothing was sent."""
         run = calls[0].item.run
         for batch in calls:
-            self.line.remove(batch)
-            self._forget(batch)
+            self.line.take_out(batch)
+            self._let_go(batch)
             batch.resolve(lost=True)
         self.note(calls[0], lambda file: file.run_over(run))
 
@@ -248,8 +248,8 @@ class Outbox(Queue):
         return self._is_adopted(batch) or not self.disk.is_younger_than_its_limit
 
     def _drop(self, batch: Batch, reason: DropReason, back: Callable[[Batch], None]) -> None:
-        """An item that has left the line is lost. If it finishes a span that may be on the platform
-        its end goes ``back``: else that would stay open, in a run that is over."""
+        """An item that has left the line is dropped. If it finishes a span that may be on the
+        platform its end goes ``back``: else that would stay open, in a run that is over."""
         if batch.spans:
             self._counters.drop(reason, batch.spans)
             self._log.warn(reason.value, f"Spans dropped ({reason.value}): {_WHY[reason]}")
@@ -258,9 +258,9 @@ class Outbox(Queue):
             back(batch)
             return
         item = batch.item
-        self.give_up(batch)
-        self._forget(batch)
+        self.leave_unrecorded(batch)
+        self._let_go(batch)
         batch.resolve(lost=True)
         is_open = item.operation is Operation.CREATE and not item.ends_span
-        if is_open and not batch.attempts and item.span is not None and not self._is_adopted(batch):
+        if is_open and not batch.was_sent and item.span is not None and not self._is_adopted(batch):
             self.on_creation_dropped(item.run, item.span)

@@ -73,16 +73,16 @@ class Queue(Memory):
         """Read on in the line on disk."""
         if self.disk.is_uncommitted:
             self._commit_own()
-        lost = 0
+        damaged = 0
         try:
             if self.disk.items:
-                batch, lost = self.disk.read_on()
+                batch, damaged = self.disk.read_on()
                 self._enter_batch(batch)
         except SpoolError as error:
             self._counters.trouble(f"spool: {error}")
             self._log.warn("spool", f"The spool cannot be read: {error}")
-            lost = self.disk.abandon() if error.damaged else 0
-        self._counters.drop(DropReason.SPOOL_FAILED, lost)
+            damaged = self.disk.abandon() if error.damaged else 0
+        self._counters.drop(DropReason.SPOOL_FAILED, damaged)
         if not self.disk.items:
             while self.disk.tail:
                 batch = self.disk.tail.popleft()
@@ -160,7 +160,7 @@ class Queue(Memory):
                 self._budget.queued.remove(batch.footprint, len(batch))
             self._log.recovered("spool", "The spool works again; what waits is on disk")
 
-    def conclude(self) -> int:
+    def resolve_all(self) -> int:
         """Tell everybody who waits for what memory holds whether that is on disk. Returns how
         many finished spans are on disk, and so outlive the process."""
         spans = self.disk.spans + self.disk.parked

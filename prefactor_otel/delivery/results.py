@@ -29,13 +29,13 @@ _REFUSED_WITH: Final = {
 }
 """What the API refuses as cancelled too, where it refuses this: both finishes are of something that
 is known to have begun, while a creation as cancelled may be allowed its two times."""
-MAX_OVER: Final = 256
+MAX_ENDED: Final = 256
 """Runs that are over and still known."""
 
 
 class Settlement:
     """The accounts of one sender. ``terminated`` is told which run was stopped, and why, and
-    ``over`` which was ended otherwise while its spans still come."""
+    ``ended`` which was ended otherwise while its spans still come."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Settlement:
         counters: Counters,
         log: QuietLog,
         terminated: Callable[[str, str | None], None],
-        over: Callable[[str], None],
+        ended: Callable[[str], None],
     ) -> None:
         self.closing = False
         self.runs: dict[str, RunRecord | None] = {}
@@ -54,9 +54,9 @@ class Settlement:
         self._counters = counters
         self._log = log
         self._terminated = terminated
-        self._is_over = over
+        self._ended_early = ended
         self._calls: dict[object, float] = {}
-        self._over: deque[str] = deque()
+        self._ended_runs: deque[str] = deque()
         self._not_cancelled: set[Operation] = set()
         """Operations that the API refuses with the status cancelled, and takes as failed."""
 
@@ -64,11 +64,11 @@ class Settlement:
         """Whether the API has refused to register a run."""
         return run in self.runs and self.runs[run] is None
 
-    def run_over(self, run: str) -> None:
+    def forget_soon(self, run: str) -> None:
         """Nothing more comes of a run: it is soon forgotten, because services have millions."""
-        self._over.append(run)
-        if len(self._over) > MAX_OVER:
-            self.runs.pop(self._over.popleft(), None)
+        self._ended_runs.append(run)
+        if len(self._ended_runs) > MAX_ENDED:
+            self.runs.pop(self._ended_runs.popleft(), None)
 
     def record(self, batch: Batch) -> RunRecord:
         """What is known of the run of a batch of one, which is registered."""
@@ -84,7 +84,7 @@ class Settlement:
     @contextmanager
     def calling(self, batches: Sequence[Batch]) -> Iterator[None]:
         """A request is made for these; it counts for them if there was a connection for it."""
-        self._counters.request(sum(len(batch) for batch in batches if batch.attempts))
+        self._counters.request(sum(len(batch) for batch in batches if batch.was_sent))
         for batch in batches:
             batch.attempts += 1
         try:
@@ -106,7 +106,7 @@ class Settlement:
             del self._calls[call]
 
     def settle(self, batch: Batch, reason: DropReason | None) -> None:
-        """A batch is delivered, or lost for this reason."""
+        """A batch is delivered, or dropped for this reason."""
         self._outbox.settle(batch)
         if batch.spans:
             if reason is None:
@@ -116,9 +116,9 @@ class Settlement:
         batch.resolve(lost=reason is not None)
 
     def refuse(self, batch: Batch, answer: Answer, reason: DropReason = DropReason.REFUSED) -> None:
-        """The API will never take a batch of one: it is lost, and what hangs on it hangs higher. A
-        span that it finishes is there all the same, and ends without what it ended with."""
-        self._outbox.give_up(batch)
+        """The API will never take a batch of one: it is dropped, and what hangs on it hangs higher.
+        A span that it finishes is there all the same, and ends without what it ended with."""
+        self._outbox.leave_unrecorded(batch)
         self.warn_refused(batch, answer)
         if answer.code != NOT_FOUND and self._outbox.has_end(batch):
             self._counters.drop(reason, batch.spans)
@@ -138,7 +138,7 @@ class Settlement:
 
     def too_late(self, batch: Batch, reason: DropReason) -> None:
         """The platform has ended the runs of a batch, and takes nothing more of them."""
-        self._outbox.give_up(batch)
+        self._outbox.leave_unrecorded(batch)
         self._counters.trouble(f"spans refused: {reason.value}")
         self._log.warn(
             reason.value,
@@ -149,7 +149,7 @@ class Settlement:
         for run in batch.runs if reason is DropReason.RUN_OVER else ():
             record = self.runs.get(run)
             if record is not None and record.ids_accepted:  # else none would do
-                self._is_over(run)
+                self._ended_early(run)
 
     def as_it_is_taken(self, batch: Batch) -> None:
         """Let what is to end something as cancelled end it as failed, in a leased batch, where the

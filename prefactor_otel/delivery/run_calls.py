@@ -112,7 +112,7 @@ class RunCalls:
             return False
         self._settlement.settle(entry, DropReason.RUN_REFUSED)
         if item.operation is Operation.FINISH_RUN:
-            self._settlement.run_over(item.run)
+            self._settlement.forget_soon(item.run)
         return True
 
     async def _deliver_together(self, client: ApiClient, entries: Sequence[Batch]) -> Answer:
@@ -129,7 +129,7 @@ class RunCalls:
             output = outputs.get(entry.item.key)
             if isinstance(output, dict) and self._is_taken(entry, output):
                 self._settlement.heed(entry, output)
-                self._concluded(entry, self._taken(entry, _details(output)))
+                self._settled(entry, self._taken(entry, _details(output)))
         left = [entry for entry in entries if self._outbox.is_leased(entry)]
         if len(left) < len(entries):  # after a refusal the API goes no further: in another request
             return await self._deliver_each(client, [e for e in left if e.item.key in outputs])
@@ -198,22 +198,22 @@ class RunCalls:
             return replace(answer, verdict=Verdict.DONE)
         if answer.verdict is Verdict.DONE:
             answer = self._taken(entry, details)
-        return self._concluded(entry, answer)
+        return self._settled(entry, answer)
 
     async def _start(self, client: ApiClient, entry: Batch) -> Answer:
         answer, _ = await self._call(client, entry)
-        return self._concluded(entry, ALREADY if answer.about_state else answer)
+        return self._settled(entry, ALREADY if answer.about_state else answer)
 
     async def _judge(self, client: ApiClient, entry: Batch) -> Answer:
         answer, _ = await self._call(client, entry)
-        return self._concluded(entry, answer)
+        return self._settled(entry, answer)
 
     async def _finish(self, client: ApiClient, entry: Batch) -> Answer:
         self._settlement.as_it_is_taken(entry)
         answer = await self._end_run(client, entry)
         if answer.verdict in (Verdict.DONE, Verdict.NEVER):
-            self._is_over(entry)
-        return self._concluded(entry, answer)
+            self._has_ended(entry)
+        return self._settled(entry, answer)
 
     async def _end_run(self, client: ApiClient, entry: Batch) -> Answer:
         """Finish the run with the status that it is to have or, where the API refuses that and
@@ -263,12 +263,12 @@ class RunCalls:
             return self._registered(entry, details)
         if entry.item.operation is Operation.FINISH_RUN:
             self._settlement.took(entry)
-            self._is_over(entry)
+            self._has_ended(entry)
         return DONE
 
-    def _is_over(self, entry: Batch) -> None:
+    def _has_ended(self, entry: Batch) -> None:
         run = entry.item.run
-        self._settlement.run_over(run)
+        self._settlement.forget_soon(run)
         self._outbox.note(entry, lambda file: file.run_over(run))
 
     def _registered(self, entry: Batch, details: Mapping[str, object]) -> Answer:
@@ -284,7 +284,7 @@ class RunCalls:
             self._outbox.note(entry, lambda file: file.serves(agent_id))
         return DONE
 
-    def _concluded(self, entry: Batch, answer: Answer) -> Answer:
+    def _settled(self, entry: Batch, answer: Answer) -> Answer:
         """Settle a call about a run that is over, well or not."""
         if answer.verdict is Verdict.DONE:
             self._settlement.settle(entry, None)

@@ -54,7 +54,7 @@ class Sender:
         token: str | TokenSource,
         probe_interval: float,
         terminated: Callable[[str, str | None], None],
-        over: Callable[[str], None] = lambda run: None,
+        ended: Callable[[str], None] = lambda run: None,
     ) -> None:
         self.paused = False
         self.failing = False
@@ -62,7 +62,7 @@ class Sender:
         """Whether more spans are on their way, so that only full requests are worth making."""
         self.landed: Callable[[], None] = lambda: None
         """Called when a request is over."""
-        self._settlement = Settlement(outbox, counters, log, terminated, over)
+        self._settlement = Settlement(outbox, counters, log, terminated, ended)
         self.runs = self._settlement.runs
         self._run_calls = RunCalls(self._settlement, outbox, counters, log)
         self._bulk = BulkRequests(self._settlement, outbox, max_request_bytes)

@@ -56,7 +56,7 @@ class Storage(Protocol):
     def learnt(self, run: str, span: SpanRef, server_id: str) -> None:
         """The API has made a span's id."""
 
-    def lost(self, span: SpanRef, parent: SpanRef | None) -> None:
+    def unrecorded(self, span: SpanRef, parent: SpanRef | None) -> None:
         """A span will have no record; its children hang on ``parent``."""
 
     def run_over(self, run: str) -> None:

@@ -33,8 +33,8 @@ class RunRecord:
     partition: int | None
     ids_accepted: bool = False
     server_ids: dict[SpanRef, str] = field(default_factory=dict)
-    over: DropReason | None = None
-    """How the platform has ended it, where it was asked for that."""
+    ended_as: DropReason | None = None
+    """How the platform has ended it, as far as that was asked for and is known."""
     is_shut: bool = False
     """Whether it has refused a new span for that. An end it refuses of spans that it has closed
     itself, and goes on to take new ones."""

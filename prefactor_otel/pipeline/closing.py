@@ -59,7 +59,7 @@ class Closing:
         for receipt in parts.inbox.shut():
             lose(receipt)
         parts.outbox.commit(at_last=True)
-        on_disk = parts.outbox.conclude()
+        on_disk = parts.outbox.resolve_all()
         if parts.spool is not None:
             parts.spool.close()
         parts.outbox.drain()

@@ -55,7 +55,7 @@ class Parts:
             token=identity.token,
             probe_interval=config.probe_interval,
             terminated=self.stops.on_terminated,
-            over=self.stops.on_over,
+            ended=self.stops.on_over,
         )
         self.spool = self._new_spool(identity)
 

@@ -212,7 +212,7 @@ class Adoption:
             # It can be read and sent all the same; the next process would recover the same again.
         rows = file.runs()
         ids = {row.run: file.server_ids(row.run) for row in rows}
-        lost = file.lost_spans()
+        unrecorded = file.unrecorded_spans()
         self._file, self._reached, self._read_all = file, 0, False
         for row in rows:
             if row.instance_id is not None:
@@ -220,8 +220,8 @@ class Adoption:
                 record.server_ids.update(ids[row.run])
                 self._runs[row.run] = record
                 self._taken_over.add(row.run)
-        for span, parent in lost:
-            self._outbox.lost.add(span, parent)
+        for span, parent in unrecorded:
+            self._outbox.unrecorded.add(span, parent)
         self._lose(damaged, DropReason.SPOOL_FAILED, file)
         logger.info("Sending what a process that has died left in %s", file.path)
 

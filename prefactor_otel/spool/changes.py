@@ -31,7 +31,7 @@ class Changes:
     opened: dict[bytes, Row] = field(default_factory=dict)
     runs: dict[str, RunChange] = field(default_factory=dict)
     server_ids: dict[str, dict[bytes, str]] = field(default_factory=dict)
-    lost: dict[bytes, bytes | None] = field(default_factory=dict)
+    unrecorded: dict[bytes, bytes | None] = field(default_factory=dict)
     address: tuple[str, bytes] | None = None
     """Of the API, and the salt of the hashes of tokens."""
     tokens: set[bytes] = field(default_factory=set)
@@ -44,7 +44,14 @@ class Changes:
     _over: list[tuple[str]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        written = (self.items, self.parked, self.opened, self.runs, self.server_ids, self.lost)
+        written = (
+            self.items,
+            self.parked,
+            self.opened,
+            self.runs,
+            self.server_ids,
+            self.unrecorded,
+        )
         deleted = (self._forgotten, self._unparked, self._finished, self._over, self.takes_parked)
         owner = (self.address, self.tokens, self.agents)
         return any(written) or any(deleted) or any(owner)
@@ -93,11 +100,11 @@ class Changes:
         self.server_ids.pop(run, None)
         self._over.append((run,))
 
-    def lose(self, span: bytes, parent: bytes | None) -> None:
+    def leave_unrecorded(self, span: bytes, parent: bytes | None) -> None:
         """A span has no record."""
-        self.lost[span] = parent
-        if len(self.lost) > _MAX_LOST:
-            del self.lost[next(iter(self.lost))]
+        self.unrecorded[span] = parent
+        if len(self.unrecorded) > _MAX_LOST:
+            del self.unrecorded[next(iter(self.unrecorded))]
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Make all of them, inside of a transaction."""
@@ -110,7 +117,7 @@ class Changes:
         many("INSERT OR REPLACE INTO parked VALUES (?,?,?,?,?,?,?)", self.parked.values())
         many("DELETE FROM opened WHERE span=?", self._finished)
         many("INSERT OR REPLACE INTO opened VALUES (?,?,?)", self.opened.values())
-        many("INSERT OR REPLACE INTO lost VALUES (?,?)", self.lost.items())
+        many("INSERT OR REPLACE INTO lost VALUES (?,?)", self.unrecorded.items())
         if self.address is not None:
             connection.execute("DELETE FROM owner")
             connection.execute("INSERT INTO owner VALUES (?,?)", self.address)

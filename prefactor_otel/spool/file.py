@@ -301,9 +301,9 @@ class SpoolFile(Storage):
         """The API has made a span's id."""
         self._changes.server_ids.setdefault(run, {})[bytes(span)] = server_id
 
-    def lost(self, span: SpanRef, parent: SpanRef | None) -> None:
+    def unrecorded(self, span: SpanRef, parent: SpanRef | None) -> None:
         """A span will have no record; its children hang on ``parent``."""
-        self._changes.lose(bytes(span), bytes(parent) if parent is not None else None)
+        self._changes.leave_unrecorded(bytes(span), bytes(parent) if parent is not None else None)
 
     def run_over(self, run: str) -> None:
         """Everything of a run has arrived, its finish too."""
@@ -402,7 +402,7 @@ class SpoolFile(Storage):
         rows = self._all("SELECT span, id FROM server_id WHERE run=?", run)
         return {SpanRef(span): name for span, name in rows if is_ref(span) and is_name(name)}
 
-    def lost_spans(self) -> list[tuple[SpanRef, SpanRef | None]]:
+    def unrecorded_spans(self) -> list[tuple[SpanRef, SpanRef | None]]:
         """Spans without a record, and what their children hang on."""
         rows = self._all("SELECT span, parent FROM lost")
         return [(SpanRef(s), SpanRef(p) if is_ref(p) else None) for s, p in rows if is_ref(s)]

@@ -126,7 +126,9 @@ def lease(world: World, choice: int) -> None:
             assert item.run in world.started, "a span before its run is open"
             named = item.parent if item.operation is Operation.CREATE else item.span
             is_there = named is None or named in world.created or named in here
-            assert is_there or named in world.outbox.lost.parents, "a span before what it names"
+            assert is_there or named in world.outbox.unrecorded.parents, (
+                "a span before what it names"
+            )
             here.add(item.span)
 
 
@@ -144,7 +146,7 @@ def answer(world: World, choice: int) -> None:
             if fate == "taken":
                 world.settle(part, lost=False)
             elif fate == "refused":
-                world.outbox.give_up(part)
+                world.outbox.leave_unrecorded(part)
                 world.settle(part, lost=True)
             elif fate == "put off":
                 part.not_before = float("inf")
