@@ -218,7 +218,9 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
 def _usage(plan: Plan, attributes: Attributes) -> tuple[dict[str, int] | None, dict[str, int], int]:
     """What a call counts, the details of it, and the names that are used up."""
     counts, used = usage_of(plan, attributes)
-    if plan.type is EMBEDDING and counts:  # it answers in vectors
+    if not counts:
+        return None, {}, used
+    if plan.type is EMBEDDING:  # it answers in vectors
         counts.setdefault("completion_tokens", 0)
     return counting.settled(counts) or None, counting.details_of(counts), used
 
@@ -302,7 +304,11 @@ def _captured(
 
 def _no_content(fields: dict[str, object]) -> dict[str, object]:
     """The fields of inputs and outputs that nobody has said."""
-    told: dict[str, object] = {name: fields[name] for name in _NO_CONTENT if name in fields}
+    told: dict[str, object] = {
+        name: fields[name]
+        for name in _NO_CONTENT
+        if name in fields and not can_be_content(name, fields[name])
+    }
     parameters = fields.get("parameters")
     settings = settings_alone(parameters) if isinstance(parameters, dict) else None
     return {**told, "parameters": settings} if settings else told

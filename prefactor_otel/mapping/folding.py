@@ -66,7 +66,7 @@ class Folded:
                 found = row_of(tuple(map(_LISTS[prefix].path_of, row)))
                 if found is not None:
                     order += map([*row.values()].__getitem__, found.order)
-                    builds.append(found.build)
+                    builds.append(_LISTS[prefix].build_of(found))
             self.lists.append((key_of(prefix), values_of(order), builds))
         bits = bits_of(self.shape)
         self._bits = {name: bits[stands_for.get(name, name)] for name in names}

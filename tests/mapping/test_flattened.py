@@ -109,3 +109,10 @@ def test_messages_in_one_text_are_read_however_deep_what_they_hold_is() -> None:
         span = mapped({**LLM, "llm.input_messages": f"[{message % deep}]"})
         [told] = part(span, "inputs")["messages"]
         assert told["content"] is not None
+
+
+def test_a_reason_that_is_an_object_tells_none_of_it_with_capture_off() -> None:
+    path = "gen_ai.completion.0.finish_reason.text"
+    view = with_attributes(one_view(), {"llm.request.type": "chat", path: "SECRET"})
+    payload = agent_span(view, Capture(inputs=False, outputs=False)).payload
+    assert "SECRET" not in str(payload)

@@ -60,16 +60,11 @@ def _list(name: str, uses: Callable[[Path], bool] = lambda path: True) -> Indexe
 
 
 def _list_of_messages(name: str) -> Indexed:
-    return Indexed(f"{name}.", _OF_MESSAGE, called=_CALLED)
+    return Indexed(f"{name}.", _OF_MESSAGE, called=_CALLED, remake=_remake)
 
 
-def _messages(entries: Sequence[Node]) -> object:
-    return messages(
-        [
-            entry if "role" in entry and entry.keys() <= _USUAL else _usual(entry)
-            for entry in entries
-        ]
-    )
+def _remake(fields: frozenset[str]) -> Callable[[Node], Node] | None:
+    return None if "role" in fields and fields <= _USUAL else _usual
 
 
 _USUAL: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "name"})
@@ -115,7 +110,7 @@ def _at_once(value: object) -> object:
     if not isinstance(told, list) or not all(isinstance(entry, dict) for entry in told):
         return None
     nested = [_nested(entry) for entry in told]
-    return _messages([entry for entry in nested if isinstance(entry, dict)])
+    return messages([_usual(entry) for entry in nested if isinstance(entry, dict)])
 
 
 def _nested(value: object, depth: int = 0) -> object:
@@ -226,8 +221,8 @@ RULES: Final = (
     Rule("requested", ("embedding.model_name", "reranker.model_name"), model_name),
     Rule("requested", (PARAMETERS,), model_in, partly=True),
     Rule("answering", ("llm.response.model_name", "llm.model_name"), model_name),
-    Rule("asked", _list_of_messages("llm.input_messages"), _messages, INPUT, _ASKS),
-    Rule("answered", _list_of_messages("llm.output_messages"), _messages, OUTPUT, _ASKS),
+    Rule("asked", _list_of_messages("llm.input_messages"), messages, INPUT, _ASKS),
+    Rule("answered", _list_of_messages("llm.output_messages"), messages, OUTPUT, _ASKS),
     Rule("asked", ("llm.input_messages",), _at_once, INPUT, _ASKS),
     Rule("answered", ("llm.output_messages",), _at_once, OUTPUT, _ASKS),
     Rule(

@@ -24,11 +24,16 @@ Form = int | list["Form"] | dict[str, "Form"]
 
 
 class Row(NamedTuple):
-    """Rows that have values at the same paths: the places of these, in the order in which
-    ``build`` takes them."""
+    """Rows that have values at the same paths: the fields of their nodes, and the places of the
+    values in the order in which ``build`` takes them."""
 
+    fields: frozenset[str]
     order: tuple[int, ...]
-    build: Build
+    build: Callable[[Iterator[object]], Node]
+
+
+Remake = Callable[[frozenset[str]], Callable[[Node], Node] | None]
+"""What is still to be done with nodes of these fields, None for nothing."""
 
 
 def key_of(prefix: str) -> str:
@@ -40,18 +45,28 @@ def _everything(path: Path) -> bool:
     return True
 
 
+def _nothing(fields: frozenset[str]) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Indexed:
     """Attributes under ``prefix.N.``, as a list of nodes in the order of N; inside of these, too,
     indices make lists. A node has these ``fields``, or whichever there are. ``called`` says what
     steps of a path are called in it, nothing for those that only repeat what the list is of.
     ``uses`` says which attributes, by their path, the reader shows as they are. What is no field or
-    not shown so stays in the metadata."""
+    not shown so stays in the metadata. ``remake`` says what is still to be done with a node."""
 
     prefix: str
     fields: frozenset[str] | None = None
     uses: Callable[[Path], bool] = _everything
     called: Mapping[str, str] = field(default_factory=dict, hash=False)
+    remake: Remake = _nothing
+
+    def build_of(self, row: Row) -> Build:
+        """What makes an entry of the list out of such a row."""
+        remake, build = self.remake(row.fields), row.build
+        return build if remake is None else lambda values: remake(build(values))
 
     def path_of(self, name: str) -> Path | None:
         """The path to a value in its node, out of what stands behind its index; None where it is in
@@ -127,7 +142,7 @@ def row_of(paths: tuple[Path | None, ...]) -> Row | None:
         if path is not None:
             _place(tree, place, path)
     row = {name: _form_of(inner) for name, inner in tree.items()}
-    return Row(tuple(_order(row)), _build_of(row))
+    return Row(frozenset(row), tuple(_order(row)), _node_of(row))
 
 
 def _form_of(tree: int | Tree) -> Form:
@@ -159,13 +174,17 @@ def _first_in(form: Form) -> int:
     return form
 
 
-def _build_of(form: Form) -> Build:
-    members = _members(form)
-    below = [(n, _build_of(inner)) for n, inner in enumerate(members) if not isinstance(inner, int)]
-    return _node_of(tuple(form), below) if isinstance(form, dict) else _list_of(len(members), below)
+def _below(form: Form) -> list[tuple[int, Build]]:
+    """What makes the members of a node that are no values, and their places."""
+    return [
+        (place, _node_of(inner) if isinstance(inner, dict) else _list_of(inner))
+        for place, inner in enumerate(_members(form))
+        if not isinstance(inner, int)
+    ]
 
 
-def _list_of(length: int, below: Sequence[tuple[int, Build]]) -> Build:
+def _list_of(form: list[Form]) -> Build:
+    length, below = len(form), _below(form)
     if length == 1 and below:
         [(_, build)] = below
         return lambda values: [build(values)]
@@ -179,7 +198,8 @@ def _list_of(length: int, below: Sequence[tuple[int, Build]]) -> Build:
     return built
 
 
-def _node_of(names: Path, below: Sequence[tuple[int, Build]]) -> Build:
+def _node_of(form: dict[str, Form]) -> Callable[[Iterator[object]], Node]:
+    names, below = tuple(form), _below(form)
     if not below:
         return lambda values: dict(zip(names, values))  # noqa: B905 - the values go on
     if len(names) == 1:

@@ -167,6 +167,8 @@ def _message(source: Entry, fields: Fields) -> Fields:
     role = source.get("role")
     speaker = _usual_role(role) if isinstance(role, str) else role
     message = {"role": speaker, "content": None, **fields}
+    if source.keys() <= _SHOWN:
+        return message
     others_in = _others_in if len(source) <= _MOST_KEPT else _others_in.__wrapped__
     for name, field, read in others_in(tuple(source)):
         value = read(source[name]) if field not in message else None
@@ -179,13 +181,11 @@ def _message(source: Entry, fields: Fields) -> Fields:
 def _others_in(names: tuple[str, ...]) -> Sequence[tuple[str, str, Callable[[object], object]]]:
     """Of the names in an entry those that hold more than what it says, how they are called in the
     message, and what reads them; the calls of tools first."""
-    calls = [
-        (name, "tool_calls", _calls) for name in ("tool_calls", "function_call") if name in names
-    ]
+    calls = [(name, "tool_calls", _calls) for name in _CALLS if name in names]
     others = [
         (name, _THOUGHTS.get(name, name), itself)
         for name in names
-        if name not in _SHOWN and not name.startswith("gen_ai.")
+        if name not in _SHOWN and name not in _CALLS and not name.startswith("gen_ai.")
     ]
     return (*calls, *others)
 
@@ -200,10 +200,9 @@ def _calls(told: object) -> list[Fields]:
 
 _MOST_KEPT: Final = 32
 """Names of the largest entry of which these are kept: there may be any number of them."""
-_SHOWN: Final = frozenset(
-    {"role", "content", "parts", "tool_calls", "function_call", "type", "finish_reason"}
-)
+_SHOWN: Final = frozenset({"role", "content", "parts", "type", "finish_reason"})
 """What of a message is shown under a name of ours; whatever else it holds stays in it."""
+_CALLS: Final = ("tool_calls", "function_call")
 _THOUGHTS: Final = {"reasoning_content": "reasoning", "thinking": "reasoning"}
 """Other names of a message's thoughts: DeepSeek's and Ollama's."""
 
