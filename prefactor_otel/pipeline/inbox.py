@@ -77,6 +77,8 @@ class Inbox:
         """Set when some has been made, for those who wait for it."""
         self._most = self.capacity
         self._lock = threading.RLock()  # a signal handler may come amid
+        self.is_closed = False
+        """Whether spans are not to be handed over any more."""
         self.is_shut = False
         """Whether nobody takes anything any more."""
         self.sees_starts = False
@@ -90,11 +92,6 @@ class Inbox:
 
     def __bool__(self) -> bool:
         return bool(self.entries)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether spans are not to be handed over any more."""
-        return self.limit == 0
 
     @property
     def is_full(self) -> bool:
@@ -124,8 +121,9 @@ class Inbox:
 
     def rest(self, wake_at: float) -> None:
         """Have whoever hands over tell of more than so many entries."""
-        with self._lock:
-            self.wake_at = -1 if self.is_shut else wake_at
+        self.wake_at = wake_at
+        if self.is_shut:  # looked at afterwards: then neither of two threads need wait
+            self.wake_at = -1
 
     def take(
         self,
@@ -195,16 +193,19 @@ class Inbox:
 
     def close(self) -> None:
         """No more spans are to be handed over; what is in here is still taken."""
-        with self._lock:
-            self.limit = 0
+        # No lock: the worker could not go on while a signal handler holds up whoever has it, and
+        # the handler may be waiting for the worker.
+        self.is_closed = True
+        self.limit = 0
         self.room.set()
 
     def shut(self) -> Sequence[Receipt]:
         """Nothing is taken any more: forget what is in here. Returns the receipts of those who
         wait for it. What is appended all the same wakes the worker, and is forgotten like this."""
         receipts = [] if self._receipt is None else [self._receipt]
+        self.close()
         with self._lock:
-            self.is_shut, self.limit, self.wake_at = True, 0, -1
+            self.is_shut, self.wake_at = True, -1
         return receipts + self._forget()
 
     def forget_late(self) -> int:
@@ -246,9 +247,9 @@ class Inbox:
             return
         average = sum(weights) / len(weights)
         self._weight = (self._weight + average) / 2 if self._weight else average
-        with self._lock:
-            self.capacity = max(1, min(self._most, MAX_BYTES // self._weight))
-            self.limit = self.limit and self.capacity
+        self.limit = self.capacity = max(1, min(self._most, MAX_BYTES // self._weight))
+        if self.is_closed:
+            self.limit = 0
 
     def _weight_of(self, entry: Entry) -> int:
         return ENTRY_BYTES + (0 if type(entry) in _TOLD else self.reader.weight(entry))

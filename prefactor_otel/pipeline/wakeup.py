@@ -33,7 +33,9 @@ class Wakeup:
 
     def ring(self, *, urgent: bool) -> None:
         """Have somebody look at the inbox soon, and at once where it is urgent."""
-        if self._is_awake and (self.is_urgent or not urgent):
+        # Who is in a hurry tells the loop himself: whoever has found it asleep may be amid these
+        # lines, on the thread that a signal handler has interrupted and holds up.
+        if self._is_awake and not urgent:
             return
         self._is_awake = True
         self.is_urgent = self.is_urgent or urgent

@@ -121,7 +121,7 @@ class Worker:
         whether everything was delivered."""
         if not self.is_closing:
             self._closing.begin(deadline, run_status)
-            self.wake(urgent=True)
+        self.wake(urgent=True)  # a handler may ask for it amid the lines before
         if not self.await_close(max(0.0, deadline - time.monotonic()) + _GRACE):
             self._closing.give_up()
             return False

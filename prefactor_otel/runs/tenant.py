@@ -30,8 +30,8 @@ def capture_of(config: Config, log: QuietLog | None = None) -> Capture:
 
 class Tenant:
     """What is let out of the spans of an agent, which of them are sent and as what, and what is
-    said of it when a run is registered. A process is one tenant; who sends for many has an intake
-    for each, over one outbox. ``own_resource`` is asked where nobody has said what describes it."""
+    said of it when a run is registered. A process is one; each run knows whose it is.
+    ``own_resource`` is asked where nobody has said what describes it."""
 
     def __init__(
         self, config: Config, log: QuietLog, own_resource: Callable[[], Attributes]

@@ -148,6 +148,8 @@ for burst in range(10):
     while processor.stats().worker_restarts <= burst:  # a thread that waits has to be woken for it
         tracer.start_span(f"wake {(wakes := wakes + 1)}").end()
         time.sleep(0.001)
+        if wakes % 500 == 0:  # Python loses one that comes amid a finalizer
+            strike()
 assert processor.force_flush()
 report()
 """,

@@ -1,5 +1,6 @@
 """A signal that ends a process does not cost its spans, where the application wants that."""
 
+import json
 import signal
 import subprocess
 import time
@@ -245,6 +246,47 @@ def interrupt():
     print("ready", flush=True)
 threading.Thread(target=interrupt, daemon=True).start()
 """
+
+
+AMID_ANOTHER = """
+import json, signal, sys
+from prefactor_otel import PrefactorSpanProcessor, TracerProvider
+from tests.patience import comes_true
+
+STEPS = 40
+processors = [
+    PrefactorSpanProcessor(schedule_delay=60.0, shutdown_timeout=30.0) for _ in range(STEPS)
+]
+for processor in processors:
+    provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+    assert comes_true(lambda: processor.run_id)
+    provider.get_tracer("agent").start_span("step").end()  # and waits for company
+
+def end_amid(processor, step):
+    "At this step of the shutdown a handler asks for another one."
+    taken = 0
+    def trace(frame, event, _):
+        nonlocal taken
+        if event == "line" and "prefactor_otel/pipeline" in frame.f_code.co_filename:
+            taken += 1
+            if taken == step:
+                signal.raise_signal(signal.SIGTERM)
+        return trace
+    signal.signal(signal.SIGTERM, lambda *_: processor.shutdown())
+    sys.settrace(trace)
+    processor.shutdown()
+    sys.settrace(None)
+    return processor.stats().dropped
+
+print(json.dumps([end_amid(processor, n) for n, processor in enumerate(processors, 1)]))
+"""
+
+
+def test_a_shutdown_in_a_handler_amid_any_step_of_another_loses_nothing(api: DevServer) -> None:
+    ended = run_script(AMID_ANOTHER, api.url, api.token)
+    assert ended.code == 0, ended.stderr
+    assert json.loads(ended.stdout) == 40 * [{}]
+    assert {row["status"] for row in api.instances()} == {"complete"}
 
 
 def test_a_signal_amid_the_end_does_not_cut_it_short(api: DevServer) -> None:
