@@ -25,22 +25,25 @@ RUNS = 40
 def waiting_runs(api: DevServer, **options: Any) -> Iterator[list[Stats]]:
     """So many runs that have come while the API was away; inside, it is back, and at the end
     everything has been delivered and what became of it is in the list."""
-    api.stop()
     processor = PrefactorSpanProcessor(
         api.url,
         api.token,
         **({"run_scope": "trace", "shutdown_timeout": PATIENCE} | options),  # type: ignore[arg-type]
     )
     provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
-    tracer = provider.get_tracer("service")
-    for number in range(RUNS):
-        tracer.start_span(f"request {number}").end()
-    processor.force_flush(0)
-    api.start()
+    make_while_away(api, provider)
     stats: list[Stats] = []
     yield stats
     provider.shutdown()
     stats.append(processor.stats())
+
+
+def make_while_away(api: DevServer, provider: TracerProvider) -> None:
+    api.stop()
+    for number in range(RUNS):
+        provider.get_tracer("service").start_span(f"request {number}").end()
+    provider.force_flush(0)
+    api.start()
 
 
 KINDS = ("register", "start", "finish")
@@ -105,10 +108,17 @@ def test_what_is_refused_among_others_is_asked_for_alone(
 
 def test_trouble_that_passes_does_not_end_the_sharing(api: DevServer) -> None:
     api.faults.add(bulk_error="rate_limited", nth=1, item='"agent_instances/register"')
-    with waiting_runs(api):
-        pass
-    assert len(shared(api)) > 1
-    assert names(api) == ALL
+    processor = PrefactorSpanProcessor(
+        api.url, api.token, run_scope="trace", shutdown_timeout=PATIENCE
+    )
+    provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+    make_while_away(api, provider)
+    assert comes_true(lambda: processor.stats().waiting == 0)
+    before = len(shared(api))
+    make_while_away(api, provider)
+    provider.shutdown()
+    assert len(shared(api)) > before > 0
+    assert names(api) == sorted(ALL * 2)
 
 
 def test_a_call_that_hangs_holds_up_no_other_run(api: DevServer) -> None:
