@@ -11,7 +11,7 @@ import pytest
 from prefactor_otel import PrefactorSpanProcessor, Stats, TracerProvider
 from prefactor_otel.config.options import load_config
 from prefactor_otel.delivery.operation import Item, Operation
-from prefactor_otel.delivery.run_calls import MOST_TOGETHER, call_body
+from prefactor_otel.delivery.run_calls import MOST_TOGETHER, TRIES_TOGETHER, call_body
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.runs.run import About, Registrations
 from tests.faults.mangled import mangled
@@ -135,6 +135,25 @@ def test_a_call_that_hangs_holds_up_no_other_run(api: DevServer) -> None:
     api.faults.clear()
     provider.shutdown()
     assert names(api) == ["first", "second"]
+
+
+def test_calls_that_are_never_answered_together_are_made_alone(api: DevServer) -> None:
+    def fail(reply: bytes) -> bytes:
+        is_about_runs = b'"type":"agent_instance"' in reply
+        return b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n" if is_about_runs else reply
+
+    with mangled(api.url, "/bulk", fail, times=10 * RUNS) as url:
+        processor = PrefactorSpanProcessor(
+            url, api.token, run_scope="trace", shutdown_timeout=PATIENCE
+        )
+        provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+        for number in range(6):
+            provider.get_tracer("service").start_span(f"request {number}").end()
+        provider.shutdown()
+    assert names(api) == [f"request {number}" for number in range(6)]
+    assert [run["status"] for run in api.instances()] == ["complete"] * 6
+    for kind in KINDS:
+        assert sum(shared(api, kind)) <= TRIES_TOGETHER * 6
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
