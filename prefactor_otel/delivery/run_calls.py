@@ -213,6 +213,8 @@ class RunCalls:
         answer = await self._end_run(client, entry)
         if answer.verdict in (Verdict.DONE, Verdict.NEVER):
             self._has_ended(entry)
+        if answer.verdict is Verdict.NEVER:
+            self._counters.leave_open(1)
         return self._settled(entry, answer)
 
     async def _end_run(self, client: ApiClient, entry: Batch) -> Answer:
@@ -268,6 +270,7 @@ class RunCalls:
 
     def _has_ended(self, entry: Batch) -> None:
         run = entry.item.run
+        self._settlement.record(entry).is_finished = True
         self._settlement.forget_soon(run)
         self._outbox.note(entry, lambda file: file.run_over(run))
 

@@ -90,6 +90,12 @@ class Sender:
         return self._settlement.sending_since
 
     @property
+    def unfinished(self) -> int:
+        """How many runs are open on the platform. From any thread."""
+        known = list(self.runs.values())
+        return sum(not (run is None or run.is_finished or run.is_terminated) for run in known)
+
+    @property
     def has_only_empty_runs(self) -> bool:
         """Whether what waits is no more than runs that the API has not answered for."""
         return self._outbox.holds_only(

@@ -40,6 +40,8 @@ class RunRecord:
     itself, and goes on to take new ones."""
     is_terminated: bool = False
     """Whether the platform has said that it was terminated; then spans are still taken."""
+    is_finished: bool = False
+    """Whether it is known to be over, or its end was refused, which is counted."""
 
     @property
     def is_named(self) -> bool:

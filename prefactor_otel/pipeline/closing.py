@@ -27,6 +27,7 @@ class Closing:
         self.is_over = parts.is_over
         self._parts = parts
         self._missed_before = 0
+        self._left_open_before = 0
         self._is_told = False
 
     @property
@@ -41,13 +42,19 @@ class Closing:
 
     @property
     def has_left_nothing(self) -> bool:
-        """Whether everything that waited when it began was delivered."""
+        """Whether everything that waited when it began was delivered, and every run is finished."""
         counters = self._parts.counters
-        return counters.waiting == 0 and counters.missed == self._missed_before
+        return (
+            counters.waiting == 0
+            and counters.missed == self._missed_before
+            and counters.left_open == self._left_open_before
+            and self._parts.sender.unfinished == 0
+        )
 
     def begin(self, deadline: float, run_status: FinishStatus | None) -> None:
         """Take nothing more, and deliver what waits until the deadline."""
         self._missed_before = self._parts.counters.missed
+        self._left_open_before = self._parts.counters.left_open
         self.run_status = run_status
         self.deadline = deadline
         self.has_begun.set()
@@ -92,9 +99,25 @@ class Closing:
                 "%s not delivered yet: kept in %s for the next process that uses it",
                 *(counted(counters.waiting, "span"), self._parts.config.spool_dir),
             )
+        self._tell_of_runs()
         dropped = self._parts.stats().dropped
         # A duplicate has been delivered once: counted, but nothing that anybody misses.
         lost = {r: n for r, n in dropped.items() if r not in INTENDED}
         if lost:
             reasons = ", ".join(f"{count} as {reason}" for reason, count in sorted(lost.items()))
             logger.warning("%s not delivered: %s", counted(sum(lost.values()), "span"), reasons)
+
+    def _tell_of_runs(self) -> None:
+        """Say which runs the platform still has as open."""
+        runs = self._parts.sender.unfinished
+        if runs and self._parts.outbox.is_durable:
+            logger.warning(
+                "%s not finished yet: the next process that uses %s does that",
+                *(counted(runs, "run"), self._parts.config.spool_dir),
+            )
+        elif runs:
+            self._parts.counters.leave_open(runs)
+            logger.warning(
+                "%s open on Prefactor: the end was sent, or was to be, and is not acknowledged",
+                counted(runs, "run"),
+            )

@@ -56,8 +56,8 @@ class Off:
         return False
 
     def close(self, deadline: float, run_status: FinishStatus | None = None) -> bool:
-        """There is nothing to be done."""
-        return True
+        """There is nothing to be done. Whether nothing was handed over."""
+        return self.has_lost_nothing
 
     def stats(self) -> Stats:
         """What was refused."""

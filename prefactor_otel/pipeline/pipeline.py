@@ -66,9 +66,9 @@ class Pipeline:
         explicit.listeners.add(self)
         if meter_provider is not None:
             metrics.observe(meter_provider, self)
+        exits.watch(self)
         if config is not None:
             gevent_loop.warn_once()
-            exits.watch(self)
             if config.handle_sigterm:
                 sigterm.exit_on_sigterm()
 

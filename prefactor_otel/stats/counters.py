@@ -75,6 +75,9 @@ class Stats:
     """Runs that are open."""
     idle_runs: int
     """Runs that were closed because nothing came of them any more."""
+    unfinished_runs: int
+    """Runs that stay open on the platform: their end was refused, or not acknowledged before that
+    of this, and no disk keeps it for the next process."""
     run_id: str | None
     """The agent instance's id; None until the API has registered it, and where each trace or
     session is a run of its own."""
@@ -95,6 +98,7 @@ class Counters:
         self._retried = 0
         self._requests = 0
         self._restarts = 0
+        self._left_open = 0
         # All are there from the start: where nothing is called, no handler can come in between.
         self._dropped = dict.fromkeys((reason.value for reason in DropReason), 0)
         self._last_error: str | None = None
@@ -162,6 +166,16 @@ class Counters:
         with self._lock:
             self._restarts += 1
 
+    def leave_open(self, runs: int) -> None:
+        """So many runs are not finished on the platform, and will not be."""
+        with self._lock:
+            self._left_open += runs
+
+    @property
+    def left_open(self) -> int:
+        """Runs that were left open."""
+        return self._left_open
+
     def trouble(self, error: str) -> None:
         """Remember what went wrong last; never content, never a token."""
         with self._lock:
@@ -221,6 +235,7 @@ class Counters:
                 orphaned=orphaned,
                 runs=runs,
                 idle_runs=idle_runs,
+                unfinished_runs=self._left_open,
                 requests=self._requests,
                 worker_restarts=self._restarts,
                 last_error=self._last_error,
