@@ -79,6 +79,12 @@ _ALLOWED: Final = _PROPERTIES | _set(
     "step iteration base location region enabled sequences",
 )
 """Last words of what is allowed in these vocabularies and in events."""
+_OF_ONE_WORD: Final = _set(
+    "id code port index version status seed k p level kind",
+    "task goal objective plan todo memo memory state reason value retval data action call search",
+    "subject patient customer wish thing finding",
+)
+"""Last words of names whose texts are one word, if they are none that somebody has said."""
 _SPEAKERS: Final = {
     "user": Side.INPUT,
     "system": Side.INPUT,
@@ -115,6 +121,13 @@ def is_allowed(name: str) -> bool:
     """Whether its last word is one of what is allowed in every vocabulary: an id, a name, a tag."""
     words = words_of(name)
     return bool(words) and words[-1] in _ALLOWED
+
+
+@lru_cache(maxsize=4096)
+def is_of_one_word(name: str) -> bool:
+    """Whether a text of several words under this name is one that somebody has said, or may be."""
+    words = words_of(name)
+    return bool(words) and words[-1] in _OF_ONE_WORD and not is_of_resource(name)
 
 
 def names_content(name: str) -> bool:

@@ -11,7 +11,13 @@ from typing import Final
 
 import orjson
 
-from prefactor_otel.privacy.content import is_allowed, is_counted, is_of_resource, names_content
+from prefactor_otel.privacy.content import (
+    is_allowed,
+    is_counted,
+    is_of_one_word,
+    is_of_resource,
+    names_content,
+)
 from prefactor_otel.words import words_of
 
 MAX_LINE: Final = 256
@@ -25,6 +31,8 @@ _ADDRESS: Final = re.compile(r"\[[0-9A-Fa-f:.%]+\](?::\d+)?")
 """An address of IPv6 in its brackets, which are none of a list."""
 _QUERY: Final = re.compile(r"[^\s?]*\?\S*=")
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_QUANTITY: Final = re.compile(r"[-+]?\d[\d.,:x]*(?:[eE][+-]?\d+)?\s?[A-Za-zµ%/]{0,8}")
+"""A number with its unit, several of them as in a size, or a time."""
 
 
 def can_be_content(name: str, value: object) -> bool:
@@ -50,12 +58,11 @@ def _text_can(name: str, text: str) -> bool:
         inner = _json_in(text)
         return not isinstance(inner, (list, dict)) or can_be_content(name, inner)
     if is_counted(name) and not is_allowed(name):
-        return _NUMBER.fullmatch(text) is None and (names_content(name) or not _is_token(text))
+        told = _NUMBER if names_content(name) else _QUANTITY
+        return told.fullmatch(text) is None
+    if is_of_one_word(name) and any(map(str.isspace, text)):
+        return True
     return _QUERY.match(text) is not None or not (_is_line(text) or is_of_resource(name))
-
-
-def _is_token(text: str) -> bool:
-    return len(text) <= _MAX_WORD and not any(map(str.isspace, text))
 
 
 def _is_list_of_words(name: str, values: Sequence[object]) -> bool:
