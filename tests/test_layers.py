@@ -103,6 +103,7 @@ ORDER = [
     "config",
     "config.token",
     "config.options",
+    "config.unread",
     "config.settings",
     "delivery",
     "delivery.budget",

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -17,8 +16,9 @@ from prefactor_otel.cli.installed import RESTORE, installed_client
 from prefactor_otel.cli.probe import NAME, VERSION, Stored, differences, probe
 from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.cli.tree import digest, run_tree
-from prefactor_otel.config.options import Config, load_config, option_rows, variable_of
+from prefactor_otel.config.options import Config, load_config, variable_of
 from prefactor_otel.config.token import read_token
+from prefactor_otel.config.unread import unread_variables
 from prefactor_otel.delivery.client import ApiClient, ApiError
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.errors import PrefactorConfigError
@@ -36,7 +36,6 @@ _PATIENCE: Final = 10.0
 PIECE: Final = 6
 """So many characters of a token in a row tell something about it."""
 
-_OURS: Final = "PREFACTOR_"
 _REFUSED: Final = (400, 409, 422)
 """How the API may say that something cannot have a status."""
 
@@ -148,16 +147,10 @@ def _client() -> Check:
 
 def _unread_variables() -> Check | None:
     """The variables that look like settings and are none, with those that may be meant."""
-    known = {f"PREFACTOR_{name.upper()}": variable for name, variable, *_ in option_rows()}
-    known |= {variable: variable for variable in known.values()}
-    unread = [
-        name
-        for name in sorted(os.environ)
-        if name.upper().startswith(_OURS) and name.upper() not in {*known.values()}
-    ]
+    unread = unread_variables()
     if not unread:
         return None
-    meant = {name: known[near] for name in unread for near in _nearest(name, [*known])}
+    meant = {name: near for name, near in unread.items() if near is not None}
     remedy = "".join(f"Did you mean {near} in place of {name}? " for name, near in meant.items())
     return Check(
         "variables",
@@ -165,13 +158,6 @@ def _unread_variables() -> Check | None:
         f"nothing here reads {', '.join(unread)}",
         f"{remedy}Another tool of Prefactor may read what this package does not.",
     )
-
-
-def _nearest(name: str, known: list[str]) -> list[str]:
-    """The known name that is most like this one, if any is; what all begin with tells nothing."""
-    ends = [each.removeprefix(_OURS) for each in known]
-    found = get_close_matches(name.upper().removeprefix(_OURS), ends, n=1)
-    return [_OURS + end for end in found]
 
 
 async def _ping(client: ApiClient, config: Config) -> list[Check]:

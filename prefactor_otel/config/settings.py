@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from prefactor_otel.config.options import Config, load_config, variable_of
 from prefactor_otel.config.token import TokenSource
+from prefactor_otel.config.unread import warn_of_misspelt
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.stats.log import logger
 from prefactor_otel_transport.addresses import is_exposed
@@ -37,6 +38,7 @@ def settings(
         logger.warning("The Prefactor exporter stays off: %s", error)
         return None
     _warn_if_exposed(config.api_url)
+    warn_of_misspelt()
     return config
 
 

@@ -27,6 +27,19 @@ def test_arguments_win_over_variables_and_variables_over_defaults(
     assert config.shutdown_timeout == 5.0
 
 
+def test_a_misspelt_variable_is_told_once_with_the_one_that_is_meant(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PREFACTOR_CAPTURE_INPUT", "false")
+    monkeypatch.setenv("PREFACTOR_SOMETHING_ELSE_ALTOGETHER", "of another tool")
+    for _ in range(2):
+        PrefactorExporter("http://127.0.0.1:9", TOKEN, shutdown_timeout=0.1).shutdown()
+    told = [r.getMessage() for r in caplog.records if "Nothing reads" in r.getMessage()]
+    assert told == [
+        "Nothing reads the variable PREFACTOR_CAPTURE_INPUT: did you mean PREFACTOR_CAPTURE_INPUTS?"
+    ]
+
+
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFACTOR_API_URL", "")
     assert load_config(None, TOKEN).api_url == "https://app.prefactorai.com"
