@@ -54,8 +54,8 @@ class Run:
         ]
 
     def closing(self, status: FinishStatus, finished_ns: int) -> Item:
-        """The item that finishes the run."""
-        return closing_item(self.key, status, finished_ns)
+        """The item that finishes the run, not before it began, whatever the clock says."""
+        return closing_item(self.key, status, max(self.started_ns, finished_ns))
 
     def quality(self, name: str, payload: object, number: int) -> Item:
         """The item that records one judgement of the run; None as ``payload`` takes it back."""

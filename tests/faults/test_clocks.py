@@ -129,6 +129,16 @@ def test_a_clock_that_jumps_by_days_makes_no_span_of_the_process_too_old(
     ]
 
 
+def test_a_run_ends_no_sooner_than_it_began_though_the_clock_is_set_back(
+    api: DevServer, spool: Path
+) -> None:
+    set_back = "set_clock(1_799_000_000)\nprovider.shutdown()"
+    assert agent(1_800_000_000, SPANS + set_back + REPORT, api, spool) == [True, 0, 0, {}]
+    [run] = api.instances()
+    assert run["status"] == "complete"
+    assert run["finished_at"] >= run["started_at"]
+
+
 @UNDER_EACH
 def test_a_local_api_with_a_wrong_clock_serves(moment: int) -> None:
     body = """
