@@ -260,6 +260,27 @@ def test_an_open_span_whose_creation_was_given_up_unsent_is_created_anew() -> No
     assert b'"name":"agent"' in last.body
 
 
+@pytest.mark.parametrize("together", [1, 10, 300])
+def test_what_waits_is_bounded_and_counted_however_many_come_together(together: int) -> None:
+    budget = Budget(max_bytes=4 * MIB)
+    process = Followed(budget, "provider")
+    where = set_span_in_context(process.tracer.start_span("root"))
+    spans = [
+        process.tracer.start_span("step", context=where, attributes={"text": TEXT})
+        for _ in range(300)
+    ]
+    for begin in range(0, 300, together):
+        part = [span for span in spans[begin : begin + together] if isinstance(span, Span)]
+        for span in part:
+            span.end()
+        process.counters.accept(len(part))
+        process.intake.take(Ended(part, None))
+        assert budget.bytes <= 4 * MIB
+    sent = sum(item.ends_span for batch in process.outbox.drain() for item in batch.items)
+    assert budget.parked.items > 0
+    assert sent + budget.parked.items + process.dropped["queue_full"] == 300
+
+
 def has_taken_in(stats: Stats) -> bool:
     return stats.waiting <= stats.waiting_items
 
