@@ -170,8 +170,8 @@ class Budget:
     @property
     def is_strained(self) -> bool:
         """Whether anything has to go."""
-        shares = (self.open, self.shown, self.remembered, self.parked)
-        return any(share.is_over for share in shares) or self._left < 0
+        is_over = self.open.is_over or self.shown.is_over
+        return is_over or self.remembered.is_over or self.parked.is_over or self._left < 0
 
     @property
     def _left(self) -> int:

@@ -27,7 +27,8 @@ from prefactor_otel.stats.log import QuietLog, logger, place_of
 S = TypeVar("S")
 
 AT_ONCE: Final = 64
-"""Ended spans that are accounted for together, at most."""
+"""Ended spans that are accounted for together, at most: those that wait for their parents count
+as such only if these do not come soon."""
 
 
 class Intake:
@@ -55,8 +56,10 @@ class Intake:
         self._counters = counters
         self._log = log
         self._to_store: list[Receipt] = []
-        self._met: dict[OpenRun, None] = {}
-        """Runs in which spans have ended that are not accounted for."""
+        self._met = 0
+        """Spans that have ended and are not accounted for."""
+        self._touched: dict[OpenRun, None] = {}
+        """The runs of these."""
         self._amid: tuple[SpanTree, SpanKey] | None = None
         """The span whose end is being handled, and of which nothing is in the outbox yet."""
 
@@ -99,6 +102,7 @@ class Intake:
     def store(self) -> None:
         """Let everything taken so far outlive the process, where there is a spool, and tell
         those who wait for that."""
+        self._account()
         self._handover.store(self._agenda.changed)
         self._agenda.is_stored()
         on_disk = self._outbox.is_durable
@@ -109,6 +113,7 @@ class Intake:
         self._to_store.clear()
 
     def _take_flush(self, receipt: Receipt) -> None:
+        self._account()
         self.lives.take_due()
         self.lives.flush()
         self._outbox.watch(receipt)
@@ -148,14 +153,14 @@ class Intake:
 
     def _take_ended(self, event: Ended[S]) -> None:
         now = time.monotonic()
-        for place, span in enumerate(event.spans, 1):
+        for span in event.spans:
             items = self._items_of(span, event.read, now, event.receipt)
             self._amid = None
             if items:
                 self._outbox.put(items, event.receipt)
-            if not place % AT_ONCE:
+            self._met += 1
+            if self._met >= AT_ONCE:
                 self._account()
-        self._account()
         if event.receipt is not None and event.is_last:
             event.receipt.seal()
             self._to_store.append(event.receipt)
@@ -188,17 +193,18 @@ class Intake:
             return []
         if view.is_local_root and self._router.ends_with_its_root(run):
             run.over_since = now
-        self._met[run] = None
+        self._touched[run] = None
         return items
 
     def _account(self) -> None:
-        """Account for what spans that have ended have changed in their runs."""
-        for run in self._met:
-            if run.run.key in self._router.runs:  # else it was closed after the thread was struck
+        """Account for what the last spans that have ended have changed in their runs."""
+        for run in self._touched:
+            if run.run.key in self._router.runs:  # else it has been closed since
                 run.tree.parking.settle()
                 self._handover.note(run)
                 self._agenda.changed[run] = None
-        self._met.clear()
+        self._touched.clear()
+        self._met = 0
         if self._budget.is_strained:
             self._relief.relieve()
 

@@ -274,7 +274,8 @@ def test_what_waits_is_bounded_and_counted_however_many_come_together(together: 
         for span in part:
             span.end()
         process.counters.accept(len(part))
-        process.intake.take(Ended(part, None))
+        process.intake.take(ended(part, None))
+        process.intake.store()
         assert budget.bytes <= 4 * MIB
     sent = sum(item.ends_span for batch in process.outbox.drain() for item in batch.items)
     assert budget.parked.items > 0
