@@ -13,7 +13,6 @@ import pytest
 from prefactor_otel.config.options import Config
 from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.outbox import Outbox
-from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.mapping import Capture
 from prefactor_otel.runs.intake import Intake
 from prefactor_otel.runs.run import Run
@@ -174,7 +173,7 @@ class Service:
                 self._intake.take(started(span, 0.0))
             call.end()
             agent.end()
-            self._intake.take(ended([call, agent], Receipt()))
+            self._intake.take(ended([call, agent], None))
             self._intake.store()
             self._outbox.drain()
         gc.collect()
