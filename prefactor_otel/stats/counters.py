@@ -190,8 +190,9 @@ class Counters:
     @property
     def missed(self) -> int:
         """Spans dropped that somebody may miss: not those that were not to be sent."""
-        with self._lock:
-            return sum(n for reason, n in self._dropped.items() if reason not in INTENDED)
+        # No lock: at shutdown, a handler that comes amid this waits for a thread that needs it.
+        dropped = self._dropped.copy()
+        return sum(n for reason, n in dropped.items() if reason not in INTENDED)
 
     @property
     def settled(self) -> int:
