@@ -4,8 +4,8 @@ One retry layer: the client retries nothing, every wait is here, and shutdown en
 """
 
 import asyncio
+import math
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from random import SystemRandom
 from typing import Final
@@ -31,7 +31,9 @@ MAX_CALLS: Final = 16
 runs a second."""
 FREE_FLIGHTS: Final = 2
 """Of those about several runs so many are made as soon as there is a call, others only when they
-are full: one that hangs holds up no other run."""
+are full."""
+SLOW: Final = 0.5
+"""Seconds after which a request does not count in these two: one that hangs holds up no run."""
 _CHANCE: Final = SystemRandom()
 """Not what ``random`` shares with all: an application that seeds that gets the same each time."""
 _BOUNDS: Final = (Operation.REGISTER, Operation.START, Operation.FINISH_RUN)
@@ -76,8 +78,10 @@ class Sender:
         self._resume_at = 0.0
         self._with_spans = 0
         """Requests in flight with spans."""
-        self._calling = Counter[Operation]()
-        """Those about runs, by the operation."""
+        self._calling: dict[Operation, dict[int, float]] = {}
+        """When those about runs were made (monotonic seconds), by operation and identity."""
+        self._company_until = math.inf
+        """When calls that wait for company will have waited long enough."""
         self._wakeup = asyncio.Event()
 
     def has_refused(self, run: str) -> bool:
@@ -117,7 +121,7 @@ class Sender:
         """Deliver until closed and empty."""
         self._wakeup = asyncio.Event()  # an event belongs to the loop that first waits for it
         client.token = UNREAD
-        self._with_spans, self._calling = 0, Counter()
+        self._with_spans, self._calling = 0, {kind: {} for kind in CALLS}
         flights: set[asyncio.Task[Answer]] = set()
         try:
             while not (self._settlement.closing and not len(self._outbox)):
@@ -161,6 +165,7 @@ class Sender:
     def _next_batches(self) -> list[list[Batch]]:
         """What the next requests are about: calls about runs, and the spans of one."""
         batches: list[list[Batch]] = []
+        self._company_until = math.inf
         for kind in CALLS:
             while not (batches and self.failing) and (calls := self._next_calls(kind)):
                 batches += calls
@@ -176,13 +181,18 @@ class Sender:
         """The calls of the next requests of a kind: those of one, or of a few where so many would
         be too large together. While some are on their way others wait until they fill one."""
         flights, together = self._calling[kind], self._run_calls.together(kind)
-        if flights >= (MAX_FLIGHTS if together > 1 else MAX_CALLS):
+        if len(flights) >= MAX_CALLS:
             return []
-        if flights >= FREE_FLIGHTS and self._outbox.calls(kind) < together:
+        now = time.monotonic()
+        young = [begun for begun in flights.values() if begun > now - SLOW]
+        waiting = self._outbox.calls(kind)
+        if together > 1 and len(young) >= (MAX_FLIGHTS if waiting >= together else FREE_FLIGHTS):
+            if waiting:
+                self._company_until = min(self._company_until, young[0] + SLOW)
             return []
         leased = self._outbox.lease_about_runs(1 if self.failing else together, [kind])
         requests = self._run_calls.requests(leased, self._bulk.max_bytes)
-        self._calling[kind] += len(requests)
+        flights.update({id(request): now for request in requests})
         return requests
 
     async def _has_token(self, client: ApiClient) -> bool:
@@ -203,6 +213,8 @@ class Sender:
         left: float | None = self._resume_at - time.monotonic()
         if left is not None and left <= 0:
             left = _LOOK_AGAIN if is_idle and self._outbox.queued else None
+            if self._company_until < math.inf:
+                left = max(0.0, self._company_until - time.monotonic())
         try:
             await asyncio.wait_for(self._wakeup.wait(), left)
         except TimeoutError:
@@ -210,14 +222,14 @@ class Sender:
 
     async def _deliver(self, client: ApiClient, batch: Sequence[Batch]) -> Answer:
         """Make the request for one batch, and put back what it has not settled."""
-        kind = batch[0].item.operation
-        is_about_run = batch[0].is_about_run
+        kind, is_about_run = batch[0].item.operation, batch[0].is_about_run
         try:
             if is_about_run:
                 return await self._run_calls.deliver(client, batch)
             return await self._bulk.deliver(client, batch[0])
         finally:
-            self._calling[kind] -= is_about_run
+            if is_about_run:
+                del self._calling[kind][id(batch)]
             self._with_spans -= not is_about_run
             self._outbox.release(batch)
             self._outbox.commit()
