@@ -78,6 +78,8 @@ def _on_the_applications_thread() -> Counts:
     processor = PrefactorSpanProcessor(_NOBODY, "pf_hot", **waits)
     exporter = PrefactorExporter(_NOBODY, "pf_hot", **waits)
     try:
+        for each in (processor, exporter):  # else each span wakes a worker that is not up yet
+            assert comes_true(lambda each=each: each.stats().requests)  # type: ignore[misc]
         return {
             "start": min(steps_of(partial(processor.on_start, span)) for span in live),
             "end": min(steps_of(partial(processor.on_end, span)) for span in done),
