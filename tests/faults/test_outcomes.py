@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider
+from tests.patience import PATIENCE
 
 INSTANCE = "01m86pz9fjw2ftnd4bhzcyq7534s2zea"
 OUTCOMES = ("success", "refused", "transient", "missing", "no object", "finished already")
@@ -83,14 +84,19 @@ def scripted(script: list[str]) -> Iterator[Scripted]:
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.lists(st.sampled_from(OUTCOMES), max_size=25), st.integers(1, 15))
+@given(st.lists(st.sampled_from(OUTCOMES), max_size=15), st.integers(1, 15))
 def test_every_span_is_acknowledged_or_refused_and_never_both(
     script: list[str], batch: int
 ) -> None:
     with scripted(list(script)) as api:
         address = f"http://127.0.0.1:{api.server_port}"
         processor = PrefactorSpanProcessor(
-            address, "pf_token", schedule_delay=0.0, max_batch_size=batch, agent_name="a"
+            address,
+            "pf_token",
+            schedule_delay=0.0,
+            max_batch_size=batch,
+            agent_name="a",
+            shutdown_timeout=PATIENCE,
         )
         provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
         tracer = provider.get_tracer("agent")
@@ -98,9 +104,8 @@ def test_every_span_is_acknowledged_or_refused_and_never_both(
             with tracer.start_as_current_span("root"):
                 for number in range(4):
                     tracer.start_span(f"step {number}").end()
-        processor.force_flush()
+        provider.shutdown()  # which does not wait as long between two tries as a flush would
         stats = processor.stats()
-        provider.shutdown()
     assert stats.accepted == 15
     # "Finished already" is no answer to a creation: it is refused as such.
     assert stats.acknowledged == len(api.acknowledged)
