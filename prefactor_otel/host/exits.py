@@ -120,7 +120,8 @@ def shutdown(timeout_millis: float | None = None) -> bool:
     """Deliver the spans of this process and finish its runs, however Prefactor was set up in it.
 
     Takes at most the timeout, by default the option ``shutdown_timeout``. Whether everything was
-    delivered; True also where nothing was set up. What ends later is dropped and counted.
+    delivered and every run is finished; True also where nothing was set up, False where it was off
+    and has been given spans. What ends later is dropped and counted.
     """
     begun, closing = time.monotonic(), list(_open)
     timeouts = [each.shutdown_timeout for each in closing]
