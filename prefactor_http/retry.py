@@ -3,8 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from random import SystemRandom
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from prefactor_http.config import DEFAULT_RETRY_STATUS_CODES, HttpClientConfig
 from prefactor_http.exceptions import (
@@ -12,14 +11,12 @@ from prefactor_http.exceptions import (
     PrefactorRetryExhaustedError,
     is_transient_status,
 )
+from prefactor_otel_transport.waits import jittered
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 logger = logging.getLogger("prefactor_http")
-
-_CHANCE: Final = SystemRandom()
-"""Not what ``random`` shares with all: an application that seeds that gets the same each time."""
 
 
 class RetryHandler:
@@ -77,7 +74,7 @@ class RetryHandler:
             delay = config.initial_retry_delay * config.retry_multiplier**attempt
         except OverflowError:
             return config.max_retry_delay
-        return min(delay * _CHANCE.uniform(0.75, 1.25), config.max_retry_delay)
+        return min(jittered(delay), config.max_retry_delay)
 
 
 def retries_status(config: HttpClientConfig, status_code: int) -> bool:

@@ -1,7 +1,17 @@
-"""How long a server asks to be left alone."""
+"""How long a server asks to be left alone, and how those who wait keep from coming together."""
 
 import math
 from email.utils import parsedate_to_datetime
+from random import SystemRandom
+from typing import Final
+
+_CHANCE: Final = SystemRandom()
+"""Not what ``random`` shares with all: an application that seeds that gets the same each time."""
+
+
+def jittered(seconds: float) -> float:
+    """About so many seconds, up to a quarter more or less by chance."""
+    return seconds * _CHANCE.uniform(0.75, 1.25)
 
 
 def retry_after(value: str | None, now: float) -> float | None:

@@ -426,6 +426,11 @@ def variable_of(option: str) -> str:
     return given or f"PREFACTOR_{option.upper()}"
 
 
+def variables() -> dict[str, str]:
+    """The environment variable of every option."""
+    return {option: variable_of(option) for option in _OPTIONS}
+
+
 def load_config(
     api_url: str | None = None, api_token: str | TokenSource | None = None, **options: object
 ) -> Config:
@@ -452,7 +457,7 @@ def load_config(
 def _from_variables() -> dict[str, object]:
     """What the environment sets, by option. Names of variables may be in any case."""
     texts = {name.lower(): text for name, text in os.environ.items() if text}
-    found = {option: texts.get(variable_of(option).lower()) for option in _OPTIONS}
+    found = {option: texts.get(variable.lower()) for option, variable in variables().items()}
     own = {option: text for option, text in found.items() if text is not None}
     return {**captured_by(texts), **own}
 

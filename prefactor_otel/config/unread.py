@@ -4,7 +4,7 @@ to keep content out."""
 import os
 from typing import Final
 
-from prefactor_otel.config.options import option_rows
+from prefactor_otel.config.options import variables
 from prefactor_otel.stats.log import logger
 
 _OURS: Final = "PREFACTOR_"
@@ -14,14 +14,9 @@ _told: Final[set[str]] = set()
 
 def unread_variables() -> dict[str, str | None]:
     """Each such variable by name, and the one that may be meant, if any is alike."""
-    known = {f"{_OURS}{name.upper()}": variable for name, variable, *_ in option_rows()}
-    known |= {variable: variable for variable in known.values()}
-    unread = [
-        name
-        for name in sorted(os.environ)
-        if name.upper().startswith(_OURS) and name.upper() not in {*known.values()}
-    ]
-    return {name: _nearest(name, known) for name in unread}
+    read = set(variables().values())
+    ours = [name for name in sorted(os.environ) if name.upper().startswith(_OURS)]
+    return {name: _nearest(name) for name in ours if name.upper() not in read}
 
 
 def warn_of_misspelt() -> None:
@@ -32,10 +27,12 @@ def warn_of_misspelt() -> None:
             logger.warning("Nothing reads the variable %s: did you mean %s?", name, meant)
 
 
-def _nearest(name: str, known: dict[str, str]) -> str | None:
-    """The variable whose name is most like this one; what all begin with tells nothing."""
+def _nearest(name: str) -> str | None:
+    """The variable that is most like this name, or whose option is; what all begin with tells
+    nothing."""
     from difflib import get_close_matches  # for the few who have misspelt one
 
-    ends = {each.removeprefix(_OURS): variable for each, variable in known.items()}
+    ends = {option.upper(): variable for option, variable in variables().items()}
+    ends |= {variable.removeprefix(_OURS): variable for variable in ends.values()}
     found = get_close_matches(name.upper().removeprefix(_OURS), list(ends), n=1)
     return ends[found[0]] if found else None

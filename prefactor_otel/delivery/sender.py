@@ -7,7 +7,6 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from random import SystemRandom
 from typing import Final
 
 from prefactor_otel.config.token import UNREAD, TokenReader, TokenSource
@@ -22,6 +21,7 @@ from prefactor_otel.delivery.run_calls import RunCalls
 from prefactor_otel.delivery.verdicts import Answer, Verdict
 from prefactor_otel.stats.counters import Counters
 from prefactor_otel.stats.log import QuietLog
+from prefactor_otel_transport.waits import jittered
 
 MAX_FLIGHTS: Final = 4
 """Requests with spans at a time, or with calls of one kind about several runs: at a round trip of
@@ -34,8 +34,6 @@ FREE_FLIGHTS: Final = 2
 are full."""
 SLOW: Final = 0.5
 """Seconds after which a request does not count in these two: one that hangs holds up no run."""
-_CHANCE: Final = SystemRandom()
-"""Not what ``random`` shares with all: an application that seeds that gets the same each time."""
 _BOUNDS: Final = (Operation.REGISTER, Operation.START, Operation.FINISH_RUN)
 """All that there is of a run in which nothing has happened."""
 _LOOK_AGAIN: Final = 0.5
@@ -252,7 +250,7 @@ class Sender:
             f"Prefactor cannot be reached ({answer.reason}); spans wait, and are sent again",
         )
         self._failures += 1
-        pause = backoff(self._failures - 1) * _CHANCE.uniform(0.75, 1.25)
+        pause = jittered(backoff(self._failures - 1))
         wait = max(answer.retry_after or 0.0, pause)
         return min(wait, CLOSING_BACKOFF) if self._settlement.closing else wait
 

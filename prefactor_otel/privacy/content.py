@@ -56,9 +56,11 @@ _LOOSE: Final = _words_of(
     }
 )
 """Words of content that has properties, too, which are none: the id of a request."""
-_PROPERTIES: Final = _set(
-    "id name type kind version status code method model provider role index format",
-    "language time timestamp date address port host level effort label escaped truncated",
+_SINGLE: Final = _set("id kind version status code index port level")
+"""Properties that a word tells, or a number."""
+_PROPERTIES: Final = _SINGLE | _set(
+    "name type method model provider role format language time timestamp date address host effort",
+    "label escaped truncated",
 )
 """What the last word of a name may be, where a property is no content."""
 _COUNTED: Final = _set("usage count cost")
@@ -79,8 +81,8 @@ _ALLOWED: Final = _PROPERTIES | _set(
     "step iteration base location region enabled sequences",
 )
 """Last words of what is allowed in these vocabularies and in events."""
-_OF_ONE_WORD: Final = _set(
-    "id code port index version status seed k p level kind",
+_OF_ONE_WORD: Final = _SINGLE | _set(
+    "seed k p",
     "task goal objective plan todo memo memory state reason value retval data action call search",
     "subject patient customer wish thing finding",
 )
