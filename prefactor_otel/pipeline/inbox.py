@@ -15,8 +15,7 @@ from typing import Any, Final, NamedTuple, get_args
 
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.pace import Pace
-from prefactor_otel.host.termination import Task
-from prefactor_otel.runs.events import Dropped, Ended, Event, Flush, Started, Told
+from prefactor_otel.runs.events import Dropped, Ended, Event, Flush, Place, Started, Told
 from prefactor_otel.spans.source import Reader
 from prefactor_otel.spans.view import SpanKey
 
@@ -32,7 +31,7 @@ ENTRY_BYTES: Final = 1024
 _SAMPLES: Final = 16
 """Entries that are weighed at a time, at most."""
 
-Start = tuple[object, float, str | None, str | None, Task | None]
+Start = tuple[object, float, Place]
 """What ``Started`` is made of, by whoever takes it: a span that is yet to be read, and the rest."""
 
 

@@ -23,7 +23,7 @@ from prefactor_otel.pipeline.place import place_of, terminated_in
 from prefactor_otel.pipeline.waiting import Waiting, flush
 from prefactor_otel.pipeline.worker import Worker
 from prefactor_otel.runs import explicit
-from prefactor_otel.runs.events import AboutRun
+from prefactor_otel.runs.events import NOWHERE, AboutRun
 from prefactor_otel.spans.source import Reader
 from prefactor_otel.spans.view import Attributes
 from prefactor_otel.stats import metrics
@@ -78,13 +78,13 @@ class Pipeline:
         """A span has started in this context. Returns at once. Raises ``PrefactorTerminatedError``
         where the span's run was terminated and the agent is to be stopped by that."""
         worker = self._worker if self._generation == program.generation else self._current()
-        handle = session = task = None
+        place = NOWHERE
         if self._asks_where or explicit.is_used or worker.has_terminated:
-            handle, session, task = place_of(span, where, worker)
+            place = place_of(span, where, worker)
         inbox = worker.inbox
         waiting = len(inbox.entries)
         if waiting < inbox.limit:
-            inbox.entries.append((span, time.monotonic(), handle, session, task))
+            inbox.entries.append((span, time.monotonic(), place))
             if waiting >= inbox.wake_at:
                 worker.wake()
 

@@ -4,34 +4,32 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from prefactor_otel.config.options import Config
-from prefactor_otel.host.termination import Task, TerminatedRun, current_task, stop_here
+from prefactor_otel.host.termination import TerminatedRun, current_task, stop_here
 from prefactor_otel.mapping import session_of
 from prefactor_otel.pipeline.off import Off
 from prefactor_otel.pipeline.worker import Worker
 from prefactor_otel.runs import explicit
+from prefactor_otel.runs.events import NOWHERE, Place
 from prefactor_otel.spans.view import SpanKey
 
 
-def place_of(
-    span: object, where: Context | None, worker: Worker | Off
-) -> tuple[str | None, str | None, Task | None]:
-    """The explicit run and the session that a span starts in, and the task that is cancelled with
-    it. Raises ``PrefactorTerminatedError`` where the span's run was terminated and the agent is to
-    be stopped by that."""
+def place_of(span: object, where: Context | None, worker: Worker | Off) -> Place:
+    """Where a span starts. Raises ``PrefactorTerminatedError`` where its run was terminated and the
+    agent is to be stopped by that."""
     if isinstance(worker, Off):
-        return None, None, None
+        return NOWHERE
     config = worker.config
     handle, session = _named_in(where, config)
     source = worker.inbox.reader.source(span)
     if source is None:
-        return None, None, None
+        return NOWHERE
     if worker.has_terminated:
         known = session or session_of(source.attributes)
         terminated = worker.terminated_at(source.parent, known, handle)
         if terminated is not None:
             stop_here(terminated, config.on_terminate)
     cancels = source.parent is None and config.on_terminate == "cancel"
-    return handle, session, current_task() if cancels else None
+    return Place(handle, session, current_task() if cancels else None)
 
 
 def terminated_in(where: Context | None, worker: Worker | Off) -> TerminatedRun | None:

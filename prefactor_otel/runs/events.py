@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.delivery.receipt import Receipt
@@ -14,17 +14,26 @@ from prefactor_otel.spans.view import SpanKey, SpanView
 S = TypeVar("S")
 
 
-@dataclass(slots=True)
-class Started:
-    """A span has started, at this time of the monotonic clock; inside of the explicit run and in
-    the session that its context names, if it names any."""
+class Place(NamedTuple):
+    """Where a span starts, as far as its context tells: inside of which explicit run, in which
+    session, and in which task, which is cancelled if the run is terminated."""
 
-    source: Source
-    at: float
     handle: str | None = None
     session: str | None = None
     task: Task | None = None
-    """The task to be cancelled if the run is terminated."""
+
+
+NOWHERE: Final = Place()
+"""A context that tells nothing."""
+
+
+@dataclass(slots=True)
+class Started:
+    """A span has started, at this time of the monotonic clock."""
+
+    source: Source
+    at: float
+    place: Place = NOWHERE
 
 
 @dataclass(slots=True)

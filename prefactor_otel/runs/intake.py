@@ -125,18 +125,18 @@ class Intake:
     # -- starts -----------------------------------------------------------------------------------
 
     def _take_started(self, event: Started) -> None:
-        source, session = event.source, event.session
+        source, place, session = event.source, event.place, event.place.session
         if session is None and self._router.knows_sessions:
             session = session_of(source.attributes)
         key = source.key
-        run = self._router.started(key, source.parent, session, event.handle)
+        run = self._router.started(key, source.parent, session, place.handle)
         if run.tenant.resource is None:
             run.tenant.resource = source.resource
         run.touched = event.at
         if run.terminated is not None:
             return  # if it ends, it is counted
-        if event.task is not None:
-            run.note_task(key, event.task)
+        if place.task is not None:
+            run.note_task(key, place.task)
         if not run.is_registered:
             self._handover.register_with_first_span(run)
         run.tree.start(source, event.at)
