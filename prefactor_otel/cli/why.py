@@ -5,13 +5,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from prefactor_otel.mapping import TOTALS, SpanType, with_events
+from prefactor_otel.mapping import TOTALS, SpanType
 from prefactor_otel.mapping.folding import Folded
 from prefactor_otel.mapping.layout import INPUTS, LABELS, OUTPUTS
+from prefactor_otel.mapping.mapper import with_events
 from prefactor_otel.mapping.plan import Candidate, Plan
 from prefactor_otel.mapping.rules import Seen
 from prefactor_otel.mapping.shape import shape_of
-from prefactor_otel.mapping.telling import Filled, Note, tell, usage_of
+from prefactor_otel.mapping.telling import Filled, Note, tell
+from prefactor_otel.mapping.tokens import usage_of
 from prefactor_otel.mapping.usage import COUNTS
 from prefactor_otel.runs.calls import UNCOUNTED
 from prefactor_otel.spans.view import Attributes, SpanView

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
-from prefactor_otel.mapping import usage as counting
 from prefactor_otel.mapping.names import Models
 from prefactor_otel.mapping.plan import (
     Candidate,
@@ -17,7 +16,6 @@ from prefactor_otel.mapping.plan import (
     twins,
 )
 from prefactor_otel.mapping.rules import Part, Seen, Slot, Told
-from prefactor_otel.mapping.shapes.texts import parsed
 from prefactor_otel.spans.view import Attributes
 
 
@@ -141,53 +139,3 @@ def tell(plan: Plan, attributes: Attributes, notes: list[Note] | None = None) ->
         return Filled(inputs, outputs, single, labels, models, mask)
     mask = (mask | special.fill_up()) & ~special.kept
     return Filled(inputs, outputs, single, labels, models, mask, special.left, special.seen)
-
-
-def usage_of(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
-    """The counts that attributes tell, and the names that are used up with them."""
-    usage: counting.Usage = {}
-    mask, agree = 0, True
-    for count, key, bit in plan.counts:
-        tokens = attributes[key]
-        if type(tokens) is not int or tokens < 0:
-            whole = counting.whole_number(tokens)
-            if whole is None:
-                continue
-            tokens = whole
-        if usage.setdefault(count, tokens) == tokens:
-            mask |= bit
-        else:
-            agree = False
-    if not agree:
-        usage, mask = _agreed(plan, attributes)
-    for key in plan.objects:
-        if _add_object(usage, attributes[key]):
-            mask |= plan.bits[key]
-    for key, read in plan.responses if usage else plan.responses_at_last:
-        for count, tokens in (read(attributes[key]) or {}).items():
-            usage.setdefault(count, tokens)
-    return usage, mask
-
-
-def _agreed(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
-    told = [
-        (count, tokens, bit)
-        for count, key, bit in plan.counts
-        if (tokens := counting.whole_number(attributes[key])) is not None
-    ]
-    usage = counting.agreeing([(count, tokens) for count, tokens, _ in told])
-    mask = 0
-    for count, tokens, bit in told:
-        mask |= bit if usage[count] == tokens else 0
-    return usage, mask
-
-
-def _add_object(usage: counting.Usage, value: object) -> bool:
-    """Add what an object of counts holds and the plain attributes did not tell;
-    whether that is all it holds."""
-    counts = parsed(value)
-    if not isinstance(counts, dict):
-        return False
-    for count, tokens in counting.counts_in(counts).items():
-        usage.setdefault(count, tokens)
-    return counting.holds_only_counts(counts)
