@@ -217,6 +217,12 @@ class Config:
         _SECONDS,
         "How long a trace's or session's run stays open when nothing comes of it, in seconds.",
     )
+    run_linger: float = _option(
+        0.2,
+        _seconds(ge=0),
+        "How long a run that is over takes what comes late, since its last span came, in seconds. "
+        "More is of use where span starts are not seen, as in traces of several processes.",
+    )
     quality_schemas: tuple[dict[str, object], ...] | None = _option(
         None,
         check.no_info_plain_validator_function(_schemas),
@@ -376,6 +382,7 @@ class Options(TypedDict, total=False):
     agent_description: str | None
     run_scope: RunScope | None
     run_idle_timeout: float | None
+    run_linger: float | None
     quality_schemas: Sequence[dict[str, object]] | None
     on_terminate: OnTerminate | None
     poll_interval: float | None

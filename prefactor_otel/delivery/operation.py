@@ -17,6 +17,8 @@ OVERHEAD: Final = 320
 """Bytes that an item takes in a request besides its body, at most."""
 FOOTPRINT: Final = 560
 """Bytes of memory that an item takes while it waits besides its body."""
+NAME: Final = 32
+"""Characters of a run's key that name it: of these its spans' ids and keys are made."""
 PACKED_FROM: Final = 512
 """Bytes of a body that are worth packing."""
 
@@ -34,6 +36,17 @@ class Operation(StrEnum):
     FINISH_SPAN = "finish_span"
     QUALITY = "quality"
     FINISH_RUN = "finish_run"
+
+
+def name_of(run: str) -> str:
+    """What names the run of this key, for all processes that have a part in it."""
+    return run[:NAME]
+
+
+def is_shared(run: str) -> bool:
+    """Whether other processes may have a part in the run of this key: then it ends with what only
+    this part has."""
+    return len(run) > NAME
 
 
 class SpanRef(bytes):

@@ -15,7 +15,8 @@ import orjson
 from prefactor_otel.delivery.asking import ended, shown, status_in
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.client import ApiClient, ApiError
-from prefactor_otel.delivery.operation import Item, Operation
+from prefactor_otel.delivery.joining import found, may_be_there, next_of, with_name
+from prefactor_otel.delivery.operation import Item, Operation, is_shared
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.results import Settlement, own_fault
 from prefactor_otel.delivery.verdicts import (
@@ -39,6 +40,11 @@ _CUTS: Final = {
         "Prefactor refused what span types of this run declare ({}); they are registered without "
         "their schemas, titles and templates, and spans are sent. Correct span_types and "
         "tool_span_types; `prefactor-otel doctor` checks them",
+    ),
+    Cut.KEY: (
+        "idempotency key",
+        "Prefactor refused the key of a registration ({}), as it does where the same key came with "
+        "other settings before; the run is registered under another, and its spans are sent",
     ),
     Cut.IDENTIFIER: (
         "external identifier",
@@ -80,6 +86,8 @@ class RunCalls:
         self._log = log
         self._only_alone: set[Operation] = set()
         """What the API has refused in bulk, and taken alone."""
+        self._joined: dict[str, Item] = {}
+        """What has registered runs in which others may have a part, until they are started."""
 
     def together(self, kind: Operation) -> int:
         """How many calls of a kind may share a request."""
@@ -188,6 +196,10 @@ class RunCalls:
 
     async def _register(self, client: ApiClient, entry: Batch) -> Answer:
         answer, details = await self._call(client, entry)
+        if answer.verdict is Verdict.NEVER and may_be_there(entry.item, answer):
+            with self._settlement.waiting():
+                details = await found(client, entry.item)
+            answer = DONE if details else answer
         if answer.verdict is Verdict.NEVER:
             plain, cuts = plainer(entry.item, answer.fields)
             if cuts:
@@ -202,7 +214,33 @@ class RunCalls:
 
     async def _start(self, client: ApiClient, entry: Batch) -> Answer:
         answer, _ = await self._call(client, entry)
-        return self._settled(entry, ALREADY if answer.about_state else answer)
+        while answer.about_state and answer is not ALREADY:
+            is_over = is_shared(entry.item.run) and await self._is_over(client, entry)
+            answer = await self._start_next(client, entry) if is_over else ALREADY
+        return self._settled(entry, answer)
+
+    async def _is_over(self, client: ApiClient, entry: Batch) -> bool:
+        """Whether what was registered is a run that another process has had, and that has ended;
+        one that was terminated is to stop this one's agent, too."""
+        with self._settlement.waiting():
+            run = await shown(client, self._settlement.record(entry).instance_id)
+        self._settlement.heed_run(entry, run)
+        return ended(status_in(run)) is DropReason.RUN_OVER
+
+    async def _start_next(self, client: ApiClient, entry: Batch) -> Answer:
+        """Begin the run that goes on in place of one which has ended, or join that."""
+        run = entry.item.run
+        registration = next_of(self._joined[run]) if run in self._joined else None
+        if registration is None:
+            return ALREADY
+        answer, details = await self._call(client, entry, registration)
+        if answer.verdict is Verdict.DONE:
+            answer = self._registered(entry, details, registration)
+        if answer.verdict is not Verdict.DONE:
+            return answer if answer.verdict is not Verdict.NEVER else ALREADY
+        self._outbox.replace(entry, entry.item._replace(key=f"{entry.item.key}-n"))
+        answer, _ = await self._call(client, entry)
+        return answer
 
     async def _judge(self, client: ApiClient, entry: Batch) -> Answer:
         answer, _ = await self._call(client, entry)
@@ -262,7 +300,7 @@ class RunCalls:
     def _taken(self, entry: Batch, details: Mapping[str, object]) -> Answer:
         """Note what the platform has made of a run, where it has taken a call."""
         if entry.item.operation is Operation.REGISTER:
-            return self._registered(entry, details)
+            return self._registered(entry, details, entry.item)
         if entry.item.operation is Operation.FINISH_RUN:
             self._settlement.took(entry)
             self._has_ended(entry)
@@ -274,11 +312,13 @@ class RunCalls:
         self._settlement.forget_soon(run)
         self._outbox.note(entry, lambda file: file.run_over(run))
 
-    def _registered(self, entry: Batch, details: Mapping[str, object]) -> Answer:
-        """Note what the platform has made of a run."""
+    def _registered(self, entry: Batch, details: Mapping[str, object], item: Item) -> Answer:
+        """Note what the platform has made of a run that was registered by this."""
         instance_id = details.get("id")
         if not is_segment(instance_id):
             return Answer(Verdict.LATER, "a registration without an id")
+        if is_shared(item.run):
+            self._joined[item.run] = item
         partition = partition_of(instance_id) if is_pfid(instance_id) else None
         self._settlement.runs[entry.item.run] = RunRecord(instance_id, partition)
         self._settlement.note_record(entry)
@@ -289,6 +329,9 @@ class RunCalls:
 
     def _settled(self, entry: Batch, answer: Answer) -> Answer:
         """Settle a call about a run that is over, well or not."""
+        is_through = answer.verdict in (Verdict.DONE, Verdict.NEVER)
+        if is_through and entry.item.operation is Operation.START:
+            self._joined.pop(entry.item.run, None)
         if answer.verdict is Verdict.DONE:
             self._settlement.settle(entry, None)
         elif answer.verdict is Verdict.NEVER:
@@ -297,16 +340,19 @@ class RunCalls:
             return replace(answer, verdict=Verdict.DONE)
         return answer
 
-    async def _call(self, client: ApiClient, entry: Batch) -> tuple[Answer, Mapping[str, object]]:
-        """One call in a request of its own."""
-        action = _ACTIONS.get(entry.item.operation)
+    async def _call(
+        self, client: ApiClient, entry: Batch, instead: Item | None = None
+    ) -> tuple[Answer, Mapping[str, object]]:
+        """One call in a request of its own: what an entry holds, or what is to come before."""
+        item = instead or entry.item
+        action = _ACTIONS.get(item.operation)
         path = "/agent_instance/register"
         if action is not None:
             record = self._settlement.record(entry)
             path = f"/agent_instance/{segment(record.instance_id)}/{action}"
         try:
             with self._settlement.calling([entry]):
-                reply = await client.post(path, call_body(entry.item))
+                reply = await client.post(path, call_body(item))
         except ApiError as error:
             answer = judge_request(error)
             if answer.verdict in (Verdict.APART, Verdict.SMALLER):  # it is one, and small
@@ -372,9 +418,10 @@ def _has_passed(answer: Answer) -> bool:
 def _said(item: Item) -> bytes:
     """The members of a call. Files of earlier versions also hold those of which nothing is said,
     which the API does not take as null."""
-    if _UNSAID not in item.body[:_AT_ITS_HEAD]:
-        return item.body
-    content = orjson.loads(b"{%b}" % item.body)
+    body = with_name(item)
+    if _UNSAID not in body[:_AT_ITS_HEAD]:
+        return body
+    content = orjson.loads(b"{%b}" % body)
     return orjson.dumps({name: said for name, said in content.items() if said is not None})[1:-1]
 
 

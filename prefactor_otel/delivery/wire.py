@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import orjson
 
+from prefactor_otel.delivery.joining import UNNAMED, is_named, with_name
 from prefactor_otel.delivery.operation import FinishStatus, Item, Operation, SpanRef
 from prefactor_otel.host.pace import sliced
 from prefactor_otel.payload.encode import fitted
@@ -78,7 +79,9 @@ class Cut(StrEnum):
 
     TYPES = "-plain"
     """Schemas and texts of span types."""
-    IDENTIFIER = "-unnamed"
+    KEY = "-own"
+    """Nothing, but under another key: this one was used with another body before."""
+    IDENTIFIER = UNNAMED
     """The run's ``external_identifier``: one that another run of the agent has is refused."""
 
 
@@ -91,10 +94,12 @@ _KEPT: Final = ("name", "data_risk")
 def plainer(item: Item, refused: Sequence[str]) -> tuple[Item, list[Cut]]:
     """The registration without what is among the ``refused`` fields and can be left out, and what
     that is: nothing, where it is about something else or has been left out already."""
-    content, cuts = _content(item), list[Cut]()
+    content, cuts = _content(item._replace(body=with_name(item))), list[Cut]()
     for cut, leave_out in _LEAVING_OUT.items():
         if cut not in item.key and leave_out(content, refused):
             cuts.append(cut)
+    if is_named(item):  # it is put in where that is sent
+        content.pop(_IDENTIFIER, None)
     key = item.key + "".join(cuts)  # other content needs another key
     return item._replace(key=key, body=orjson.dumps(content)[1:-1]), cuts
 
@@ -119,7 +124,15 @@ def _leave_out_identifier(content: dict[str, Any], refused: Sequence[str]) -> bo
     return _IDENTIFIER in refused and content.pop(_IDENTIFIER, None) is not None
 
 
-_LEAVING_OUT: Final = {Cut.TYPES: _leave_out_types, Cut.IDENTIFIER: _leave_out_identifier}
+def _leave_out_nothing(content: dict[str, Any], refused: Sequence[str]) -> bool:
+    return "idempotency_key" in refused
+
+
+_LEAVING_OUT: Final = {
+    Cut.TYPES: _leave_out_types,
+    Cut.KEY: _leave_out_nothing,
+    Cut.IDENTIFIER: _leave_out_identifier,
+}
 
 
 _CANCELLED: Final = b'"status":"cancelled"'

@@ -42,7 +42,8 @@ class Parts:
             config.max_batch_size,
             config.max_request_bytes,
         )
-        self.tenant = Tenant(config, self.log, inbox.reader.resource)
+        reader = inbox.reader
+        self.tenant = Tenant(config, self.log, reader.resource, serves_others=reader.serves_others)
         self.intake = Intake(self.tenant, Run(), self.outbox, self.budget, self.counters, self.log)
         self.stops = Stops(config, inbox, self.intake.lives, self.log, self.instance_of)
         identity = Identity(config.api_url, config.api_token, config.agent_id)

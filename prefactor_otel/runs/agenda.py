@@ -7,9 +7,6 @@ from typing import Final
 from prefactor_otel.runs.router import OpenRun
 from prefactor_otel.runs.schedule import Schedule
 
-LINGER: Final = 0.2
-"""Seconds of quiet after which a run whose root has ended is closed."""
-
 MAX_LINGER: Final = 10.0
 """Seconds after which an explicit run is closed all the same, with what is still open in it."""
 
@@ -48,7 +45,7 @@ class Agenda:
         """When a run is closed if nothing more comes of it. One that is over is closed soon; one
         that is not, or in which something is open, when nothing is to be expected any more."""
         if run.is_to_be_closed:
-            return run.touched + LINGER
+            return run.touched + run.tenant.config.run_linger
         if run.handle is not None:
             return math.inf if run.over_since is None else run.over_since + MAX_LINGER
         config = run.tenant.config

@@ -21,7 +21,7 @@ def _ref(run: str, span: str, start_ns: int) -> SpanRef:
     milliseconds = start_ns // 1_000_000
     if not 0 <= milliseconds <= pfid.MAX_TIMESTAMP_MS:
         milliseconds = min(max(milliseconds, 0), pfid.MAX_TIMESTAMP_MS)
-    named = f"{run}{span}".encode()
+    named = f"{run:.32}{span}".encode()  # no call of ``name_of``: of every span
     random = blake2b(named, digest_size=10, usedforsecurity=False).digest()
     return SpanRef(milliseconds.to_bytes(6, "big") + random)
 

@@ -45,7 +45,7 @@ class Intake:
     ) -> None:
         self._agenda = Agenda()
         maker = RunMaker(tenant, run, budget, self._agenda)
-        self._router = Router(tenant.config.run_scope, maker.new_run)
+        self._router = Router(tenant.config.run_scope, maker)
         self._handover = Handover(self._router, outbox, counters)
         self._relief = Relief(budget, self._router, self._agenda, self._handover, outbox, log)
         self.lives = Lives(maker, self._router, self._agenda, self._handover, self._relief, log)
@@ -129,7 +129,7 @@ class Intake:
         if session is None and self._router.knows_sessions:
             session = session_of(source.attributes)
         key = source.key
-        run = self._router.started(key, source.parent, session, place.handle)
+        run = self._router.started(source, session, place.handle)
         if run.tenant.resource is None:
             run.tenant.resource = source.resource
         run.touched = event.at
@@ -173,7 +173,7 @@ class Intake:
             if (reason := self._relief.cut_off.get(view.key)) is not None:
                 return self._leave_out(reason, receipt)
             session = session_of(view.attributes) if self._router.knows_sessions else None
-            run = self._router.ended(view.key, session)
+            run = self._router.ended(view, session)
             if run.tenant.resource is None:
                 run.tenant.resource = view.resource
             run.touched = now
@@ -230,7 +230,7 @@ class Intake:
             run = self._router.of(key)
             if run is not None:
                 is_over = run.tree.is_open_root(key) and self._router.ends_with_its_root(run)
-                self._router.ended(key, None)
+                self._router.given_up(key)
                 self._relief.put(run, run.tree.drop(key, now))
                 if is_over:
                     run.over_since = now

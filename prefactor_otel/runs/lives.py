@@ -142,6 +142,7 @@ class Lives:
             return False
         if run is self._router.process:
             self._maker.run, self.has_left = Run(), True
+        self._maker.note_ended(run)
         self._router.leave(run)
         run.over_since = time.monotonic()
         self._agenda.changed[run] = None
@@ -227,11 +228,13 @@ class Lives:
     def _close(self, run: OpenRun) -> None:
         """Close what is open, then the run itself."""
         moment = time.time_ns()
+        is_over_for = run.is_over_for(time.monotonic())
         keys = run.tree.open_keys()
         self._relief.put(run, run.tree.close(moment))
-        self._handover.close(run, moment)
+        self._handover.close(run, moment - round(is_over_for * 1e9))
         self._orphaned += run.tree.counts.orphaned
         self._router.closed(run, keys)
+        self._maker.note_ended(run)
         for key in keys:
             self._relief.cut_off.note(key, DropReason.DUPLICATE)
         run.tree.leave()

@@ -3,17 +3,22 @@
 import hashlib
 import secrets
 import time
+from collections import OrderedDict
 from typing import Final
 
 from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.runs.agenda import Agenda
 from prefactor_otel.runs.router import OpenRun
-from prefactor_otel.runs.run import About, Run
+from prefactor_otel.runs.run import NOTHING_SAID, About, Run, shared_key, shared_name
 from prefactor_otel.runs.tenant import Tenant
 from prefactor_otel.runs.tree import SpanTree
+from prefactor_otel.spans.source import Telling
 
 REQUEST_OVERHEAD: Final = 4096
 """Bytes that a request takes besides one item's body."""
+
+MAX_ENDED: Final = 10_000
+"""Runs that have a name and are over, and of which late spans begin the next, at most."""
 
 
 class RunMaker:
@@ -32,15 +37,40 @@ class RunMaker:
         self._budget = budget
         self._agenda = agenda
         self._make_tree = self._new_tree  # one method for all runs
+        self._ended: OrderedDict[str, int] = OrderedDict()
+        """How many runs of the same origin have ended, by that."""
 
-    def new_run(self, about: About, handle: str | None) -> OpenRun:
-        """The run of the process, where all spans go there; else one with a key of its own."""
-        key = self.run.key
-        if handle is not None:  # of this process: a forked child has a run of its own for it
-            key = hashlib.blake2b(f"{key}{handle}".encode(), digest_size=16).hexdigest()
-        elif self._tenant.config.run_scope != "provider":
-            key = secrets.token_hex(16)
-        run = self.run if key == self.run.key else Run(key)
+    def of_process(self) -> OpenRun:
+        """The run of the process, where all spans go there."""
+        return self._open(self.run)
+
+    def of_handle(self, about: About, handle: str) -> OpenRun:
+        """An explicit run."""
+        # of this process: a forked child has a run of its own for it
+        named = f"{self.run.key}{handle}".encode()
+        return self._open(Run(hashlib.blake2b(named, digest_size=16).hexdigest()), about)
+
+    def of_spans(self, first: Telling, what: str) -> OpenRun:
+        """The run of a trace or session, by what it is of. With a key of its own, unless others may
+        have a part in it: then it is of the name that it has for them."""
+        if not self._tenant.serves_others:
+            return self._open(Run(secrets.token_hex(16)))
+        origin = shared_name(*self._tenant.identity, what)
+        before = self._ended.get(origin, 0)
+        name = shared_name(origin, str(before)) if before else origin
+        run = self._open(Run(shared_key(name), min(first.start_ns, time.time_ns())))
+        run.origin, run.resource = origin, first.resource
+        return run
+
+    def note_ended(self, run: OpenRun) -> None:
+        """A run is over: what comes late of it begins another, unless somebody has stopped it."""
+        if run.origin is None or run.terminated is not None:
+            return
+        self._ended[run.origin] = self._ended.pop(run.origin, 0) + 1
+        if len(self._ended) > MAX_ENDED:
+            self._ended.popitem(last=False)
+
+    def _open(self, run: Run, about: About = NOTHING_SAID) -> OpenRun:
         now = time.monotonic()
         opened = OpenRun(run, self._tenant, self._make_tree, about, opened=now, touched=now)
         self._agenda.changed[opened] = None

@@ -6,7 +6,7 @@ child goes where its parent has gone, and a span whose start was not seen goes w
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from prefactor_otel.config.options import RunScope
 from prefactor_otel.delivery.operation import FinishStatus
@@ -14,7 +14,8 @@ from prefactor_otel.host.termination import Task, TerminatedRun
 from prefactor_otel.runs.run import About, Run
 from prefactor_otel.runs.tenant import Tenant
 from prefactor_otel.runs.tree import SpanTree
-from prefactor_otel.spans.view import SpanKey
+from prefactor_otel.spans.source import Source, Telling
+from prefactor_otel.spans.view import Attributes, SpanKey, SpanView
 
 K = TypeVar("K")
 
@@ -49,6 +50,10 @@ class OpenRun:
     """The asyncio tasks of its open roots, where they can be cancelled; None: of its block."""
     sessions: tuple[str, ...] = ()
     traces: list[int] | None = None
+    resource: Attributes | None = None
+    """What describes where it comes from, where that is another process."""
+    origin: str | None = None
+    """What it is named by, where others may have a part in it."""
     _tree: SpanTree | None = None
 
     @property
@@ -88,16 +93,32 @@ class OpenRun:
         """Whether it is over, and nothing in it is open any more."""
         return self.over_since is not None and not self.is_busy
 
+    def is_over_for(self, now: float) -> float:
+        """Seconds since it was over and the last of it came; 0 for one that goes on."""
+        if self.over_since is None or self.is_busy:
+            return 0.0
+        return max(0.0, now - max(self.over_since, self.touched))
+
+
+class Maker(Protocol):
+    """Makes runs."""
+
+    def of_process(self) -> OpenRun: ...
+
+    def of_handle(self, about: About, handle: str) -> OpenRun: ...
+
+    def of_spans(self, first: Telling, what: str) -> OpenRun: ...
+
 
 class Router:
-    """The runs of one process. ``new_run`` makes one."""
+    """The runs of one process. ``maker`` makes them."""
 
-    def __init__(self, scope: RunScope, new_run: Callable[[About, str | None], OpenRun]) -> None:
+    def __init__(self, scope: RunScope, maker: Maker) -> None:
         self._scope = scope
-        self._new_run = new_run
+        self._maker = maker
         self.knows_sessions = scope == "session"
         """Whether it matters which session a span names."""
-        self.process = new_run(About(), None) if scope == "provider" else None
+        self.process = maker.of_process() if scope == "provider" else None
         """The one run of the process, where there is one."""
         self.runs: dict[str, OpenRun] = {}
         if self.process is not None:
@@ -116,30 +137,28 @@ class Router:
         """The runs in which there have been any. From any thread."""
         return [run for run in list(self.runs.values()) if run.has_spans]
 
-    def started(
-        self, key: SpanKey, parent: SpanKey | None, session: str | None, handle: str | None
-    ) -> OpenRun:
-        """The run of a span that starts. ``parent`` is None for the root of what happens here;
-        ``handle`` names an explicit run that it is inside of."""
+    def started(self, source: Source, session: str | None, handle: str | None) -> OpenRun:
+        """The run of a span that starts; ``handle`` names an explicit run that it is inside of."""
+        key, parent = source.key, source.parent
         run = self._by_handle.get(handle) if handle is not None else None
         if run is None and session is not None:
-            run = self._of_session(session, key.trace_id)
+            run = self._of_session(session, source)
         if run is None and parent is not None:
             run = self._above(parent)
         if run is None:
-            run = self.process or self._of_trace(key.trace_id, is_root=parent is None)
+            run = self.process or self._of_trace(source, is_root=parent is None)
         self._by_span[key] = run
         return run
 
-    def ended(self, key: SpanKey, session: str | None) -> OpenRun:
+    def ended(self, view: SpanView, session: str | None) -> OpenRun:
         """The run of a span that has ended."""
-        run = self._by_span.pop(key, None)
-        if run is not None and not (run.is_left and run.tree.hand_on(key)):
+        run = self._by_span.pop(view.key, None)
+        if run is not None and not (run.is_left and run.tree.hand_on(view.key)):
             if session is not None:
                 self._bind(session, run)
             return run
-        run = self._of_session(session, key.trace_id) if session is not None else None
-        return run or self.process or self._of_trace(key.trace_id, is_root=False)
+        run = self._of_session(session, view) if session is not None else None
+        return run or self.process or self._of_trace(view, is_root=False)
 
     def at(self, parent: SpanKey | None, session: str | None, handle: str | None) -> OpenRun | None:
         """The run that a span would start in here, if that is open already. Changes nothing, and
@@ -166,7 +185,7 @@ class Router:
 
     def opened(self, handle: str, about: About) -> OpenRun:
         """An explicit run begins."""
-        run = self._add(self._new_run(about, handle))
+        run = self._add(self._maker.of_handle(about, handle))
         run.handle, self._by_handle[handle] = handle, run
         return run
 
@@ -192,7 +211,7 @@ class Router:
         run.is_left = True
         self._unname(run)
         if run is self.process:
-            self.process = self._add(self._new_run(About(), None))
+            self.process = self._add(self._maker.of_process())
 
     def _unname(self, run: OpenRun) -> None:
         for trace in run.traces or ():
@@ -204,12 +223,13 @@ class Router:
         """Whether the end of its root span is the run's own."""
         return run is not self.process and run.handle is None and not run.sessions
 
-    def _of_session(self, session: str, trace: int) -> OpenRun | None:
+    def _of_session(self, session: str, first: Telling) -> OpenRun | None:
         if not self.knows_sessions:
             return None
+        trace = first.key.trace_id
         run = self._by_session.get(session)
         if run is None:
-            run = self._by_trace.get(trace) or self._add(self._new_run(About(), None))
+            run = self._by_trace.get(trace) or self._add(self._maker.of_spans(first, session))
             self._name_session(session, run)
         self._name_trace(trace, run)
         return run
@@ -219,10 +239,11 @@ class Router:
         if session not in self._by_session:
             self._name_session(session, run)
 
-    def _of_trace(self, trace: int, *, is_root: bool) -> OpenRun:
+    def _of_trace(self, first: Telling, *, is_root: bool) -> OpenRun:
+        trace = first.key.trace_id
         run = None if is_root and self._scope == "trace" else self._by_trace.get(trace)
         if run is None:
-            run = self._add(self._new_run(About(), None))
+            run = self._add(self._maker.of_spans(first, first.key.trace_hex))
             self._name_trace(trace, run)
         return run
 

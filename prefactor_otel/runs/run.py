@@ -1,15 +1,15 @@
 """One run (the API's *agent instance*): its identity and the items that open and close it."""
 
+import hashlib
 import platform
 import secrets
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from prefactor_otel.config.options import Config, types_of
-from prefactor_otel.delivery.operation import FinishStatus, Item, Operation
+from prefactor_otel.delivery.operation import NAME, FinishStatus, Item, Operation, name_of
 from prefactor_otel.mapping import timestamp
 from prefactor_otel.payload.encode import encode
 from prefactor_otel.privacy.masking import Masking
@@ -41,7 +41,9 @@ NOTHING_SAID: Final = About()
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run's own key (32 hexadecimal characters from the system's randomness) and start."""
+    """A run's own key and start. The key is 32 hexadecimal characters from the system's randomness,
+    or, where other processes may have a part in the run, 32 which name it for all of them, and some
+    more of this part (``shared_key``)."""
 
     key: str = field(default_factory=lambda: secrets.token_hex(16))
     started_ns: int = field(default_factory=time.time_ns)
@@ -49,7 +51,7 @@ class Run:
     def opening(self, registration: bytes) -> list[Item]:
         """The items that register and start the run; ``registration`` from ``Registrations``."""
         return [
-            Item(self.key, Operation.REGISTER, f"{self.key}-register", registration),
+            Item(self.key, Operation.REGISTER, f"{name_of(self.key)}-register", registration),
             _run_item(self.key, Operation.START, {"timestamp": timestamp(self.started_ns)}),
         ]
 
@@ -64,6 +66,18 @@ class Run:
         return Item(self.key, Operation.QUALITY, key, body)
 
 
+def shared_name(*origin: str) -> str:
+    """What names a run for everybody who sees a part of it: it follows from where it comes from."""
+    text = "\0".join(origin).encode(errors="surrogatepass")
+    return hashlib.blake2b(text, digest_size=NAME // 2).hexdigest()
+
+
+def shared_key(name: str) -> str:
+    """A key for this process's part in the run of this name. Registrations under it are one to the
+    API; what begins or ends it is this process's own."""
+    return f"{name}-{secrets.token_hex(4)}"
+
+
 def schema_of(config: Config) -> dict[str, object]:
     """The ``agent_schema_version`` of a run with these settings."""
     return schema_version(
@@ -74,38 +88,74 @@ def schema_of(config: Config) -> dict[str, object]:
     )
 
 
+class Facts(NamedTuple):
+    """What a resource says of what the spans come from, as far as it is registered."""
+
+    service: str | None
+    version: str | None
+    environment: str | None
+    agent_sdk: str
+    os: str | None
+    runtime: str | None
+
+
+def facts_of(resource: Attributes, *, is_ours: bool) -> Facts:
+    """What is known of this process, where the resource ``is_ours``, or of another."""
+    name = _text(resource, "telemetry.sdk.name") or "opentelemetry"
+    version = _text(resource, "telemetry.sdk.version") or "unknown"
+    return Facts(
+        _text(resource, "service.name"),
+        _text(resource, "service.version"),
+        _text(resource, "deployment.environment.name"),
+        f"{name}@{version}",
+        sys.platform if is_ours else _text(resource, "os.type"),
+        _own_runtime() if is_ours else _runtime(resource),
+    )
+
+
+def _own_runtime() -> str:
+    return f"{sys.implementation.name}@{platform.python_version()}"
+
+
+def _runtime(resource: Attributes) -> str | None:
+    name = _text(resource, "process.runtime.name") or _text(resource, "telemetry.sdk.language")
+    version = _text(resource, "process.runtime.version")
+    return f"{name}@{version}" if name and version else name
+
+
 class Registrations:
-    """What the runs of one process say at their registration. What is the same for all of them,
+    """What the runs of one agent say at their registration. What is the same for all of them,
     almost all of it, is encoded once."""
 
     def __init__(self, config: Config, mask: Masking | None = None) -> None:
         self._config = config
         self._mask = mask
         self._schema = b""
-        self._known: dict[About, bytes] = {}
+        self._known: dict[tuple[About, Facts], bytes] = {}
 
-    def of(self, about: About, resource: Callable[[], Attributes]) -> bytes:
+    def of(self, about: About, facts: Facts) -> bytes:
         """The members of a run's registration: one and the same for all of which the same is
-        said. ``resource`` is asked for that of the process."""
-        if about not in self._known:
+        said and known."""
+        found = self._known.get((about, facts))
+        if found is None:
             if len(self._known) == MAX_REGISTRATIONS:
                 self._known.clear()
-            self._known[about] = self._encoded(about, resource())
-        return self._known[about]
+            found = self._known[about, facts] = self._encoded(about, facts)
+        return found
 
-    def _encoded(self, about: About, resource: Attributes) -> bytes:
+    def _encoded(self, about: About, facts: Facts) -> bytes:
         self._schema = self._schema or encode(schema_of(self._config))
-        before, after = self._members(about, resource)
+        before, after = self._members(about, facts)
         return b'%b,"agent_schema_version":%b,%b' % (
             encode(before)[1:-1],
             self._schema,
             encode(after)[1:-1],
         )
 
-    def _members(self, about: About, resource: Attributes) -> tuple[Members, Members]:
+    def _members(self, about: About, facts: Facts) -> tuple[Members, Members]:
         """Those before the schemas and those after them."""
         config = self._config
-        version = _agent_version(config, resource)
+        version = _agent_version(config, facts)
         version["name"] = about.name or version["name"]
         version["description"] = about.description or version["description"]
         before: Members = {
@@ -153,27 +203,22 @@ def _run_item(run: str, operation: Operation, content: dict[str, object]) -> Ite
     return Item(run, operation, f"{run}-{operation.value}", encode(content)[1:-1])
 
 
-def _agent_version(config: Config, resource: Attributes) -> Members:
-    environment = _text(resource, "deployment.environment.name")
+def _agent_version(config: Config, facts: Facts) -> Members:
+    environment = facts.environment
     described = f"Deployment environment: {environment}" if environment else None
     return {
-        "name": config.agent_name or _text(resource, "service.name") or "Agent",
-        "external_identifier": config.agent_version
-        or _text(resource, "service.version")
-        or DEFAULT_AGENT_VERSION,
+        "name": config.agent_name or facts.service or "Agent",
+        "external_identifier": config.agent_version or facts.version or DEFAULT_AGENT_VERSION,
         "description": config.agent_description or described,
-        "runtime_environment": {
-            "agent_sdk": _agent_sdk(resource),
-            "os": sys.platform,
-            "prefactor_sdk": [f"{PACKAGE}@{__version__}"],
-            "runtime": f"{sys.implementation.name}@{platform.python_version()}",
-        },
+        "runtime_environment": _said(
+            {
+                "agent_sdk": [facts.agent_sdk],
+                "os": facts.os,
+                "prefactor_sdk": [f"{PACKAGE}@{__version__}"],
+                "runtime": facts.runtime,
+            }
+        ),
     }
-
-
-def _agent_sdk(resource: Attributes) -> list[str]:
-    name = _text(resource, "telemetry.sdk.name") or "opentelemetry"
-    return [f"{name}@{_text(resource, 'telemetry.sdk.version') or 'unknown'}"]
 
 
 def _text(resource: Attributes, key: str) -> str | None:

@@ -1,11 +1,12 @@
 """Whose runs these are: one agent's settings, and what follows from them for all of its runs."""
 
 from collections.abc import Callable
+from functools import cache
 
 from prefactor_otel.config.options import Config, types_of
 from prefactor_otel.mapping import Capture
 from prefactor_otel.privacy.masking import Masking
-from prefactor_otel.runs.run import About, Registrations
+from prefactor_otel.runs.run import About, Facts, Registrations, facts_of
 from prefactor_otel.span_types.span_filter import compiled
 from prefactor_otel.spans.view import Attributes
 from prefactor_otel.stats.log import QuietLog
@@ -31,10 +32,16 @@ def capture_of(config: Config, log: QuietLog | None = None) -> Capture:
 class Tenant:
     """What is let out of the spans of an agent, which of them are sent and as what, and what is
     said of it when a run is registered. A process is one; each run knows whose it is.
-    ``own_resource`` is asked where nobody has said what describes it."""
+    ``own_resource`` is asked where nobody has said what describes it. One that ``serves_others``
+    is in other processes, each of whose resources describes the runs that come from there."""
 
     def __init__(
-        self, config: Config, log: QuietLog, own_resource: Callable[[], Attributes]
+        self,
+        config: Config,
+        log: QuietLog,
+        own_resource: Callable[[], Attributes],
+        *,
+        serves_others: bool = False,
     ) -> None:
         self.config = config
         self.capture = capture_of(config, log)
@@ -44,12 +51,26 @@ class Tenant:
         """Whether what waits for its parents is to be on disk as well."""
         self.resource: Attributes | None = None
         """What describes it, by the first who has said so."""
-        self._own_resource = own_resource
+        self.serves_others = serves_others
+        self._own_resource = cache(own_resource)
         self._registrations = Registrations(config, self.capture.mask)
+        self.identity = (
+            config.agent_id or "",
+            config.environment_id or "",
+            config.agent_name or "",
+        )
+        """What tells it from others wherever its runs are made."""
+        self._described: tuple[Attributes, Facts] | None = None
 
-    def registration(self, about: About) -> bytes:
-        """The members of a run's registration of which this is said."""
-        return self._registrations.of(about, self._known_resource)
+    def registration(self, about: About, resource: Attributes | None) -> bytes:
+        """The members of a run's registration of which this is said, and which comes from what
+        this resource describes; None: from whatever describes this agent."""
+        return self._registrations.of(about, self._facts_of(resource or self._known_resource()))
 
     def _known_resource(self) -> Attributes:
         return self.resource if self.resource is not None else self._own_resource()
+
+    def _facts_of(self, resource: Attributes) -> Facts:
+        if self._described is None or self._described[0] is not resource:
+            self._described = resource, facts_of(resource, is_ours=not self.serves_others)
+        return self._described[1]

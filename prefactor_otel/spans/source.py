@@ -8,6 +8,23 @@ from prefactor_otel.spans.view import Attributes, SpanKey, SpanView
 S = TypeVar("S")
 
 
+class Telling(Protocol):
+    """What a span says of the run that it begins: an open one (``Source``) or one that has ended
+    (``SpanView``)."""
+
+    @property
+    def key(self) -> SpanKey: ...
+
+    @property
+    def attributes(self) -> Attributes: ...
+
+    @property
+    def resource(self) -> Attributes: ...
+
+    @property
+    def start_ns(self) -> int: ...
+
+
 class Source(Protocol):
     """A span that is followed from its start. It may be open, and change while it is looked at;
     only what ``read`` gives stays as it is."""
@@ -72,3 +89,8 @@ class Reader(NamedTuple, Generic[S]):
     """Bytes of text that it holds, about."""
     resource: Callable[[], Attributes]
     """What is said of this process where neither a provider nor a span has said it."""
+    serves_others: bool = False
+    """Whether the spans are of other processes. Then what is said of a run is its first span's
+    resource's, nothing is this process's, and the keys of traces' and sessions' runs follow from
+    what they are: whoever gets spans of the same run, this process after a restart or another one
+    beside it, joins that on the platform."""

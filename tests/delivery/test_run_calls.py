@@ -13,7 +13,7 @@ from prefactor_otel.config.options import load_config
 from prefactor_otel.delivery.operation import Item, Operation
 from prefactor_otel.delivery.run_calls import MOST_TOGETHER, TRIES_TOGETHER, call_body
 from prefactor_otel.devserver import DevServer
-from prefactor_otel.runs.run import About, Registrations
+from prefactor_otel.runs.run import About, Registrations, facts_of
 from tests.faults.mangled import mangled
 from tests.patience import PATIENCE, comes_true
 from tests.registrations import registrations
@@ -223,7 +223,7 @@ OPTIONS: list[dict[str, Any]] = [
 def test_what_nothing_is_said_of_is_left_out_of_a_registration(
     options: dict[str, Any], about: About
 ) -> None:
-    said = Registrations(load_config(None, "pf_x", **options)).of(about, dict)
+    said = Registrations(load_config(None, "pf_x", **options)).of(about, facts_of({}, is_ours=True))
     members = orjson.loads(b"{%b}" % said)
     assert list(members) == [name for name in ORDER if name in members]
     assert None not in members.values()
