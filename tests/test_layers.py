@@ -47,6 +47,7 @@ ORDER = [
     "spans.sdk",
     "spans.fields",
     "spans.otlp",
+    "spans.protobuf",
     "spans.files",
     "mapping.types",
     "mapping.rules",
@@ -192,6 +193,16 @@ ORDER = [
     "doors.processor",
     "doors.provider",
     "",
+    "gateway",
+    "gateway.encoding",
+    "gateway.body",
+    "gateway.settings",
+    "gateway.agents",
+    "gateway.reader",
+    "gateway.accounts",
+    "gateway.exposition",
+    "gateway.app",
+    "gateway.server",
     "devserver.errors",
     "devserver.form",
     "devserver.rules",
@@ -220,7 +231,9 @@ ORDER = [
     "cli.inspect",
     "cli.agent",
     "cli.demo",
+    "cli.listening",
     "cli.devserver",
+    "cli.gateway",
     "cli.probe",
     "cli.installed",
     "cli.doctor",
@@ -232,7 +245,7 @@ ORDER = [
 ]
 PACKAGES = [
     *("payload", "stats", "host", "privacy", "spans", "mapping", "span_types", "config"),
-    *("delivery", "runs", "spool", "pipeline", "doors", "devserver", "cli"),
+    *("delivery", "runs", "spool", "pipeline", "doors", "gateway", "devserver", "cli"),
 ]
 SPANS = {
     *(

@@ -8,11 +8,14 @@ import pytest
 from prefactor_otel.cli.options import with_table
 from prefactor_otel.stats.counters import DropReason, State
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 
 
-def test_the_readme_has_the_current_option_table() -> None:
-    assert with_table(README) == README, "run: python -m prefactor_otel.cli.options README.md"
+@pytest.mark.parametrize("name", ["README.md", "docs/gateway.md"])
+def test_a_page_has_the_current_table(name: str) -> None:
+    page = (ROOT / name).read_text()
+    assert with_table(page) == page, f"run: python -m prefactor_otel.cli.options {name}"
 
 
 def test_a_text_without_markers_is_left_alone() -> None:

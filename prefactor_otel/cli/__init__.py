@@ -3,8 +3,11 @@
 import sys
 from typing import Final
 
-_EXTRA: Final = ("click", "rich", "liquid")
-"""What comes with the extra ``local``; others may have brought some of it."""
+_EXTRAS: Final = {
+    **dict.fromkeys(("click", "rich", "liquid"), "local"),
+    **dict.fromkeys(("google", "opentelemetry.proto"), "gateway"),
+}
+"""What comes with which extra; others may have brought some of it."""
 
 
 def main() -> None:
@@ -16,6 +19,8 @@ def main() -> None:
         with usable_streams():
             commands(prog_name="prefactor-otel")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
+        missing = f"{error.name}."
+        extra = next((_EXTRAS[each] for each in _EXTRAS if missing.startswith(f"{each}.")), None)
+        if extra is None:
             raise
-        sys.exit("The command line needs a few more packages: pip install 'prefactor-otel[local]'")
+        sys.exit(f"This needs a few more packages: pip install 'prefactor-otel[{extra}]'")

@@ -86,6 +86,50 @@ def devserver(
 
 
 @commands.command()
+@click.option("--host", default=None, help="Address to listen on.  [default: 127.0.0.1]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=None,
+    help="Port to listen on; 0: a free one.  [default: 4318]",
+)
+@click.option(
+    "--spool-dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder in which what was acknowledged waits for the platform.",
+)
+@click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Settings in TOML: senders, agents, and any option of the exporter.",
+)
+@click.option(
+    "--allow-anonymous",
+    is_flag=True,
+    default=None,
+    help="Take spans of anybody who reaches the port, also from other machines.",
+)
+def gateway(
+    host: str | None,
+    port: int | None,
+    spool_dir: Path | None,
+    config: Path | None,
+    allow_anonymous: bool | None,
+) -> None:
+    """Take OTLP over HTTP from any language, and send agent spans, until interrupted.
+
+    Spans are acknowledged once they are on disk; they outlive the process there.
+    """
+    from prefactor_otel.cli.gateway import run_gateway
+
+    run_gateway(config, host, port, spool_dir, allow_anonymous=allow_anonymous)
+
+
+@commands.command()
 @click.argument("source", metavar="FILE|-")
 @click.option("--json", "as_json", is_flag=True, help="The agent spans as a JSON array.")
 @click.option("--payloads", is_flag=True, help="Inputs, outputs and metadata under each span.")

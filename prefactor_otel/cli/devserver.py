@@ -1,9 +1,7 @@
 """``prefactor-otel devserver``: the local API in the foreground, and how to use it."""
 
-import errno
 import os
 import shlex
-import socket
 import sqlite3
 import sys
 from contextlib import suppress
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from prefactor_otel.cli.listening import explained
 from prefactor_otel.devserver import serve
 
 
@@ -67,12 +66,4 @@ def _explained(error: OSError, host: str, port: int, db: str) -> str:
         return f"--db {db}: there is no folder {Path(db).absolute().parent}; make it first"
     if error.filename is not None:
         return f"--db {db}: {error.strerror}"
-    if isinstance(error, socket.gaierror):
-        return f"--host {host} cannot be resolved: {error.strerror}"
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} of {host} is taken: stop what listens there, or let --port 0 find one"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"--host {host} is no address of this machine"
-    if error.errno == errno.EACCES:
-        return f"port {port} of {host} needs more rights: take one above 1023, or --port 0"
-    return str(error)
+    return explained(error, host, port)

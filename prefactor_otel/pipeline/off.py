@@ -18,6 +18,7 @@ class Off:
     """Refuses every span, and counts it."""
 
     is_closing = True
+    has_room = False
     has_terminated = False
     run_id = None
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from prefactor_otel.config.options import Config
 from prefactor_otel.delivery.budget import Budget
@@ -20,6 +20,9 @@ from prefactor_otel.stats.log import QuietLog
 
 if TYPE_CHECKING:
     from prefactor_otel.spool.spool import Spool
+
+_FULL_DISK: Final = 0.9
+"""Of ``spool_max_bytes``: with more on disk, who can wait with his spans is to do so."""
 
 
 class Parts:
@@ -91,6 +94,14 @@ class Parts:
         """Whether all that has ended is settled, runs included."""
         settled = self.counters.waiting == 0 and not len(self.outbox)
         return settled and not self.intake.lives.has_any_to_close
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may come before anything has to be given up, on disk where there is one."""
+        if not self.outbox.is_durable:
+            return self.outbox.has_room
+        waiting = self.outbox.size + self.budget.parked.bytes
+        return waiting < _FULL_DISK * self.config.spool_max_bytes
 
     def snapshot(self) -> Snapshot:
         """What other threads may read, as it is now."""

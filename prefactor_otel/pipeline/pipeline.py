@@ -176,6 +176,16 @@ class Pipeline:
         return terminated_in(where, self._current())
 
     @property
+    def has_room(self) -> bool:
+        """Whether spans can be handed over without any being given up for them."""
+        worker = self._current()
+        return not worker.is_closing and worker.has_room
+
+    def revive(self) -> None:
+        """See to it that somebody works, for those who wait for that. Returns at once."""
+        self._current().wake(urgent=True)
+
+    @property
     def is_closing(self) -> bool:
         """Whether nothing is sent any more of what is handed over: it is off, or its shutdown has
         begun."""

@@ -202,6 +202,11 @@ class Worker:
         return self._no_thread_before == 0.0 and self.snapshot().is_answering
 
     @property
+    def has_room(self) -> bool:
+        """Whether nothing has to be given up for spans that are handed over now."""
+        return not self.inbox.is_full and self._parts.has_room
+
+    @property
     def has_terminated(self) -> bool:
         """Whether any run was ever terminated."""
         return self._lives.has_terminated

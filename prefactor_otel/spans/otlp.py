@@ -1,16 +1,16 @@
-"""OTLP's spans as views: what an exporter of OTLP/JSON writes, and what is sent to a collector."""
+"""OTLP's JSON as views: what an exporter writes into a file, and what is sent to a collector."""
 
 import base64
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Annotated, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from prefactor_otel.payload.plain import plain_attributes
+from prefactor_otel.payload.repairs import Repair, Repairs, told
 from prefactor_otel.spans.documents import Documents
 from prefactor_otel.spans.fields import (
-    Id,
-    ParentId,
     Place,
     Text,
     checked,
@@ -19,11 +19,40 @@ from prefactor_otel.spans.fields import (
     members,
     status_of,
 )
-from prefactor_otel.spans.view import Event, SpanKey, SpanView
+from prefactor_otel.spans.view import LAST_NS, Attributes, Event, SpanKey, SpanView
 
-_KINDS: Final = ("internal", "internal", "server", "client", "producer", "consumer")
-_REMOTE: Final = 0x200
+KINDS: Final = ("internal", "internal", "server", "client", "producer", "consumer")
+"""The kinds of spans by their numbers."""
+REMOTE: Final = 0x200
 """The bit of OTLP's ``flags`` that says that the parent is in another process (trace.proto)."""
+
+Describe = Callable[[Attributes], Attributes]
+"""Adds what a door knows of the sender to what its resource says."""
+
+
+def moment(given: int, repairs: Repairs) -> int:
+    """Nanoseconds since the epoch that a date can show."""
+    if 0 <= given <= LAST_NS:
+        return given
+    repairs.add(Repair.OUT_OF_TIME)
+    return min(max(given, 0), LAST_NS)
+
+
+def times(start: int, end: int, repairs: Repairs) -> tuple[int, int | None]:
+    """When a span began and ended; OTLP says 0 where it does not know."""
+    end_ns = moment(end, repairs) if end else None
+    if start:
+        return moment(start, repairs), end_ns
+    repairs.add(Repair.NO_START)
+    return end_ns or 0, end_ns
+
+
+def parent_of(key: SpanKey, parent: SpanKey | None, repairs: Repairs) -> SpanKey | None:
+    """The parent, unless that is the span itself."""
+    if parent != key:
+        return parent
+    repairs.add(Repair.OWN_PARENT)
+    return None
 
 
 def resource_spans(documents: Documents, place: Place) -> Iterator[SpanView]:
@@ -53,10 +82,69 @@ def _scope_spans(
     yield from checked(_ScopeSpans, told, place).views(resource)
 
 
+class Received(NamedTuple):
+    """What came in one request: the spans that can be read, how many cannot, and why one of them
+    cannot, without any content. ``spans`` are what the reader of the door knows."""
+
+    spans: list[object]
+    rejected: int = 0
+    why: str = ""
+
+
+def received(document: object, describe: Describe) -> Received:
+    """The spans of an ``ExportTraceServiceRequest`` in JSON. Raises ``ValueError`` for what is
+    none, saying where and quoting nothing."""
+    spans: list[object] = []
+    rejected, why = 0, ""
+    for number, of_resource in enumerate(checked(_Request, document, ()).resource_spans):
+        resource = describe(_plain(of_resource.resource.attributes))
+        for inner, of_scope in enumerate(of_resource.scope_spans):
+            place = ("resourceSpans", number, "scopeSpans", inner, "spans")
+            for last, each in enumerate(of_scope.spans):
+                try:
+                    span = checked(_OtlpSpan, each, (*place, last))
+                    spans.append(span.view(resource, of_scope.scope))
+                except ValueError as error:
+                    rejected, why = rejected + 1, why or str(error)
+    return Received(spans, rejected, why)
+
+
 class _OtlpModel(BaseModel):
-    """Names in camel case, as OTLP's JSON has them."""
+    """Names in camel case, as OTLP's JSON has them; what is null is as if it were not there."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: object) -> object:
+        if not isinstance(given, dict) or None not in given.values():
+            return given
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def _id_of(digits: int, *, may_be_none: bool = False) -> BeforeValidator:
+    def read(text: object) -> int:
+        if not isinstance(text, str) or len(text) != digits or not _HEX.issuperset(text):
+            raise ValueError(f"an id has hexadecimal digits only, {digits} of them")
+        number = int(text, 16)
+        if not (number or may_be_none):
+            raise ValueError("an id of zeros names nothing")
+        return number
+
+    return BeforeValidator(read)
+
+
+def _named(parent: object) -> object:
+    """A parent's id; an empty one, or one of zeros, names none."""
+    return parent if not isinstance(parent, str) or parent.strip("0") else None
+
+
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
+_TraceId = Annotated[int, _id_of(32)]
+_SpanId = Annotated[int, _id_of(16)]
+_LinkedTraceId = Annotated[int, _id_of(32, may_be_none=True)]
+_LinkedSpanId = Annotated[int, _id_of(16, may_be_none=True)]
+_ParentId = Annotated[_SpanId | None, BeforeValidator(_named)]
 
 
 class _Value(_OtlpModel):
@@ -75,7 +163,7 @@ class _Value(_OtlpModel):
         if self.bytes_value is not None:
             return base64.b64decode(self.bytes_value)
         if self.array_value is not None:
-            return [value.plain() for value in self.array_value.values]
+            return tuple(value.plain() for value in self.array_value.values)  # as the SDK has it
         if self.kvlist_value is not None:
             return _plain(self.kvlist_value.values)
         scalars = (self.string_value, self.bool_value, self.int_value, self.double_value)
@@ -113,16 +201,21 @@ class _OtlpEvent(_HasAttributes):
     name: Text = ""
     time_unix_nano: int = 0
 
+    def read(self, repairs: Repairs) -> Event:
+        """The event as a value."""
+        attributes = plain_attributes(_plain(self.attributes), repairs)
+        return Event(self.name, moment(self.time_unix_nano, repairs), attributes)
+
 
 class _OtlpLink(_HasAttributes):
-    trace_id: Id
-    span_id: Id
+    trace_id: _LinkedTraceId
+    span_id: _LinkedSpanId
 
 
 class _OtlpSpan(_HasAttributes):
-    trace_id: Id
-    span_id: Id
-    parent_span_id: ParentId = None
+    trace_id: _TraceId
+    span_id: _SpanId
+    parent_span_id: _ParentId = None
     flags: int = 0
     name: Text = ""
     kind: int | str = 0
@@ -133,25 +226,33 @@ class _OtlpSpan(_HasAttributes):
     links: list[_OtlpLink] = []
     dropped_attributes_count: int = 0
 
-    def view(self, resource: dict[str, object], scope: _OtlpScope) -> SpanView:
+    def view(self, resource: Attributes, scope: _OtlpScope) -> SpanView:
         """The span with what OTLP says once for many."""
+        repairs: Repairs = set()
+        key = SpanKey(self.trace_id, self.span_id)
+        parent = parent_of(key, key_or_none(self.trace_id, self.parent_span_id), repairs)
+        start_ns, end_ns = times(self.start_time_unix_nano, self.end_time_unix_nano, repairs)
         return SpanView(
-            key=SpanKey(self.trace_id, self.span_id),
-            parent=key_or_none(self.trace_id, self.parent_span_id),
-            parent_is_remote=bool(self.flags & _REMOTE),
+            key=key,
+            parent=parent,
+            parent_is_remote=parent is not None and bool(self.flags & REMOTE),
             name=self.name,
             kind=_otlp_kind(self.kind),
-            start_ns=self.start_time_unix_nano,
-            end_ns=self.end_time_unix_nano or None,
+            start_ns=start_ns,
+            end_ns=end_ns,
             status=status_of(str(self.status.code).removeprefix("STATUS_CODE_")),
             status_message=self.status.message,
-            attributes=_plain(self.attributes),
-            events=[Event(e.name, e.time_unix_nano, _plain(e.attributes)) for e in self.events],
-            links=[(SpanKey(k.trace_id, k.span_id), _plain(k.attributes)) for k in self.links],
+            attributes=plain_attributes(_plain(self.attributes), repairs),
+            events=[event.read(repairs) for event in self.events],
+            links=[
+                (SpanKey(k.trace_id, k.span_id), plain_attributes(_plain(k.attributes), repairs))
+                for k in self.links
+            ],
             resource=resource,
             scope_name=scope.name,
             scope_version=scope.version,
             dropped_attributes=self.dropped_attributes_count,
+            repaired=told(repairs) if repairs else (),
         )
 
 
@@ -178,11 +279,27 @@ class _ResourceSpans(_OtlpModel):
             yield from of_scope.views(self.plain())
 
 
+class _UnreadSpans(_OtlpModel):
+    scope: _OtlpScope = Field(default_factory=_OtlpScope)
+    spans: list[object] = []
+
+
+class _OfResource(_OtlpModel):
+    resource: _HasAttributes = Field(default_factory=_HasAttributes)
+    scope_spans: list[_UnreadSpans] = []
+
+
+class _Request(_OtlpModel):
+    """One span that cannot be read is to cost no other: they are checked one by one."""
+
+    resource_spans: list[_OfResource] = []
+
+
 def _plain(attributes: list[_Attribute]) -> dict[str, object]:
     return {entry.key: entry.value.plain() for entry in attributes}
 
 
 def _otlp_kind(kind: int | str) -> str:
     if isinstance(kind, int):
-        return _KINDS[kind] if 0 <= kind < len(_KINDS) else "internal"
+        return KINDS[kind] if 0 <= kind < len(KINDS) else "internal"
     return kind.removeprefix("SPAN_KIND_").lower()

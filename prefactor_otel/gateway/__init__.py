@@ -1,0 +1,1 @@
+"""OTLP over HTTP in, agent spans out: one more door, for whatever speaks OpenTelemetry."""

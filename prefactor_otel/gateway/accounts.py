@@ -1,0 +1,182 @@
+"""Whose spans a request carries, and one pipeline for each of these accounts."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from prefactor_otel.delivery.receipt import Receipt
+from prefactor_otel.gateway.reader import READER
+from prefactor_otel.gateway.settings import Settings
+from prefactor_otel.pipeline.pipeline import Pipeline
+
+R = TypeVar("R")
+
+_LOOK: Final = 1.0
+"""Seconds between two looks whether the thread lives that somebody waits for."""
+
+
+class RefusedError(Exception):
+    """A request is not taken: by whose fault that is, the status says. The text holds no secret."""
+
+    def __init__(self, status: int, text: str, retry_after: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class Account:
+    """One Prefactor token's pipeline; ``name`` is for logs and metrics. ``repr`` shows no token."""
+
+    def __init__(self, name: str, pipeline: Pipeline, *, is_senders: bool) -> None:
+        self.name = name
+        self.pipeline = pipeline
+        self.is_senders = is_senders
+        """Whether the sender has brought the token."""
+        self.used = time.monotonic()
+        self.taking = 0
+        """Requests that wait for what becomes of their spans."""
+
+    def __repr__(self) -> str:
+        return f"<Account {self.name}>"
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of it is open or waits."""
+        stats = self.pipeline.stats()
+        return not (self.taking or stats.waiting or stats.waiting_items or stats.runs)
+
+    def check_room(self) -> None:
+        """Raises ``RefusedError`` where spans would be lost, or never be sent."""
+        if self.is_senders and self.pipeline.stats().state == "paused":
+            raise RefusedError(401, "Prefactor refuses the token that this request brings")
+        if not self.pipeline.has_room:
+            raise RefusedError(429, "more waits for Prefactor than there is room for", 5)
+
+    async def take(self, spans: Sequence[object], within: float) -> None:
+        """Hand over ended spans. Returns once all of them are on disk or acknowledged; raises
+        ``RefusedError`` where they are not, or that is not known within so many seconds."""
+        receipt = Receipt()
+        deadline = time.monotonic() + within
+        self.taking += 1
+        try:
+            self.pipeline.ended(spans, receipt)
+            is_safe = await self._known(receipt.stored, deadline)
+            is_safe = is_safe or await self._known(receipt.future, deadline)
+        finally:
+            self.taking -= 1
+        if not is_safe:
+            raise RefusedError(503, "neither the disk nor Prefactor has taken the spans", 5)
+
+    async def _known(self, told: "Future[R]", deadline: float) -> R | None:
+        """What becomes of it; None when that is open at the deadline."""
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+        told.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
+        while not told.done() and (left := deadline - time.monotonic()) > 0:
+            try:
+                await asyncio.wait_for(done.wait(), min(left, _LOOK))
+            except TimeoutError:
+                self.pipeline.revive()
+        return told.result() if told.done() else None
+
+
+class Accounts:
+    """The accounts that are in use, and who may use which."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._options = settings.exporter_options
+        self._api_url = settings.api_url
+        own_token = settings.own_config().api_token
+        self._own_token = own_token if isinstance(own_token, str) else None
+        self._most = settings.max_accounts
+        self._is_open = not settings.senders
+        self._is_anonymous = not settings.senders or settings.allow_anonymous
+        self._senders = {
+            _digest(sender.key.get_secret_value()): (
+                name,
+                sender.token.get_secret_value() if sender.token is not None else self._own_token,
+            )
+            for name, sender in settings.senders.items()
+        }
+        self._accounts: dict[str, Account] = {}
+        self._met = 0
+        self._closing: set[asyncio.Task[object]] = set()
+
+    def begin(self) -> None:
+        """Let the accounts whose tokens are known send what an earlier process has left."""
+        known = [("own", self._own_token), *self._senders.values()]
+        for name, token in known[: self._most]:
+            if token is not None:
+                self._of_token(token, name, is_senders=False)
+
+    def of(self, authorization: str | None) -> Account:
+        """The account of who shows this. Raises ``RefusedError``."""
+        scheme, _, given = (authorization or "").strip().partition(" ")
+        bearer = given.strip() if scheme.lower() == "bearer" else ""
+        if authorization and not bearer:
+            raise RefusedError(401, "authorization is by a bearer: Authorization: Bearer KEY")
+        if bearer and (sender := self._senders.get(_digest(bearer))) is not None:
+            return self._of_known(*sender)
+        if bearer and self._is_open:
+            return self._of_token(bearer, "", is_senders=True)
+        if bearer or not self._is_anonymous:
+            raise RefusedError(401, "this gateway takes spans of those only whose key it knows")
+        return self._of_known("own", self._own_token)
+
+    def all(self) -> list[Account]:
+        """Those that are in use."""
+        return list(self._accounts.values())
+
+    async def close(self) -> bool:
+        """Deliver what waits and finish the runs, as long as the option ``shutdown_timeout``
+        allows. Whether nothing was left."""
+        accounts = self.all()
+        if not accounts:
+            return True
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(len(accounts)) as threads:
+            closing = [loop.run_in_executor(threads, each.pipeline.shutdown) for each in accounts]
+            return all(await asyncio.gather(*closing, *self._closing))
+
+    def _of_known(self, name: str, token: str | None) -> Account:
+        if token is None:
+            raise RefusedError(
+                401,
+                "the gateway has no Prefactor token: send one as Authorization: Bearer TOKEN, or "
+                "set PREFACTOR_API_TOKEN for the gateway",
+            )
+        return self._of_token(token, name, is_senders=False)
+
+    def _of_token(self, token: str, name: str, *, is_senders: bool) -> Account:
+        account = self._accounts.get(token)
+        if account is None:
+            self._make_room()
+            self._met += 1
+            account = self._accounts[token] = Account(
+                name or f"sender-{self._met}",
+                Pipeline(READER, self._api_url, token, **self._options),
+                is_senders=is_senders,
+            )
+        account.used = time.monotonic()
+        return account
+
+    def _make_room(self) -> None:
+        """Let go of the account that nobody has used for longest, if nothing of it is left."""
+        if len(self._accounts) < self._most:
+            return
+        for token, account in sorted(self._accounts.items(), key=lambda each: each[1].used):
+            if account.is_idle:
+                del self._accounts[token]
+                closing = asyncio.create_task(asyncio.to_thread(account.pipeline.shutdown))
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+                return
+        raise RefusedError(429, "too many accounts are in use", 30)
+
+
+def _digest(secret: str) -> bytes:
+    """What a secret is looked up by: how long that takes tells nothing of it."""
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,135 @@
+"""OTLP's protobuf messages as spans. They are read on the worker's thread, and not before: whoever
+sends them waits meanwhile for no more than their being taken."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from prefactor_otel.payload.plain import plain_attributes
+from prefactor_otel.payload.repairs import Repairs, told
+from prefactor_otel.spans.otlp import (
+    KINDS,
+    REMOTE,
+    Describe,
+    Received,
+    moment,
+    parent_of,
+    times,
+)
+from prefactor_otel.spans.view import Attributes, Event, SpanKey, SpanView, StatusName
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+_STATUS: Final[tuple[StatusName, ...]] = ("unset", "ok", "error")
+_SCALARS: Final = frozenset(
+    {"string_value", "int_value", "bool_value", "double_value", "bytes_value"}
+)
+_NO_TRACE: Final = bytes(16)
+_NO_SPAN: Final = bytes(8)
+
+
+class ProtobufSpan(NamedTuple):
+    """A span that is yet to be read, with what OTLP says once for many."""
+
+    message: "Span"
+    resource: Attributes
+    scope_name: str
+    scope_version: str
+
+    @property
+    def key(self) -> SpanKey:
+        """What identifies it."""
+        return _key(self.message.trace_id, self.message.span_id)
+
+    def read(self) -> SpanView:
+        """The span as a value."""
+        message = self.message
+        repairs: Repairs = set()
+        key, above = self.key, message.parent_span_id
+        parent = _key(message.trace_id, above) if above and above != _NO_SPAN else None
+        parent = parent_of(key, parent, repairs)
+        start_ns, end_ns = times(message.start_time_unix_nano, message.end_time_unix_nano, repairs)
+        kind, status = message.kind, message.status
+        return SpanView(
+            key,
+            parent,
+            parent is not None and bool(message.flags & REMOTE),
+            message.name,
+            KINDS[kind] if 0 <= kind < len(KINDS) else "internal",
+            start_ns,
+            end_ns,
+            _STATUS[status.code] if 0 <= status.code < len(_STATUS) else "unset",
+            status.message,
+            _attributes(message.attributes, repairs),
+            [_event(event, repairs) for event in message.events] if message.events else (),
+            [_link(link, repairs) for link in message.links] if message.links else (),
+            self.resource,
+            self.scope_name,
+            self.scope_version,
+            message.dropped_attributes_count,
+            told(repairs) if repairs else (),
+        )
+
+
+def received(request: "ExportTraceServiceRequest", describe: Describe) -> Received:
+    """The spans of a request, unread but for what makes them spans: their ids."""
+    spans: list[object] = []
+    rejected = 0
+    for of_resource in request.resource_spans:
+        resource = describe(_plain(of_resource.resource.attributes))
+        for of_scope in of_resource.scope_spans:
+            name, version = of_scope.scope.name, of_scope.scope.version
+            found = [
+                ProtobufSpan(span, resource, name, version)
+                for span in of_scope.spans
+                if _is_named(span)
+            ]
+            rejected += len(of_scope.spans) - len(found)
+            spans += found
+    return Received(spans, rejected, _WHY if rejected else "")
+
+
+_WHY: Final = "a trace id has 16 bytes and a span id 8, not all of them zero"
+
+
+def _is_named(span: "Span") -> bool:
+    trace_id, span_id, parent = span.trace_id, span.span_id, span.parent_span_id
+    return (
+        len(trace_id) == 16
+        and len(span_id) == 8
+        and len(parent) in (0, 8)
+        and trace_id != _NO_TRACE
+        and span_id != _NO_SPAN
+    )
+
+
+def _key(trace_id: bytes, span_id: bytes) -> SpanKey:
+    return SpanKey(int.from_bytes(trace_id), int.from_bytes(span_id))
+
+
+def _attributes(given: "Iterable[KeyValue]", repairs: Repairs) -> Attributes:
+    return plain_attributes(_plain(given), repairs)
+
+
+def _plain(given: "Iterable[KeyValue]") -> dict[str, object]:
+    return {each.key: _value(each.value) for each in given}
+
+
+def _value(value: "AnyValue") -> object:
+    kind = value.WhichOneof("value")
+    if kind in _SCALARS:
+        return getattr(value, kind)
+    if kind == "array_value":
+        return tuple([_value(each) for each in value.array_value.values])  # as the SDK has it
+    return _plain(value.kvlist_value.values) if kind == "kvlist_value" else None
+
+
+def _event(event: "Span.Event", repairs: Repairs) -> Event:
+    attributes = _attributes(event.attributes, repairs)
+    return Event(event.name, moment(event.time_unix_nano, repairs), attributes)
+
+
+def _link(link: "Span.Link", repairs: Repairs) -> tuple[SpanKey, Attributes]:
+    return _key(link.trace_id, link.span_id), _attributes(link.attributes, repairs)
