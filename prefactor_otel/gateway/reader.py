@@ -29,4 +29,4 @@ def _weight(entry: Entry) -> int:
     return sum(len(value) for value in entry.attributes.values() if isinstance(value, str))
 
 
-READER: Final = Reader(_no_start, _key, _view, _weight, dict)
+READER: Final = Reader(_no_start, _key, _view, _weight, dict, serves_others=True)

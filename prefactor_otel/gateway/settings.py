@@ -106,8 +106,8 @@ class Settings(_Table):
     )
     options: dict[str, object] = Field(
         {},
-        description="Any option of the exporter; wins over its variable. Here `run_scope` is "
-        "`trace` where nothing else is said.",
+        description="Any option of the exporter; wins over its variable. Where nothing "
+        "else is said, `run_scope` is `trace` and `run_linger` 10 here.",
     )
     senders: dict[str, Sender] = Field(
         {}, description="Those who may send, by a name for logs and metrics. With any, nobody else."
@@ -141,8 +141,8 @@ class Settings(_Table):
     @property
     def exporter_options(self) -> Options:
         """What is said of them here, as far as ``own_config`` has found it usable."""
-        given = {} if os.environ.get(variable_of("run_scope")) else {"run_scope": "trace"}
-        return cast("Options", {**given, **self.options, "spool_dir": self.folder})
+        unset = {k: v for k, v in _DEFAULTS.items() if not os.environ.get(variable_of(k))}
+        return cast("Options", {**unset, **self.options, "spool_dir": self.folder})
 
     @property
     def _own_token(self) -> str | None:
@@ -159,6 +159,9 @@ class Settings(_Table):
         )
 
 
+_DEFAULTS: Final = {"run_scope": "trace", "run_linger": 10.0}
+"""Of options of which nothing is said: a trace's spans come from several processes, each in its
+time."""
 _OURS: Final = frozenset({"api_url", "api_token", "spool_dir", "handle_sigterm", "strict"})
 """Options of an exporter that a gateway decides upon."""
 
