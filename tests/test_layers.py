@@ -95,6 +95,7 @@ ORDER = [
     "mapping.layout",
     "mapping.names",
     "mapping.plan",
+    "mapping.outline",
     "mapping.telling",
     "mapping.shape",
     "mapping.kinds",

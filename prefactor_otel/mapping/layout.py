@@ -19,7 +19,10 @@ from prefactor_otel.mapping.types import (
     SpanType,
 )
 
-INPUTS, OUTPUTS, SINGLE, LABELS = range(4)
+INPUTS: Final = 0
+OUTPUTS: Final = 1
+SINGLE: Final = 2
+LABELS: Final = 3
 """The parts of what is told of a span: its inputs and outputs, single values, and labels for its
 metadata."""
 

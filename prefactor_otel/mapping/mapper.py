@@ -1,7 +1,7 @@
 """Puts the parts of an agent span together: what it is and tells, how it ended, what it is called,
 and what else it carries."""
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from prefactor_otel.mapping.capture import Capture, captured
 from prefactor_otel.mapping.dialects.events import with_details
@@ -17,7 +17,7 @@ from prefactor_otel.mapping.plan import Plan
 from prefactor_otel.mapping.rules import EVENTS
 from prefactor_otel.mapping.shape import shape_of
 from prefactor_otel.mapping.telling import Filled, tell
-from prefactor_otel.mapping.tokens import TOTALS, may_count, tokens_of
+from prefactor_otel.mapping.tokens import counted, may_count
 from prefactor_otel.mapping.types import HANDOFF, NOTHING, TOOL, Below, SpanType
 from prefactor_otel.payload.repairs import Repair, Repairs, told
 from prefactor_otel.spans.view import Attributes, SpanView
@@ -49,13 +49,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     name = _name_of(view, kind, filled, capture)
     usage = None
     if plan.counts_tokens and may_count(view, kind, below):
-        usage, details, used = tokens_of(plan, attributes)
-        mask |= used
-        if details:
-            labels["usage_details"] = details
-        if usage is not None and kind in TOTALS:  # of what it counts, a reader asks for the model
-            models, used = plan.models_of_total(attributes)
-            mask |= used
+        usage, models, mask = counted(plan, attributes, filled)
     if plan.tells_prompt:
         gather_prompt(labels)
     inputs, outputs = shown(kind, models[0] or models[1], inputs, outputs, labels)
@@ -67,7 +61,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     if view.status == "error" or kind is TOOL or "failed" in single:
         status, error = end_of(view, kind, status, filled, capture)
     started_at, finished_at = times_of(view, repairs)
-    rest = folded.rest(mask | plan.hidden_bits, attributes)
+    rest = folded.rest(mask, attributes)
     key, parent = view.key, view.parent
     payload: dict[str, object] = {
         "span_id": key.span_hex,
@@ -121,7 +115,7 @@ def planned(
 
 def _name_of(view: SpanView, kind: SpanType, filled: Filled, capture: Capture) -> str:
     """What a person would call the step."""
-    told = cast("str | None", filled.single.get("name"))  # its rules read nothing but texts
+    told = filled.single.get("name")
     find = usual_name if len(view.name) <= LONGEST_KEPT else usual_name.__wrapped__
     name = find(view.name, kind, told, filled.models)
     if name is not None:

@@ -1,9 +1,7 @@
-"""What the rules compile to: for spans of one shape and type the plan, and of those that share the
-values which are the same in many spans (models, settings, names) the outline, in which these are
-read already. A span costs the reading of the rest."""
+"""What the rules compile to for spans of one shape and type: which attributes may fill which field,
+in the order in which they are trusted."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Final, NamedTuple, cast
 
 from prefactor_otel.mapping import usage as counting
@@ -11,7 +9,6 @@ from prefactor_otel.mapping.folding import bits_of
 from prefactor_otel.mapping.layout import (
     PROMPT,
     PROVIDER,
-    SINGLE,
     Place,
     places_of,
     shown_by,
@@ -19,13 +16,10 @@ from prefactor_otel.mapping.layout import (
 from prefactor_otel.mapping.names import Models
 from prefactor_otel.mapping.rules import (
     Ending,
-    Part,
     Reader,
     Reading,
     Rule,
-    Seen,
     Slot,
-    Told,
     spoken,
     values_of,
 )
@@ -34,14 +28,6 @@ from prefactor_otel.mapping.types import SpanType
 from prefactor_otel.mapping.vocabulary import RULES_OF, names_a_model, side_in_rules
 from prefactor_otel.privacy.content import Side, is_allowed, is_counted
 from prefactor_otel.spans.view import Attributes
-
-MAX_OUTLINES: Final = 512
-LONGEST_SHARED: Final = 16_384
-"""Characters of a shared value beyond which it is read for each span: it would be kept."""
-
-Fields = dict[str, object]
-Parts = tuple[Fields, Fields, Fields, Fields]
-"""Inputs, outputs, single values and labels, by the names of their fields."""
 
 
 class Candidate(NamedTuple):
@@ -130,6 +116,12 @@ class Plan:
         }
         keys = counting.keys_in(alone)
         self.counts = [(count, name, self.bits[name]) for count, name in keys.plain]
+        self.counted = [count for count, _ in keys.plain]
+        self.numbers = cast(
+            Callable[[Attributes], Sequence[int]], values_of([name for _, name in keys.plain])
+        )
+        """What gets the numbers of these, if numbers they are."""
+        self.counted_bits = self._bits_of(name for _, name in keys.plain)
         self.objects = keys.objects
         self.responses = self._responses(("usage",))
         self.responses_at_last = self._responses(("usage", "usage_at_last"))
@@ -188,7 +180,7 @@ class Plan:
             if field != PROVIDER
             and not other.rule.partly
             and other.reading.names != reading.names
-            and (other.dialect not in _WHOLE or _are_alone(reading, other.reading))
+            and (other.dialect not in _WHOLE or are_alone(reading, other.reading))
         ]
         return Candidate(
             reading=reading,
@@ -213,13 +205,13 @@ class Plan:
     def _models(self) -> list[tuple[str, int]]:
         """The attributes that name a model, if some of them may say the same."""
         found = [name for name in self.alone if names_a_model(name)]
-        first = {of[0].reading.key for of in self.places if of[0].field in _MODEL_FIELDS}
+        first = {of[0].reading.key for of in self.places if of[0].field in MODEL_FIELDS}
         return [(name, self.bits[name]) for name in found] if set(found) - first else []
 
     def models_of_total(self, attributes: Attributes) -> tuple[Models, int]:
         """The models that a total over calls names, and the attributes that do, as bits."""
         found: list[str | None] = []
-        for slot in _MODEL_FIELDS:
+        for slot in MODEL_FIELDS:
             told = [
                 read(attributes[reading.key])
                 for _, rule in RULES_OF[slot]
@@ -248,10 +240,10 @@ class Plan:
         return bits
 
 
-_MODEL_FIELDS: Final[tuple[Slot, ...]] = ("requested", "answering")
+MODEL_FIELDS: Final[tuple[Slot, ...]] = ("requested", "answering")
 
 
-def _are_alone(one: Reading, other: Reading) -> bool:
+def are_alone(one: Reading, other: Reading) -> bool:
     return one.key is not None and other.key is not None
 
 
@@ -259,128 +251,3 @@ def _shared_first(place: Sequence[Candidate]) -> Sequence[Candidate]:
     """Those before the first whose values each span has for itself."""
     number = next((n for n, candidate in enumerate(place) if not candidate.is_shared), len(place))
     return place[:number]
-
-
-def same(
-    candidate: Candidate, later: Iterable[Later], attributes: Attributes, shown: object
-) -> int:
-    """The attributes that say the same as what is shown, as bits."""
-    mask = 0
-    for reading, read, used in later:
-        other = reading.get(attributes)
-        is_same = _are_alone(candidate.reading, reading) and other == candidate.reading.get(
-            attributes
-        )
-        if is_same or (_says(shown, other) if read is None else read(other) == shown):
-            mask |= used
-    return mask
-
-
-def _says(shown: object, text: object) -> bool:
-    """Whether a text is what is shown, or all that its only message says."""
-    if isinstance(shown, list) and len(shown) == 1 and isinstance(shown[0], dict):
-        shown = shown[0].get("content")
-    return isinstance(text, str) and text == shown
-
-
-Step = tuple[Callable[[Attributes], object], Reader, int, str, int, tuple[Later, ...], Candidate]
-"""What gets the value of a candidate and reads it, the field that it fills and of which part, the
-names that are used up, those that may say the same, and the candidate."""
-Check = tuple[Candidate, tuple[Later, ...], object]
-
-
-def _step(one: Candidate) -> Step:
-    return one.reading.get, one.read, one.part, one.field, one.used, one.later, one
-
-
-@lru_cache(maxsize=MAX_OUTLINES, typed=True)  # what is 1 and what is 1.0 or True are not the same
-def _kept(plan: Plan, *values: object) -> "Outline":
-    if not all(map(_can_be_kept, values)):
-        raise TypeError("values like these are not kept")
-    return Outline(plan, values)
-
-
-def _can_be_kept(value: object) -> bool:
-    if isinstance(value, tuple):
-        texts = all(isinstance(each, str) for each in value)
-        return texts and sum(map(len, value)) <= LONGEST_SHARED
-    return not isinstance(value, str) or len(value) <= LONGEST_SHARED
-
-
-def outline_of(plan: Plan, attributes: Attributes) -> "Outline":
-    """What is told of all spans that share what this one does."""
-    try:
-        return _kept(plan, *plan.shared_values(attributes))
-    except TypeError:  # a list or an object where a word or a number is expected
-        return _kept(plan)
-
-
-class Outline:
-    """What is told of all spans of a plan that share these values, and what is left to be read;
-    without any values all is."""
-
-    def __init__(self, plan: Plan, values: Sequence[object]) -> None:
-        self.plan = plan
-        self.parts: Parts = ({}, {}, {}, {})
-        self.after: list[tuple[int, str, object]] = []
-        """Fields that come after such as are left to be read."""
-        self.steps: list[Sequence[Step]] = []
-        """For each field that is left to be read its candidates, trusted most first."""
-        self.checks: list[Check] = []
-        """Attributes of each span that may say once more what is told already."""
-        self.mask = 0
-        attributes = dict(zip(plan.shared, values))  # noqa: B905 - a lone value stands there twice
-        for place in plan.places:
-            left = self._settle(place, attributes)
-            if left:
-                self.steps.append([_step(candidate) for candidate in left])
-        told = self.parts[SINGLE] | {field: value for _, field, value in self.after}
-        is_open = any(field in _MODEL_FIELDS for [(_, _, _, field, *_), *_] in self.steps)
-        self.models = models_in(told) if not is_open else None
-        """The models, where they are not left to be read."""
-        self.twins = plan.models if is_open or not attributes else []
-        """Attributes that may name once more a model that is left to be read."""
-        if not self.twins and self.models is not None:
-            self.mask |= twins(plan.models, attributes, self.models)
-
-    def _settle(self, place: Sequence[Candidate], attributes: Attributes) -> Sequence[Candidate]:
-        """Fill the field of a place with what the spans share; the candidates that are left."""
-        for number, candidate in enumerate(place):
-            if not candidate.is_shared or not attributes.keys() >= set(candidate.reading.names):
-                return place[number:]
-            value, used = candidate.read(candidate.reading.get(attributes)), candidate.used
-            if isinstance(value, Told) and value.is_of(candidate.rule.slot):
-                used = used if value.whole else 0
-                value = value.slots[candidate.rule.slot]
-            elif isinstance(value, (Told, Part, Seen)):
-                return place[number:]  # it tells of more than this field
-            if value is not None:
-                self._fill(candidate, value, used, attributes)
-                return ()
-        return ()
-
-    def _fill(self, candidate: Candidate, value: object, used: int, attributes: Attributes) -> None:
-        part, field = candidate.part, candidate.field
-        if any(place == part for [(_, _, place, *_), *_] in self.steps):
-            self.after.append((part, field, value))
-        else:
-            self.parts[part][field] = value
-        known = [of for of in candidate.later if attributes.keys() >= set(of.reading.names)]
-        self.mask |= used | same(candidate, known, attributes, value)
-        others = tuple(of for of in candidate.later if of not in known)
-        if others:
-            self.checks.append((candidate, others, value))
-
-
-def models_in(single: Fields) -> Models:
-    """The models among single values, whose rules read nothing but texts."""
-    return cast("Models", (single.get("requested"), single.get("answering")))
-
-
-def twins(named: Iterable[tuple[str, int]], attributes: Attributes, models: Models) -> int:
-    """The attributes that name one of the models once more, as bits."""
-    mask = 0
-    for name, bit in named:
-        if attributes[name] in models:
-            mask |= bit
-    return mask

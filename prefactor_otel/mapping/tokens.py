@@ -3,8 +3,10 @@
 from typing import Final
 
 from prefactor_otel.mapping import usage as counting
+from prefactor_otel.mapping.names import Models
 from prefactor_otel.mapping.plan import Plan
 from prefactor_otel.mapping.shapes.texts import parsed
+from prefactor_otel.mapping.telling import Filled
 from prefactor_otel.mapping.types import AGENT, CHAIN, EMBEDDING, LLM, NOTHING, Below, SpanType
 from prefactor_otel.spans.view import Attributes, SpanView
 
@@ -22,35 +24,32 @@ def may_count(view: SpanView, kind: SpanType, below: Below = NOTHING) -> bool:
     return kind in TOTALS and view.end_ns is not None and not below.counted
 
 
-def tokens_of(
-    plan: Plan, attributes: Attributes
-) -> tuple[counting.Usage | None, counting.Usage, int]:
-    """What a call counts, the details of it, and the names that are used up."""
+def counted(
+    plan: Plan, attributes: Attributes, filled: Filled
+) -> tuple[counting.Usage | None, Models, int]:
+    """What a span counts, the models that it names then, and the names that are used up with that;
+    the details of it go to the labels."""
     counts, used = usage_of(plan, attributes)
+    models, mask = filled.models, filled.mask | used
     if not counts:
-        return None, {}, used
+        return None, models, mask
     if plan.type is EMBEDDING:  # it answers in vectors
-        counts.setdefault("completion_tokens", 0)
-    return counting.settled(counts) or None, counting.details_of(counts), used
+        counts.setdefault(counting.COMPLETION, 0)
+    usage, details = counting.settled(counts), counting.details_of(counts)
+    if details:
+        filled.labels["usage_details"] = details
+    if usage and plan.type in TOTALS:  # of what it counts, a reader asks for the model
+        models, used = plan.models_of_total(attributes)
+        mask |= used
+    return usage or None, models, mask
 
 
 def usage_of(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
     """The counts that attributes tell, and the names that are used up with them."""
-    usage: counting.Usage = {}
-    mask, agree = 0, True
-    for count, key, bit in plan.counts:
-        tokens = attributes[key]
-        if type(tokens) is not int or tokens < 0:
-            whole = counting.whole_number(tokens)
-            if whole is None:
-                continue
-            tokens = whole
-        if usage.setdefault(count, tokens) == tokens:
-            mask |= bit
-        else:
-            agree = False
-    if not agree:
-        usage, mask = _agreed(plan, attributes)
+    usage = dict(zip(plan.counted, plan.numbers(attributes)))  # noqa: B905 - a lone one is twice there
+    mask = plan.counted_bits
+    if len(usage) < len(plan.counts) or not counting.are_counts(usage.values()):
+        usage, mask = _weighed(plan, attributes)
     for key in plan.objects:
         if _add_object(usage, attributes[key]):
             mask |= plan.bits[key]
@@ -60,7 +59,8 @@ def usage_of(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
     return usage, mask
 
 
-def _agreed(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
+def _weighed(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
+    """The same of attributes of which several tell the same count, or some are no plain numbers."""
     told = [
         (count, tokens, bit)
         for count, key, bit in plan.counts
