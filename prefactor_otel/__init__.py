@@ -4,6 +4,8 @@ A span's way through the packages: ``doors``, ``pipeline``, ``spans``, ``mapping
 ``delivery``; beside it ``spool``, ``privacy``, ``host``, ``stats`` and ``config``.
 """
 
+from typing import TYPE_CHECKING
+
 from prefactor_otel.doors.exporter import PrefactorExporter
 from prefactor_otel.doors.processor import PrefactorSpanProcessor
 from prefactor_otel.doors.provider import ConfiguredProvider, TracerProvider, configure
@@ -15,12 +17,16 @@ from prefactor_otel.runs.explicit import AgentRun
 from prefactor_otel.stats.counters import Stats
 from prefactor_otel.version import __version__
 
+if TYPE_CHECKING:
+    from prefactor_otel.doors.logs import PrefactorLogProcessor
+
 __all__ = [
     "AgentRun",
     "ConfiguredProvider",
     "PrefactorConfigError",
     "PrefactorError",
     "PrefactorExporter",
+    "PrefactorLogProcessor",
     "PrefactorSpanProcessor",
     "PrefactorTerminatedError",
     "Stats",
@@ -36,3 +42,12 @@ __all__ = [
     "run",
     "shutdown",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The log door comes with the SDK's logs, which most processes do not use."""
+    if name != "PrefactorLogProcessor":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from prefactor_otel.doors.logs import PrefactorLogProcessor
+
+    return PrefactorLogProcessor

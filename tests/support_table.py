@@ -105,11 +105,11 @@ NOTES: Final = {
         "puts it on spans. The packages `opentelemetry-instrumentation-genai-*` need no more; "
         "`openai-v2`, which they replace, and google-genai before 1.0 ask for "
         "`OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental`, too",
-        "with `event_only`, and by `openai-v2` without the opt-in, content goes to log records "
-        "only; `openai-v2` makes no spans of the Responses API and cannot be imported beside the "
-        "packages that replace it; embeddings have no texts. google-genai: watched below its "
-        "version 3. OpenAI Agents and smolagents: model calls make no spans without the "
-        "instrumentation of OpenAI's client",
+        "with `event_only`, and by `openai-v2` without the opt-in, content goes to log records, "
+        "which the log door reads; `openai-v2` needs util-genai before 1.0, makes no spans of the "
+        "Responses API and cannot be imported beside the packages that replace it; embeddings have "
+        "no texts. google-genai: watched below its version 3. OpenAI Agents and smolagents: model "
+        "calls make no spans without the instrumentation of OpenAI's client",
     ),
     "agent_framework": Note(
         "off; `ENABLE_INSTRUMENTATION=true` with `ENABLE_SENSITIVE_DATA=true` puts it on spans"

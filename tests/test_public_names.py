@@ -13,6 +13,7 @@ def test_the_public_names_are_these() -> None:
         "PrefactorConfigError",
         "PrefactorError",
         "PrefactorExporter",
+        "PrefactorLogProcessor",
         "PrefactorSpanProcessor",
         "PrefactorTerminatedError",
         "Stats",

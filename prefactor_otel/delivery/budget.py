@@ -2,9 +2,10 @@
 
 A span is *open* until it ends, *shown* while it is open and what it was created with is known,
 *parked* while it waits for its parent, *queued* while it waits for the API, and *remembered*
-afterwards, for children may still come, and its own end a second time. Each has its share of the
-whole, past which its oldest go; what is queued has all that the others leave. Open spans are at
-work, so they are bounded by their number only. One thread changes the counts; any may read them.
+afterwards, for children may still come, and its own end a second time; what log records have told
+of it is *logged* until it ends. Each has its share of the whole, past which its oldest go; what is
+queued has all that the others leave. Open spans are at work, so they are bounded by their number
+only. One thread changes the counts; any may read them.
 """
 
 from collections import OrderedDict
@@ -15,8 +16,10 @@ T = TypeVar("T")
 _MAX_OPEN: Final = 50_000
 _MAX_PARKED: Final = 20_000
 _MAX_REMEMBERED: Final = 4_096
+_MAX_LOGGED: Final = 20_000
 _LEAST: Final = 1024 * 1024
-"""Bytes of shown and of remembered spans that even the smallest budget lets be."""
+"""Bytes of shown and of remembered spans, and of log records, that even the smallest budget lets
+be."""
 
 OPEN_BYTES: Final = 1024
 """What is kept of an open span besides the content with which it was created early."""
@@ -135,6 +138,7 @@ class Budget:
         most = max(_LEAST, max_bytes // 4) // REMEMBERED_BYTES
         self.remembered = Count(min(_MAX_REMEMBERED, most), REMEMBERED_BYTES)
         self.parked: ByAge[object] = ByAge(_MAX_PARKED, max_bytes * 2 // 5)
+        self.logged: ByAge[object] = ByAge(_MAX_LOGGED, max(_LEAST, max_bytes // 4))
         self.queued = Share(max_items, max_bytes)
         self.adopted = Share(0, 0)
         """What a dead process has left, as far as it is in memory. Whoever reads it reads little
@@ -146,7 +150,7 @@ class Budget:
     def bytes(self) -> int:
         """What all of it takes in memory, about."""
         shares = (
-            *(self.open, self.shown, self.remembered),
+            *(self.open, self.shown, self.remembered, self.logged),
             *(self.parked, self.queued, self.adopted),
         )
         return sum(share.bytes for share in shares)
@@ -176,7 +180,7 @@ class Budget:
     @property
     def _left(self) -> int:
         """Bytes that more may wait, for the API or for parents."""
-        others = self.open.bytes + self.shown.bytes + self.remembered.bytes
+        others = self.open.bytes + self.shown.bytes + self.remembered.bytes + self.logged.bytes
         if others > self._most_of_others:  # many that are open leave room for their ends
             others = self._most_of_others
         return self.queued.max_bytes - others - self.parked.bytes - self.queued.bytes

@@ -1,6 +1,7 @@
 """The SDK's provider with span starts and an honest flush, and the one-line set-up."""
 
 import atexit
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -156,10 +157,12 @@ def configure(
     none, and returns that provider, with a handle on the run. Where spans are sent already, by an
     earlier call, a processor, an exporter or the zero-code entry point, it changes nothing, names
     options that have no effect for that reason, and returns a handle on what is there; where that
-    is shut down or off, it begins anew, on the same provider. Raises only
+    is shut down or off, it begins anew, on the same provider. Content that instrumentations put
+    into log records is shown as well, where the SDK's logger provider is set by then. Raises only
     ``PrefactorConfigError``, as the processor does.
     """
     global _latest
+    _open_log_door()
     asked = trace.get_tracer_provider()
     found = _found_in(asked)
     if found is not None and found.door is not None and not found.door.pipeline.is_closing:
@@ -174,6 +177,14 @@ def configure(
     processor = PrefactorSpanProcessor(api_url, api_token, meter_provider=meter_provider, **options)
     _latest = _set_up(found, processor, resource)
     return _with_handle(_latest.provider, processor)
+
+
+def _open_log_door() -> None:
+    """Only where the SDK's logs are in use: whoever does not log need not wait for their import."""
+    if "opentelemetry.sdk._logs" in sys.modules:
+        from prefactor_otel.doors.logs import open_log_door
+
+        open_log_door()
 
 
 def _found_in(asked: trace.TracerProvider) -> _SetUp | None:

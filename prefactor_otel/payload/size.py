@@ -48,6 +48,19 @@ def cut(text: str, length: int) -> str:
     return f"{text[:length]}…[cut: {original} characters]"
 
 
+def characters(value: object, depth: int = MAX_DEPTH) -> int:
+    """Characters of all texts in a value, about: those of objects are looked for in what they hold,
+    and nothing of theirs is called."""
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    if depth == 0:
+        return 0
+    held = value if isinstance(value, (Mapping, list, tuple)) else getattr(value, "__dict__", ())
+    if isinstance(held, Mapping):
+        return sum(map(len, held)) + characters(list(held.values()), depth - 1)
+    return sum(characters(each, depth - 1) for each in held)
+
+
 def fit(content: object, max_bytes: int) -> object:
     """JSON content whose largest fields are cut until it takes at most ``max_bytes`` as JSON.
 

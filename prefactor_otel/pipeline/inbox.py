@@ -15,7 +15,16 @@ from typing import Any, Final, NamedTuple, get_args
 
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.pace import Pace
-from prefactor_otel.runs.events import Dropped, Ended, Event, Flush, Place, Started, Told
+from prefactor_otel.runs.events import (
+    Dropped,
+    Ended,
+    Event,
+    Flush,
+    Logged,
+    Place,
+    Started,
+    Told,
+)
 from prefactor_otel.spans.source import Reader
 from prefactor_otel.spans.view import SpanKey
 
@@ -251,6 +260,8 @@ class Inbox:
             self.limit = 0
 
     def _weight_of(self, entry: Entry) -> int:
+        if isinstance(entry, Logged):
+            return ENTRY_BYTES + entry.record.weight()
         return ENTRY_BYTES + (0 if type(entry) in _TOLD else self.reader.weight(entry))
 
 

@@ -273,6 +273,7 @@ class Loop:
         if not self._is_run_closed:
             self._lives.close_all(self._closing.run_status)
             self._is_run_closed = True
+            self._intake.give_up_records()
         self._intake.store()
 
     async def _deliver_rest(self, sending: "asyncio.Task[None]") -> None:

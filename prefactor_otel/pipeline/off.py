@@ -56,6 +56,9 @@ class Off:
             lose(receipt)
         return False
 
+    def refuse_record(self) -> None:
+        """What it tells of is not sent, either."""
+
     def close(self, deadline: float, run_status: FinishStatus | None = None) -> bool:
         """There is nothing to be done. Whether nothing was handed over."""
         return self.has_lost_nothing

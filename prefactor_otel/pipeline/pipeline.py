@@ -23,8 +23,8 @@ from prefactor_otel.pipeline.place import place_of, terminated_in
 from prefactor_otel.pipeline.waiting import Waiting, flush
 from prefactor_otel.pipeline.worker import Worker
 from prefactor_otel.runs import explicit
-from prefactor_otel.runs.events import NOWHERE, AboutRun
-from prefactor_otel.spans.source import Reader
+from prefactor_otel.runs.events import NOWHERE, AboutRun, Logged
+from prefactor_otel.spans.source import Reader, Record
 from prefactor_otel.spans.view import Attributes
 from prefactor_otel.stats import metrics
 from prefactor_otel.stats.counters import Stats
@@ -105,6 +105,18 @@ class Pipeline:
         if waiting + len(spans) > inbox.wake_at:
             worker.wake()
         return True
+
+    def logged(self, record: Record) -> None:
+        """A log record tells of a span what that does not carry. Returns at once."""
+        worker = self._worker if self._generation == program.generation else self._current()
+        inbox = worker.inbox
+        waiting = len(inbox.entries)
+        if waiting >= inbox.limit:
+            worker.refuse_record()
+            return
+        inbox.entries.append(Logged(record))
+        if waiting >= inbox.wake_at:
+            worker.wake()
 
     def deliver(self, spans: Sequence[object]) -> bool:
         """Hand over ended spans and wait until the API has acknowledged them, as long as this

@@ -170,6 +170,10 @@ class Worker:
         self.inbox.note_dropped(Dropped(known))
         return self._lose(len(spans), receipt, DropReason.QUEUE_FULL)
 
+    def refuse_record(self) -> None:
+        """Account for a log record that the inbox does not take."""
+        self._parts.counters.unmatch(1)
+
     def _lose(self, spans: int, receipt: Receipt | None, reason: DropReason) -> bool:
         """Account for spans that are lost as they come. True when there are none."""
         self._parts.counters.refuse(reason, spans)

@@ -5,9 +5,9 @@ from typing import Final
 
 GENAI_CAPTURE: Final = "otel_instrumentation_genai_capture_message_content"
 TRACELOOP_CAPTURE: Final = "traceloop_trace_content"
-_SHOWS: Final = ("true", "1", "yes", "on", "span_only", "span_and_event")
-"""Values with which content belongs into spans. Others keep it out, as OpenTelemetry's
-instrumentations do with what they do not know."""
+_SHOWS: Final = ("true", "1", "yes", "on", "span_only", "event_only", "span_and_event")
+"""Values with which content belongs into spans, or into the log records that are shown with them.
+Others keep it out, as OpenTelemetry's instrumentations do with what they do not know."""
 
 _INPUTS: Final = ("inputs", "input_messages", "input_text", "prompts", "llm_prompts")
 _OUTPUTS: Final = ("outputs", "output_messages", "output_text", "choices")

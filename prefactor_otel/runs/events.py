@@ -8,7 +8,7 @@ from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.termination import Task
 from prefactor_otel.runs.run import About
-from prefactor_otel.spans.source import Source
+from prefactor_otel.spans.source import Record, Source
 from prefactor_otel.spans.view import SpanKey, SpanView
 
 S = TypeVar("S")
@@ -55,6 +55,13 @@ class Dropped:
 
 
 @dataclass(slots=True)
+class Logged:
+    """A log record tells of a span what that does not carry."""
+
+    record: Record
+
+
+@dataclass(slots=True)
 class RunOpened:
     """A block of the application that is a run of its own has been entered."""
 
@@ -95,6 +102,6 @@ class Flush:
 
 
 AboutRun = RunOpened | RunClosed | SessionEnded | Judged
-Told = Dropped | Flush | AboutRun
+Told = Dropped | Flush | Logged | AboutRun
 """What is told of spans and runs, and holds none."""
 Event = Started | Ended[Any] | Told

@@ -13,6 +13,7 @@ from prefactor_otel.host.termination import TerminatedRun, current_task, event_o
 from prefactor_otel.mapping import SESSION_KEYS
 from prefactor_otel.runs.events import AboutRun, Judged, RunClosed, RunOpened
 from prefactor_otel.runs.run import About
+from prefactor_otel.spans.source import Record
 
 CURRENT: Final = context.create_key("prefactor-run")
 is_used = False
@@ -20,9 +21,11 @@ is_used = False
 
 
 class Listener(Protocol):
-    """What has to know of explicit runs."""
+    """What has to know of explicit runs, and of log records."""
 
     def tell(self, event: AboutRun) -> None: ...
+
+    def logged(self, record: Record) -> None: ...
 
     def id_of(self, handle: str) -> str | None: ...
 

@@ -11,15 +11,17 @@ from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.pace import breathe
 from prefactor_otel.mapping import session_of
 from prefactor_otel.runs.agenda import Agenda
-from prefactor_otel.runs.events import Dropped, Ended, Event, Flush, Started
+from prefactor_otel.runs.events import Dropped, Ended, Event, Flush, Logged, Started
 from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.lives import Lives
 from prefactor_otel.runs.making import RunMaker
+from prefactor_otel.runs.records import Records
 from prefactor_otel.runs.relief import Relief
 from prefactor_otel.runs.router import OpenRun, Router
 from prefactor_otel.runs.run import Run
 from prefactor_otel.runs.tenant import Tenant
 from prefactor_otel.runs.tree import SpanTree
+from prefactor_otel.spans.source import Record
 from prefactor_otel.spans.view import SpanKey, SpanView, ended
 from prefactor_otel.stats.counters import INTENDED, Counters, DropReason
 from prefactor_otel.stats.log import QuietLog, logger, place_of
@@ -55,6 +57,8 @@ class Intake:
         outbox.on_creation_dropped = self._creation_dropped
         self._counters = counters
         self._log = log
+        self._records = Records(budget.logged)
+        self._sees_starts = False
         self._to_store: list[Receipt] = []
         self._met = 0
         """Spans that have ended and are not accounted for."""
@@ -94,6 +98,8 @@ class Intake:
             self._take_ended(event)
         elif isinstance(event, Dropped):
             self._take_dropped(event)
+        elif isinstance(event, Logged):
+            self._take_logged(event.record)
         elif isinstance(event, Flush):
             self._take_flush(event.receipt)
         else:
@@ -126,6 +132,7 @@ class Intake:
 
     def _take_started(self, event: Started) -> None:
         source, place, session = event.source, event.place, event.place.session
+        self._sees_starts = True
         if session is None and self._router.knows_sessions:
             session = session_of(source.attributes)
         key = source.key
@@ -149,6 +156,32 @@ class Intake:
         if run is not None and run.has_spans:
             run.tree.creation_dropped(span)
 
+    # -- log records ------------------------------------------------------------------------------
+
+    def _take_logged(self, record: Record) -> None:
+        """Something is told of a span apart from it; kept until that ends."""
+        key = record.key
+        run = self._router.of(key)
+        # Where no start is seen, it may be open all the same.
+        if run is None and (self._sees_starts or self.has_ended(key)):
+            self._counters.unmatch(1)
+            return
+        try:
+            event = record.read()
+        except Exception as error:
+            logger.debug("A log record could not be read: %s", place_of(error))
+            self._counters.unmatch(1)
+            return
+        is_first = key not in self._records
+        self._counters.unmatch(self._records.keep(key, event))
+        if run is not None and is_first and key in self._records:
+            run.tree.hear(key, self._records[key])
+
+    def give_up_records(self) -> None:
+        """No more spans come: what is left of records is of none."""
+        self._records.forget_joined()
+        self._counters.unmatch(self._records.forget(list(self._records)))
+
     # -- ends -------------------------------------------------------------------------------------
 
     def _take_ended(self, event: Ended[S]) -> None:
@@ -170,6 +203,8 @@ class Intake:
     ) -> list[Item]:
         try:
             view = ended(read(span))
+            if self._records:
+                view = self._records.joined(view)
             if (reason := self._relief.cut_off.get(view.key)) is not None:
                 return self._leave_out(reason, receipt)
             session = session_of(view.attributes) if self._router.knows_sessions else None
@@ -205,6 +240,8 @@ class Intake:
                 self._agenda.changed[run] = None
         self._touched.clear()
         self._met = 0
+        if self._records:
+            self._records.forget_joined()
         if self._budget.is_strained:
             self._relief.relieve()
 
@@ -226,6 +263,7 @@ class Intake:
     def _take_dropped(self, event: Dropped) -> None:
         """Spans have ended that never came here."""
         now = time.monotonic()
+        self._counters.unmatch(self._records.forget(event.keys))
         for key in event.keys:
             run = self._router.of(key)
             if run is not None:

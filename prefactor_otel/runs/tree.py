@@ -21,12 +21,13 @@ from prefactor_otel.runs.filtering import judged, note_above
 from prefactor_otel.runs.node import Node, Parked
 from prefactor_otel.runs.nodes import Nodes
 from prefactor_otel.runs.parking import STEP_GRACE, Parking
+from prefactor_otel.runs.records import WithRecords
 from prefactor_otel.runs.showing import Showing
 from prefactor_otel.runs.telling import Telling
 from prefactor_otel.span_types.declared import DEFAULT, SpanTypes
 from prefactor_otel.span_types.span_filter import CompiledFilter, Decision
 from prefactor_otel.spans.source import Source
-from prefactor_otel.spans.view import SpanKey, SpanView
+from prefactor_otel.spans.view import Event, SpanKey, SpanView
 
 
 @dataclass(slots=True)
@@ -97,6 +98,12 @@ class SpanTree:
         if self.span_filter is not None and self.span_filter.leaves_out(source.scope_name):
             node.is_left_out = True
         self._showing.started(node, now)
+
+    def hear(self, key: SpanKey, records: list[Event]) -> None:
+        """Log records tell of a span, too; while it is open, this list goes with it."""
+        node = self._nodes.find(key)
+        if node is not None and node.source is not None:
+            node.source = WithRecords(node.source, records)
 
     def end(self, view: SpanView, now: float) -> list[Item]:
         """A span has ended. Empty when it has to wait, or when it has ended before."""

@@ -3,12 +3,13 @@ made by hand holds, and what is said of the process. Nothing but the doors impor
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from opentelemetry import trace
+from opentelemetry._logs import LogRecord
 from opentelemetry.environment_variables import OTEL_PYTHON_TRACER_PROVIDER
 from opentelemetry.sdk.resources import (
     SERVICE_NAME,
@@ -20,11 +21,12 @@ from opentelemetry.sdk.trace import Event as SdkEvent
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.sdk.version import __version__ as sdk_version
-from opentelemetry.trace import SpanContext, SpanKind, StatusCode
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
 
 from prefactor_otel.host.suppress import OWN_TRACE
 from prefactor_otel.payload.plain import plain, plain_attributes
 from prefactor_otel.payload.repairs import Repair, Repairs, told
+from prefactor_otel.payload.size import characters
 from prefactor_otel.spans.source import Reader
 from prefactor_otel.spans.view import (
     LAST_NS,
@@ -248,6 +250,54 @@ def without_own(spans: Sequence[ReadableSpan]) -> Sequence[ReadableSpan]:
 def _is_own(span: ReadableSpan) -> bool:
     key = key_in(span)
     return key is not None and key.trace_id == OWN_TRACE
+
+
+# -- log records ----------------------------------------------------------------------------------
+
+
+class SdkRecord(NamedTuple):
+    """A log record of a span's, under the name of the event that it is; see ``Record``."""
+
+    key: SpanKey
+    name: str
+    record: LogRecord
+
+    def read(self) -> Event:
+        """What it says in its attributes and its body, as the attributes of an event. A body that
+        has no members is the content."""
+        repairs: Repairs = set()
+        record, body = self.record, self.record.body
+        said = dict(_copied(record.attributes, repairs))
+        said.pop(EVENT_NAME, None)
+        if isinstance(body, Mapping):
+            said |= _copied(body, repairs)
+        elif body is not None:
+            said.setdefault("content", plain(body, repairs))
+        at = record.timestamp or record.observed_timestamp
+        return Event(self.name, _time(at, repairs), said)
+
+    def weight(self) -> int:
+        """The characters of its texts; 0 for what cannot be read."""
+        try:
+            return characters(self.record.attributes) + characters(self.record.body)
+        except Exception:  # made by hand
+            return 0
+
+
+_new_record: Final = partial(tuple.__new__, SdkRecord)
+
+EVENT_NAME: Final = "event.name"
+"""Where SDKs up to 1.36 have the name of an event."""
+
+
+def record_of(name: str, record: LogRecord) -> SdkRecord | None:
+    """A log record of a span that is sampled, and not of our own work; None for any other."""
+    trace_id, span_id, flags = record.trace_id, record.span_id, record.trace_flags
+    if not trace_id or not span_id or trace_id == OWN_TRACE:
+        return None
+    if not TraceFlags(flags or 0).sampled:
+        return None
+    return _new_record((_new_key((trace_id, span_id)), name, record))
 
 
 # -- the process ----------------------------------------------------------------------------------

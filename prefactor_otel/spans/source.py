@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from prefactor_otel.spans.view import Attributes, SpanKey, SpanView
+from prefactor_otel.spans.view import Attributes, Event, SpanKey, SpanView
 
 S = TypeVar("S")
 
@@ -71,6 +71,24 @@ class Source(Protocol):
 
     def read(self) -> SpanView:
         """A copy of what it says now."""
+        ...
+
+
+class Record(Protocol):
+    """What a log record tells of a span, apart from that. Nothing of it is read before the worker
+    does so."""
+
+    @property
+    def key(self) -> SpanKey:
+        """What identifies the span."""
+        ...
+
+    def read(self) -> Event:
+        """The same as an event of the span. May raise anything."""
+        ...
+
+    def weight(self) -> int:
+        """Bytes of text that it holds, about. Never raises."""
         ...
 
 

@@ -65,6 +65,9 @@ class Stats:
     """Spans lost, by reason."""
     orphaned: int
     """Spans sent without their parent, because that never came."""
+    unmatched_records: int
+    """Log records with content of a model's call that went with no span: it had ended, was not sent
+    from here, or too many waited for theirs."""
     requests: int
     """HTTP requests answered or failed."""
     worker_restarts: int
@@ -99,6 +102,7 @@ class Counters:
         self._requests = 0
         self._restarts = 0
         self._left_open = 0
+        self._unmatched = 0
         # All are there from the start: where nothing is called, no handler can come in between.
         self._dropped = dict.fromkeys((reason.value for reason in DropReason), 0)
         self._last_error: str | None = None
@@ -171,6 +175,11 @@ class Counters:
         with self._lock:
             self._left_open += runs
 
+    def unmatch(self, records: int) -> None:
+        """So many log records go with no span."""
+        with self._lock:
+            self._unmatched += records
+
     @property
     def left_open(self) -> int:
         """Runs that were left open."""
@@ -237,6 +246,7 @@ class Counters:
                 runs=runs,
                 idle_runs=idle_runs,
                 unfinished_runs=self._left_open,
+                unmatched_records=self._unmatched,
                 requests=self._requests,
                 worker_restarts=self._restarts,
                 last_error=self._last_error,

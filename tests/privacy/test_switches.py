@@ -25,7 +25,7 @@ def captured() -> tuple[bool, bool]:
         ("span_and_event", True),
         ("false", False),
         ("no_content", False),
-        ("EVENT_ONLY", False),
+        ("EVENT_ONLY", True),
         ("treu", False),
     ],
 )

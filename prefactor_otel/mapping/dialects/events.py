@@ -24,6 +24,8 @@ CHOICE: Final = "gen_ai.choice"
 WHOLE: Final = "gen_ai.event.content"
 DETAILS: Final = "gen_ai.client.inference.operation.details"
 """Holds what could be attributes of the span, under their names."""
+RECORDED: Final = frozenset({*ROLES, SYSTEM, CHOICE, DETAILS})
+"""Those that instrumentations write as log records, too."""
 PROMPT_TEXT, COMPLETION_TEXT = "gen_ai.prompt", "gen_ai.completion"
 PROMPT: Final = ("gen_ai.content.prompt", PROMPT_TEXT)
 COMPLETION: Final = ("gen_ai.content.completion", COMPLETION_TEXT)
@@ -52,13 +54,26 @@ def _is_told(attributes: dict[str, object], details: Attributes) -> bool:
         OUTPUT_MESSAGES if name == INPUT_MESSAGES and _answers(attributes, value) else name: value
         for name, value in details.items()
     }
-    told = [attributes.setdefault(name, value) == value for name, value in named.items()]
+    told = [_same(attributes.setdefault(name, value), value) for name, value in named.items()]
     return all(told)
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two say the same: on the span as JSON, in a record as what that stands for, where
+    members that are null may be missing."""
+    return one == other or _said_by(one) == _said_by(other)
+
+
+def _said_by(value: object) -> object:
+    value = parsed(value)
+    if isinstance(value, Mapping):
+        return {key: _said_by(each) for key, each in value.items() if each is not None}
+    return [_said_by(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _answers(attributes: Attributes, given: object) -> bool:
     """Whether messages that come after the question are nothing but answers of tools."""
-    if attributes.get(INPUT_MESSAGES, given) == given or OUTPUT_MESSAGES in attributes:
+    if OUTPUT_MESSAGES in attributes or _same(attributes.get(INPUT_MESSAGES, given), given):
         return False
     told = messages(given) or []
     return bool(told) and all(isinstance(m, dict) and m.get("role") == "tool" for m in told)
@@ -79,7 +94,8 @@ def _asked(events: Events) -> object:
             told = _told(event)
             if event.name == TOOL_MESSAGE and "id" in told:
                 told = {"tool_call_id" if key == "id" else key: told[key] for key in told}
-            asked += from_event(ROLES[event.name], told.get("content"), told)
+            if told.get("content") is not None or "tool_calls" in told:
+                asked += from_event(ROLES[event.name], told.get("content"), told)
             numbers.append(number)
     return Seen(asked, numbers) if asked else None
 
@@ -93,10 +109,16 @@ def _answered(events: Events) -> object:
         told = _told(event)
         body = told.get("message", told.get("content"))
         said = {"tool_calls": told["tool_calls"]} if "tool_calls" in told else {}
-        answered += from_event("assistant", body, said)
+        if said or not _is_empty(body):
+            answered += from_event("assistant", body, said)
         if told.keys() <= _OF_CHOICE:
             numbers.append(number)
     return Seen(answered, numbers) if answered else None
+
+
+def _is_empty(body: object) -> bool:
+    """Whether a message has nothing but its role: without content captured there are such."""
+    return body is None or (isinstance(body, Mapping) and body.keys() <= {"role"})
 
 
 _OF_CHOICE: Final = frozenset(

@@ -1,0 +1,116 @@
+"""The log door: content that instrumentations put into log records, and not on their spans."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from opentelemetry._logs import get_logger_provider
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, export
+
+from prefactor_otel.doors.base import Handle
+from prefactor_otel.mapping.dialects.events import RECORDED
+from prefactor_otel.runs.explicit import listeners
+from prefactor_otel.spans.sdk import EVENT_NAME, record_of
+from prefactor_otel.spans.source import Record
+from prefactor_otel.stats.log import logger
+
+if TYPE_CHECKING:
+    from opentelemetry._logs import LogRecord
+    from opentelemetry.sdk._logs import ReadWriteLogRecord
+    from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+elif hasattr(export, "LogRecordExporter"):
+    from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+else:  # as older SDKs call them
+    LogRecordExporter, LogRecordExportResult = export.LogExporter, export.LogExportResult
+
+
+def hand_over(record: Record, sender: Handle | None) -> None:
+    """Have a record joined to its span: by this sender of spans, or by every one of the process."""
+    if sender is not None:
+        sender.pipeline.logged(record)
+        return
+    for listener in list(listeners):
+        listener.logged(record)
+
+
+class PrefactorLogProcessor(LogRecordProcessor):
+    """Shows what a model was asked and has answered, where instrumentations write that into log
+    records (``gen_ai.client.inference.operation.details``, ``gen_ai.user.message``,
+    ``gen_ai.choice``, ...) and not on their spans.
+
+    Add it to any ``LoggerProvider`` of the SDK. Records go with the span in which they were
+    emitted, as its events do, when that is sent by ``sender``: an exporter, a processor or what
+    ``configure()`` returned; by default whatever sends spans to Prefactor in this process, be it
+    set up before or after. Other records pass it by, and stay in the process.
+    """
+
+    def __init__(self, sender: Handle | None = None) -> None:
+        self._sender = sender
+
+    def on_emit(self, log_record: "ReadWriteLogRecord") -> None:
+        """Called by the SDK for every record; returns at once and never raises."""
+        try:
+            record = log_record.log_record
+            name: object = record.event_name
+            if name is None and type(record.body) is not str:  # in a line of text nobody looks
+                name = (record.attributes or {}).get(EVENT_NAME)
+            if name in RECORDED:
+                self._hand_over(str(name), record)
+        except Exception as error:
+            logger.warning("A log record was missed: %s", type(error).__name__)
+
+    def _hand_over(self, name: str, given: "LogRecord") -> None:
+        record = record_of(name, given)
+        if record is not None:
+            hand_over(record, self._sender)
+
+    def enabled(self, *, event_name: str | None = None, **_: object) -> bool:
+        """Whether a record of this name may be of use in here."""
+        return event_name is None or event_name in RECORDED
+
+    def shutdown(self) -> None:
+        """Nothing waits in here."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """True: nothing waits in here."""
+        return True
+
+
+def open_log_door() -> bool:
+    """Have the global logger provider of the SDK hand records to whatever sends spans in this
+    process, once. False where there is no such provider yet."""
+    provider = get_logger_provider()
+    if not isinstance(provider, LoggerProvider):
+        return False
+    if not any(isinstance(each, PrefactorLogProcessor) for each in _processors_of(provider)):
+        provider.add_log_record_processor(PrefactorLogProcessor())
+    return True
+
+
+def _processors_of(provider: LoggerProvider) -> Iterator[object]:
+    """There is no public way to ask for them, so attributes are searched."""
+    for several in vars(provider).values():
+        if isinstance(several, LogRecordProcessor):
+            for held in vars(several).values():
+                yield from held if isinstance(held, (list, tuple)) else ()
+
+
+class AutoInstrumentationLogExporter(LogRecordExporter):
+    """What stands behind ``OTEL_LOGS_EXPORTER=prefactor``: it opens the log door.
+
+    The SDK's configurator sets the global provider before it builds the exporters. What comes to
+    an exporter comes too late, often after its span: nothing of it is used.
+    """
+
+    def __init__(self) -> None:
+        open_log_door()
+
+    def export(self, batch: Sequence[object]) -> LogRecordExportResult:
+        """Called by the SDK for records that have come in already, as far as they are of use."""
+        return LogRecordExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Nothing waits in here."""
+
+    def force_flush(self, timeout_millis: float = 30_000) -> bool:
+        """True: nothing waits in here."""
+        return True
