@@ -167,6 +167,8 @@ ORDER = [
     "runs.intake",
     "spool",
     "spool.changes",
+    "spool.database",
+    "spool.contents",
     "spool.file",
     "spool.folder",
     "spool.identity",

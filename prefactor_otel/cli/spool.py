@@ -26,7 +26,8 @@ from prefactor_otel.delivery.sender import Sender
 from prefactor_otel.errors import PrefactorConfigError, SpoolError
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.adoption import Adoption
-from prefactor_otel.spool.file import SpoolFile, remove, size_of
+from prefactor_otel.spool.database import remove, size_of
+from prefactor_otel.spool.file import SpoolFile
 from prefactor_otel.spool.identity import Identity
 from prefactor_otel.stats.counters import Counters, Stats
 from prefactor_otel.stats.log import QuietLog, place_of

@@ -13,9 +13,12 @@ class Storage(Protocol):
     told to it is kept when ``commit`` returns; ``commit`` and ``read`` raise ``SpoolError`` when
     the disk fails, and then the next ``commit`` keeps all of it."""
 
-    path: Path
     last_seq: int
     """The last place that was given to an item."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is, or is to be."""
 
     @property
     def is_in_place(self) -> bool:

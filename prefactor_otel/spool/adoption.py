@@ -13,7 +13,8 @@ from prefactor_otel.delivery.rows import Damaged, Stored
 from prefactor_otel.delivery.wire import RunRecord
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.spool import SCAN_INTERVAL, folder
-from prefactor_otel.spool.file import SpoolFile, size_of
+from prefactor_otel.spool.database import size_of
+from prefactor_otel.spool.file import SpoolFile
 from prefactor_otel.spool.identity import Identity
 from prefactor_otel.spool.recovery import recover
 from prefactor_otel.stats.counters import Counters, DropReason

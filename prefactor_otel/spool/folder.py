@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from prefactor_otel.errors import SpoolError
-from prefactor_otel.spool.file import SpoolFile, companions, size_of
+from prefactor_otel.spool.database import companions, size_of
+from prefactor_otel.spool.file import SpoolFile
 
 try:
     import fcntl

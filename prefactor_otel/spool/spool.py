@@ -8,7 +8,7 @@ from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.wire import RunRecord
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.adoption import Adoption
-from prefactor_otel.spool.file import is_safe_here
+from prefactor_otel.spool.database import is_safe_here
 from prefactor_otel.spool.identity import Identity
 from prefactor_otel.spool.own import OwnFile
 from prefactor_otel.stats.counters import Counters
