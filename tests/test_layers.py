@@ -31,6 +31,7 @@ ORDER = [
     "host.gevent_loop",
     "host.pace",
     "host.nesting",
+    "host.later",
     "host.exits",
     "host.sigterm",
     "privacy",

@@ -1,6 +1,7 @@
 """The settings of one exporter or processor, or none, where it is to stay off."""
 
 import os
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,11 +19,28 @@ _exposed: Final[set[str]] = set()
 """Hosts beyond this machine that are reached by http://, and have been named in the log."""
 
 
+def settings_in_file(options: Mapping[str, object]) -> Config | None:
+    """What a configuration file sets, which wins over variables; None where something of it is
+    unusable: of an option that is not understood, nobody knows what it was to keep in. Raises
+    ``PrefactorConfigError`` for that only with ``strict``."""
+    others = {name: value for name, value in options.items() if name not in _ARGUMENTS}
+    url, token = (options.get(name) for name in _ARGUMENTS)
+    return settings(url, token, others, raises=False)  # type: ignore[arg-type]  # checked there
+
+
+_ARGUMENTS: Final = ("api_url", "api_token")
+
+
 def settings(
-    api_url: str | None, api_token: str | TokenSource | None, options: dict[str, object]
+    api_url: str | None,
+    api_token: str | TokenSource | None,
+    options: dict[str, object],
+    *,
+    raises: bool = True,
 ) -> Config | None:
     """What is set, with a token; None where that is missing or unusable, which one line says.
-    Raises ``PrefactorConfigError`` for that where arguments are the reason, or with ``strict``."""
+    Raises ``PrefactorConfigError`` for that where arguments are the reason, if it ``raises``, or
+    with ``strict``."""
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         logger.debug("OTEL_SDK_DISABLED is set: the Prefactor exporter stays off")
         return None
@@ -33,7 +51,8 @@ def settings(
                 f"no API token: set {variable_of('api_token')} or pass api_token="
             )
     except PrefactorConfigError as error:
-        if options.get("strict") or error.from_arguments or _strict_by_environment():
+        is_argument = raises and error.from_arguments
+        if options.get("strict") or is_argument or _strict_by_environment():
             raise
         logger.warning("The Prefactor exporter stays off: %s", error)
         return None

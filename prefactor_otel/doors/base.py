@@ -9,7 +9,9 @@ from prefactor_otel.config.options import Options
 from prefactor_otel.config.token import TokenSource
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.pipeline.pipeline import Pipeline
+from prefactor_otel.runs.explicit import listeners
 from prefactor_otel.spans.sdk import READER
+from prefactor_otel.spans.source import Record
 from prefactor_otel.stats.counters import Stats
 
 
@@ -45,6 +47,15 @@ class Handle:
     def lead_to(self, pipeline: Pipeline) -> None:
         """For the provider of this package: from now on everything goes there."""
         self._pipeline = pipeline
+
+
+def hand_over(record: Record, sender: Handle | None) -> None:
+    """Have a record joined to its span: by this sender of spans, or by every one of the process."""
+    if sender is not None:
+        sender.pipeline.logged(record)
+        return
+    for listener in list(listeners):
+        listener.logged(record)
 
 
 class Door(Handle):

@@ -1,16 +1,23 @@
 """The exporter's door: an OpenTelemetry ``SpanExporter`` under any processor and provider."""
 
+import os
+import threading
+import weakref
 from collections.abc import Sequence
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.environment_variables import OTEL_PYTHON_TRACER_PROVIDER
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from prefactor_otel.doors.base import Door
 from prefactor_otel.errors import PrefactorTerminatedError
-from prefactor_otel.spans.sdk import without_own
+from prefactor_otel.host.later import is_set_up_by_file, soon
+from prefactor_otel.host.nesting import inside, processors_of
+from prefactor_otel.pipeline.pipeline import Pipeline
+from prefactor_otel.spans.sdk import READER, without_own
 from prefactor_otel.stats.log import logger
 
 
@@ -64,15 +71,42 @@ class SpanStartHook(SpanProcessor):
 
 
 class AutoInstrumentationExporter(PrefactorExporter):
-    """The exporter behind ``OTEL_TRACES_EXPORTER=prefactor``.
+    """The exporter behind ``OTEL_TRACES_EXPORTER=prefactor``, and behind ``prefactor:`` in a
+    configuration file (``OTEL_CONFIG_FILE``), whose keys there are the options.
 
-    The SDK's configurator sets the global provider before it builds the exporters, so this one
-    can hook into span starts and read the resource without any code in the application.
+    It hooks into span starts and reads the resource without any code in the application. With
+    variables the SDK's configurator sets the global provider before it builds the exporters; with
+    a file it does so afterwards. What cannot be used of a file is named in one log line, and the
+    exporter stays off.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        provider = trace.get_tracer_provider()
+    def __init__(self, /, **options: object) -> None:
+        self._pipeline = Pipeline(READER, in_file=options)
+        self._is_bound = False
+        self._binding = threading.Lock()
+        if self._pipeline.is_closing:  # it is off
+            return
+        provider = None if is_set_up_by_file() else trace.get_tracer_provider()
         if isinstance(provider, SdkTracerProvider):
-            self._pipeline.bind(provider.resource.attributes)
-            provider.add_span_processor(SpanStartHook(self))
+            self._bind(provider)
+        else:
+            itself = weakref.ref(self)
+            soon(lambda: (exporter := itself()) is None or exporter.bind())
+
+    def bind(self) -> bool:
+        """Hook into the global provider, once that is one that sends spans by this. Whether that
+        is done."""
+        # With the variable, to ask for the provider is to set it; not once there are spans.
+        if OTEL_PYTHON_TRACER_PROVIDER not in os.environ:
+            provider = trace.get_tracer_provider()
+            held = (each for processor in processors_of(provider) for each in inside(processor))
+            if isinstance(provider, SdkTracerProvider) and any(each is self for each in held):
+                self._bind(provider)
+        return self._is_bound
+
+    def _bind(self, provider: SdkTracerProvider) -> None:
+        with self._binding:
+            if not self._is_bound:
+                self._is_bound = True
+                self._pipeline.bind(provider.resource.attributes)
+                provider.add_span_processor(SpanStartHook(self))

@@ -1,16 +1,16 @@
 """The log door: content that instrumentations put into log records, and not on their spans."""
 
+import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, export
 
-from prefactor_otel.doors.base import Handle
+from prefactor_otel.doors.base import Handle, hand_over
+from prefactor_otel.host.later import is_set_up_by_file, soon
 from prefactor_otel.mapping.dialects.events import RECORDED
-from prefactor_otel.runs.explicit import listeners
 from prefactor_otel.spans.sdk import EVENT_NAME, record_of
-from prefactor_otel.spans.source import Record
 from prefactor_otel.stats.log import logger
 
 if TYPE_CHECKING:
@@ -21,15 +21,6 @@ elif hasattr(export, "LogRecordExporter"):
     from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 else:  # as older SDKs call them
     LogRecordExporter, LogRecordExportResult = export.LogExporter, export.LogExportResult
-
-
-def hand_over(record: Record, sender: Handle | None) -> None:
-    """Have a record joined to its span: by this sender of spans, or by every one of the process."""
-    if sender is not None:
-        sender.pipeline.logged(record)
-        return
-    for listener in list(listeners):
-        listener.logged(record)
 
 
 class PrefactorLogProcessor(LogRecordProcessor):
@@ -86,6 +77,14 @@ def open_log_door() -> bool:
     return True
 
 
+def open_later() -> bool:
+    """The same amid the SDK's set-up: with the variable, to ask for the provider is to set it."""
+    return _PROVIDER not in os.environ and open_log_door()
+
+
+_PROVIDER: Final = "OTEL_PYTHON_LOGGER_PROVIDER"
+
+
 def _processors_of(provider: LoggerProvider) -> Iterator[object]:
     """There is no public way to ask for them, so attributes are searched."""
     for several in vars(provider).values():
@@ -97,12 +96,20 @@ def _processors_of(provider: LoggerProvider) -> Iterator[object]:
 class AutoInstrumentationLogExporter(LogRecordExporter):
     """What stands behind ``OTEL_LOGS_EXPORTER=prefactor``: it opens the log door.
 
-    The SDK's configurator sets the global provider before it builds the exporters. What comes to
-    an exporter comes too late, often after its span: nothing of it is used.
+    With variables the SDK's configurator sets the global provider before it builds the exporters,
+    with a file afterwards. What comes to an exporter comes too late, often after its span: nothing
+    of it is used. There is nothing to be set, either: options are those of what sends spans.
     """
 
-    def __init__(self) -> None:
-        open_log_door()
+    def __init__(self, /, **options: object) -> None:
+        if options:
+            logger.warning(
+                "The prefactor exporter of logs has no options, and takes those of the exporter of "
+                "spans: nothing reads %s",
+                ", ".join(sorted(options)),
+            )
+        if is_set_up_by_file() or not open_log_door():
+            soon(open_later)
 
     def export(self, batch: Sequence[object]) -> LogRecordExportResult:
         """Called by the SDK for records that have come in already, as far as they are of use."""

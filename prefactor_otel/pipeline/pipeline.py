@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakSet
@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
 
 from prefactor_otel.config.options import Config
-from prefactor_otel.config.settings import differing, settings
+from prefactor_otel.config.settings import differing, settings, settings_in_file
 from prefactor_otel.config.token import TokenSource
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.delivery.receipt import Receipt
@@ -36,7 +36,8 @@ class Pipeline:
 
     Raises ``PrefactorConfigError`` for arguments that cannot be used, and with ``strict=True``
     for missing or unusable settings of any source; otherwise those are logged in one line, and
-    everything handed over is counted as dropped.
+    everything handed over is counted as dropped. ``in_file`` has the options that stand in a file
+    instead, of which none is an argument.
     """
 
     def __init__(
@@ -46,10 +47,14 @@ class Pipeline:
         api_token: str | TokenSource | None = None,
         *,
         meter_provider: MeterProvider | None = None,
+        in_file: Mapping[str, object] | None = None,
         **options: object,
     ) -> None:
         self._reader = reader
-        self._config = config = settings(api_url, api_token, options)
+        if in_file is None:
+            self._config = config = settings(api_url, api_token, options)
+        else:
+            self._config = config = settings_in_file(in_file)
         self._meter_provider = meter_provider
         self._resource: Attributes | None = None
         self._status: FinishStatus | None = None

@@ -3,12 +3,18 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
+
+import pytest
 
 from prefactor_otel.devserver import DevServer
+from tests.elsewhere import elsewhere
 from tests.patience import PATIENCE
 from tests.process.scripts import localhost
 
+NOTHING_ELSE: Final[Mapping[str, str]] = {}
 APPLICATION = """
 import sys
 from opentelemetry import trace
@@ -21,7 +27,9 @@ assert not [name for name in vars() if "prefactor" in name]
 """
 
 
-def launch(api: DevServer, application: Path, text: str) -> "subprocess.Popen[str]":
+def launch(
+    api: DevServer, application: Path, text: str, others: Mapping[str, str] = NOTHING_ELSE
+) -> "subprocess.Popen[str]":
     """Begin an application of this text under the launcher."""
     application.write_text(text)
     environment = {n: v for n, v in os.environ.items() if not n.startswith(("OTEL_", "PREFACTOR_"))}
@@ -32,6 +40,7 @@ def launch(api: DevServer, application: Path, text: str) -> "subprocess.Popen[st
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
         "OTEL_SERVICE_NAME": "zero-code-agent",
+        **others,
     }
     launcher = Path(sys.executable).parent / "opentelemetry-instrument"
     return subprocess.Popen(
@@ -82,3 +91,26 @@ def test_an_application_that_configures_by_code_too_is_sent_once(
         _, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (0, "")
     assert [len(api.spans()), len(api.instances())] == [1, 1]
+
+
+@pytest.mark.parametrize("exporters", ["prefactor,otlp", "otlp,prefactor"])
+def test_beside_other_exporters_starts_are_seen_and_both_get_everything(
+    api: DevServer, tmp_path: Path, exporters: str
+) -> None:
+    with elsewhere() as host:
+        others = {
+            "OTEL_TRACES_EXPORTER": exporters,
+            "OTEL_LOGS_EXPORTER": exporters,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": host.url,
+        }
+        with launch(api, tmp_path / "app.py", APPLICATION, others) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            assert api.wait_until(lambda api: api.spans())
+            assert api.spans()[0]["status"] == "active"
+            _, errors = process.communicate("go on\n", timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, "")
+    assert sorted(row["payload"]["name"] for row in api.spans()) == ["root", "step"]
+    assert b"POST /v1/traces" in host.received
