@@ -6,6 +6,7 @@ A span's way through the packages: ``doors``, ``pipeline``, ``spans``, ``mapping
 
 from typing import TYPE_CHECKING
 
+from prefactor_otel.doors.completion import PrefactorCompletionHook
 from prefactor_otel.doors.exporter import PrefactorExporter
 from prefactor_otel.doors.processor import PrefactorSpanProcessor
 from prefactor_otel.doors.provider import ConfiguredProvider, TracerProvider, configure
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentRun",
     "ConfiguredProvider",
+    "PrefactorCompletionHook",
     "PrefactorConfigError",
     "PrefactorError",
     "PrefactorExporter",

@@ -197,6 +197,7 @@ ORDER = [
     "doors.exporter",
     "doors.processor",
     "doors.logs",
+    "doors.completion",
     "doors.provider",
     "",
     "gateway",

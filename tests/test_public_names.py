@@ -10,6 +10,7 @@ def test_the_public_names_are_these() -> None:
     assert prefactor_otel.__all__ == [
         "AgentRun",
         "ConfiguredProvider",
+        "PrefactorCompletionHook",
         "PrefactorConfigError",
         "PrefactorError",
         "PrefactorExporter",

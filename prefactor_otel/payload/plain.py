@@ -75,6 +75,21 @@ def plain(value: object, repairs: Repairs, most: int = MAX_VALUES) -> object:
     return _Walk(repairs, most).plain(value, 0)
 
 
+def json_text(value: object) -> object:
+    """A value as the JSON that instrumentations write into attributes: dataclasses as objects,
+    bytes in base64. What has no such text becomes a plain value. Never raises."""
+    try:
+        return orjson.dumps(value, default=_as_written, option=orjson.OPT_NON_STR_KEYS).decode()
+    except Exception:  # a lone surrogate, a value that holds itself
+        return plain(value, set())
+
+
+def _as_written(value: object) -> object:
+    if isinstance(value, (bytes, bytearray)):
+        return base64.b64encode(value).decode("ascii")
+    return plain(value, set())
+
+
 def _is_plain(value: object) -> bool:
     if type(value) is tuple:
         kinds = set(map(type, value))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 GENAI_CAPTURE: Final = "otel_instrumentation_genai_capture_message_content"
+GENAI_HOOK: Final = "otel_instrumentation_genai_completion_hook"
 TRACELOOP_CAPTURE: Final = "traceloop_trace_content"
 _SHOWS: Final = ("true", "1", "yes", "on", "span_only", "event_only", "span_and_event")
 """Values with which content belongs into spans, or into the log records that are shown with them.
@@ -19,8 +20,11 @@ def captured_by(variables: Mapping[str, str]) -> dict[str, str]:
     ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``, OpenLLMetry's
     ``TRACELOOP_TRACE_CONTENT``, OpenInference's ``OPENINFERENCE_HIDE_INPUTS``, ``_OUTPUTS`` and
     their like. Those that hide only the messages or the texts switch all of that side off: rather
-    too much than too little."""
+    too much than too little. Where Prefactor is named as the completion hook, the first is about
+    all others."""
     asked = variables.get(GENAI_CAPTURE, "true").strip().lower()
+    if variables.get(GENAI_HOOK) == "prefactor":
+        asked = "true"
     traced = variables.get(TRACELOOP_CAPTURE, "true").strip().lower()
     hides_all = asked not in _SHOWS or traced != "true"
     return {

@@ -22,6 +22,7 @@ pytestmark = [
     pytest.mark.xdist_group("records"),
 ]
 CAPTURE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+HOOK: Final = "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK"
 GENAI: Final = (
     "openai>=3.57,<4",
     "opentelemetry-distro>=0.66b0",
@@ -57,6 +58,11 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Python:
 
 def payloads(python: Path, app: str, **variables: str) -> list[Json]:
     """What arrives of an application that knows nothing of this package."""
+    return arrived(python, app, **variables)[0]
+
+
+def arrived(python: Path, app: str, **variables: str) -> tuple[list[Json], str]:
+    """The same, and what it prints."""
     with DevServer() as server, FakeModel() as model:
         done = subprocess.run(
             [python.with_name("opentelemetry-instrument"), python, APPS / app],
@@ -69,7 +75,7 @@ def payloads(python: Path, app: str, **variables: str) -> list[Json]:
         assert done.returncode == 0
         assert not [line for line in done.stderr.splitlines() if is_trouble(line)], done.stderr
         rows = sorted(server.spans(), key=lambda row: str(row["started_at"]))
-        return [row["payload"] for row in rows]
+        return [row["payload"] for row in rows], done.stdout
 
 
 def is_trouble(line: str) -> bool:
@@ -136,3 +142,24 @@ def test_records_arrive_under_every_sdk_that_is_supported(
     assert call["inputs"]["messages"] == [QUESTION]
     assert call["outputs"]["messages"] == [{"role": "assistant", "content": "It is sunny."}]
     assert "none of ours" not in json.dumps(call)
+
+
+@pytest.mark.parametrize("mode", ["no_content", "span_only", "event_only", "span_and_event"])
+def test_the_completion_hook_shows_content_once_in_every_mode(python: Python, mode: str) -> None:
+    """And with no content for others, none reaches them."""
+    others = {
+        "OTEL_TRACES_EXPORTER": "prefactor,console",
+        "OTEL_LOGS_EXPORTER": "console,prefactor",
+        "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT": "true",
+    }
+    (first, second), printed = arrived(
+        python(GENAI), "two_calls_app.py", **{CAPTURE: mode, HOOK: "prefactor"}, **others
+    )
+    assert_told_once(first, second)
+    assert "gpt-4o-mini" in printed
+    assert (QUESTION["content"] in printed) == (mode != "no_content")
+
+
+def test_a_hook_that_nobody_has_named_shows_nothing(python: Python) -> None:
+    calls = payloads(python(GENAI), "two_calls_app.py")
+    assert not any(text in json.dumps(calls) for text in (QUESTION["content"], ANSWER, TOLD))

@@ -67,6 +67,8 @@ def _same(one: object, other: object) -> bool:
 def _said_by(value: object) -> object:
     value = parsed(value)
     if isinstance(value, Mapping):
+        if value.keys() == {"$bytes"}:  # which JSON has as text
+            return value["$bytes"]
         return {key: _said_by(each) for key, each in value.items() if each is not None}
     return [_said_by(each) for each in value] if isinstance(value, (list, tuple)) else value
 

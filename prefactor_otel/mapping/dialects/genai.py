@@ -39,6 +39,8 @@ SYSTEM_NAME: Final = "gen_ai.system"
 """The provider's name in conventions before 1.37."""
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 
 OPERATIONS: Final = {
     "chat": LLM,
@@ -132,7 +134,7 @@ def stopped(value: object) -> object:
 RULES: Final = (
     Rule("requested", ("gen_ai.request.model",), model_name),
     Rule("answering", ("gen_ai.response.model",), model_name),
-    Rule("system", ("gen_ai.system_instructions",), instructions, INPUT),
+    Rule("system", (SYSTEM_INSTRUCTIONS,), instructions, INPUT),
     Rule("asked", (INPUT_MESSAGES,), asked, INPUT),
     Rule("asked", (INPUT_MESSAGES,), request, INPUT),
     Rule("input", (INPUT_MESSAGES,), anything, INPUT, types(LLM, AGENT, CHAIN)),
@@ -141,7 +143,7 @@ RULES: Final = (
     Rule("answered", (OUTPUT_MESSAGES,), response, OUTPUT),
     Rule("output", (OUTPUT_MESSAGES,), anything, OUTPUT, types(LLM, AGENT, CHAIN)),
     Rule("stopped", (OUTPUT_MESSAGES,), stopped, OUTPUT, types(LLM), partly=True),
-    Rule("tools", ("gen_ai.tool.definitions", "gen_ai.agent.tools"), declared, INPUT),
+    Rule("tools", (TOOL_DEFINITIONS, "gen_ai.agent.tools"), declared, INPUT),
     Rule("arguments", ("gen_ai.tool.call.arguments",), tool_arguments, INPUT),
     Rule("result", ("gen_ai.tool.call.result",), lambda value: tool_result(decoded(value)), OUTPUT),
     Rule("arguments", (INPUT_MESSAGES,), _asked_of_tool, INPUT, types(TOOL)),
