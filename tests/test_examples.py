@@ -37,7 +37,7 @@ def run_example(api: DevServer, *command: str, **variables: str) -> str:
 
 def test_what_the_readme_says_in_python_runs(api: DevServer) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     step = "provider.get_tracer('readme').start_span('step').end()\nprovider.shutdown()\n"
     said = run_example(api, sys.executable, "-c", "\n".join([*blocks[:2], step, *blocks[2:]]))
     assert said.startswith("closed ")
@@ -63,6 +63,16 @@ def test_live_processor(api: DevServer) -> None:
     assert "on the platform: True" in said
     assert "4 of 4 spans acknowledged" in said
     assert tree(api) == {"clerk": None, "read_page": "clerk"}
+
+
+def test_two_agents(api: DevServer) -> None:
+    run_example(api, sys.executable, str(EXAMPLES / "two_agents.py"))
+    runs: dict[str, list[str]] = {run["id"]: [] for run in api.instances()}
+    for row in api.spans():
+        runs[row["agent_instance_id"]].append(row["payload"]["name"])
+    assert sorted(map(len, runs.values())) == [1, 1, 3]
+    said = {row["payload"]["name"]: "please" in str(row["payload"]) for row in api.spans()}
+    assert sum(said.values()) == 1
 
 
 def test_privacy(api: DevServer) -> None:

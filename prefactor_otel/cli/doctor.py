@@ -16,7 +16,7 @@ from prefactor_otel.cli.installed import RESTORE, installed_client
 from prefactor_otel.cli.probe import NAME, VERSION, Stored, differences, probe
 from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.cli.tree import digest, run_tree
-from prefactor_otel.config.options import Config, load_config, variable_of
+from prefactor_otel.config.options import Config, config_of_tenant, load_config, variable_of
 from prefactor_otel.config.token import read_token
 from prefactor_otel.config.unread import unread_variables
 from prefactor_otel.delivery.client import ApiClient, ApiError
@@ -128,6 +128,9 @@ async def _examine(with_probe: bool) -> AsyncIterator[Check]:
             yield check
         if all(check.outcome == "ok" for check in ping):
             yield await _register(client, config)
+            for name in config.tenants or ():
+                check = await _register(client, config_of_tenant(config, name))
+                yield replace(check, name=f"registration of {name!r}")
             if with_probe:
                 yield await _probe(client)
                 yield await _cancellation(client, config)

@@ -7,8 +7,8 @@ The names of the variables are those of the other Prefactor SDKs where they have
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict, TypeVar, get_args
 
@@ -142,6 +142,38 @@ def _data_risk(given: object) -> dict[str, Risk]:
     return checked(found)
 
 
+def _tenants(given: object) -> dict[str, dict[str, object]]:
+    try:
+        found = orjson.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        raise ValueError("must be a JSON object") from None
+    if not isinstance(found, Mapping) or not all(isinstance(name, str) and name for name in found):
+        raise ValueError("must give settings by the names of agents")
+    return {name: _settings_of(name, values) for name, values in found.items()}
+
+
+def _settings_of(name: str, given: object) -> dict[str, object]:
+    if not isinstance(given, Mapping):
+        raise ValueError(f"the settings of tenant {name!r} must be an object")
+    values = {option: value for option, value in given.items() if value is not None}
+    try:
+        checked_values: dict[str, object] = _AGENTS_VALUES.validate_python(values)
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False)
+    else:
+        return checked_values
+    told = [_explain_setting(str(problem["loc"][0]), _reason(problem)) for problem in problems]
+    raise ValueError(f"tenant {name!r}: {'; '.join(told)}")
+
+
+def _explain_setting(option: str, reason: str) -> str:
+    if option in _OF_AN_AGENT:
+        return f"{option} {reason}"
+    if option in _OPTIONS:
+        return f"{option} must be the same for all agents of a process"
+    return f"{option!r} is not among {', '.join(_OF_AN_AGENT)}"
+
+
 def _seconds(*, gt: float | None = None, ge: float | None = None) -> CoreSchema:
     return check.no_info_after_validator_function(_finite, check.float_schema(gt=gt, ge=ge))
 
@@ -205,6 +237,13 @@ class Config:
         _TEXT,
         "Description of the agent version. "
         "Default: names `deployment.environment.name` of the resource.",
+    )
+    tenants: Mapping[str, dict[str, object]] | None = _option(
+        None,
+        check.no_info_plain_validator_function(_tenants),
+        "Settings of other agents of this process, by their names: any of the options that concern "
+        "one agent ([Several agents in one process](#several-agents-in-one-process)); what is not "
+        "given is as for the process. In the variable a JSON object.",
     )
     run_scope: RunScope = _option(
         "provider",
@@ -372,20 +411,17 @@ def types_of(config: Config) -> SpanTypes:
     )
 
 
-class Options(TypedDict, total=False):
-    """The same options as keyword arguments of the exporter, the processor and ``configure``."""
+class AgentOptions(TypedDict, total=False):
+    """The options that each agent of a process may have its own of (``tenants``)."""
 
     agent_id: str | None
     environment_id: str | None
     agent_name: str | None
     agent_version: str | None
     agent_description: str | None
-    run_scope: RunScope | None
     run_idle_timeout: float | None
     run_linger: float | None
     quality_schemas: Sequence[dict[str, object]] | None
-    on_terminate: OnTerminate | None
-    poll_interval: float | None
     purpose: Purpose | None
     span_filter: SpanFilter | None
     span_types: TypeOptions | None
@@ -398,6 +434,15 @@ class Options(TypedDict, total=False):
     mask: str | Mask | Sequence[str | Mask] | None
     sensitive: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None
     data_risk: Mapping[str, Risk] | None
+
+
+class Options(AgentOptions, total=False):
+    """The same options as keyword arguments of the exporter, the processor and ``configure``."""
+
+    tenants: Mapping[str, AgentOptions] | None
+    run_scope: RunScope | None
+    on_terminate: OnTerminate | None
+    poll_interval: float | None
     schedule_delay: float | None
     max_batch_size: int | None
     max_request_bytes: int | None
@@ -416,15 +461,31 @@ class Options(TypedDict, total=False):
 
 
 _OPTIONS: Final[dict[str, Field[Any]]] = {option.name: option for option in fields(Config)}
-_VALUES: Final = SchemaValidator(
-    check.typed_dict_schema(
-        {
-            name: check.typed_dict_field(option.metadata["values"], required=False)
-            for name, option in _OPTIONS.items()
-        },
-        extra_behavior="forbid",
+_OF_AN_AGENT: Final = tuple(AgentOptions.__annotations__)
+
+
+def _validator(names: Iterable[str]) -> SchemaValidator:
+    """What checks the values of these options, and takes no others."""
+    return SchemaValidator(
+        check.typed_dict_schema(
+            {
+                name: check.typed_dict_field(_OPTIONS[name].metadata["values"], required=False)
+                for name in names
+            },
+            extra_behavior="forbid",
+        )
     )
-)
+
+
+_VALUES: Final = _validator(_OPTIONS)
+_AGENTS_VALUES: Final = _validator(_OF_AN_AGENT)
+
+
+def config_of_tenant(config: Config, name: str) -> Config:
+    """The settings of one of ``tenants``: those given there, and for the rest the others', but for
+    the description, which is of the process's own agent."""
+    values: dict[str, Any] = {"agent_name": name, "agent_description": None}
+    return replace(config, **values | (config.tenants or {})[name])
 
 
 def variable_of(option: str) -> str:
@@ -499,7 +560,7 @@ def _explain_one(option: str, reason: str, value: object) -> str:
 
 def _shown(option: str, value: object) -> str:
     """A value as a message may quote it: without what could be a secret in the wrong place."""
-    if option == "api_token":
+    if option in ("api_token", "tenants"):  # the second may hold one by mistake
         return "used"
     if option != "api_url" or not isinstance(value, str):
         text = repr(value)
@@ -524,7 +585,7 @@ def option_rows() -> list[tuple[str, str, str, str, str]]:
 
 
 def _type_name(name: str, default: object) -> str:
-    if name in ("data_risk", "span_types", "tool_span_types"):
+    if name in ("data_risk", "span_types", "tool_span_types", "tenants"):
         return "object"
     if name in ("quality_schemas", "mask", "sensitive"):
         return "list"

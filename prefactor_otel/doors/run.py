@@ -19,6 +19,7 @@ from prefactor_otel.doors.generators import within, within_async
 from prefactor_otel.errors import PrefactorTerminatedError
 from prefactor_otel.runs.events import SessionEnded
 from prefactor_otel.runs.explicit import CURRENT, AgentRun, listeners, run_in, tell
+from prefactor_otel.runs.naming import named
 from prefactor_otel.runs.run import About
 
 P = ParamSpec("P")
@@ -33,6 +34,10 @@ class run:
     exception leaves the block, as ``cancelled`` when that is a cancellation, or as
     ``set_status`` said. Spans started inside belong to it where span starts are seen: under
     ``PrefactorSpanProcessor``, ``prefactor_otel.TracerProvider`` and the entry point.
+
+    ``agent`` names whose run it is: one of the option ``tenants``, with the settings given there,
+    or any other. ``agent_id`` is its id on the platform, where that is not listed. Without both it
+    is the process's own agent's.
     """
 
     def __init__(
@@ -42,8 +47,11 @@ class run:
         description: str | None = None,
         purpose: Purpose | None = None,
         external_identifier: str | None = None,
+        agent: str | None = None,
+        agent_id: str | None = None,
     ) -> None:
-        self._about = About(name, description, purpose, external_identifier)
+        whose = named(agent_id, agent)
+        self._about = About(name, description, purpose, external_identifier, whose)
         self._entered: list[tuple[AgentRun, Any]] = []
 
     def __enter__(self) -> AgentRun:
@@ -93,6 +101,8 @@ class run:
             description=about.description,
             purpose=cast("Purpose | None", about.purpose),
             external_identifier=about.external_identifier,
+            agent=about.agent.name,
+            agent_id=about.agent.id,
         )
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:

@@ -13,7 +13,7 @@ from prefactor_otel.pipeline.snapshot import Snapshot
 from prefactor_otel.pipeline.stops import Stops
 from prefactor_otel.runs.intake import Intake
 from prefactor_otel.runs.run import Run
-from prefactor_otel.runs.tenant import Tenant
+from prefactor_otel.runs.tenants import Tenants
 from prefactor_otel.spool.identity import Identity
 from prefactor_otel.stats.counters import Counters, DropReason, Stats
 from prefactor_otel.stats.log import QuietLog
@@ -46,8 +46,10 @@ class Parts:
             config.max_request_bytes,
         )
         reader = inbox.reader
-        self.tenant = Tenant(config, self.log, reader.resource, serves_others=reader.serves_others)
-        self.intake = Intake(self.tenant, Run(), self.outbox, self.budget, self.counters, self.log)
+        self.tenants = Tenants(
+            config, self.log, reader.resource, serves_others=reader.serves_others
+        )
+        self.intake = Intake(self.tenants, Run(), self.outbox, self.budget, self.counters, self.log)
         self.stops = Stops(config, inbox, self.intake.lives, self.log, self.instance_of)
         identity = Identity(config.api_url, config.api_token, config.agent_id)
         self.sender = Sender(

@@ -65,7 +65,9 @@ class Pipeline:
         self._generation = program.generation
         self._worker: Worker | Off = Off(reader) if config is None else Worker(config, reader)
         self._asks_where = config is not None and (
-            config.run_scope == "session" or config.on_terminate == "cancel"
+            config.run_scope == "session"
+            or config.on_terminate == "cancel"
+            or config.tenants is not None
         )
         """Whether it matters in which context and task spans start."""
         explicit.listeners.add(self)

@@ -10,6 +10,7 @@ from prefactor_otel.pipeline.off import Off
 from prefactor_otel.pipeline.worker import Worker
 from prefactor_otel.runs import explicit
 from prefactor_otel.runs.events import NOWHERE, Place
+from prefactor_otel.runs.naming import UNNAMED
 from prefactor_otel.spans.view import SpanKey
 
 
@@ -19,32 +20,37 @@ def place_of(span: object, where: Context | None, worker: Worker | Off) -> Place
     if isinstance(worker, Off):
         return NOWHERE
     config = worker.config
-    handle, session = _named_in(where, config)
     source = worker.inbox.reader.source(span)
     if source is None:
         return NOWHERE
+    is_root = source.parent is None
+    place = _place_in(where, config, asks_for_agent=is_root or worker.has_terminated)
     if worker.has_terminated:
-        known = session or session_of(source.attributes)
-        terminated = worker.terminated_at(source.parent, known, handle)
+        known = place._replace(session=place.session or session_of(source.attributes))
+        first = source if is_root else worker.inbox.reader.source(trace.get_current_span(where))
+        terminated = worker.terminated_at(source.parent, known, first)
         if terminated is not None:
             stop_here(terminated, config.on_terminate)
-    cancels = source.parent is None and config.on_terminate == "cancel"
-    return Place(handle, session, current_task() if cancels else None)
+    cancels = is_root and config.on_terminate == "cancel"
+    return place._replace(task=current_task()) if cancels else place
 
 
 def terminated_in(where: Context | None, worker: Worker | Off) -> TerminatedRun | None:
     """The run that a span would belong to that started in this context, if it was terminated."""
     if isinstance(worker, Off) or worker.is_closing:
         return None
-    handle, session = _named_in(where, worker.config)
-    span = trace.get_current_span(where).get_span_context()
-    is_here = span.is_valid and not span.is_remote
-    above = SpanKey(span.trace_id, span.span_id) if is_here else None
-    return worker.terminated_at(above, session, handle)
+    span = trace.get_current_span(where)
+    named = span.get_span_context()
+    is_here = named.is_valid and not named.is_remote
+    above = SpanKey(named.trace_id, named.span_id) if is_here else None
+    place = _place_in(where, worker.config, asks_for_agent=True)
+    return worker.terminated_at(above, place, worker.inbox.reader.source(span))
 
 
-def _named_in(where: Context | None, config: Config) -> tuple[str | None, str | None]:
-    """The explicit run and the session that a context names."""
+def _place_in(where: Context | None, config: Config, *, asks_for_agent: bool) -> Place:
+    """What a context tells."""
     opened = explicit.run_in(where)
     session = explicit.session_in_context(where) if config.run_scope == "session" else None
-    return opened.key if opened is not None else None, session
+    is_asked = asks_for_agent and config.tenants is not None
+    agent = explicit.agent_in_context(where) if is_asked else UNNAMED
+    return Place(opened.key if opened is not None else None, session, None, agent)

@@ -22,8 +22,8 @@ from prefactor_otel.pipeline.loop import Loop
 from prefactor_otel.pipeline.parts import Parts
 from prefactor_otel.pipeline.snapshot import Snapshot
 from prefactor_otel.pipeline.wakeup import Wakeup
-from prefactor_otel.runs.events import AboutRun, Dropped, Flush
-from prefactor_otel.spans.source import Reader
+from prefactor_otel.runs.events import AboutRun, Dropped, Flush, Place
+from prefactor_otel.spans.source import Reader, Telling
 from prefactor_otel.spans.view import Attributes, SpanKey
 from prefactor_otel.stats.counters import DropReason, Stats
 
@@ -140,7 +140,7 @@ class Worker:
 
     def bind(self, resource: Attributes) -> None:
         """Tell the worker the provider's resource, as soon as it is known."""
-        tenant = self._parts.tenant
+        tenant = self._parts.tenants.own
         if tenant.resource is None:
             tenant.resource = resource
             self.wake(urgent=True)
@@ -221,10 +221,11 @@ class Worker:
         return self._parts.stops.terminated
 
     def terminated_at(
-        self, parent: SpanKey | None, session: str | None, handle: str | None
+        self, parent: SpanKey | None, place: Place, first: Telling | None
     ) -> TerminatedRun | None:
-        """The run that a span would start in here, if that was terminated."""
-        return self._lives.terminated_at(parent, session, handle)
+        """The run that a span would start in here, if that was terminated. ``first`` is the span,
+        or what it hangs on."""
+        return self._lives.terminated_at(parent, place, first)
 
     def id_of(self, handle: str) -> str | None:
         """The agent instance's id of an explicit run, None until registered."""

@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.termination import Task
+from prefactor_otel.runs.naming import UNNAMED, Named
 from prefactor_otel.runs.run import About
 from prefactor_otel.spans.source import Record, Source
 from prefactor_otel.spans.view import SpanKey, SpanView
@@ -16,11 +17,12 @@ S = TypeVar("S")
 
 class Place(NamedTuple):
     """Where a span starts, as far as its context tells: inside of which explicit run, in which
-    session, and in which task, which is cancelled if the run is terminated."""
+    session, in which task, which is cancelled if the run is terminated, and of which agent."""
 
     handle: str | None = None
     session: str | None = None
     task: Task | None = None
+    agent: Named = UNNAMED
 
 
 NOWHERE: Final = Place()

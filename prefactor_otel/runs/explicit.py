@@ -12,6 +12,7 @@ from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.host.termination import TerminatedRun, current_task, event_of
 from prefactor_otel.mapping import SESSION_KEYS
 from prefactor_otel.runs.events import AboutRun, Judged, RunClosed, RunOpened
+from prefactor_otel.runs.naming import AGENT_ID, AGENT_NAME, Named, named
 from prefactor_otel.runs.run import About
 from prefactor_otel.spans.source import Record
 
@@ -94,6 +95,11 @@ def session_in_context(where: Context | None) -> str | None:
         if isinstance(found, str) and found:
             return found
     return None
+
+
+def agent_in_context(where: Context | None) -> Named:
+    """The agent that the baggage of a context names."""
+    return named(baggage.get_baggage(AGENT_ID, where), baggage.get_baggage(AGENT_NAME, where))
 
 
 def tell(event: AboutRun) -> None:

@@ -19,7 +19,7 @@ from prefactor_otel.runs.records import Records
 from prefactor_otel.runs.relief import Relief
 from prefactor_otel.runs.router import OpenRun, Router
 from prefactor_otel.runs.run import Run
-from prefactor_otel.runs.tenant import Tenant
+from prefactor_otel.runs.tenants import Tenants
 from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.spans.source import Record
 from prefactor_otel.spans.view import SpanKey, SpanView, ended
@@ -34,11 +34,11 @@ as such only if these do not come soon."""
 
 
 class Intake:
-    """The spans of one tenant on their way into the outbox, by runs. One thread owns it."""
+    """The spans of some tenants on their way into the outbox, by runs. One thread owns it."""
 
     def __init__(
         self,
-        tenant: Tenant,
+        tenants: Tenants,
         run: Run,
         outbox: Outbox,
         budget: Budget,
@@ -46,8 +46,8 @@ class Intake:
         log: QuietLog,
     ) -> None:
         self._agenda = Agenda()
-        maker = RunMaker(tenant, run, budget, self._agenda)
-        self._router = Router(tenant.config.run_scope, maker)
+        maker = RunMaker(tenants, run, budget, self._agenda)
+        self._router = Router(tenants.own.config.run_scope, tenants, maker)
         self._handover = Handover(self._router, outbox, counters)
         self._relief = Relief(budget, self._router, self._agenda, self._handover, outbox, log)
         self.lives = Lives(maker, self._router, self._agenda, self._handover, self._relief, log)
@@ -136,7 +136,7 @@ class Intake:
         if session is None and self._router.knows_sessions:
             session = session_of(source.attributes)
         key = source.key
-        run = self._router.started(source, session, place.handle)
+        run = self._router.started(source, session, place)
         if run.tenant.resource is None:
             run.tenant.resource = source.resource
         run.touched = event.at

@@ -8,12 +8,13 @@ from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.host import program
 from prefactor_otel.host.termination import TerminatedRun
 from prefactor_otel.runs.agenda import Agenda
-from prefactor_otel.runs.events import Judged, RunClosed, RunOpened, SessionEnded
+from prefactor_otel.runs.events import Judged, Place, RunClosed, RunOpened, SessionEnded
 from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.making import RunMaker
 from prefactor_otel.runs.relief import Relief
 from prefactor_otel.runs.router import OpenRun, Router
 from prefactor_otel.runs.run import Run
+from prefactor_otel.spans.source import Telling
 from prefactor_otel.spans.view import SpanKey
 from prefactor_otel.stats.counters import DropReason
 from prefactor_otel.stats.log import QuietLog
@@ -86,10 +87,10 @@ class Lives:
         return run.run.key if run is not None else None
 
     def terminated_at(
-        self, parent: SpanKey | None, session: str | None, handle: str | None
+        self, parent: SpanKey | None, place: Place, first: Telling | None
     ) -> TerminatedRun | None:
         """The run that a span would start in here, if that was terminated."""
-        run = self._router.at(parent, session, handle)
+        run = self._router.at(parent, place, first)
         return run.terminated if run is not None else None
 
     # -- the run of the process -------------------------------------------------------------------
@@ -162,7 +163,8 @@ class Lives:
         elif isinstance(event, RunClosed):
             self._is_to_end(self._router.of_handle(event.handle), event.status)
         else:
-            self._is_to_end(self._router.of_session(event.session), None)
+            for run in self._router.of_session(event.session):
+                self._is_to_end(run, None)
 
     def _is_to_end(self, run: OpenRun | None, status: FinishStatus | None) -> None:
         if run is not None:
@@ -234,7 +236,7 @@ class Lives:
         self._handover.close(run, moment - round(is_over_for * 1e9))
         self._orphaned += run.tree.counts.orphaned
         self._router.closed(run, keys)
-        self._maker.note_ended(run)
+        self._maker.note_closed(run)
         for key in keys:
             self._relief.cut_off.note(key, DropReason.DUPLICATE)
         run.tree.leave()

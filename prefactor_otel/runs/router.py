@@ -11,8 +11,10 @@ from typing import Protocol, TypeVar
 from prefactor_otel.config.options import RunScope
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.host.termination import Task, TerminatedRun
+from prefactor_otel.runs.events import NOWHERE, Place
 from prefactor_otel.runs.run import About, Run
 from prefactor_otel.runs.tenant import Tenant
+from prefactor_otel.runs.tenants import Tenants
 from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.spans.source import Source, Telling
 from prefactor_otel.spans.view import Attributes, SpanKey, SpanView
@@ -26,7 +28,7 @@ class OpenRun:
 
     run: Run
     tenant: Tenant
-    new_tree: Callable[[str], SpanTree]
+    new_tree: "Callable[[OpenRun], SpanTree]"
     about: About = field(default_factory=About)
     is_registered: bool = False
     duplicates: int = 0
@@ -46,6 +48,8 @@ class OpenRun:
     is_left: bool = False
     """The platform has ended it: what it knows of ends there, and nothing begins."""
     handle: str | None = None
+    lasts: bool = False
+    """It is as long as the process."""
     tasks: dict[SpanKey | None, Task] | None = None
     """The asyncio tasks of its open roots, where they can be cancelled; None: of its block."""
     sessions: tuple[str, ...] = ()
@@ -60,7 +64,7 @@ class OpenRun:
     def tree(self) -> SpanTree:
         """Its spans. It is made when it is first asked for: a run without any is small."""
         if self._tree is None:
-            self._tree = self.new_tree(self.run.key)
+            self._tree = self.new_tree(self)
         return self._tree
 
     def note_task(self, root: SpanKey | None, task: Task) -> None:
@@ -103,29 +107,32 @@ class OpenRun:
 class Maker(Protocol):
     """Makes runs."""
 
-    def of_process(self) -> OpenRun: ...
+    def of_process(self, tenant: Tenant) -> OpenRun: ...
 
     def of_handle(self, about: About, handle: str) -> OpenRun: ...
 
-    def of_spans(self, first: Telling, what: str) -> OpenRun: ...
+    def of_spans(self, tenant: Tenant, first: Telling, what: str) -> OpenRun: ...
 
 
 class Router:
     """The runs of one process. ``maker`` makes them."""
 
-    def __init__(self, scope: RunScope, maker: Maker) -> None:
+    def __init__(self, scope: RunScope, tenants: Tenants, maker: Maker) -> None:
         self._scope = scope
+        self._tenants = tenants
         self._maker = maker
         self.knows_sessions = scope == "session"
         """Whether it matters which session a span names."""
-        self.process = maker.of_process() if scope == "provider" else None
-        """The one run of the process, where there is one."""
         self.runs: dict[str, OpenRun] = {}
+        self.process = maker.of_process(tenants.own) if scope == "provider" else None
+        """The one run of the process, where there is one."""
+        self._lasting: dict[Tenant, OpenRun] = {}
+        """Where there is one: those of each tenant, the process's own among them."""
         if self.process is not None:
-            self.runs[self.process.run.key] = self.process
+            self._last(self.process)
         self._by_span: dict[SpanKey, OpenRun] = {}
         self._by_trace: dict[int, OpenRun] = {}
-        self._by_session: dict[str, OpenRun] = {}
+        self._by_session: dict[str, dict[Tenant, OpenRun]] = {}
         self._by_handle: dict[str, OpenRun] = {}
 
     @property
@@ -137,38 +144,54 @@ class Router:
         """The runs in which there have been any. From any thread."""
         return [run for run in list(self.runs.values()) if run.has_spans]
 
-    def started(self, source: Source, session: str | None, handle: str | None) -> OpenRun:
-        """The run of a span that starts; ``handle`` names an explicit run that it is inside of."""
-        key, parent = source.key, source.parent
-        run = self._by_handle.get(handle) if handle is not None else None
+    def started(self, source: Source, session: str | None, place: Place) -> OpenRun:
+        """The run of a span that starts here, in this session if any."""
+        parent = source.parent
+        run = self._by_handle.get(place.handle) if place.handle is not None else None
         if run is None and session is not None:
-            run = self._of_session(session, source)
+            run = self._of_session(session, source, place)
         if run is None and parent is not None:
             run = self._above(parent)
         if run is None:
-            run = self.process or self._of_trace(source, is_root=parent is None)
-        self._by_span[key] = run
+            if self.process is None:
+                run = self._of_trace(source, place, is_root=parent is None)
+            else:
+                run = self._of_process(source, parent, place)
+        self._by_span[source.key] = run
         return run
 
     def ended(self, view: SpanView, session: str | None) -> OpenRun:
         """The run of a span that has ended."""
         run = self._by_span.pop(view.key, None)
-        if run is not None and not (run.is_left and run.tree.hand_on(view.key)):
-            if session is not None:
-                self._bind(session, run)
-            return run
-        run = self._of_session(session, view) if session is not None else None
-        return run or self.process or self._of_trace(view, is_root=False)
+        if run is not None:
+            if not (run.is_left and run.tree.hand_on(view.key)):
+                if session is not None:
+                    self._bind(session, run)
+                return run
+            if run.lasts:
+                return self._lasting_of(run.tenant)
+        run = self._of_session(session, view, NOWHERE) if session is not None else None
+        return run or self.process or self._of_trace(view, NOWHERE, is_root=False)
 
-    def at(self, parent: SpanKey | None, session: str | None, handle: str | None) -> OpenRun | None:
-        """The run that a span would start in here, if that is open already. Changes nothing, and
-        may be called from any thread."""
-        if handle is not None:  # one that is new, and not open yet, is no other
-            return self._by_handle.get(handle)
-        run = self._by_session.get(session) if session is not None else None
-        if run is None and parent is not None:
-            run = self._above(parent) or self._by_trace.get(parent.trace_id)
-        return run or self.process
+    def at(self, parent: SpanKey | None, place: Place, first: Telling | None) -> OpenRun | None:
+        """The run that a span would start in here, if that is open already. ``first`` is the span,
+        or what it hangs on, which may be on its way here. Changes nothing, and may be called from
+        any thread."""
+        if place.handle is not None:  # one that is new, and not open yet, is no other
+            return self._by_handle.get(place.handle)
+        above = self._above(parent) if parent is not None else None
+        if above is None and parent is not None:
+            above = self._by_trace.get(parent.trace_id)
+        if above is not None:
+            known: Tenant | None = above.tenant
+        elif first is None or first.parent is None:
+            known = self._tenants.known_by(first, place.agent)
+        else:  # what says whose it is, is on its way here
+            known = self._tenants.own if len(self._lasting) < 2 else None
+        if known is None:
+            return None
+        run = self._by_session.get(place.session or "", {}).get(known)
+        return run or above or self._lasting.get(known)
 
     def _above(self, parent: SpanKey) -> OpenRun | None:
         """The run in which a span is open, if more may come into that."""
@@ -193,9 +216,9 @@ class Router:
         """An explicit run, while it is open."""
         return self._by_handle.get(handle)
 
-    def of_session(self, session: str) -> OpenRun | None:
-        """The run of a session, while it is open."""
-        return self._by_session.get(session)
+    def of_session(self, session: str) -> list[OpenRun]:
+        """The runs of a session that are open: one a tenant."""
+        return list(self._by_session.get(session, {}).values())
 
     def closed(self, run: OpenRun, open_spans: Iterable[SpanKey]) -> None:
         """A run takes no more spans; what comes late of its trace begins another."""
@@ -211,40 +234,70 @@ class Router:
         run.is_left = True
         self._unname(run)
         if run is self.process:
-            self.process = self._add(self._maker.of_process())
+            self.process = self._last(self._maker.of_process(run.tenant))
 
     def _unname(self, run: OpenRun) -> None:
         for trace in run.traces or ():
             _forget(self._by_trace, trace, run)
+        _forget(self._lasting, run.tenant, run)
         for session in run.sessions:
-            _forget(self._by_session, session, run)
+            known = self._by_session.get(session, {})
+            _forget(known, run.tenant, run)
+            if not known:
+                self._by_session.pop(session, None)
 
     def ends_with_its_root(self, run: OpenRun) -> bool:
         """Whether the end of its root span is the run's own."""
-        return run is not self.process and run.handle is None and not run.sessions
+        return not run.lasts and run.handle is None and not run.sessions
 
-    def _of_session(self, session: str, first: Telling) -> OpenRun | None:
+    def _of_process(self, source: Source, parent: SpanKey | None, place: Place) -> OpenRun:
+        """Where runs are as long as the process: that of the agent which a root names, and else
+        what goes on in place of the one that is above."""
+        above = self._by_span.get(parent) if parent is not None else None
+        if above is not None:
+            return self._lasting_of(above.tenant)
+        if parent is not None:
+            return self._lasting_of(self._tenants.own)
+        return self._lasting_of(self._tenants.told(source, place.agent))
+
+    def _lasting_of(self, tenant: Tenant) -> OpenRun:
+        return self._lasting.get(tenant) or self._last(self._maker.of_process(tenant))
+
+    def _last(self, run: OpenRun) -> OpenRun:
+        self._lasting[run.tenant] = run
+        return self._add(run)
+
+    def _of_session(self, session: str, first: Telling, place: Place) -> OpenRun | None:
         if not self.knows_sessions:
             return None
-        trace = first.key.trace_id
-        run = self._by_session.get(session)
+        trace, tenant = first.key.trace_id, self._tenant_of(first, place)
+        run = self._by_session.get(session, {}).get(tenant)
         if run is None:
-            run = self._by_trace.get(trace) or self._add(self._maker.of_spans(first, session))
+            run = self._by_trace.get(trace)
+            if run is None or run.tenant is not tenant:
+                run = self._add(self._maker.of_spans(tenant, first, session))
             self._name_session(session, run)
         self._name_trace(trace, run)
         return run
 
+    def _tenant_of(self, first: Telling, place: Place) -> Tenant:
+        """Whose a span is: of what is above it, else of whom it names."""
+        above = self._by_span.get(first.parent) if first.parent is not None else None
+        return above.tenant if above is not None else self._tenants.told(first, place.agent)
+
     def _bind(self, session: str, run: OpenRun) -> None:
         """A session that has no run yet goes on in the one in which it turned up."""
-        if session not in self._by_session:
+        if run.tenant not in self._by_session.get(session, {}):
             self._name_session(session, run)
 
-    def _of_trace(self, first: Telling, *, is_root: bool) -> OpenRun:
+    def _of_trace(self, first: Telling, place: Place, *, is_root: bool) -> OpenRun:
         trace = first.key.trace_id
         run = None if is_root and self._scope == "trace" else self._by_trace.get(trace)
-        if run is None:
-            run = self._add(self._maker.of_spans(first, first.key.trace_hex))
-            self._name_trace(trace, run)
+        if run is None or is_root:
+            tenant = self._tenants.told(first, place.agent)
+            if run is None or run.tenant is not tenant:
+                run = self._add(self._maker.of_spans(tenant, first, first.key.trace_hex))
+                self._name_trace(trace, run)
         return run
 
     def _name_trace(self, trace: int, run: OpenRun) -> None:
@@ -254,7 +307,7 @@ class Router:
             run.traces.append(trace)
 
     def _name_session(self, session: str, run: OpenRun) -> None:
-        self._by_session[session] = run
+        self._by_session.setdefault(session, {})[run.tenant] = run
         run.sessions = (*run.sessions, session)
 
     def _add(self, run: OpenRun) -> OpenRun:

@@ -5,7 +5,9 @@ import platform
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, NamedTuple
 
 from prefactor_otel.config.options import Config, types_of
@@ -13,6 +15,7 @@ from prefactor_otel.delivery.operation import NAME, FinishStatus, Item, Operatio
 from prefactor_otel.mapping import timestamp
 from prefactor_otel.payload.encode import encode
 from prefactor_otel.privacy.masking import Masking
+from prefactor_otel.runs.naming import UNNAMED, Named, named_by
 from prefactor_otel.span_types.schemas import schema_version
 from prefactor_otel.spans.view import Attributes
 from prefactor_otel.version import PACKAGE, __version__
@@ -34,6 +37,8 @@ class About:
     description: str | None = None
     purpose: str | None = None
     external_identifier: str | None = None
+    agent: Named = UNNAMED
+    """Whose it is."""
 
 
 NOTHING_SAID: Final = About()
@@ -91,6 +96,7 @@ def schema_of(config: Config) -> dict[str, object]:
 class Facts(NamedTuple):
     """What a resource says of what the spans come from, as far as it is registered."""
 
+    agent: Named
     service: str | None
     version: str | None
     environment: str | None
@@ -104,6 +110,7 @@ def facts_of(resource: Attributes, *, is_ours: bool) -> Facts:
     name = _text(resource, "telemetry.sdk.name") or "opentelemetry"
     version = _text(resource, "telemetry.sdk.version") or "unknown"
     return Facts(
+        named_by(resource),
         _text(resource, "service.name"),
         _text(resource, "service.version"),
         _text(resource, "deployment.environment.name"),
@@ -127,10 +134,16 @@ class Registrations:
     """What the runs of one agent say at their registration. What is the same for all of them,
     almost all of it, is encoded once."""
 
-    def __init__(self, config: Config, mask: Masking | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        mask: Masking | None = None,
+        schema: Callable[[], bytes] | None = None,
+    ) -> None:
         self._config = config
         self._mask = mask
-        self._schema = b""
+        self.schema = schema or cache(lambda: encode(schema_of(config)))
+        """The encoded ``agent_schema_version``: large, and mostly the same for all agents."""
         self._known: dict[tuple[About, Facts], bytes] = {}
 
     def of(self, about: About, facts: Facts) -> bytes:
@@ -144,11 +157,10 @@ class Registrations:
         return found
 
     def _encoded(self, about: About, facts: Facts) -> bytes:
-        self._schema = self._schema or encode(schema_of(self._config))
         before, after = self._members(about, facts)
         return b'%b,"agent_schema_version":%b,%b' % (
             encode(before)[1:-1],
-            self._schema,
+            self.schema(),
             encode(after)[1:-1],
         )
 
@@ -159,7 +171,7 @@ class Registrations:
         version["name"] = about.name or version["name"]
         version["description"] = about.description or version["description"]
         before: Members = {
-            "agent_id": config.agent_id,
+            "agent_id": config.agent_id or facts.agent.id,
             "environment_id": config.environment_id,
             "agent_version": version,
         }
@@ -207,7 +219,7 @@ def _agent_version(config: Config, facts: Facts) -> Members:
     environment = facts.environment
     described = f"Deployment environment: {environment}" if environment else None
     return {
-        "name": config.agent_name or facts.service or "Agent",
+        "name": config.agent_name or facts.agent.name or facts.service or "Agent",
         "external_identifier": config.agent_version or facts.version or DEFAULT_AGENT_VERSION,
         "description": config.agent_description or described,
         "runtime_environment": _said(

@@ -1,13 +1,13 @@
 """Whose runs these are: one agent's settings, and what follows from them for all of its runs."""
 
 from collections.abc import Callable
-from functools import cache
 
 from prefactor_otel.config.options import Config, types_of
 from prefactor_otel.mapping import Capture
 from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.runs.run import About, Facts, Registrations, facts_of
-from prefactor_otel.span_types.span_filter import compiled
+from prefactor_otel.span_types.declared import SpanTypes
+from prefactor_otel.span_types.span_filter import CompiledFilter, compiled
 from prefactor_otel.spans.view import Attributes
 from prefactor_otel.stats.log import QuietLog
 
@@ -29,11 +29,17 @@ def capture_of(config: Config, log: QuietLog | None = None) -> Capture:
     )
 
 
+def filter_of(config: Config, log: QuietLog) -> CompiledFilter | None:
+    """Which spans are sent with these settings; None: all."""
+    return compiled(config.span_filter, lambda text: log.warn("span_filter", text))
+
+
 class Tenant:
     """What is let out of the spans of an agent, which of them are sent and as what, and what is
     said of it when a run is registered. A process is one; each run knows whose it is.
     ``own_resource`` is asked where nobody has said what describes it. One that ``serves_others``
-    is in other processes, each of whose resources describes the runs that come from there."""
+    is in other processes, each of whose resources describes the runs that come from there. What
+    is not about who it is, a ``model`` has already."""
 
     def __init__(
         self,
@@ -42,18 +48,24 @@ class Tenant:
         own_resource: Callable[[], Attributes],
         *,
         serves_others: bool = False,
+        model: "Tenant | None" = None,
     ) -> None:
         self.config = config
-        self.capture = capture_of(config, log)
-        self.types = types_of(config)
-        self.span_filter = compiled(config.span_filter, lambda text: log.warn("span_filter", text))
+        self.capture: Capture = model.capture if model else capture_of(config, log)
+        self.types: SpanTypes = model.types if model else types_of(config)
+        self.span_filter: CompiledFilter | None = (
+            model.span_filter if model else filter_of(config, log)
+        )
+        self.open_runs = 0
+        """Runs of it that are open."""
         self.spools = config.spool_dir is not None
         """Whether what waits for its parents is to be on disk as well."""
         self.resource: Attributes | None = None
         """What describes it, by the first who has said so."""
         self.serves_others = serves_others
-        self._own_resource = cache(own_resource)
-        self._registrations = Registrations(config, self.capture.mask)
+        self._own_resource = own_resource
+        schema = model._registrations.schema if model else None
+        self._registrations: Registrations = Registrations(config, self.capture.mask, schema)
         self.identity = (
             config.agent_id or "",
             config.environment_id or "",
@@ -65,9 +77,20 @@ class Tenant:
     def registration(self, about: About, resource: Attributes | None) -> bytes:
         """The members of a run's registration of which this is said, and which comes from what
         this resource describes; None: from whatever describes this agent."""
-        return self._registrations.of(about, self._facts_of(resource or self._known_resource()))
+        return self._registrations.of(about, self._facts_of(resource or self.known_resource()))
 
-    def _known_resource(self) -> Attributes:
+    @property
+    def name(self) -> str | None:
+        """What it is called, as far as that is known."""
+        if self.config.agent_name is not None:
+            return self.config.agent_name
+        if self.resource is None:
+            return None
+        facts = self._facts_of(self.resource)
+        return facts.agent.name or facts.service
+
+    def known_resource(self) -> Attributes:
+        """What describes it, as far as anybody has said that."""
         return self.resource if self.resource is not None else self._own_resource()
 
     def _facts_of(self, resource: Attributes) -> Facts:

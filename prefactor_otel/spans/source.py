@@ -16,6 +16,9 @@ class Telling(Protocol):
     def key(self) -> SpanKey: ...
 
     @property
+    def parent(self) -> SpanKey | None: ...
+
+    @property
     def attributes(self) -> Attributes: ...
 
     @property

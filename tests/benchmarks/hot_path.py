@@ -29,7 +29,7 @@ from prefactor_otel.delivery.wire import RunRecord
 from prefactor_otel.mapping import Capture, agent_span
 from prefactor_otel.runs.intake import Intake
 from prefactor_otel.runs.run import Run
-from prefactor_otel.runs.tenant import Tenant
+from prefactor_otel.runs.tenants import Tenants
 from prefactor_otel.spans.sdk import view_of
 from prefactor_otel.spans.view import SpanView
 from prefactor_otel.stats.counters import Counters
@@ -133,7 +133,7 @@ def _through(spans: Sequence[ReadableSpan], *, live: bool) -> None:
     counters, log, run = Counters(), QuietLog(), Run()
     budget = Budget(config.max_queue_size, config.max_queue_bytes)
     outbox = Outbox(budget, counters, log, config.max_batch_size, config.max_request_bytes)
-    intake = Intake(Tenant(config, log, dict), run, outbox, budget, counters, log)
+    intake = Intake(Tenants(config, log, dict), run, outbox, budget, counters, log)
     for span in reversed(spans) if live else ():  # parents end last, and start first
         intake.take(started(span, 0.0))
     intake.take(ended(spans, Receipt()))

@@ -36,6 +36,18 @@ def test_a_healthy_set_up_is_found_healthy(api: DevServer) -> None:
     assert_hidden(api.token, done.stdout)
 
 
+def test_the_agents_that_are_listed_are_registered_too_and_named(api: DevServer) -> None:
+    tenants = json.dumps({"clerk": {}, "cook": {"agent_id": "nobody"}})
+    done = run_command("doctor", "--json", **of(api), PREFACTOR_TENANTS=tenants)
+    checks = json.loads(done.stdout)["checks"][-3:]
+    assert [(check["name"], check["outcome"]) for check in checks] == [
+        ("registration", "ok"),
+        ("registration of 'clerk'", "ok"),
+        ("registration of 'cook'", "failed"),
+    ]
+    assert "agent_id" in checks[-1]["found"]
+
+
 @pytest.mark.parametrize(
     ("variables", "failing", "advice"),
     [

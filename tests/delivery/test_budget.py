@@ -24,7 +24,7 @@ from prefactor_otel.runs.early import VISIBLE_AFTER
 from prefactor_otel.runs.events import Dropped
 from prefactor_otel.runs.intake import Intake
 from prefactor_otel.runs.run import Run
-from prefactor_otel.runs.tenant import Tenant
+from prefactor_otel.runs.tenants import Tenants
 from prefactor_otel.spans.sdk import key_of
 from prefactor_otel.stats.counters import Counters
 from prefactor_otel.stats.log import QuietLog
@@ -172,7 +172,7 @@ class Followed:
         log = QuietLog()
         self.counters = Counters()
         self.outbox = Outbox(budget, self.counters, log)
-        tenant = Tenant(config, log, dict)
+        tenant = Tenants(config, log, dict)
         self.intake = Intake(tenant, Run("0" * 32), self.outbox, budget, self.counters, log)
         self.tracer = SdkTracerProvider(shutdown_on_exit=False).get_tracer("agent")
 

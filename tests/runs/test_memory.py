@@ -16,7 +16,7 @@ from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.mapping import Capture
 from prefactor_otel.runs.intake import Intake
 from prefactor_otel.runs.run import Run
-from prefactor_otel.runs.tenant import Tenant
+from prefactor_otel.runs.tenants import Tenants
 from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.span_types.span_filter import CompiledFilter, compiled
 from prefactor_otel.spans.view import SpanKey, SpanView
@@ -159,7 +159,7 @@ class Service:
         config = Config(api_url="http://127.0.0.1:9", api_token="t")
         budget, counters, log = Budget(max_bytes=BUDGET), Counters(), QuietLog()
         self._outbox = Outbox(budget, counters, log)
-        tenant = Tenant(config, log, dict)
+        tenant = Tenants(config, log, dict)
         self._intake = Intake(tenant, Run(), self._outbox, budget, counters, log)
         self._numbers = itertools.count()
 
