@@ -50,6 +50,7 @@ ORDER = [
     "spans.otlp",
     "spans.protobuf",
     "spans.files",
+    "mapping.kept",
     "mapping.types",
     "mapping.rules",
     "mapping.shapes",

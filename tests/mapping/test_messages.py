@@ -85,3 +85,10 @@ def test_a_message_of_a_thousand_fields_is_told_with_all_of_them() -> None:
     assert messages([{"role": "user", "content": "hi", **fields}]) == [
         {"role": "user", "content": "hi", **fields}
     ]
+
+
+def test_objects_where_words_are_expected_are_told_as_they_are() -> None:
+    odd = {"a": [1]}
+    assert messages([{"role": odd, "content": "hi"}]) == [{"role": odd, "content": "hi"}]
+    block = {"type": odd, "text": "hi"}
+    assert messages([{"role": "user", "content": [block]}]) == [{"role": "user", "content": block}]

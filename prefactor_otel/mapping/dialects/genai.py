@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Told, Under, types
+from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Under, types
 from prefactor_otel.mapping.shapes.blocks import instructions
 from prefactor_otel.mapping.shapes.messages import (
     finish_reasons,
@@ -95,14 +95,6 @@ def asked(value: object) -> list[object] | None:
     return messages(value, "user")
 
 
-def answer(value: object) -> object:
-    """The messages of an answer; where they stopped for several reasons, these stay as they are."""
-    answered = whole_answer(value)
-    if answered is not None and len(answered) > 1 and len(finish_reasons(value)) > 1:
-        return Told({"answered": answered}, whole=False)
-    return answered
-
-
 def _asked_of_tool(value: object) -> object:
     """The arguments of the one call among messages; what is none, as it is."""
     calls = tool_calls(messages(value))
@@ -139,7 +131,7 @@ RULES: Final = (
     Rule("asked", (INPUT_MESSAGES,), request, INPUT),
     Rule("input", (INPUT_MESSAGES,), anything, INPUT, types(LLM, AGENT, CHAIN)),
     Rule("texts", (INPUT_MESSAGES,), texts_of, INPUT, types(EMBEDDING)),
-    Rule("answered", (OUTPUT_MESSAGES,), answer, OUTPUT),
+    Rule("answered", (OUTPUT_MESSAGES,), whole_answer, OUTPUT),
     Rule("answered", (OUTPUT_MESSAGES,), response, OUTPUT),
     Rule("output", (OUTPUT_MESSAGES,), anything, OUTPUT, types(LLM, AGENT, CHAIN)),
     Rule("stopped", (OUTPUT_MESSAGES,), stopped, OUTPUT, types(LLM), partly=True),

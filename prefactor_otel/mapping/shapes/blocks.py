@@ -5,14 +5,18 @@ thought its ``reasoning``. The answer of a tool is a message of its own, of the 
 because it answers a call of its own.
 """
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping
+from operator import itemgetter
 from typing import Final
 
+from prefactor_otel.mapping.kept import Kept, Outline
 from prefactor_otel.mapping.shapes.texts import parsed, unquoted, unwrapped
 
 Fields = dict[str, object]
 Block = Mapping[str, object]
+Reader = Callable[[Block], Fields]
+"""What reads a block: the fields of a message that it fills."""
+Get = Callable[[Block], object]
 
 TOOL: Final = "tool"
 _TEXTS: Final = (
@@ -33,11 +37,10 @@ def fields_of(block: object) -> Fields:
     """The fields of a message that a block fills."""
     if type(block) is not dict:
         return _undivided(block)
-    said = _said_in(block)
-    if said is not None:
-        return {"content": said} if block.keys() <= _OF_TEXT else _and_beside(said, block)
-    kind = block.get("type")
-    read = _reader_of(kind) if isinstance(kind, str) else _held
+    try:
+        read = _READERS[(block.get("type"), *block)]
+    except TypeError:  # an object where the type is expected
+        read = _held
     return read(block)
 
 
@@ -49,12 +52,38 @@ def _undivided(value: object) -> Fields:
     return {"content": value} if value is not None else {}
 
 
-def _said_in(block: Block) -> str | None:
-    """The text of a block of text."""
-    if block.get("type") not in _TEXTS:
-        return None
-    text = block.get("text", block.get("content", block.get("refusal")))
-    return text if isinstance(text, str) else None
+def _reader(outline: Outline) -> Reader:
+    """What reads blocks of a type and with these names."""
+    kind, *names = outline
+    if kind in _TEXTS:
+        return _text_reader(names)
+    if not isinstance(kind, str):
+        return _held
+    if _is_answer(kind):
+        return _answer_reader(names)
+    if _is_call(kind):
+        read = _call_reader(names)
+        return lambda call: {"tool_calls": [read(call)]}
+    return _thought if kind in _THINKING else _held
+
+
+_READERS: Final = Kept(_reader)
+
+
+def _text_reader(names: Collection[object]) -> Reader:
+    """What reads blocks of a text with these names."""
+    said_in = next((name for name in ("text", "content", "refusal") if name in names), None)
+    if said_in is None:
+        return _held
+    others = not _OF_TEXT.issuperset(names)
+
+    def read(block: Block) -> Fields:
+        said = block[said_in]
+        if not isinstance(said, str):
+            return _held(block)
+        return _and_beside(said, block) if others else {"content": said}
+
+    return read
 
 
 def _and_beside(said: str, block: Block) -> Fields:
@@ -84,8 +113,9 @@ def _text_alone(block: object) -> str | None:
     """What a block says that holds nothing but a text."""
     if not isinstance(block, dict):
         return block if isinstance(block, str) else None
-    said = _said_in(block)
-    return said if said is None or _and_beside(said, block).keys() == {"content"} else None
+    fields = fields_of(block)
+    said = fields.get("content")
+    return said if isinstance(said, str) and len(fields) == 1 else None
 
 
 def instructions(value: object) -> object:
@@ -105,26 +135,24 @@ def is_block(block: object) -> bool:
     return isinstance(block.get("type"), str) or (len(block) == 1 and not _ALONE.isdisjoint(block))
 
 
-@lru_cache(maxsize=128)
-def _reader_of(block_type: str) -> Callable[[Block], Fields]:
-    """What reads a block of this type."""
-    word = block_type.replace("-", "_")
-    if word.endswith(_ANSWER_ENDS):
-        return _answer
-    if word.endswith(_CALL_ENDS):
-        return _called
-    return _thought if block_type in _THINKING else _held
+def _is_answer(block_type: str) -> bool:
+    return block_type.replace("-", "_").endswith(_ANSWER_ENDS)
+
+
+def _is_call(block_type: str) -> bool:
+    return block_type.replace("-", "_").endswith(_CALL_ENDS)
 
 
 def speaker_of(item_type: object, role: str = "") -> str | None:
     """Who speaks in a block that stands where a message does, as an item of OpenAI's Responses; in
     one of a text somebody of this role."""
-    read = _reader_of(item_type) if isinstance(item_type, str) else None
-    if read is _answer:
+    if not isinstance(item_type, str):
+        return None
+    if _is_answer(item_type):
         return TOOL
-    if item_type in _TEXTS[1:]:
+    if item_type in _TEXTS:
         return role or None
-    return "assistant" if read is _called or item_type == "reasoning" else None
+    return "assistant" if _is_call(item_type) or item_type == "reasoning" else None
 
 
 def _held(block: Block) -> Fields:
@@ -146,22 +174,47 @@ def _held(block: Block) -> Fields:
 
 def call_of(call: object) -> Fields:
     """A call of a tool as ``{id, name, arguments}``, and what else its provider says of it."""
-    if not isinstance(call, dict):
+    if type(call) is not dict:
         call = parsed(call)  # an attribute's array can hold texts only
         return call_of(call) if isinstance(call, dict) else {"arguments": call}
-    function = call.get("function")
-    inner: Block = function if isinstance(function, dict) else call
-    name = inner.get("name") or inner.get("toolName") or inner.get("tool_name")
-    told: Fields = {
-        "id": call.get("call_id") or call.get("id") or first_of(call, "toolUseId", "toolCallId"),
-        "name": unquoted(name),
-        "arguments": unwrapped(first_of(inner, "arguments", "args", "input")),
-    }
-    if not call.keys() <= _OF_CALL:
-        told |= {name: value for name, value in call.items() if value and name not in _OF_CALL}
-    return told
+    return _CALLS[tuple(call)](call)
 
 
+def _call_reader(names: Collection[object]) -> Reader:
+    """What reads calls with these names; what is called may be an object inside."""
+    call_id = _first(names, "call_id", "id", "toolUseId", "toolCallId", counts=bool)
+    own, has_function = _called_in(names), "function" in names
+    others = [name for name in names if isinstance(name, str) and name not in _OF_CALL]
+
+    def read(call: Block) -> Fields:
+        inner, called = call, own
+        if has_function and isinstance(call["function"], dict):
+            inner = call["function"]
+            called = _CALLED[tuple(inner)]
+        name, arguments = called
+        told: Fields = {
+            "id": call_id(call) or None,
+            "name": unquoted(name(inner) or None),
+            "arguments": unwrapped(arguments(inner)),
+        }
+        for other in others:
+            if call[other]:
+                told[other] = call[other]
+        return told
+
+    return read
+
+
+_CALLS: Final = Kept(_call_reader)
+
+
+def _called_in(names: Collection[object]) -> tuple[Get, Get]:
+    """What gets the name of what is called, and its arguments, of objects with these names."""
+    name = _first(names, "name", "toolName", "tool_name", counts=bool)
+    return name, _first(names, "arguments", "args", "input")
+
+
+_CALLED: Final = Kept(_called_in)
 _OF_CALL: Final = frozenset(
     {
         *("id", "call_id", "toolUseId", "toolCallId", "function"),
@@ -176,47 +229,62 @@ def _called(call: Block) -> Fields:
     return {"tool_calls": [call_of(call)]}
 
 
-def first_of(source: Block, *names: str) -> object:
-    """The first of these that has a value."""
-    for name in names:
-        value = source.get(name)
-        if value is not None:
-            return value
-    return None
+def _is_there(value: object) -> bool:
+    return value is not None
+
+
+def _first(
+    names: Collection[object], *wanted: str, counts: Callable[[object], bool] = _is_there
+) -> Get:
+    """What gets, of objects with these names, the first of the wanted values that counts."""
+    found = [name for name in wanted if name in names]
+    if not found:
+        return lambda block: None
+    if len(found) == 1:
+        return itemgetter(found[0])
+    return lambda block: next(filter(counts, itemgetter(*found)(block)), None)
 
 
 # -- answers ------------------------------------------------------------------------------
 
 
-def _answer(block: Block) -> Fields:
-    return _answered(
-        first_of(block, "call_id", "id", "tool_use_id", "toolCallId"),
-        _value(first_of(block, "response", "result", "content", "output")),
-        name=first_of(block, "name", "toolName"),
-        **failure_in(block),
-    )
+def _answer_reader(names: Collection[object]) -> Reader:
+    """What reads answers with these names."""
+    call_id = _first(names, "call_id", "id", "tool_use_id", "toolCallId")
+    said = _first(names, "response", "result", "content", "output")
+    tool = _first(names, "name", "toolName")
+    may_fail = not {*_FAILURE}.isdisjoint(names)
+
+    def read(block: Block) -> Fields:
+        fields = _answered(call_id(block), _value(said(block)), tool(block))
+        return fields | failure_in(block) if may_fail else fields
+
+    return read
 
 
 def _answer_in_bedrock(result: Block) -> Fields:
-    said = text_of(result.get("content"))
-    return _answered(result.get("toolUseId"), said, **failure_in(result))
+    return _answered(result.get("toolUseId"), text_of(result.get("content"))) | failure_in(result)
 
 
 def _answer_in_haystack(result: Block) -> Fields:
     origin = result.get("origin")
     call = origin if isinstance(origin, dict) else {}
-    failed = {"is_error": True} if result.get("error") else {}
-    return _answered(call.get("id"), result.get("result"), name=call.get("tool_name"), **failed)
+    fields = _answered(call.get("id"), result.get("result"), call.get("tool_name"))
+    return fields | {"is_error": True} if result.get("error") else fields
 
 
 def _answer_in_gemini(inner: Block) -> Fields:
-    return _answered(inner.get("id"), inner.get("response"), name=inner.get("name"))
+    return _answered(inner.get("id"), inner.get("response"), inner.get("name"))
 
 
-def _answered(call_id: object, said: object, **others: object) -> Fields:
+def _answered(call_id: object, said: object, tool: object = None) -> Fields:
     """What a tool says, and which call that answers."""
-    told = {"tool_call_id": call_id, **others}
-    return {"role": TOOL, "content": said, **{name: told[name] for name in told if told[name]}}
+    fields: Fields = {"role": TOOL, "content": said}
+    if call_id:
+        fields["tool_call_id"] = call_id
+    if tool:
+        fields["name"] = tool
+    return fields
 
 
 def _value(answered: object) -> object:

@@ -9,11 +9,14 @@ What a model thought beside what it said is the message's ``reasoning``, a text.
 with it (ids, signatures, encrypted thoughts) is its ``reasoning_details``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
+from operator import itemgetter
+from typing import Final, NamedTuple
 
-from prefactor_otel.mapping.rules import itself
+from prefactor_otel.mapping import kept
+from prefactor_otel.mapping.kept import Kept
+from prefactor_otel.mapping.rules import Told, itself
 from prefactor_otel.mapping.shapes.blocks import (
     TOOL,
     Fields,
@@ -46,15 +49,16 @@ _USUAL_ROLES: Final = frozenset({"user", "assistant", "system", "developer", "to
 def messages(value: object, role: str = "") -> list[object] | None:
     """A list of messages, from its JSON or itself; a lone message is a list of one, and so is a
     text, which somebody of this ``role`` said. None when it is no list."""
+    tell: Callable[[Fields, str], Sequence[object]] = _told_by
     entries = unwrapped(value)
-    if not isinstance(entries, list) or not entries or type(entries[0]) is not dict:
-        entries = _listed(entries, role)
+    if type(entries) is not list or {*map(type, entries)} != _OBJECTS:
+        tell, entries = _told_by_any, _listed(entries, role)
         if entries is None:
             return None
-    told: list[object] = []
-    for entry in entries:
-        told += _told_by(entry, role)
-    return told
+    return [*chain.from_iterable(map(tell, entries, repeat(role)))]
+
+
+_OBJECTS: Final = {dict}
 
 
 def _listed(value: object, role: str) -> list[object] | None:
@@ -81,25 +85,36 @@ def _in_object(value: dict[str, object], role: str) -> list[object] | None:
     return [value] if "role" in value or "parts" in value else None
 
 
-def _told_by(entry: object, role: str = "") -> list[object]:
+def _told_by_any(entry: object, role: str) -> Sequence[object]:
+    """The messages of an entry; one that is no object is told as it is."""
+    if isinstance(entry, dict):
+        return _told_by(entry, role)
+    return [entry] if entry is not None else []
+
+
+def _told_by(entry: Fields, role: str = "") -> list[Fields]:
     """The messages of an entry: one, or one for each answer of a tool in it. What has no shape that
     is known is told as it is."""
-    if type(entry) is not dict:
-        return [entry] if entry is not None else []
     source: Entry = entry
-    said = entry.get("parts") or entry.get("content")
-    if said is None or "role" not in entry:
-        found = _told_otherwise(entry, said, role)
+    outline = _outline_of(source)
+    said = outline.says(source)
+    if said is None and outline.may_say_otherwise:
+        found = _told_otherwise(entry, role)
         if found is None:
             return [entry]
         source, said = found
-    if type(said) is not list:
-        if type(said) is not str or said[:2] != "[{":
-            return [_message(source, {"content": said})]
-        said = _decoded(said)
-    if len(said) == 1:
-        return [_message(source, fields_of(said[0]))]
-    return [_message(source, fields) for fields in _together(said)]
+        outline = _outline_of(source)
+    told: Iterable[Fields]
+    if type(said) is list:
+        told = [fields_of(said[0])] if len(said) == 1 else _together(said)
+    elif type(said) is str and said.startswith("[{"):
+        return _told_by({**source, "parts": _decoded(said)})
+    else:
+        told = [{"content": said}]
+    messages = [*map(outline.empty.__or__, told)]
+    if outline.others:
+        _add_others(messages, outline, source)
+    return messages
 
 
 def _decoded(text: str) -> list[object]:
@@ -162,32 +177,71 @@ _FIELDS: Final = {
 """The fields that blocks fill, and how those of several become one."""
 
 
-def _message(source: Entry, fields: Fields) -> Fields:
-    """The message of these fields, and of what else its source holds."""
-    role = source.get("role")
+class _Outline(NamedTuple):
+    """What follows of an entry from the role and the names in it."""
+
+    empty: Fields
+    """The message without anything said in it."""
+    says: Callable[[Entry], object]
+    """Gets what it says, None where that is nowhere that is usual."""
+    may_say_otherwise: bool
+    """Whether what is said may stand elsewhere."""
+    others: Sequence[tuple[str, str, Callable[[object], object]]]
+    """The names of what else it holds, how they are called in the message, and what reads them."""
+
+
+def _outline(key: kept.Outline) -> _Outline:
+    """The outline of entries of a role and with these names."""
+    role, *names = key
     speaker = _usual_role(role) if isinstance(role, str) else role
-    message = {"role": speaker, "content": None, **fields}
-    if source.keys() <= _SHOWN:
-        return message
-    others_in = _others_in if len(source) <= _MOST_KEPT else _others_in.__wrapped__
-    for name, field, read in others_in(tuple(source)):
-        value = read(source[name]) if field not in message else None
-        if value:
-            message[field] = value
-    return message
-
-
-@lru_cache(maxsize=512)
-def _others_in(names: tuple[str, ...]) -> Sequence[tuple[str, str, Callable[[object], object]]]:
-    """Of the names in an entry those that hold more than what it says, how they are called in the
-    message, and what reads them; the calls of tools first."""
+    is_message = "role" in names or "parts" in names
     calls = [(name, "tool_calls", _calls) for name in _CALLS if name in names]
     others = [
         (name, _THOUGHTS.get(name, name), itself)
-        for name in names
+        for name in map(str, names)
         if name not in _SHOWN and name not in _CALLS and not name.startswith("gen_ai.")
     ]
-    return (*calls, *others)
+    return _Outline(
+        empty={"role": speaker, "content": None},
+        says=_says(names) if is_message else _nothing,
+        may_say_otherwise=not is_message or not _ELSEWHERE.isdisjoint(names),
+        others=(*calls, *others),
+    )
+
+
+_OUTLINES: Final = Kept(_outline)
+_ELSEWHERE: Final = frozenset({"refusal", "message"})
+"""Where a message without content may say something: a refusal, Cohere's text."""
+
+
+def _says(names: Collection[object]) -> Callable[[Entry], object]:
+    """What gets what a message says, of those with these names."""
+    if "parts" in names:
+        if "content" in names or not _ELSEWHERE.isdisjoint(names):
+            return lambda entry: entry["parts"] or entry.get("content")
+        return itemgetter("parts")
+    return itemgetter("content") if "content" in names else _nothing
+
+
+def _nothing(entry: Entry) -> None:
+    return None
+
+
+def _outline_of(entry: Entry) -> _Outline:
+    key = (entry.get("role"), *entry)
+    try:
+        return _OUTLINES[key]
+    except TypeError:  # an object where a role is expected
+        return _outline(key)
+
+
+def _add_others(messages: Iterable[Fields], outline: _Outline, source: Entry) -> None:
+    """Add what the source of messages holds beside what they say, but for what blocks told."""
+    for message in messages:
+        for name, field, read in outline.others:
+            value = read(source[name]) if field not in message else None
+            if value:
+                message[field] = value
 
 
 def _calls(told: object) -> list[Fields]:
@@ -198,8 +252,6 @@ def _calls(told: object) -> list[Fields]:
     return [call_of(calls)] if calls else []
 
 
-_MOST_KEPT: Final = 32
-"""Names of the largest entry of which these are kept: there may be any number of them."""
 _SHOWN: Final = frozenset({"role", "content", "parts", "type", "finish_reason"})
 """What of a message is shown under a name of ours; whatever else it holds stays in it."""
 _CALLS: Final = ("tool_calls", "function_call")
@@ -207,7 +259,6 @@ _THOUGHTS: Final = {"reasoning_content": "reasoning", "thinking": "reasoning"}
 """Other names of a message's thoughts: DeepSeek's and Ollama's."""
 
 
-@lru_cache(maxsize=64)
 def _usual_role(role: str) -> str:
     """The usual name of a role."""
     word = role.rpartition(".")[2].lower()  # it may be the member of an enum
@@ -216,18 +267,20 @@ def _usual_role(role: str) -> str:
 
 # -- messages that say it elsewhere -------------------------------------------------------
 
-Told = tuple[Entry, object]
+Said = tuple[Entry, object]
 """What stands around what a message says, and that."""
 
 
-def _told_otherwise(entry: dict[str, object], said: object, role: str) -> Told | None:
+def _told_otherwise(entry: dict[str, object], role: str) -> Said | None:
     """What an entry says that has no role, or nothing under the usual names; None if it is no
     message of any shape that is known."""
     if "role" in entry or "parts" in entry:
-        return (entry, said) if said is not None else _said_elsewhere(entry)
+        return _said_elsewhere(entry)
     found = _without_role(entry, role)
     if found is None and role and not _OF_MESSAGE.isdisjoint(entry):
-        return _told_otherwise({"role": role, **entry}, said, role)
+        said = entry.get("content")
+        source: Entry = {"role": role, **entry}
+        return (source, said) if said is not None else _said_elsewhere(source)
     return found
 
 
@@ -237,15 +290,15 @@ _OF_MESSAGE: Final = frozenset(
 """What says of an entry among messages that it is one."""
 
 
-def _said_elsewhere(entry: dict[str, object]) -> Told:
-    """What a message without content says: a refusal, Cohere's text."""
+def _said_elsewhere(entry: Entry) -> Said:
+    """What a message without content says."""
     for name in ("refusal", "message"):
         if name in entry and isinstance(entry[name], str):
             return {key: value for key, value in entry.items() if key != name}, entry[name]
     return entry, None
 
 
-def _without_role(entry: dict[str, object], role: str) -> Told | None:
+def _without_role(entry: dict[str, object], role: str) -> Said | None:
     """A message inside of one of OpenAI's choices, one of LangChain's, or an item of OpenAI's
     Responses, which is a block."""
     chosen = entry.get("message")
@@ -261,7 +314,7 @@ def _without_role(entry: dict[str, object], role: str) -> Told | None:
     return _of_langchain(entry, entry) if "type" in entry and "content" in entry else None
 
 
-def _of_langchain(inner: Entry, outer: Entry) -> Told:
+def _of_langchain(inner: Entry, outer: Entry) -> Said:
     kind = inner.get("type") or inner.get("role") or outer.get("type")
     known = {name: inner[name] for name in ("tool_call_id", "name") if name in inner}
     if "status" in inner or "artifact" in inner:
@@ -324,7 +377,7 @@ def _tells(value: object) -> bool:
 # -- messages of other places -------------------------------------------------------------
 
 
-def from_event(role: str, content: object, attributes: Entry) -> list[object]:
+def from_event(role: str, content: object, attributes: Entry) -> list[Fields]:
     """The messages of a span event ``gen_ai.<role>.message`` or ``gen_ai.choice``: mostly one."""
     told = parsed(content)
     is_message = isinstance(told, dict) and not told.keys().isdisjoint(("content", "tool_calls"))
@@ -340,7 +393,7 @@ def texts_of(value: object) -> list[object] | None:
     return texts if texts and all(isinstance(text, str) for text in texts) else None
 
 
-def answer_of(said: object, calls: object) -> list[object] | None:
+def answer_of(said: object, calls: object) -> list[Fields] | None:
     """The message of an answer that is told in two values, what was said and which tools were
     called; None where neither says anything."""
     calls = parsed(calls)
@@ -396,13 +449,15 @@ def tool_calls(answered: object) -> list[object]:
 # -- chunks of a stream -------------------------------------------------------------------
 
 
-def whole_answer(value: object) -> list[object] | None:
-    """The messages of an answer; chunks of a stream, of which only the last says why it ended,
-    are one message."""
+def whole_answer(value: object) -> object:
+    """The messages of an answer; chunks of a stream, of which only the last says why it ended, are
+    one message. Where messages stopped for several reasons, these stay as they are."""
     told = messages(value, "assistant")
-    if told is None or len(told) == 1 or not _is_stream(unwrapped(value)):
+    if told is None or len(told) == 1:
         return told
-    return [_of_chunks([entry for entry in told if isinstance(entry, dict)])]
+    if _is_stream(unwrapped(value)):
+        return [_of_chunks([entry for entry in told if isinstance(entry, dict)])]
+    return told if len(finish_reasons(value)) <= 1 else Told({"answered": told}, whole=False)
 
 
 def _is_stream(entries: object) -> bool:
@@ -414,9 +469,9 @@ def _is_stream(entries: object) -> bool:
     return bool(before and last) and all(reason in ("", None) for reason in before)
 
 
-def _of_chunks(chunks: list[dict[str, object]]) -> dict[str, object]:
+def _of_chunks(chunks: list[Fields]) -> Fields:
     texts = [text for chunk in chunks if isinstance(text := chunk.get("content"), str)]
-    calls: dict[object, dict[str, object]] = {}
+    calls: dict[object, Fields] = {}
     for call in tool_calls(chunks):
         if isinstance(call, dict):
             known = calls.setdefault(call.get("id") or len(calls), {})

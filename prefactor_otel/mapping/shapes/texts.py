@@ -36,7 +36,12 @@ def decoded(value: object) -> object:
 def unwrapped(value: object) -> object:
     """The value inside of JSON in JSON, until there is none left; for what is known to be no
     text."""
-    inner = decoded(value)
+    if not isinstance(value, str) or not value.startswith(("{", "[", '"')):
+        return value
+    try:  # as above
+        inner = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        inner = _loads_leniently(value)
     return unwrapped(inner) if isinstance(inner, str) and inner is not value else inner
 
 
