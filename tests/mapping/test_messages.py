@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefactor_otel.mapping.shapes.messages import messages
+from prefactor_otel.mapping.shapes.messages import messages, whole_answer
 
 IDS = st.sampled_from(["c", "", None])
 ROLES = st.sampled_from(["user", "assistant", "tool", "model", "MessageRole.USER", "", None])
@@ -92,3 +92,10 @@ def test_objects_where_words_are_expected_are_told_as_they_are() -> None:
     assert messages([{"role": odd, "content": "hi"}]) == [{"role": odd, "content": "hi"}]
     block = {"type": odd, "text": "hi"}
     assert messages([{"role": "user", "content": [block]}]) == [{"role": "user", "content": block}]
+
+
+def test_chunks_whose_calls_have_objects_for_ids_are_one_answer() -> None:
+    call = {"id": ["c"], "name": "find", "arguments": {"q": 1}}
+    chunks = [{"role": "assistant", "tool_calls": [call]}, {"finish_reason": "stop"}]
+    told = whole_answer(chunks)
+    assert told == [{"role": "assistant", "content": None, "tool_calls": [call]}]

@@ -471,10 +471,10 @@ def _is_stream(entries: object) -> bool:
 
 def _of_chunks(chunks: list[Fields]) -> Fields:
     texts = [text for chunk in chunks if isinstance(text := chunk.get("content"), str)]
-    calls: dict[object, Fields] = {}
+    calls: dict[str, Fields] = {}
     for call in tool_calls(chunks):
         if isinstance(call, dict):
-            known = calls.setdefault(call.get("id") or len(calls), {})
+            known = calls.setdefault(repr(call.get("id") or len(calls)), {})
             known.update({name: part for name, part in call.items() if part or name not in known})
     one: dict[str, object] = {}
     for chunk in chunks:
