@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,16 @@ def run_example(api: DevServer, *command: str, **variables: str) -> str:
 def test_what_the_readme_says_in_python_runs(api: DevServer) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
     assert len(blocks) == 6
+    logs = "from opentelemetry.sdk._logs import LoggerProvider\nlogger_provider = LoggerProvider()"
     step = "provider.get_tracer('readme').start_span('step').end()\nprovider.shutdown()\n"
-    said = run_example(api, sys.executable, "-c", "\n".join([*blocks[:2], step, *blocks[2:]]))
+    exporter, processor, records, block, agents, counts = blocks
+    script = [exporter, processor, logs, records, block, agents, step, counts]
+    said = run_example(api, sys.executable, "-c", "\n".join(script))
     assert said.startswith("closed ")
-    assert [row["payload"]["name"] for row in api.spans()] == ["step", "step"]  # two ways, two runs
-    assert [run["status"] for run in api.instances()] == ["complete", "complete"]
+    names = sorted(row["payload"]["name"] for row in api.spans())
+    assert names == ["round", "round", "step", "step"]  # two ways
+    ended = Counter(run["status"] for run in api.instances())
+    assert ended == {"complete": 6, "failed": 2}  # what has begun is not cancelled here
 
 
 def tree(api: DevServer) -> dict[str, object]:
