@@ -12,32 +12,39 @@ from prefactor_otel.spans.view import Attributes, Event, SpanKey, SpanView
 _RECORD_BYTES: Final = 512
 """What is kept of a record besides its texts."""
 
+MAX_OF_A_SPAN: Final = 1024
+"""Records that one span can have: of its own events the SDK keeps 128."""
+
 
 class Records(dict[SpanKey, list[Event]]):
     """The records of each span, as events of it, in the order in which they came. ``share`` is what
-    all of them may take: past it, those of the span that has waited longest go."""
+    all of them may take: past it, the oldest of the span that has waited longest go; and those of a
+    span that has more than others ever will."""
 
     def __init__(self, share: ByAge[object]) -> None:
         super().__init__()
         self._share = share
-        self._sizes: dict[SpanKey, int] = {}
+        self._sizes: dict[SpanKey, list[int]] = {}
         self._joined: list[SpanKey] = []
 
     def keep(self, key: SpanKey, event: Event) -> int:
-        """A span has one more. How many have to go for it, of this span or of others."""
-        size = self._sizes.get(key, 0) + _RECORD_BYTES + characters(event.attributes)
-        if key in self:
-            self[key].append(event)
-            self._share.resize(key, size)
+        """A span has one more; not if it comes twice, by two doors of one provider or by a thread
+        that was struck. How many have to go for it, of this span or of others."""
+        events = self.setdefault(key, [])
+        if events and events[-1] == event:
+            return 0
+        sizes = self._sizes.setdefault(key, [])
+        events.append(event)
+        sizes.append(_RECORD_BYTES + characters(event.attributes))
+        if len(events) == 1:
+            self._share.hold(key, sizes[0], "")
         else:
-            self[key] = [event]
-            self._share.hold(key, size, "")
-        self._sizes[key] = size
-        gone = 0
+            self._share.resize(key, sum(sizes))
+        gone = self._forget_first(key) if len(events) > MAX_OF_A_SPAN else 0
         while self._share.is_over:
             oldest = self._share.oldest
             assert isinstance(oldest, SpanKey)
-            gone += self.forget((oldest,))
+            gone += self._forget_first(oldest)
         return gone
 
     def joined(self, view: SpanView) -> SpanView:
@@ -58,10 +65,20 @@ class Records(dict[SpanKey, list[Event]]):
         """The records of these spans go. How many there were."""
         gone = 0
         for key in keys:
-            gone += len(self.pop(key, ()))
+            events = self.pop(key, [])
+            gone += len(events)
+            events.clear()  # an open span may know them, too
             self._sizes.pop(key, None)
             self._share.release(key)
         return gone
+
+    def _forget_first(self, key: SpanKey) -> int:
+        events, sizes = self[key], self._sizes[key]
+        if len(events) == 1:
+            return self.forget((key,))
+        del events[0], sizes[0]
+        self._share.resize(key, sum(sizes))
+        return 1
 
 
 def with_records(view: SpanView, events: Iterable[Event]) -> SpanView:

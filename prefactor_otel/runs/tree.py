@@ -103,7 +103,9 @@ class SpanTree:
         """Log records tell of a span, too; while it is open, this list goes with it."""
         node = self._nodes.find(key)
         if node is not None and node.source is not None:
-            node.source = WithRecords(node.source, records)
+            source = node.source
+            known = source.source if isinstance(source, WithRecords) else source
+            node.source = WithRecords(known, records)
 
     def end(self, view: SpanView, now: float) -> list[Item]:
         """A span has ended. Empty when it has to wait, or when it has ended before."""

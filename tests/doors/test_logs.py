@@ -350,6 +350,45 @@ def test_records_are_bounded_and_the_oldest_go_first(
     assert handle.stats().dropped == {}
 
 
+def test_two_doors_on_one_provider_show_a_record_once(api: DevServer) -> None:
+    provider, _ = live()
+    logs = loggers()
+    logs.add_log_record_processor(PrefactorLogProcessor())
+    with provider.get_tracer("t").start_as_current_span("chat m", attributes=CALL):
+        for _ in range(2):
+            emit(logs, "gen_ai.user.message", body={"content": "Is it raining?"})
+    assert provider.force_flush()
+    assert len(payload_of(api, "chat m")["inputs"]["messages"]) == 2  # which were two records
+
+
+def test_an_open_span_whose_records_go_again_and_again_takes_no_more_than_the_last(
+    api: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFACTOR_MAX_QUEUE_BYTES", str(1024 * 1024))
+    provider, handle = live()
+    logs, tracer = loggers(), provider.get_tracer("t")
+    agent = tracer.start_span("agent", attributes={"gen_ai.operation.name": "invoke_agent"})
+    for number in range(1500):
+        emit(logs, "gen_ai.user.message", agent, body={"content": f"{number} " + "x" * 600_000})
+    assert provider.force_flush()
+    assert handle.stats().unmatched_records == 1499
+    assert handle.stats().held_bytes < 2 * 1024 * 1024
+    provider.shutdown()
+    assert payload_of(api, "agent")["status"] == "cancelled"
+
+
+def test_a_span_shows_the_last_thousand_of_its_records(api: DevServer) -> None:
+    provider, handle = live()
+    logs = loggers()
+    with provider.get_tracer("t").start_as_current_span("chat m", attributes=CALL):
+        for number in range(1030):
+            emit(logs, "gen_ai.user.message", body={"content": f"asked {number}"})
+    assert provider.force_flush()
+    messages = payload_of(api, "chat m")["inputs"]["messages"]
+    assert [messages[0]["content"], messages[-1]["content"]] == ["asked 6", "asked 1029"]
+    assert handle.stats().unmatched_records == 6
+
+
 def test_records_after_shutdown_and_where_nothing_is_set_up_are_no_matter(
     api: DevServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
