@@ -9,7 +9,7 @@ What a model thought beside what it said is the message's ``reasoning``, a text.
 with it (ids, signatures, encrypted thoughts) is its ``reasoning_details``.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain, repeat
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -44,6 +44,19 @@ _ROLES: Final = {
 """Other names of roles: LangChain's, Gemini's ``model``, smolagents' two of tools, OpenAI's of
 functions, Cohere's."""
 _USUAL_ROLES: Final = frozenset({"user", "assistant", "system", "developer", "tool"})
+
+
+class _Outline(NamedTuple):
+    """What follows of an entry from the role and the names in it."""
+
+    empty: Fields
+    """The message without anything said in it."""
+    says: Callable[[Entry], object]
+    """Gets what it says, None where that is nowhere that is usual."""
+    may_say_otherwise: bool
+    """Whether what is said may stand elsewhere."""
+    others: Sequence[tuple[str, str, Callable[[object], object]]]
+    """The names of what else it holds, how they are called in the message, and what reads them."""
 
 
 def messages(value: object, role: str = "") -> list[object] | None:
@@ -104,16 +117,25 @@ def _told_by(entry: Fields, role: str = "") -> list[Fields]:
             return [entry]
         source, said = found
         outline = _outline_of(source)
-    told: Iterable[Fields]
     if type(said) is list:
-        told = [fields_of(said[0])] if len(said) == 1 else _together(said)
+        if len(said) != 1:
+            return _of_several(said, outline, source)
+        fields = fields_of(said[0])
     elif type(said) is str and said.startswith("[{"):
         return _told_by({**source, "parts": _decoded(said)})
     else:
-        told = [{"content": said}]
-    messages = [*map(outline.empty.__or__, told)]
+        fields = {"content": said}
+    message = outline.empty | fields
     if outline.others:
-        _add_others(messages, outline, source)
+        _add_others(message, outline, source)
+    return [message]
+
+
+def _of_several(blocks: Sequence[object], outline: _Outline, source: Entry) -> list[Fields]:
+    """The messages of several blocks, or of none."""
+    messages = [outline.empty | fields for fields in _together(blocks)]
+    for message in messages:
+        _add_others(message, outline, source)
     return messages
 
 
@@ -177,19 +199,6 @@ _FIELDS: Final = {
 """The fields that blocks fill, and how those of several become one."""
 
 
-class _Outline(NamedTuple):
-    """What follows of an entry from the role and the names in it."""
-
-    empty: Fields
-    """The message without anything said in it."""
-    says: Callable[[Entry], object]
-    """Gets what it says, None where that is nowhere that is usual."""
-    may_say_otherwise: bool
-    """Whether what is said may stand elsewhere."""
-    others: Sequence[tuple[str, str, Callable[[object], object]]]
-    """The names of what else it holds, how they are called in the message, and what reads them."""
-
-
 def _outline(key: kept.Outline) -> _Outline:
     """The outline of entries of a role and with these names."""
     role, *names = key
@@ -235,13 +244,12 @@ def _outline_of(entry: Entry) -> _Outline:
         return _outline(key)
 
 
-def _add_others(messages: Iterable[Fields], outline: _Outline, source: Entry) -> None:
-    """Add what the source of messages holds beside what they say, but for what blocks told."""
-    for message in messages:
-        for name, field, read in outline.others:
-            value = read(source[name]) if field not in message else None
-            if value:
-                message[field] = value
+def _add_others(message: Fields, outline: _Outline, source: Entry) -> None:
+    """Add what a message's source holds beside what it says, but for what its blocks told."""
+    for name, field, read in outline.others:
+        value = read(source[name]) if field not in message else None
+        if value:
+            message[field] = value
 
 
 def _calls(told: object) -> list[Fields]:
