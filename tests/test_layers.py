@@ -177,6 +177,7 @@ ORDER = [
     "spool.folder",
     "spool.identity",
     "spool.own",
+    "spool.heir",
     "spool.recovery",
     "spool.adoption",
     "spool.spool",

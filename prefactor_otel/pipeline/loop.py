@@ -256,7 +256,7 @@ class Loop:
         if self._outbox.queued and self._send_at:
             by = min(by, self._send_at)
         if self._spool is not None:
-            by = min(by, now + (TICK if self._spool.is_busy else SCAN_INTERVAL))
+            by = min(by, now + SCAN_INTERVAL, max(now + TICK, self._spool.next_look))
         return None if by == math.inf else max(0.0, by - now)
 
     def _stalls_at(self, now: float) -> float:

@@ -69,8 +69,10 @@ class Parts:
         config = self.config
         if config.spool_dir is None:
             return None
+        from prefactor_otel.spool.heir import NOBODY, Heir
         from prefactor_otel.spool.spool import Spool  # with its database, which few need
 
+        goes_on = self.inbox.reader.serves_others
         return Spool(
             config.spool_dir,
             identity,
@@ -80,6 +82,7 @@ class Parts:
             self.log,
             max_bytes=config.spool_max_bytes,
             max_age=config.spool_max_age,
+            heir=Heir(self.intake.lives, config.run_linger / 2) if goes_on else NOBODY,
         )
 
     def instance_of(self, run: str) -> str | None:

@@ -4,7 +4,7 @@ import math
 import time
 from typing import Final
 
-from prefactor_otel.delivery.operation import FinishStatus
+from prefactor_otel.delivery.operation import FinishStatus, SpanRef, name_of
 from prefactor_otel.host import program
 from prefactor_otel.host.termination import TerminatedRun
 from prefactor_otel.runs.agenda import Agenda
@@ -92,6 +92,22 @@ class Lives:
         """The run that a span would start in here, if that was terminated."""
         run = self._router.at(parent, place, first)
         return run.terminated if run is not None else None
+
+    # -- what another process has begun, asked on the worker's thread ------------------------------
+
+    def names(self) -> set[str]:
+        """What all who have a part in them call the runs that are open."""
+        return {name_of(run) for run in self._router.runs}
+
+    def ref_of(self, run: str, span: str) -> SpanRef | None:
+        """What a span is called that has a record in what is open here of the same run: one named
+        by its trace id and span id in hexadecimal, with a colon between."""
+        trace_id, _, span_id = span.partition(":")
+        key = SpanKey(int(trace_id, 16), int(span_id, 16))
+        found = self._router.at(key, None, None)
+        if found is None or not found.has_spans or name_of(found.run.key) != name_of(run):
+            return None
+        return found.tree.ref_of(key)
 
     # -- the run of the process -------------------------------------------------------------------
 

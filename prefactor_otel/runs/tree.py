@@ -77,6 +77,11 @@ class SpanTree:
         node = self._nodes.find(key)
         return node is not None and node.has_ended
 
+    def ref_of(self, key: SpanKey) -> SpanRef | None:
+        """What a span is called that has a record."""
+        node = self._nodes.find(key)
+        return node.ref if node is not None else None
+
     def take_back(self, key: SpanKey) -> None:
         """The thread was struck amid the end of this span, and what came of it is lost: it is as if
         it had not come, unless it is parked."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefactor_otel import clock
 from prefactor_otel.delivery.disk import REFILL
-from prefactor_otel.delivery.operation import Operation
+from prefactor_otel.delivery.operation import Operation, name_of
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.rows import Damaged, Stored
 from prefactor_otel.delivery.wire import RunRecord
@@ -15,6 +15,7 @@ from prefactor_otel.errors import SpoolError
 from prefactor_otel.spool import SCAN_INTERVAL, folder
 from prefactor_otel.spool.database import size_of
 from prefactor_otel.spool.file import SpoolFile
+from prefactor_otel.spool.heir import NOBODY, Heir
 from prefactor_otel.spool.identity import Identity
 from prefactor_otel.spool.recovery import recover
 from prefactor_otel.stats.counters import Counters, DropReason
@@ -37,6 +38,7 @@ class Adoption:
         max_bytes: int,
         max_age: float,
         everyones: bool = False,
+        heir: Heir = NOBODY,
     ) -> None:
         self._path = path
         self._identity = identity
@@ -47,21 +49,29 @@ class Adoption:
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._everyones = everyones
+        self._heir = heir
         self.closing = False
         self._file: SpoolFile | None = None
         self._taken_over: set[str] = set()
         self._reached = 0
         self._read_all = False
-        self._next_scan = 0.0
+        self._next_scan = time.monotonic() + heir.waits
         self._looks = 0
         self._looked_as = 0
         self._others: dict[Path, tuple[int, float]] = {}
         self._told: set[str] = set()
+        self._begun: dict[Path, set[str]] = {}
+        """The names of the runs in each file of the dead, as far as it was looked at."""
 
     @property
     def is_idle(self) -> bool:
         """Whether the last look found nothing to adopt."""
         return self._file is None and time.monotonic() < self._next_scan
+
+    @property
+    def next_look(self) -> float:
+        """When there is something to be done here, or to be looked for (monotonic seconds)."""
+        return 0.0 if self._file is not None else self._next_scan
 
     @property
     def _is_due(self) -> bool:
@@ -201,10 +211,24 @@ class Adoption:
                 "of that account sends them; if an earlier token of this one made them, add --all",
             )
 
+    def _begun_elsewhere(self, file: SpoolFile) -> set[str]:
+        """The names of the runs of which other files of the dead hold a part that is yet to be
+        sent: whoever of these is the last ends them."""
+        if self._heir.runs is None:
+            return set()
+        paths = folder.files(self._path)
+        self._begun = {path: names for path, names in self._begun.items() if path in paths}
+        for found in folder.dead(self._path, lambda path: path in self._begun):
+            if isinstance(found, SpoolFile):
+                with closing(found):
+                    self._begun[found.path] = {name_of(row.run) for row in found.runs()}
+        names = [each for path, each in self._begun.items() if path != file.path]
+        return set().union(*names)
+
     # -- one file -------------------------------------------------------------------------------
 
     def _take_over(self, file: SpoolFile) -> None:
-        damaged = recover(file, clock.now())
+        damaged = recover(file, clock.now(), self._heir, self._begun_elsewhere(file))
         try:
             file.commit()
         except SpoolError as error:

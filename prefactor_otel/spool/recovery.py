@@ -1,21 +1,22 @@
 """Makes a run whole whose process has died, so that its file is a queue to be sent and no more.
 
 What was parked goes after its parent, or without one; spans left open and the run itself are
-finished at the time of the last sign of life.
+finished at the time of the last sign of life, unless the heir goes on with it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import orjson
 
-from prefactor_otel.delivery.operation import Item, Operation, SpanRef
+from prefactor_otel.delivery.operation import Item, Operation, SpanRef, name_of
 from prefactor_otel.delivery.rows import ParkedRow, RunRow
 from prefactor_otel.mapping import timestamp
 from prefactor_otel.runs.encoding import finish_key_of, with_otel_parent
 from prefactor_otel.runs.run import closing_item
 from prefactor_otel.spool.file import SpoolFile
+from prefactor_otel.spool.heir import NOBODY, Heir
 
 _ERROR: Final = {
     "error_type": "ProcessDied",
@@ -24,25 +25,33 @@ _ERROR: Final = {
 }
 
 
-def recover(file: SpoolFile, now: float) -> int:
-    """Append to the file what its process would have sent last; the next ``commit`` writes it.
+def recover(
+    file: SpoolFile, now: float, heir: Heir = NOBODY, begun_elsewhere: Collection[str] = ()
+) -> int:
+    """Append to the file what its process would have sent last; the next ``commit`` writes it. Runs
+    of which others hold a part, by their names, are for these to end.
     Does nothing the second time. Returns how many spans cannot be sent, for their rows are
     damaged. Raises ``SpoolError``."""
     waited = file.parked()
     parked = file.take_parked()
-    items = freed(parked)
+    items = freed(parked, heir)
     runs = {row.run: row for row in file.runs()}
     for run, key, span in file.opened_spans():
         if run in runs:
             items.append(_cut_off(runs[run], key, span))
-    items += [_failed(row) for row in runs.values() if not row.closed]
+    over = [r for r in runs.values() if not r.closed and name_of(r.run) not in begun_elsewhere]
+    alive = heir.goes_on_with(row.run for row in over)
+    items += [
+        closing_item(row.run, heir.closes_as, row.last_ns) for row in over if row.run not in alive
+    ]
     file.write(items, now)
     return waited - len(parked)
 
 
-def freed(parked: Iterable[ParkedRow]) -> list[Item]:
+def freed(parked: Iterable[ParkedRow], heir: Heir = NOBODY) -> list[Item]:
     """Items of spans that waited for their parents, parents first; a span whose parent is not
-    among them goes without, with the parent's OTel id, if it has one, in its payload."""
+    among them, nor has come to the heir, goes without, with the parent's OTel id, if it has one,
+    in its payload."""
     rows = {row.key: row for row in parked}
     children: defaultdict[str, list[ParkedRow]] = defaultdict(list)
     tops: list[ParkedRow] = []
@@ -52,17 +61,19 @@ def freed(parked: Iterable[ParkedRow]) -> list[Item]:
     seen: set[str] = set()
     for top in [*tops, *rows.values()]:  # the rest: spans that are each other's parents
         if top.key not in seen:
-            _add(top, children, seen, items)
+            above = heir.ref_of(top.item.run, top.parent) if top.parent is not None else None
+            _add(top, above, children, seen, items)
     return items
 
 
 def _add(
     top: ParkedRow,
+    above: SpanRef | None,
     children: dict[str, list[ParkedRow]],
     seen: set[str],
     items: list[Item],
 ) -> None:
-    ready: list[tuple[ParkedRow, SpanRef | None]] = [(top, None)]
+    ready: list[tuple[ParkedRow, SpanRef | None]] = [(top, above)]
     while ready:
         row, parent = ready.pop()
         if row.key in seen:
@@ -91,7 +102,3 @@ def _cut_off(row: RunRow, create_key: str, span: SpanRef) -> Item:
     body = orjson.dumps(content)[1:-1]
     key = finish_key_of(create_key)
     return Item(row.run, Operation.FINISH_SPAN, key, body, span=span, ends_span=True)
-
-
-def _failed(row: RunRow) -> Item:
-    return closing_item(row.run, "failed", row.last_ns)

@@ -1,5 +1,6 @@
 """A process's spool from its opening to its end: its own file, and those that it adopts."""
 
+import math
 import time
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,7 @@ from prefactor_otel.delivery.wire import RunRecord
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.adoption import Adoption
 from prefactor_otel.spool.database import is_safe_here
+from prefactor_otel.spool.heir import NOBODY, Heir
 from prefactor_otel.spool.identity import Identity
 from prefactor_otel.spool.own import OwnFile
 from prefactor_otel.stats.counters import Counters
@@ -32,6 +34,7 @@ class Spool:
         *,
         max_bytes: int,
         max_age: float,
+        heir: Heir = NOBODY,
     ) -> None:
         self.path = path
         self._identity = identity
@@ -41,7 +44,10 @@ class Spool:
         self._has_looked = False
         self._file: OwnFile | None = None
         self._adoption: Adoption | None = Adoption(
-            path, identity, outbox, runs, counters, log, max_bytes=max_bytes, max_age=max_age
+            *(path, identity, outbox, runs, counters, log),
+            max_bytes=max_bytes,
+            max_age=max_age,
+            heir=heir,
         )
         self._max_bytes = max_bytes
         self._max_age = max_age
@@ -62,9 +68,10 @@ class Spool:
         self._outbox.more = self.look_around
 
     @property
-    def is_busy(self) -> bool:
-        """Whether there is more to take up than the last look has."""
-        return self._adoption is not None and not self._adoption.is_idle
+    def next_look(self) -> float:
+        """When there may be more to take up (monotonic seconds), or earlier; ``math.inf`` if there
+        never will."""
+        return self._adoption.next_look if self._adoption is not None else math.inf
 
     def look_around(self) -> None:
         """Take up what dead processes have left, a little at a time."""

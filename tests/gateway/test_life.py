@@ -34,7 +34,7 @@ def test_what_was_acknowledged_while_the_platform_is_away_outlives_a_kill(
         assert gateway.post(request(span).SerializeToString()).status == 200
         gateway.kill()
     api.start()
-    with before(api, tmp_path / "spool") as gateway:
+    with before(api, tmp_path / "spool", PREFACTOR_RUN_LINGER="0") as gateway:
         assert api.wait_until(lambda a: a.spans())
         assert gateway.end() == 0
     assert [row["payload"]["span_id"] for row in api.spans()] == [span[1].hex()]
