@@ -113,12 +113,19 @@ def devserver(
     default=None,
     help="Take spans of anybody who reaches the port, also from other machines.",
 )
+@click.option(
+    "--replay",
+    metavar="FILE|-",
+    default=None,
+    help="Send the spans of a file, in OTLP/JSON as the Collector writes it, and end.",
+)
 def gateway(
     host: str | None,
     port: int | None,
     spool_dir: Path | None,
     config: Path | None,
     allow_anonymous: bool | None,
+    replay: str | None,
 ) -> None:
     """Take OTLP over HTTP from any language, and send agent spans, until interrupted.
 
@@ -126,7 +133,8 @@ def gateway(
     """
     from prefactor_otel.cli.gateway import run_gateway
 
-    run_gateway(config, host, port, spool_dir, allow_anonymous=allow_anonymous)
+    given = (config, host, port, spool_dir)
+    sys.exit(run_gateway(*given, allow_anonymous=allow_anonymous, replay=replay))
 
 
 @commands.command()

@@ -1,22 +1,33 @@
-"""The gateway's life: in the foreground, from its start to its clean end."""
+"""The gateway's life, from its start to its clean end; or as long as a file lasts."""
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
-from typing import Final
+from dataclasses import replace
+from itertools import islice
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
+from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.gateway.accounts import Accounts
+from prefactor_otel.gateway.agents import Agents
 from prefactor_otel.gateway.app import App
+from prefactor_otel.gateway.reader import READER
 from prefactor_otel.gateway.settings import Settings
+from prefactor_otel.pipeline.pipeline import Pipeline
+from prefactor_otel.spans.view import SpanView
 from prefactor_otel.stats.log import QuietLog
 
 _GRACE: Final = 15.0
 """Seconds that requests have to be answered when the end is asked for: more than they wait for."""
 _KEEP_ALIVE: Final = 75.0
 """Seconds that a connection may stay without a request."""
+_AT_ONCE: Final = 512
+"""Spans of a file that are handed over together."""
+_REPLAY_WITHIN: Final = 60.0
+"""Seconds that what is left of a replay has, before it stays in the spool."""
 
 
 async def serve(settings: Settings, on_ready: Callable[[str], None]) -> bool:
@@ -50,6 +61,40 @@ async def serve(settings: Settings, on_ready: Callable[[str], None]) -> bool:
             await runner.cleanup()
             delivered = await accounts.close()
     return delivered
+
+
+class Replayed(NamedTuple):
+    """What became of the spans of a file."""
+
+    spans: int
+    acknowledged: int
+    waiting: int
+    """On disk, for the next gateway."""
+
+
+def replay(settings: Settings, views: Iterable[SpanView]) -> Replayed:
+    """Send spans of a file by the gateway's own token, and finish their runs. Raises
+    ``PrefactorConfigError`` without a token."""
+    own_token = settings.own_config().api_token
+    if own_token is None:
+        raise PrefactorConfigError("a replay needs a token: set PREFACTOR_API_TOKEN")
+    agents = Agents(settings.services)
+    describe = agents.describing({})
+    pipeline = Pipeline(READER, settings.api_url, own_token, **settings.exporter_options)
+    sent = 0
+    for some in _batched(views, _AT_ONCE):
+        pipeline.deliver([replace(view, resource=describe(view.resource)) for view in some])
+        sent += len(some)
+    pipeline.shutdown(_REPLAY_WITHIN * 1000)
+    stats = pipeline.stats()
+    return Replayed(sent, stats.acknowledged - stats.adopted, stats.waiting)
+
+
+def _batched(views: Iterable[SpanView], size: int) -> Iterator[list[SpanView]]:
+    """The views, so many at a time."""
+    left = iter(views)
+    while some := list(islice(left, size)):
+        yield some
 
 
 def _url(host: str, port: int) -> str:

@@ -44,6 +44,13 @@ class Gateway:
     def told(self) -> str:
         return "".join(self._lines)
 
+    @property
+    def peak_kib(self) -> int:
+        """The most memory that it has ever taken."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        (line,) = [each for each in status.splitlines() if each.startswith("VmHWM:")]
+        return int(line.split()[1])
+
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
             self._lines.append(line)

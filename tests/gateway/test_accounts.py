@@ -1,0 +1,106 @@
+"""Who may send, and by whose token."""
+
+from pathlib import Path
+
+from prefactor_otel.devserver import DevServer
+from tests.cli.command import run_command
+from tests.gateway.made import ids, request
+from tests.gateway.process import running
+
+BODY = request(ids(), service_name="clerk").SerializeToString()
+
+
+def config(folder: Path, text: str) -> tuple[str, str, str, str]:
+    file = folder / "gateway.toml"
+    file.write_text(text)
+    file.chmod(0o600)
+    return ("--config", str(file), "--spool-dir", str(folder / "spool"))
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_a_senders_bearer_is_its_prefactor_token(tmp_path: Path) -> None:
+    with (
+        DevServer(token="first-account") as first,
+        running("--spool-dir", str(tmp_path / "spool"), PREFACTOR_API_URL=first.url) as gateway,
+    ):
+        assert gateway.post(BODY).status == 401
+        assert gateway.post(BODY, **bearer("first-account")).status == 200
+        assert first.wait_until(lambda api: api.spans())
+        assert gateway.end() == 0
+    assert "first-account" not in gateway.told
+
+
+def test_a_token_that_prefactor_refuses_is_told_to_its_sender(
+    api: DevServer, tmp_path: Path
+) -> None:
+    with running("--spool-dir", str(tmp_path / "spool"), PREFACTOR_API_URL=api.url) as gateway:
+        assert gateway.post(BODY, **bearer("wrong-token")).status == 200
+        assert api.wait_until(lambda api: any(r.status == 401 for r in api.requests))
+        statuses = iter(lambda: gateway.post(BODY, **bearer("wrong-token")).status, 401)
+        assert all(status == 200 for status in statuses)
+    assert "wrong-token" not in gateway.told
+
+
+def test_with_senders_only_those_with_a_key_send_each_by_its_own_token(tmp_path: Path) -> None:
+    with DevServer(token="token-of-shop") as api:
+        words = config(
+            tmp_path,
+            f"""
+            api_url = "{api.url}"
+            [senders.shop]
+            key = "key-of-shop"
+            token = {{ env = "SHOP_TOKEN" }}
+            """,
+        )
+        with running(*words, SHOP_TOKEN="token-of-shop") as gateway:
+            assert gateway.post(BODY).status == 401
+            answer = gateway.post(BODY, **bearer("token-of-shop"))
+            assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+            assert gateway.post(BODY, Authorization="Basic abc").status == 401
+            assert gateway.post(BODY, **bearer("key-of-shop")).status == 200
+            assert api.wait_until(lambda api: api.spans())
+            assert 'account="shop"' in gateway.ask("/metrics").body.decode()
+            assert gateway.end() == 0
+    for secret in ("key-of-shop", "token-of-shop"):
+        assert secret not in gateway.told
+        for file in (tmp_path / "spool").rglob("*"):
+            assert secret.encode() not in file.read_bytes()
+
+
+def test_more_accounts_than_there_may_be_wait_until_one_is_idle(
+    api: DevServer, tmp_path: Path
+) -> None:
+    words = config(tmp_path, f'api_url = "{api.url}"\nmax_accounts = 1\n')
+    api.stop()
+    with running(*words) as gateway:
+        assert gateway.post(BODY, **bearer("one")).status == 200
+        answer = gateway.post(BODY, **bearer("two"))
+        assert (answer.status, int(answer.headers["retry-after"]) > 0) == (429, True)
+        assert gateway.post(BODY, **bearer("one")).status == 200
+
+
+def test_a_wrong_key_of_the_file_is_named_and_no_value_is_quoted(tmp_path: Path) -> None:
+    for text, told in (
+        ("prot = 1\n", "prot: "),
+        ('[senders.shop]\nkey = 7\ntoken = "secret"\n', "senders.shop.key: must be text"),
+        ('[senders.shop]\nkey = { env = "NOBODY" }\n', "the variable NOBODY is not set"),
+        ("[options]\nmusk = 1\n", "unknown option 'musk'"),
+        ("[options]\nstrict = true\n", "strict of a gateway is not among its options"),
+        ("host = \n", "is no TOML"),
+        ('[senders]\na = {key = "secret"}\nb = {key = "secret"}\n', "have the same key"),
+    ):
+        done = run_command("gateway", "--port", "0", *config(tmp_path, text))
+        assert done.returncode == 1
+        assert told in done.stderr, done.stderr
+        assert "secret" not in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_file_with_keys_that_everybody_may_read_is_refused(tmp_path: Path) -> None:
+    words = config(tmp_path, '[senders.shop]\nkey = "secret"\n')
+    (tmp_path / "gateway.toml").chmod(0o644)
+    done = run_command("gateway", "--port", "0", *words)
+    assert (done.returncode, "chmod o=" in done.stderr) == (1, True)

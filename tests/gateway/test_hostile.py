@@ -1,0 +1,126 @@
+"""Whatever comes, the sender gets an answer of OTLP's, and the gateway goes on."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from prefactor_otel.devserver import DevServer
+from prefactor_otel.gateway.encoding import JSON, PROTOBUF, UnreadableError
+from prefactor_otel.gateway.reader import READER
+from tests.gateway.made import ids, in_json, request
+from tests.gateway.process import Gateway, before
+
+pytestmark = pytest.mark.xdist_group("gateway hostile")
+ANSWERS = {200, 400, 413}
+MANY = settings(
+    max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+GOOD = request(ids(), ids(), service_name="clerk").SerializeToString()
+DOCUMENT = in_json(
+    ids(),
+    attributes=[{"key": "k", "value": {"arrayValue": {"values": [{"intValue": "3"}]}}}],
+    events=[{"name": "e", "timeUnixNano": "1"}],
+)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=9,
+)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("hostile")
+    with DevServer() as api, before(api, folder / "spool") as running:
+        yield running
+        assert running.ask("/healthz").status == 200
+        assert "Traceback" not in running.told
+
+
+@st.composite
+def mangled(draw: st.DrawFn) -> bytes:
+    """A request in protobuf in which a few bytes are others, are missing or come twice."""
+    body = bytearray(GOOD)
+    for _ in range(draw(st.integers(1, 6))):
+        at = draw(st.integers(0, max(0, len(body) - 1)))
+        body[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=4))
+    return bytes(body)
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each place in a document: what holds it, and under which name."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, each in inner:
+        yield value, name
+        if isinstance(each, (dict, list)):
+            yield from places(each)
+
+
+@st.composite
+def mangled_json(draw: st.DrawFn) -> bytes:
+    """A request in JSON in which something is something else."""
+    document = json.loads(json.dumps(DOCUMENT))
+    holder, name = draw(st.sampled_from(list(places(document))))
+    holder[name] = draw(JSON_VALUES)
+    return json.dumps(document).encode()
+
+
+@given(st.binary(max_size=400) | mangled())
+@MANY
+def test_protobuf_of_any_bytes_is_read_or_refused_and_every_span_of_it_is_a_value(
+    body: bytes,
+) -> None:
+    try:
+        received = PROTOBUF.read(body, lambda resource: resource)
+    except UnreadableError:
+        return
+    for span in received.spans:
+        READER.view(span)  # type: ignore[arg-type]
+
+
+@given(st.binary(max_size=200) | mangled_json())
+@MANY
+def test_json_of_any_shape_is_read_or_refused_and_quotes_nothing(body: bytes) -> None:
+    try:
+        received = JSON.read(body, lambda resource: resource)
+    except UnreadableError as error:
+        assert "\n" not in str(error)
+        return
+    assert received.rejected == 0 or received.why
+
+
+@given(st.binary(max_size=200) | mangled(), st.sampled_from(["", "gzip", "deflate"]), st.booleans())
+@settings(MANY, max_examples=150)
+def test_whatever_comes_over_the_wire_is_answered(
+    gateway: Gateway, body: bytes, encoding: str, compresses: bool
+) -> None:
+    sent = body
+    if compresses and encoding:
+        sent = gzip.compress(body) if encoding == "gzip" else zlib.compress(body)
+    assert gateway.post(sent, Content_Encoding=encoding or "identity").status in ANSWERS
+
+
+@given(mangled_json())
+@settings(MANY, max_examples=100)
+def test_whatever_comes_as_json_is_answered(gateway: Gateway, body: bytes) -> None:
+    assert gateway.post(body, content_type="application/json").status in ANSWERS
+
+
+def test_a_bomb_is_not_inflated(tmp_path: Path) -> None:
+    """A gigabyte of zeros, in one megabyte."""
+    config = tmp_path / "gateway.toml"
+    config.write_text("max_request_bytes = 16_000_000\n")
+    piece = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(piece.compress(bytes(2**20)) for _ in range(2**10)) + piece.flush()
+    with DevServer() as api, before(api, tmp_path / "spool", "--config", str(config)) as gateway:
+        assert gateway.post(bomb, Content_Encoding="gzip").status == 413
+        assert gateway.peak_kib < 200 * 1024
