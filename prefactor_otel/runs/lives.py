@@ -8,7 +8,7 @@ from prefactor_otel.delivery.operation import FinishStatus, SpanRef, name_of
 from prefactor_otel.host import program
 from prefactor_otel.host.termination import TerminatedRun
 from prefactor_otel.runs.agenda import Agenda
-from prefactor_otel.runs.events import Judged, Place, RunClosed, RunOpened, SessionEnded
+from prefactor_otel.runs.events import NOWHERE, Judged, Place, RunClosed, RunOpened, SessionEnded
 from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.making import RunMaker
 from prefactor_otel.runs.relief import Relief
@@ -104,7 +104,7 @@ class Lives:
         by its trace id and span id in hexadecimal, with a colon between."""
         trace_id, _, span_id = span.partition(":")
         key = SpanKey(int(trace_id, 16), int(span_id, 16))
-        found = self._router.at(key, None, None)
+        found = self._router.at(key, NOWHERE, None)
         if found is None or not found.has_spans or name_of(found.run.key) != name_of(run):
             return None
         return found.tree.ref_of(key)
