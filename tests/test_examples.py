@@ -71,6 +71,16 @@ def test_live_processor(api: DevServer) -> None:
     assert tree(api) == {"clerk": None, "read_page": "clerk"}
 
 
+def test_content_in_records(api: DevServer) -> None:
+    said = run_example(api, sys.executable, str(EXAMPLES / "content_in_records.py"))
+    assert said == "Forty-two.\n0 records without their span\n"
+    [row] = api.spans()
+    asked, answered = row["payload"]["inputs"], row["payload"]["outputs"]
+    assert asked["messages"] == [{"role": "user", "content": "What is the answer?"}]
+    assert answered["messages"] == [{"role": "assistant", "content": "Forty-two."}]
+    assert not any(b"stays in the process" in request.raw for request in api.requests)
+
+
 def test_two_agents(api: DevServer) -> None:
     run_example(api, sys.executable, str(EXAMPLES / "two_agents.py"))
     runs: dict[str, list[str]] = {run["id"]: [] for run in api.instances()}

@@ -93,16 +93,25 @@ class AutoInstrumentationExporter(PrefactorExporter):
             itself = weakref.ref(self)
             soon(lambda: (exporter := itself()) is None or exporter.bind())
 
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """As every exporter of this package does."""
+        if not self._is_bound and not self._pipeline.is_closing:
+            self._bind_to_holder()  # where nobody could do so before
+        return super().export(spans)
+
     def bind(self) -> bool:
         """Hook into the global provider, once that is one that sends spans by this. Whether that
         is done."""
         # With the variable, to ask for the provider is to set it; not once there are spans.
         if OTEL_PYTHON_TRACER_PROVIDER not in os.environ:
-            provider = trace.get_tracer_provider()
-            held = (each for processor in processors_of(provider) for each in inside(processor))
-            if isinstance(provider, SdkTracerProvider) and any(each is self for each in held):
-                self._bind(provider)
+            self._bind_to_holder()
         return self._is_bound
+
+    def _bind_to_holder(self) -> None:
+        provider = trace.get_tracer_provider()
+        held = (each for processor in processors_of(provider) for each in inside(processor))
+        if isinstance(provider, SdkTracerProvider) and any(each is self for each in held):
+            self._bind(provider)
 
     def _bind(self, provider: SdkTracerProvider) -> None:
         with self._binding:

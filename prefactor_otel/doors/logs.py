@@ -42,8 +42,9 @@ class PrefactorLogProcessor(LogRecordProcessor):
         try:
             record = log_record.log_record
             name: object = record.event_name
-            if name is None and type(record.body) is not str:  # in a line of text nobody looks
-                name = (record.attributes or {}).get(EVENT_NAME)
+            if name is None and type(record.body) is not str:  # of a line of text nobody asks
+                attributes = record.attributes
+                name = attributes.get(EVENT_NAME) if attributes is not None else None
             if name in RECORDED:
                 self._hand_over(str(name), record)
         except Exception as error:

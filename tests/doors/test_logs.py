@@ -368,10 +368,11 @@ def test_an_open_span_whose_records_go_again_and_again_takes_no_more_than_the_la
     provider, handle = live()
     logs, tracer = loggers(), provider.get_tracer("t")
     agent = tracer.start_span("agent", attributes={"gen_ai.operation.name": "invoke_agent"})
-    for number in range(1500):
-        emit(logs, "gen_ai.user.message", agent, body={"content": f"{number} " + "x" * 600_000})
+    text = "x" * 600_000
+    for _ in range(1100):
+        emit(logs, "gen_ai.user.message", agent, body={"content": text})
     assert provider.force_flush()
-    assert handle.stats().unmatched_records == 1499
+    assert handle.stats().unmatched_records == 1099
     assert handle.stats().held_bytes < 2 * 1024 * 1024
     provider.shutdown()
     assert payload_of(api, "agent")["status"] == "cancelled"

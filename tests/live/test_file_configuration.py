@@ -75,16 +75,24 @@ def options_of(api: DevServer) -> dict[str, Any]:
 
 @contextmanager
 def launched(
-    python: Path, application: Path, options: dict[str, Any], of_logs: object = None
+    python: Path, application: Path, options: dict[str, Any], of_logs: object = None, **others: str
 ) -> Iterator["subprocess.Popen[str]"]:
-    """The application under the launcher, which finds nothing set but the file."""
+    """The application under the launcher, which finds nothing set but a file and these."""
     file = application.with_suffix(".yaml")
     file.write_text(FILE.format(options=json.dumps(options), of_logs=json.dumps(of_logs)))
+    with begun(python, application, file, **others) as process:
+        yield process
+
+
+@contextmanager
+def begun(
+    python: Path, application: Path, file: Path, **others: str
+) -> Iterator["subprocess.Popen[str]"]:
     unset = ("OTEL_", "PREFACTOR_", "PYTHONPATH")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
     with subprocess.Popen(
         [python.with_name("opentelemetry-instrument"), python, application],
-        env=kept | {"OTEL_CONFIG_FILE": str(file)},
+        env=kept | {"OTEL_CONFIG_FILE": str(file)} | others,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -180,3 +188,27 @@ def test_the_exporter_of_logs_in_the_file_opens_the_log_door(
     [row] = api.spans()
     question = {"role": "user", "content": "What is the weather in Paris?"}
     assert row["payload"]["inputs"]["messages"] == [question]
+
+
+def test_a_variable_that_names_the_provider_does_not_keep_the_file_s_from_being_set(
+    python: Path, api: DevServer, at_work: Path
+) -> None:
+    named = {"OTEL_PYTHON_TRACER_PROVIDER": "sdk_tracer_provider"}
+    named |= {"OTEL_PYTHON_LOGGER_PROVIDER": "sdk_logger_provider"}
+    with launched(python, at_work, options_of(api), **named) as process:
+        _, errors = process.communicate("go on\n", timeout=PATIENCE)
+    assert (process.returncode, our_lines(errors)) == (0, [])
+    assert sorted(row["payload"]["name"] for row in api.spans()) == ["root", "step"]
+    assert [run["status"] for run in api.instances()] == ["complete"]
+
+
+def test_the_example_s_file_with_what_the_variables_say(python: Path, api: DevServer) -> None:
+    folder = environments.CHECKOUT / "examples" / "zero_code"
+    settings = {"PREFACTOR_API_URL": api.url, "PREFACTOR_API_TOKEN": api.token}
+    with begun(python, folder / "app.py", folder / "otel.yaml", **settings) as process:
+        output, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, output, our_lines(errors)) == (0, "9\n", [])
+    [registration] = [r.body for r in api.requests if r.path.endswith("/register")]
+    assert registration["agent_version"]["name"] == "checkout agent"
+    names = sorted(row["payload"]["name"] for row in api.spans())
+    assert names == ["checkout", "price", "price"]

@@ -42,10 +42,9 @@ def with_details(view: SpanView) -> SpanView:
     if not details:
         return view
     attributes = dict(view.attributes)
-    told = [event for event in details if _is_told(attributes, event.attributes)]
-    return replace(
-        view, attributes=attributes, events=tuple(e for e in view.events if e not in told)
-    )
+    told = {id(event) for event in details if _is_told(attributes, event.attributes)}
+    rest = tuple(event for event in view.events if id(event) not in told)
+    return replace(view, attributes=attributes, events=rest)
 
 
 def _is_told(attributes: dict[str, object], details: Attributes) -> bool:
