@@ -1,9 +1,16 @@
 """What is worked out once is bounded, whoever sends what."""
 
+import tracemalloc
+from collections.abc import Callable
 from itertools import count
 
-from prefactor_otel.mapping.kept import LONGEST, MOST_KEPT, MOST_NAMES, Kept, Outline
+import pytest
+
+from prefactor_otel.mapping.kept import LONGEST, MOST_KEPT, MOST_WORDS, Kept, Outline
+from prefactor_otel.mapping.shapes.blocks import call_of
 from prefactor_otel.mapping.shapes.messages import messages
+from prefactor_otel.mapping.shapes.reasons import usual_reason
+from prefactor_otel.mapping.shapes.texts import settings
 
 
 def made(outline: Outline) -> str:
@@ -26,7 +33,7 @@ def test_ever_new_names_are_all_answered_and_fill_no_memory() -> None:
 
 def test_many_or_long_names_are_answered_and_not_kept() -> None:
     kept = Kept(made)
-    for outline in [("x" * (LONGEST + 1),), ("x",) * (MOST_NAMES + 1), (("x", "y"), "role")]:
+    for outline in [("x" * (LONGEST + 1),), ("x",) * (MOST_WORDS + 1), (("x", "y"), "role")]:
         assert kept[outline] == made(outline)
     assert not kept
 
@@ -36,3 +43,26 @@ def test_words_that_are_equal_and_not_the_same_are_not_taken_for_each_other() ->
         [told] = messages([{"role": role, "content": "hi"}]) or []
         assert isinstance(told, dict)
         assert repr(told["role"]) == repr(role)
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        lambda word: messages([{"role": word, "content": "hi"}]),
+        lambda word: messages([{"role": "user", "content": "hi", word: 1}]),
+        lambda word: messages([{"role": "user", "content": [{"type": word, "text": "hi"}]}]),
+        lambda word: messages([{"role": "user", "content": [{"type": "text", word: "hi"}]}]),
+        lambda word: messages([{"type": word, "content": "hi"}]),
+        lambda word: call_of({"name": "find", word: {}}),
+        lambda word: usual_reason(word),
+        lambda word: settings({word: 1}),
+    ],
+)
+def test_long_words_of_a_message_fill_no_memory(tell: Callable[[str], object]) -> None:
+    tracemalloc.start()
+    try:
+        for number in range(40):
+            tell(f"{number} {'x' * 1_000_000}")
+        assert tracemalloc.get_traced_memory()[0] < 10_000_000
+    finally:
+        tracemalloc.stop()

@@ -1,7 +1,8 @@
 """Why a model stopped, in the usual words."""
 
-from functools import lru_cache
 from typing import Final
+
+from prefactor_otel.mapping.kept import Kept, Outline
 
 _STOP_REASONS: Final = {
     "stop": ("end_turn", "stop_sequence", "completed", "complete", "eos", "eos_token"),
@@ -23,11 +24,14 @@ STOP_REASONS: Final = {
 
 def usual_reason(reason: object) -> object:
     """The usual word for a reason, or the reason as it was given."""
-    return _usual(reason) if isinstance(reason, str) else reason
+    return _USUAL[(reason,)] if isinstance(reason, str) else reason
 
 
-@lru_cache(maxsize=256)
-def _usual(reason: str) -> str:
+def _usual(outline: Outline) -> object:
     """A reason may be the member of an enum, and is spelt in every way."""
-    word = reason.rpartition(".")[2].lower().replace("_", "").replace("-", "")
+    [reason] = outline
+    word = str(reason).rpartition(".")[2].lower().replace("_", "").replace("-", "")
     return STOP_REASONS.get(word.removeprefix("finishreason"), reason)
+
+
+_USUAL: Final = Kept(_usual)

@@ -3,11 +3,11 @@
 import json
 import math
 import re
-from functools import lru_cache
 from typing import Final
 
 import orjson
 
+from prefactor_otel.mapping.kept import Kept
 from prefactor_otel.payload.plain import NotFinite
 from prefactor_otel.privacy.patterns import lets_in
 
@@ -103,10 +103,10 @@ def settings(value: object) -> dict[str, object] | None:
 
 def is_setting(name: object, value: object) -> bool:
     """Whether it was asked for, and is nothing by which the client is let in."""
-    return value is not None and not _lets_in(str(name))
+    return value is not None and not _LETS_IN[(str(name),)]
 
 
-_lets_in: Final = lru_cache(maxsize=512)(lets_in)
+_LETS_IN: Final = Kept(lambda outline: lets_in(str(outline[0])))
 
 
 def number_in(value: object) -> object:
