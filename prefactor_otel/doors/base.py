@@ -8,6 +8,7 @@ from opentelemetry.metrics import MeterProvider
 from prefactor_otel.config.options import Options
 from prefactor_otel.config.token import TokenSource
 from prefactor_otel.delivery.operation import FinishStatus
+from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.pipeline.pipeline import Pipeline
 from prefactor_otel.runs.explicit import listeners
 from prefactor_otel.spans.sdk import READER
@@ -56,6 +57,18 @@ def hand_over(record: Record, sender: Handle | None) -> None:
         return
     for listener in list(listeners):
         listener.logged(record)
+
+
+def usable_sender(sender: Handle | None) -> Handle | None:
+    """The sender of spans with which records are to go. Raises ``PrefactorConfigError`` for what
+    is none."""
+    if sender is not None and not isinstance(sender, Handle):
+        raise PrefactorConfigError(
+            f"sender cannot be a {type(sender).__name__}: give the exporter or the processor, or "
+            "what configure() has returned; leave it out for all of this process",
+            from_arguments=True,
+        )
+    return sender
 
 
 class Door(Handle):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from opentelemetry.trace import Span
 
-from prefactor_otel.doors.base import Handle, hand_over
+from prefactor_otel.doors.base import Handle, hand_over, usable_sender
 from prefactor_otel.host.suppress import OWN_TRACE
 from prefactor_otel.mapping.dialects.events import DETAILS
 from prefactor_otel.mapping.dialects.genai import (
@@ -59,7 +59,7 @@ class PrefactorCompletionHook:
     """
 
     def __init__(self, sender: Handle | None = None) -> None:
-        self._sender = sender
+        self._sender = usable_sender(sender)
 
     def on_completion(
         self,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, export
 
-from prefactor_otel.doors.base import Handle, hand_over
+from prefactor_otel.doors.base import Handle, hand_over, usable_sender
 from prefactor_otel.host.later import is_set_up_by_file, soon
 from prefactor_otel.mapping.dialects.events import RECORDED
 from prefactor_otel.spans.sdk import EVENT_NAME, record_of
@@ -35,7 +35,7 @@ class PrefactorLogProcessor(LogRecordProcessor):
     """
 
     def __init__(self, sender: Handle | None = None) -> None:
-        self._sender = sender
+        self._sender = usable_sender(sender)
 
     def on_emit(self, log_record: "ReadWriteLogRecord") -> None:
         """Called by the SDK for every record; returns at once and never raises."""

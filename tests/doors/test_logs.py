@@ -16,7 +16,13 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import Span, set_span_in_context
 
 import prefactor_otel
-from prefactor_otel import PrefactorExporter, PrefactorLogProcessor, PrefactorSpanProcessor
+from prefactor_otel import (
+    PrefactorCompletionHook,
+    PrefactorConfigError,
+    PrefactorExporter,
+    PrefactorLogProcessor,
+    PrefactorSpanProcessor,
+)
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.doors.base import Handle
 from prefactor_otel.host.suppress import untraced
@@ -296,6 +302,12 @@ def test_with_a_sender_records_go_to_that_one_only(api: DevServer) -> None:
     assert first.force_flush()
     assert payload_of(api, "chat m")["inputs"]["messages"]
     assert (one.stats().unmatched_records, other.stats().unmatched_records) == (0, 0)
+
+
+@pytest.mark.parametrize("made", [PrefactorLogProcessor, PrefactorCompletionHook])
+def test_what_sends_no_spans_is_refused_as_the_sender(made: Callable[[object], object]) -> None:
+    with pytest.raises(PrefactorConfigError, match="sender cannot be a TracerProvider"):
+        made(TracerProvider(shutdown_on_exit=False))
 
 
 def test_records_of_unsampled_spans_of_none_and_of_our_own_work_are_none_of_ours(
