@@ -1,0 +1,46 @@
+"""What there is no room for is refused, and not taken and lost."""
+
+from pathlib import Path
+
+from prefactor_otel.devserver import DevServer
+from tests.gateway.made import ids, request
+from tests.gateway.process import before
+
+
+def test_a_full_spool_refuses_what_comes_and_loses_nothing_that_it_has_taken(
+    api: DevServer, tmp_path: Path
+) -> None:
+    api.stop()
+    taken: set[str] = set()
+    with before(api, tmp_path / "spool", PREFACTOR_SPOOL_MAX_BYTES=str(2**23)) as gateway:
+        answer = gateway.post(b"")
+        while answer.status == 200:
+            spans = [ids() for _ in range(10)]
+            body = request(*spans, name="long " * 1000).SerializeToString()
+            answer = gateway.post(body)
+            if answer.status == 200:
+                taken |= {span.hex() for _, span in spans}
+        assert (answer.status, answer.headers["retry-after"]) == (429, "5")
+        assert taken
+        api.start()
+        arrived = api.wait_until(lambda a: taken <= {r["payload"]["span_id"] for r in a.spans()})
+        assert arrived, gateway.ask("/metrics").body.decode() + gateway.told
+        again = iter(lambda: gateway.post(body).status, 200)
+        assert all(status == 429 for status in again)
+        assert gateway.end() == 0
+        assert "dropped" not in gateway.told
+
+
+def test_where_the_disk_takes_nothing_a_request_waits_for_the_platform(
+    api: DevServer, tmp_path: Path
+) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir(mode=0o755)
+    spool.chmod(0o755)  # open to others: what is in there would not be kept from them
+    with before(api, spool) as gateway:
+        assert gateway.ask("/readyz").status == 503
+        assert gateway.post(request(ids()).SerializeToString()).status == 200
+        assert len(api.spans()) == 1
+        api.stop()
+        answer = gateway.post(request(ids()).SerializeToString())
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
