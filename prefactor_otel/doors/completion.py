@@ -43,7 +43,7 @@ class Completion(NamedTuple):
         """The characters of its texts; 0 for what cannot be read."""
         try:
             return characters(self.parts)
-        except Exception:  # made by hand
+        except BaseException:  # made by hand
             return 0
 
 

@@ -62,9 +62,10 @@ _TOLD: Final = frozenset((tuple, Receipt, End, *get_args(Told)))
 
 
 class Lost(NamedTuple):
-    """Of a span that cannot be taken: who waits for it."""
+    """Of a span that cannot be taken: who waits for it. Or of a log record."""
 
     receipt: Receipt | None
+    is_record: bool = False
 
 
 class Inbox:
@@ -186,7 +187,7 @@ class Inbox:
 
     def take_up(self, is_known: Callable[[SpanKey], bool]) -> "Lost | None":
         """Where the thread died amid an entry, that is taken once more, unless it is known to be
-        done with. Returns a span that has killed two threads."""
+        done with. Returns a span or a log record that has killed two threads."""
         entry = self._taking
         if entry is None or not self.entries or self.entries[0] is not entry:
             return None
@@ -197,6 +198,8 @@ class Inbox:
             self._retaken = entry
             return None
         self._discard()
+        if isinstance(entry, Logged):
+            return Lost(None, is_record=True)
         return Lost(self._receipt) if is_span and not is_done else None
 
     def close(self) -> None:

@@ -135,6 +135,9 @@ class Loop:
         deadly = self._inbox.take_up(self._intake.is_done_with)
         if deadly is None:
             return
+        if deadly.is_record:
+            self._parts.counters.unmatch(1)
+            return
         self._parts.counters.drop(DropReason.UNREADABLE, 1)
         self._parts.warn_of(DropReason.UNREADABLE, 1)
         if deadly.receipt is not None:

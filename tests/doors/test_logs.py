@@ -3,7 +3,7 @@
 import gc
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -341,6 +341,51 @@ def test_what_cannot_be_read_raises_nothing_and_costs_no_span(api: DevServer) ->
     logs.get_logger("t").emit(LogRecord(attributes={"event.name": {"no": "name"}}))
     assert provider.force_flush()
     assert "Is it raining?" in repr(payload_of(api, "chat m")["inputs"])
+
+
+@pytest.mark.parametrize("scope", ["trace", "session"])
+def test_records_go_with_their_spans_whatever_a_run_is(
+    api: DevServer, monkeypatch: pytest.MonkeyPatch, scope: str
+) -> None:
+    monkeypatch.setenv("PREFACTOR_RUN_SCOPE", scope)
+    provider, handle = live()
+    logs, tracer = loggers(), provider.get_tracer("t")
+    for name in ("one", "other"):
+        attributes = {**CALL, "session.id": name}
+        with tracer.start_as_current_span(name, attributes=attributes) as span:
+            emit(logs, "gen_ai.user.message", body={"content": f"asked in {name}"})
+    assert provider.force_flush()
+    emit(logs, "gen_ai.user.message", span, body={"content": "late"})  # its run may be over
+    provider.shutdown()
+    for name, payload in payloads(api).items():
+        asked = {"role": "user", "content": f"asked in {name}"}
+        assert payload["inputs"]["messages"] == [asked]
+    assert len({row["agent_instance_id"] for row in api.spans()}) == 2
+    assert handle.stats().unmatched_records == 1
+
+
+def test_a_record_that_kills_the_worker_costs_nothing_but_itself(api: DevServer) -> None:
+    class Deadly(Mapping[str, object]):
+        def __getitem__(self, key: str) -> object:
+            raise SystemExit("deadly")
+
+        def __iter__(self) -> Iterator[str]:
+            raise SystemExit("deadly")
+
+        def __len__(self) -> int:
+            return 1
+
+    provider, handle = live()
+    logs = loggers()
+    with provider.get_tracer("t").start_as_current_span("chat m", attributes=CALL):
+        emit(logs, "gen_ai.user.message", body={"content": "Is it raining?"})
+        emit(logs, "gen_ai.user.message", body=Deadly())
+        emit(logs, "gen_ai.user.message", body={"content": "Really?"})
+    assert provider.force_flush()
+    told = [each["content"] for each in payload_of(api, "chat m")["inputs"]["messages"]]
+    assert told == ["Is it raining?", "Really?"]
+    assert handle.stats().unmatched_records == 1
+    assert handle.stats().dropped == {}
 
 
 def test_records_are_bounded_and_the_oldest_go_first(
