@@ -24,6 +24,9 @@ from prefactor_otel import (
 )
 from prefactor_otel.config.options import load_config
 from prefactor_otel.devserver import DevServer
+from prefactor_otel.runs.naming import Named
+from prefactor_otel.runs.tenants import MAX_TENANTS, Tenants
+from prefactor_otel.stats.log import QuietLog
 from tests.patience import PATIENCE, comes_true
 from tests.registrations import registrations
 
@@ -364,6 +367,31 @@ def test_hundreds_of_agents_share_what_is_declared_and_are_forgotten_when_idle(
     process.provider.shutdown()
     assert len(by_agent(api)) == 1_100
     assert process.processor.stats().dropped == {}
+
+
+def test_who_was_not_named_for_long_is_forgotten_unless_a_run_is_open() -> None:
+    tenants = Tenants(load_config(None, "pf_x", tenants={"clerk": {}}), QuietLog(), dict)
+    for number in range(MAX_TENANTS + 200):
+        found = tenants.of(Named(name=f"agent {number}"))
+        found.open_runs += number % 10 == 0
+    known = [tenants.known(Named(name=f"agent {each}")) for each in range(MAX_TENANTS + 200)]
+    assert sum(each is not None for each in known) == MAX_TENANTS
+    assert all(known[::10])
+    assert all(known[-500:])
+    assert tenants.known(Named(name="clerk")) is not None
+
+
+def test_nobody_is_forgotten_whose_run_goes_on(api: DevServer) -> None:
+    """In a process in which each agent has one run."""
+    process = Process(api)
+    first = process.tracer.start_span("first", attributes={NAME: "clerk"}, context=Context())
+    for number in range(30):
+        process.does("task", agent=f"agent {number % 3}")
+    first.end()
+    process.does("second", agent="clerk")
+    process.provider.shutdown()
+    assert by_agent(api)["clerk"] == [["first", "second", "step of second"]]
+    assert len(api.instances()) == 5
 
 
 def test_a_name_too_long_for_one_is_none(api: DevServer) -> None:
