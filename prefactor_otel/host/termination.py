@@ -26,6 +26,8 @@ class TerminatedRun:
     reason: str | None = None
     trace_ids: tuple[int, ...] = ()
     sessions: tuple[str, ...] = ()
+    agent: str | None = None
+    """What its agent is called, as far as that is known: a process may have several."""
 
 
 OnTerminate = Literal["raise", "cancel"] | Callable[[TerminatedRun, str | None], object]

@@ -146,7 +146,8 @@ class Lives:
         if run is None or not run.goes_on:
             return None
         run.terminated = TerminatedRun(
-            instance_id, time.time_ns(), reason, tuple(run.traces or ()), run.sessions
+            *(instance_id, time.time_ns(), reason, tuple(run.traces or ()), run.sessions),
+            agent=run.tenant.name,
         )
         self.has_terminated = True
         return run

@@ -4,6 +4,7 @@ import json
 import os
 import urllib.request
 from collections import defaultdict
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -287,6 +288,20 @@ def test_a_terminated_run_stops_its_own_agent_and_no_other(api: DevServer) -> No
     assert runs["own"] == [["a", "d", "step of a", "step of d"]]
     assert runs["cook"] == [["e", "step of e"]]
     assert sorted(statuses(api)) == ["complete", "complete", "terminated"]
+
+
+def test_a_function_is_told_whose_run_was_terminated(api: DevServer) -> None:
+    stopped: Queue[str | None] = Queue()
+    process = Process(
+        api, poll_interval=0.05, on_terminate=lambda run, reason: stopped.put(run.agent)
+    )
+    process.does("a")
+    process.does("b", agent="clerk")
+    assert process.provider.force_flush()
+    for run in api.instances():
+        api.terminate(run["id"], "enough")
+    assert {stopped.get(timeout=PATIENCE), stopped.get(timeout=PATIENCE)} == {"own", "clerk"}
+    process.provider.shutdown()
 
 
 def test_the_processs_own_run_is_stopped_alone_as_well(api: DevServer) -> None:
