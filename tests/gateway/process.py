@@ -45,6 +45,11 @@ class Gateway:
         return "".join(self._lines)
 
     @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
+    @property
     def peak_kib(self) -> int:
         """The most memory that it has ever taken."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
