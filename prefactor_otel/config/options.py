@@ -251,6 +251,12 @@ class Config:
         "What a run is: `provider` (this process), `trace` (each trace) or `session` (what "
         "carries the same `session.id` or `gen_ai.conversation.id`).",
     )
+    run_propagation: bool = _option(
+        False,
+        _SWITCH,
+        "Whether a run goes on in the processes that this one calls, and in this one when another "
+        "calls it: a header with two ids of the platform goes wherever trace context goes.",
+    )
     run_idle_timeout: float = _option(
         900.0,
         _SECONDS,
@@ -419,6 +425,7 @@ class AgentOptions(TypedDict, total=False):
     agent_name: str | None
     agent_version: str | None
     agent_description: str | None
+    run_propagation: bool | None
     run_idle_timeout: float | None
     run_linger: float | None
     quality_schemas: Sequence[dict[str, object]] | None

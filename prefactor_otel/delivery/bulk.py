@@ -8,6 +8,7 @@ from typing import Final
 from prefactor_otel.delivery.asking import ended, shown, status_in
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.client import ApiClient
+from prefactor_otel.delivery.continuing import continues, is_to_continue
 from prefactor_otel.delivery.operation import Item, Operation
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.results import Settlement, own_fault
@@ -29,6 +30,10 @@ SUSPECT_AFTER: Final = 2
 """Faults of the server after which each item of a request is tried on its own."""
 GIVE_UP_AFTER: Final = 8
 """Faults over one item alone, while others get through, after which it is given up."""
+
+TRIES_FOR_PARENT: Final = 5
+"""Refusals of a span for want of its parent, which another process has, before it goes without."""
+_FOR_ITS_PARENT: Final = ("parent_span_id",)
 
 
 class _Next(Enum):
@@ -237,7 +242,7 @@ class BulkRequests:
         another form, may have been done before, or come too late."""
         asked: set[str] = set()
         for batch, answer in refused:
-            if self._gave_up_ids(batch, answer):
+            if self._gave_up_ids(batch, answer) or self._waits_for_parent(batch, answer):
                 continue
             if is_cancelled(batch.item):
                 answer = judge_cancelled(answer)
@@ -245,6 +250,19 @@ class BulkRequests:
                 asked.add(batch.item.run)
                 await self._ask(client, batch)
             self._settle_one(batch, answer)
+
+    def _waits_for_parent(self, batch: Batch, answer: Answer) -> bool:
+        """Whether a span is refused for its parent, which another process has: that may still have
+        to tell of it. In the end the span goes without, and at once in a run of its own."""
+        item, record = batch.item, self._settlement.record(batch)
+        if item.parent is None or answer.fields != _FOR_ITS_PARENT or not is_to_continue(item.run):
+            return False
+        tries = 1 if self._settlement.closing else TRIES_FOR_PARENT
+        if continues(item.run, record.instance_id) and batch.faults < tries:
+            self._settlement.delay(batch)
+        else:
+            self._outbox.note_unrecorded(batch, item.parent, None)
+        return True
 
     async def _ask(self, client: ApiClient, batch: Batch) -> None:
         """Ask the run of an item whether it is over, unless that is known."""

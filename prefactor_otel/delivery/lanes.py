@@ -10,9 +10,14 @@ from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.operation import Operation
 from prefactor_otel.delivery.storage import Storage
 
-CALLS: Final = (Operation.FINISH_RUN, Operation.QUALITY, Operation.START, Operation.REGISTER)
+CALLS: Final = (
+    *(Operation.FINISH_RUN, Operation.QUALITY),
+    *(Operation.START, Operation.REGISTER, Operation.JOIN),
+)
 """The operations of runs, those that end what has begun before those that begin more."""
-_OPENING: Final = (Operation.REGISTER, Operation.START)
+FIRST: Final = (Operation.JOIN, Operation.REGISTER)
+"""What the calls of a run begin with."""
+_OPENING: Final = (*FIRST, Operation.START)
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +53,7 @@ class Lane:
             not self.spans
             and not self.is_called
             and len(self.calls) > 1
-            and self.calls[0].item.operation is Operation.REGISTER
+            and self.calls[0].item.operation in FIRST
             and not self.calls[0].was_sent
             and self.calls[-1].item.operation is Operation.FINISH_RUN
         )

@@ -4,10 +4,13 @@ An item does not hold the instance's id or the account's partition: neither is k
 run is registered. The sender writes them in front of the body when it builds a request.
 """
 
+import secrets
+import time
 import zlib
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache, partial
+from hashlib import blake2b
 from operator import itemgetter
 from typing import Final, Literal, NamedTuple
 
@@ -28,14 +31,28 @@ FinishStatus = Literal["complete", "failed", "cancelled"]
 
 
 class Operation(StrEnum):
-    """The API operations, in the order in which one run needs them."""
+    """The API operations, in the order in which one run needs them. ``JOIN`` asks for a run of
+    another process's."""
 
+    JOIN = "join"
     REGISTER = "register"
     START = "start"
     CREATE = "create"
     FINISH_SPAN = "finish_span"
     QUALITY = "quality"
     FINISH_RUN = "finish_run"
+
+
+def new_key() -> str:
+    """A new key for a run: 32 hexadecimal characters, 20 of the system's randomness and then 12 of
+    the time, in milliseconds."""
+    return f"{secrets.token_hex(10)}{time.time_ns() // 1_000_000:012x}"
+
+
+def key_like(key: str, *origin: str) -> str:
+    """The key of a run of the same time that follows from where it comes from."""
+    digest = blake2b("\0".join((key, *origin)).encode(), digest_size=10).hexdigest()
+    return f"{digest}{key[20:]}"
 
 
 def name_of(run: str) -> str:

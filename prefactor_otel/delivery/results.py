@@ -9,6 +9,7 @@ from typing import Final
 import aiohttp
 
 from prefactor_otel.delivery.batch import Batch
+from prefactor_otel.delivery.continuing import own_id
 from prefactor_otel.delivery.operation import Item, Operation
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.verdicts import NOT_FOUND, Answer, Verdict
@@ -44,8 +45,16 @@ class Settlement:
         log: QuietLog,
         terminated: Callable[[str, str | None], None],
         ended: Callable[[str], None],
+        *,
+        names_runs: bool = False,
     ) -> None:
         self.closing = False
+        self.names_runs = names_runs
+        """Whether we make the ids of runs, so that others can be told of one at once."""
+        self.partition: int | None = None
+        """The account's, as far as it is known."""
+        self.unnamed: set[str] = set()
+        """Runs that are being registered without an id of ours."""
         self.runs: dict[str, RunRecord | None] = {}
         """What the API has said of the runs that it has answered for; None of those refused."""
         self.got_through_at = 0.0
@@ -63,6 +72,16 @@ class Settlement:
     def has_refused(self, run: str) -> bool:
         """Whether the API has refused to register a run."""
         return run in self.runs and self.runs[run] is None
+
+    def id_of(self, run: str) -> str | None:
+        """The instance's id, also of a run that will be registered under it; None where it is not
+        known. From any thread."""
+        known = self.runs.get(run)
+        if known is not None:
+            return known.instance_id
+        if run in self.runs or run in self.unnamed or not self.names_runs:
+            return None
+        return own_id(run, self.partition) if self.partition is not None else None
 
     def forget_soon(self, run: str) -> None:
         """Nothing more comes of a run: it is soon forgotten, because services have millions."""

@@ -15,13 +15,16 @@ import orjson
 from prefactor_otel.delivery.asking import ended, shown, status_in
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.client import ApiClient, ApiError
+from prefactor_otel.delivery.continuing import continues, instance_to_continue, own_id
 from prefactor_otel.delivery.joining import found, may_be_there, next_of, with_name
+from prefactor_otel.delivery.lanes import FIRST
 from prefactor_otel.delivery.operation import Item, Operation, is_shared
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.results import Settlement, own_fault
 from prefactor_otel.delivery.verdicts import (
     ALREADY,
     DONE,
+    NOT_FOUND,
     Answer,
     Verdict,
     judge_cancelled,
@@ -55,6 +58,8 @@ _CUTS: Final = {
 """What goes without: its name, and the line that says it once the reason is put in."""
 MOST_TOGETHER: Final = 16
 """Calls that share a request, at most."""
+TRIES_TO_JOIN: Final = 4
+"""Times that a run is asked for again which does not show, after which it is not joined."""
 TRIES_TOGETHER: Final = 2
 """Requests after which a call that has not been answered is made alone."""
 _TOGETHER: Final = {
@@ -69,6 +74,8 @@ _ACTIONS: Final = {
     Operation.QUALITY: "record_quality",
 }
 """What those that are of a run which is registered are called in the addresses of requests."""
+_ID_REFUSED: Final = "-anonymous"
+"""What the key of a registration ends with that was refused for its id."""
 _UNSAID: Final = b'_id":null,'
 _AT_ITS_HEAD: Final = 200
 _ACCOUNT_TOKEN: Final = "An account token needs PREFACTOR_AGENT_ID and PREFACTOR_ENVIRONMENT_ID. "
@@ -102,7 +109,11 @@ class RunCalls:
     async def deliver(self, client: ApiClient, batch: Sequence[Batch]) -> Answer:
         """Make the request for these, which are of one kind; what it has not settled stays
         leased."""
-        entries = [entry for entry in batch if not self._is_turned_away(entry)]
+        entries = [
+            entry
+            for entry in batch
+            if not (self._is_turned_away(entry) or self._is_for_another(entry))
+        ]
         if len(entries) < 2:
             return await self._deliver_each(client, entries)
         try:
@@ -115,12 +126,24 @@ class RunCalls:
     def _is_turned_away(self, entry: Batch) -> bool:
         """Whether the API has refused to register the run of a call, which goes with it."""
         item, runs = entry.item, self._settlement.runs
-        is_new = item.operation is Operation.REGISTER and item.run not in runs
+        is_new = item.operation in FIRST and item.run not in runs
         if is_new or runs.get(item.run) is not None:
             return False
         self._settlement.settle(entry, DropReason.RUN_REFUSED)
         if item.operation is Operation.FINISH_RUN:
             self._settlement.forget_soon(item.run)
+        return True
+
+    def _is_for_another(self, entry: Batch) -> bool:
+        """Whether a call is for the process to make whose run this one has joined."""
+        run, record = entry.item.run, self._settlement.runs.get(entry.item.run)
+        if record is None or entry.item.operation is Operation.QUALITY:
+            return False
+        if not continues(run, record.instance_id):
+            return False
+        if entry.item.operation is Operation.FINISH_RUN:
+            self._has_ended(entry)
+        self._settlement.settle(entry, None)
         return True
 
     async def _deliver_together(self, client: ApiClient, entries: Sequence[Batch]) -> Answer:
@@ -149,7 +172,8 @@ class RunCalls:
             self._settlement.as_it_is_taken(entry)
         runs = self._settlement.runs
         body = b'{"items":[%b]}' % b",".join(
-            _bulk_call(entry.item, runs.get(entry.item.run)) for entry in entries
+            _bulk_call(entry.item, runs.get(entry.item.run), self._own_id(entry))
+            for entry in entries
         )
         with self._settlement.calling(entries):
             outputs = (await client.post("/bulk", body)).get("outputs")
@@ -179,6 +203,7 @@ class RunCalls:
 
     async def _deliver_alone(self, client: ApiClient, entry: Batch) -> Answer:
         act = {
+            Operation.JOIN: self._join,
             Operation.REGISTER: self._register,
             Operation.START: self._start,
             Operation.QUALITY: self._judge,
@@ -194,8 +219,35 @@ class RunCalls:
 
     # -- what is to be done ------------------------------------------------------------------------
 
+    async def _join(self, client: ApiClient, entry: Batch) -> Answer:
+        """Ask for the run of another process's. Where it is over, unknown, or not to be seen with
+        this token, it is not joined, and the next call registers one of this process's own."""
+        instance_id = instance_to_continue(entry.item)
+        try:
+            with self._settlement.calling([entry]):
+                reply = await client.get(f"/agent_instance/{segment(instance_id)}")
+        except Exception as error:
+            return self._not_joined(entry, judge_request(error))
+        if ended(status_in(reply)) is not DropReason.RUN_OVER:
+            self._registered(entry, {"id": instance_id}, entry.item)
+            self._settlement.heed_run(entry, reply)
+        return self._settled(entry, DONE)
+
+    def _not_joined(self, entry: Batch, answer: Answer) -> Answer:
+        """Ask again for a run that does not show: its process may be about to register it."""
+        if answer.verdict is Verdict.LATER and not answer.is_fault:
+            return answer
+        tries = 1 if self._settlement.closing else TRIES_TO_JOIN
+        is_to_come = answer.code == NOT_FOUND or answer.is_fault
+        if is_to_come and entry.faults < tries:
+            self._settlement.delay(entry)
+            return DONE
+        return self._settled(entry, DONE)
+
     async def _register(self, client: ApiClient, entry: Batch) -> Answer:
         answer, details = await self._call(client, entry)
+        if answer.verdict is Verdict.NEVER and self._gave_up_id(entry, answer):
+            return await self._register(client, entry)
         if answer.verdict is Verdict.NEVER and may_be_there(entry.item, answer):
             with self._settlement.waiting():
                 details = await found(client, entry.item)
@@ -211,6 +263,27 @@ class RunCalls:
         if answer.verdict is Verdict.DONE:
             answer = self._taken(entry, details)
         return self._settled(entry, answer)
+
+    def _own_id(self, entry: Batch) -> str | None:
+        """The id that a run is registered under; None where the platform makes it. Which of the two
+        is said when it is sent for the first time: the same key has the same body."""
+        run, settlement = entry.item.run, self._settlement
+        if entry.item.operation is not Operation.REGISTER or not settlement.names_runs:
+            return None
+        if not entry.was_sent:
+            entry.named = frozenset({run} if settlement.partition is not None else ())
+        if run in entry.named and settlement.partition is not None:
+            return own_id(run, settlement.partition)
+        settlement.unnamed.add(run)
+        return None
+
+    def _gave_up_id(self, entry: Batch, answer: Answer) -> bool:
+        """Whether the platform has refused an id of ours: then it makes them from here on."""
+        if answer.fields != ("id",) or not self._settlement.names_runs:
+            return False
+        self._settlement.names_runs = False
+        self._outbox.replace(entry, entry.item._replace(key=f"{entry.item.key}{_ID_REFUSED}"))
+        return True
 
     async def _start(self, client: ApiClient, entry: Batch) -> Answer:
         answer, _ = await self._call(client, entry)
@@ -320,6 +393,8 @@ class RunCalls:
         if is_shared(item.run):
             self._joined[item.run] = item
         partition = partition_of(instance_id) if is_pfid(instance_id) else None
+        self._settlement.unnamed.discard(entry.item.run)
+        self._settlement.partition = partition
         self._settlement.runs[entry.item.run] = RunRecord(instance_id, partition)
         self._settlement.note_record(entry)
         agent_id = details.get("agent_id")
@@ -351,8 +426,9 @@ class RunCalls:
             record = self._settlement.record(entry)
             path = f"/agent_instance/{segment(record.instance_id)}/{action}"
         try:
+            body = call_body(item, self._own_id(entry))
             with self._settlement.calling([entry]):
-                reply = await client.post(path, call_body(item))
+                reply = await client.post(path, body)
         except ApiError as error:
             answer = judge_request(error)
             if answer.verdict in (Verdict.APART, Verdict.SMALLER):  # it is one, and small
@@ -374,6 +450,7 @@ class RunCalls:
 
     def _refuse_run(self, entry: Batch, answer: Answer) -> None:
         self._settlement.runs[entry.item.run] = None
+        self._settlement.unnamed.discard(entry.item.run)
         self._counters.trouble(f"registration refused: {answer.reason}")
         needs = _ACCOUNT_TOKEN if {"agent_id", "environment_id"} & set(answer.fields) else ""
         self._log.warn(
@@ -397,16 +474,21 @@ def _parts(entries: Sequence[Batch], max_bytes: int) -> Iterator[list[Batch]]:
         yield part
 
 
-def call_body(item: Item) -> bytes:
-    """The body of a request for one call about a run."""
-    return b'{%b,"idempotency_key":%b}' % (_said(item), orjson.dumps(item.key))
+def call_body(item: Item, own_id: str | None = None) -> bytes:
+    """The body of a request for one call about a run; a registration may say its id."""
+    key = orjson.dumps(item.key)
+    if own_id is not None:
+        return b'{%b,"id":"%b","idempotency_key":%b}' % (_said(item), own_id.encode(), key)
+    return b'{%b,"idempotency_key":%b}' % (_said(item), key)
 
 
-def _bulk_call(item: Item, record: RunRecord | None) -> bytes:
+def _bulk_call(item: Item, record: RunRecord | None, own_id: str | None) -> bytes:
     """The same as an element of a bulk request's ``items``; with the run if that is registered."""
     head = {"_type": _TOGETHER[item.operation], "idempotency_key": item.key}
     if item.operation is not Operation.REGISTER and record is not None:
         head["agent_instance_id"] = record.instance_id
+    if own_id is not None:
+        head["id"] = own_id
     return b"%b,%b}" % (orjson.dumps(head)[:-1], _said(item))
 
 

@@ -13,7 +13,7 @@ from prefactor_otel.config.token import UNREAD, TokenReader, TokenSource
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.bulk import BulkRequests
 from prefactor_otel.delivery.client import ApiClient
-from prefactor_otel.delivery.lanes import CALLS
+from prefactor_otel.delivery.lanes import CALLS, FIRST
 from prefactor_otel.delivery.operation import Operation
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.results import CLOSING_BACKOFF, Settlement, backoff
@@ -34,7 +34,7 @@ FREE_FLIGHTS: Final = 2
 are full."""
 SLOW: Final = 0.5
 """Seconds after which a request does not count in these two: one that hangs holds up no run."""
-_BOUNDS: Final = (Operation.REGISTER, Operation.START, Operation.FINISH_RUN)
+_BOUNDS: Final = (*FIRST, Operation.START, Operation.FINISH_RUN)
 """All that there is of a run in which nothing has happened."""
 _LOOK_AGAIN: Final = 0.5
 """Seconds after which items that were put off are looked at."""
@@ -55,6 +55,7 @@ class Sender:
         probe_interval: float,
         terminated: Callable[[str, str | None], None],
         ended: Callable[[str], None] = lambda run: None,
+        names_runs: bool = False,
     ) -> None:
         self.paused = False
         self.failing = False
@@ -62,7 +63,9 @@ class Sender:
         """Whether more spans are on their way, so that only full requests are worth making."""
         self.landed: Callable[[], None] = lambda: None
         """Called when a request is over."""
-        self._settlement = Settlement(outbox, counters, log, terminated, ended)
+        self._settlement = Settlement(
+            *(outbox, counters, log, terminated, ended), names_runs=names_runs
+        )
         self.runs = self._settlement.runs
         self._run_calls = RunCalls(self._settlement, outbox, counters, log)
         self._bulk = BulkRequests(self._settlement, outbox, max_request_bytes)
@@ -85,6 +88,11 @@ class Sender:
     def has_refused(self, run: str) -> bool:
         """Whether the API has refused to register a run."""
         return self._settlement.has_refused(run)
+
+    def id_of(self, run: str) -> str | None:
+        """The id of a run's instance, also if it is only going to be registered under it; None
+        where that is not known. From any thread."""
+        return self._settlement.id_of(run)
 
     @property
     def sending_since(self) -> float | None:

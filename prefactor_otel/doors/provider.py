@@ -25,6 +25,7 @@ from prefactor_otel.config.token import TokenSource
 from prefactor_otel.doors.base import Door, Handle
 from prefactor_otel.doors.exporter import PrefactorExporter, SpanStartHook
 from prefactor_otel.doors.processor import PrefactorSpanProcessor
+from prefactor_otel.doors.propagation import propagate_runs
 from prefactor_otel.host.exits import milliseconds_to
 from prefactor_otel.host.nesting import exporters_in, inside, processors_of
 from prefactor_otel.stats.log import logger
@@ -175,6 +176,8 @@ def configure(
             logger.warning(_NO_EFFECT, ", ".join(sorted(ignored)))
         return _with_handle(found.provider, found.door)
     processor = PrefactorSpanProcessor(api_url, api_token, meter_provider=meter_provider, **options)
+    if processor.pipeline.propagates_runs:
+        propagate_runs()
     _latest = _set_up(found, processor, resource)
     return _with_handle(_latest.provider, processor)
 

@@ -62,6 +62,7 @@ class Parts:
             probe_interval=config.probe_interval,
             terminated=self.stops.on_terminated,
             ended=self.stops.on_over,
+            names_runs=config.run_propagation,
         )
         self.spool = self._new_spool(identity)
 

@@ -19,10 +19,11 @@ from prefactor_otel.host import exits, gevent_loop, program, sigterm
 from prefactor_otel.host.termination import TerminatedRun
 from prefactor_otel.pipeline.inbox import End
 from prefactor_otel.pipeline.off import Off
-from prefactor_otel.pipeline.place import place_of, terminated_in
+from prefactor_otel.pipeline.place import caller_at, place_of, terminated_in
 from prefactor_otel.pipeline.waiting import Waiting, flush
 from prefactor_otel.pipeline.worker import Worker
 from prefactor_otel.runs import explicit
+from prefactor_otel.runs.caller import Caller
 from prefactor_otel.runs.events import NOWHERE, AboutRun, Logged
 from prefactor_otel.spans.source import Reader, Record
 from prefactor_otel.spans.view import Attributes
@@ -68,6 +69,7 @@ class Pipeline:
             config.run_scope == "session"
             or config.on_terminate == "cancel"
             or config.tenants is not None
+            or config.run_propagation
         )
         """Whether it matters in which context and task spans start."""
         explicit.listeners.add(self)
@@ -189,6 +191,11 @@ class Pipeline:
         """Set when the run of the process was terminated; never, where the pipeline is off."""
         return self._current().terminated
 
+    def caller_at(self, where: Context | None) -> Caller | None:
+        """What to tell another process that is called in this context, so that it goes on with the
+        run; None without ``run_propagation``, and where the run cannot be named yet."""
+        return caller_at(where, self._worker) if self._has_begun else None
+
     def terminated_in(self, where: Context | None) -> TerminatedRun | None:
         """The run that a span would belong to that started in this context, if it was
         terminated."""
@@ -218,6 +225,11 @@ class Pipeline:
         """The counters; None in a forked child that has not used the pipeline: to be looked at
         is no use of it, and begins no run."""
         return self._worker.stats() if self._has_begun else None
+
+    @property
+    def propagates_runs(self) -> bool:
+        """The option ``run_propagation``."""
+        return self._config is not None and self._config.run_propagation
 
     @property
     def capacity(self) -> int:

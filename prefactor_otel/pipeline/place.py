@@ -9,6 +9,7 @@ from prefactor_otel.mapping import session_of
 from prefactor_otel.pipeline.off import Off
 from prefactor_otel.pipeline.worker import Worker
 from prefactor_otel.runs import explicit
+from prefactor_otel.runs.caller import Caller, caller_in
 from prefactor_otel.runs.events import NOWHERE, Place
 from prefactor_otel.runs.naming import UNNAMED
 from prefactor_otel.spans.view import SpanKey
@@ -31,6 +32,8 @@ def place_of(span: object, where: Context | None, worker: Worker | Off) -> Place
         terminated = worker.terminated_at(source.parent, known, first)
         if terminated is not None:
             stop_here(terminated, config.on_terminate)
+    if is_root and config.run_propagation and place.caller is None and place.handle is None:
+        place = place._replace(begins=worker.begun.begin(source.key.trace_id))
     cancels = is_root and config.on_terminate == "cancel"
     return place._replace(task=current_task()) if cancels else place
 
@@ -53,4 +56,17 @@ def _place_in(where: Context | None, config: Config, *, asks_for_agent: bool) ->
     session = explicit.session_in_context(where) if config.run_scope == "session" else None
     is_asked = asks_for_agent and config.tenants is not None
     agent = explicit.agent_in_context(where) if is_asked else UNNAMED
-    return Place(opened.key if opened is not None else None, session, None, agent)
+    caller = caller_in(where) if config.run_propagation else None
+    return Place(opened.key if opened is not None else None, session, None, agent, caller)
+
+
+def caller_at(where: Context | None, worker: Worker | Off) -> Caller | None:
+    """What to tell another process that is called in this context; None where its work is to be no
+    part of a run of this process, or where that run cannot be named yet."""
+    if isinstance(worker, Off) or worker.is_closing or not worker.config.run_propagation:
+        return None
+    source = worker.inbox.reader.source(trace.get_current_span(where))
+    if source is None:  # nothing of this process lies in between
+        return caller_in(where)
+    place = _place_in(where, worker.config, asks_for_agent=True)
+    return worker.called_from(source, place._replace(begins=worker.begun.of(source.key.trace_id)))

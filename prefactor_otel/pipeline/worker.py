@@ -12,20 +12,25 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from prefactor_otel.config.options import Config
+from prefactor_otel.delivery.continuing import is_to_continue
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.exits import is_ending
 from prefactor_otel.host.termination import TerminatedRun
+from prefactor_otel.pipeline.begun import Begun
 from prefactor_otel.pipeline.closing import PULSE, Closing
 from prefactor_otel.pipeline.inbox import MAX_SPANS, Inbox, lose
 from prefactor_otel.pipeline.loop import Loop
 from prefactor_otel.pipeline.parts import Parts
 from prefactor_otel.pipeline.snapshot import Snapshot
 from prefactor_otel.pipeline.wakeup import Wakeup
-from prefactor_otel.runs.events import AboutRun, Dropped, Flush, Place
-from prefactor_otel.spans.source import Reader, Telling
+from prefactor_otel.runs.caller import Caller
+from prefactor_otel.runs.encoding import span_ref
+from prefactor_otel.runs.events import AboutRun, Calls, Dropped, Flush, Place
+from prefactor_otel.spans.source import Reader, Source, Telling
 from prefactor_otel.spans.view import Attributes, SpanKey
 from prefactor_otel.stats.counters import DropReason, Stats
+from prefactor_otel_transport.pfid import is_pfid, partition_of
 
 _GRACE: Final = 0.3
 """Seconds after the deadline in which the thread ends."""
@@ -47,6 +52,7 @@ class Worker:
         self._wakeup = Wakeup(self.inbox)
         self._closing = Closing(self._parts)
         self._loop = Loop(self._parts, self._wakeup, self._closing)
+        self.begun = Begun()
         self._reviving = threading.Lock()
         self._works_here = False
         self._no_thread_before = 0.0
@@ -145,7 +151,7 @@ class Worker:
             tenant.resource = resource
             self.wake(urgent=True)
 
-    def tell(self, event: AboutRun) -> None:
+    def tell(self, event: AboutRun | Calls) -> None:
         """Something has become of a run."""
         if not self.is_closing:
             self.inbox.tell(event)
@@ -226,6 +232,21 @@ class Worker:
         """The run that a span would start in here, if that was terminated. ``first`` is the span,
         or what it hangs on."""
         return self._lives.terminated_at(parent, place, first)
+
+    def called_from(self, source: Source, place: Place) -> Caller | None:
+        """The run of an open span and the span's own id, for another process that goes on with it.
+        Its record is created at once, to be there before what hangs on it."""
+        key = self._lives.key_at(source, place)
+        if key is None:
+            return None
+        instance_id = self._parts.sender.id_of(key)
+        if instance_id is None and place.caller is not None and is_to_continue(key):
+            instance_id = place.caller.run
+        if instance_id is None or not is_pfid(instance_id):
+            return None
+        self.tell(Calls(source.key))
+        ref = span_ref(key, source.key, source.start_ns)
+        return Caller(instance_id, ref.pfid(partition_of(instance_id)))
 
     def id_of(self, handle: str) -> str | None:
         """The agent instance's id of an explicit run, None until registered."""

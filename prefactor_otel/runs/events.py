@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.termination import Task
+from prefactor_otel.runs.caller import Caller
 from prefactor_otel.runs.naming import UNNAMED, Named
 from prefactor_otel.runs.run import About
 from prefactor_otel.spans.source import Record, Source
@@ -17,12 +18,16 @@ S = TypeVar("S")
 
 class Place(NamedTuple):
     """Where a span starts, as far as its context tells: inside of which explicit run, in which
-    session, in which task, which is cancelled if the run is terminated, and of which agent."""
+    session, in which task, which is cancelled if the run is terminated, of which agent, and at the
+    call of which other process. ``begins`` is the key for the run, where one begins with it and
+    others are to be told of it."""
 
     handle: str | None = None
     session: str | None = None
     task: Task | None = None
     agent: Named = UNNAMED
+    caller: Caller | None = None
+    begins: str | None = None
 
 
 NOWHERE: Final = Place()
@@ -61,6 +66,13 @@ class Logged:
     """A log record tells of a span what that does not carry."""
 
     record: Record
+
+
+@dataclass(slots=True)
+class Calls:
+    """Another process has been told of an open span, under which it goes on."""
+
+    span: SpanKey
 
 
 @dataclass(slots=True)
@@ -104,6 +116,6 @@ class Flush:
 
 
 AboutRun = RunOpened | RunClosed | SessionEnded | Judged
-Told = Dropped | Flush | Logged | AboutRun
+Told = Dropped | Flush | Logged | Calls | AboutRun
 """What is told of spans and runs, and holds none."""
 Event = Started | Ended[Any] | Told

@@ -1,16 +1,16 @@
 """Runs that the application opens itself, as values in OpenTelemetry's context."""
 
 import asyncio
-import secrets
 from typing import Final, Protocol
 from weakref import WeakSet
 
 from opentelemetry import baggage, context
 from opentelemetry.context import Context
 
-from prefactor_otel.delivery.operation import FinishStatus
+from prefactor_otel.delivery.operation import FinishStatus, new_key
 from prefactor_otel.host.termination import TerminatedRun, current_task, event_of
 from prefactor_otel.mapping import SESSION_KEYS
+from prefactor_otel.runs.caller import Caller
 from prefactor_otel.runs.events import AboutRun, Judged, RunClosed, RunOpened
 from prefactor_otel.runs.naming import AGENT_ID, AGENT_NAME, Named, named
 from prefactor_otel.runs.run import About
@@ -30,6 +30,8 @@ class Listener(Protocol):
 
     def id_of(self, handle: str) -> str | None: ...
 
+    def caller_at(self, where: Context | None) -> Caller | None: ...
+
     def terminated_in(self, where: Context | None) -> TerminatedRun | None: ...
 
 
@@ -40,7 +42,7 @@ class AgentRun:
     """A run that a block of the application is. Made by ``run``."""
 
     def __init__(self, about: About) -> None:
-        self.key = secrets.token_hex(16)
+        self.key = new_key()
         self.about = about
         self.terminated = event_of(self.key)
         """Set when somebody has terminated the run on the platform."""

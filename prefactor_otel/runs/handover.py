@@ -22,7 +22,8 @@ class Handover:
         """Let a run be known to the platform, if it is not."""
         if run.is_registered:
             return
-        self._outbox.put(run.run.opening(run.tenant.registration(run.about, run.resource)))
+        registration = run.tenant.registration(run.about, run.resource)
+        self._outbox.put(run.run.opening(registration, run.continues))
         run.is_registered = True  # not before: an opening twice is one to the API
 
     def register_with_first_span(self, run: OpenRun) -> None:

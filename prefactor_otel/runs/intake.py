@@ -11,7 +11,7 @@ from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.pace import breathe
 from prefactor_otel.mapping import session_of
 from prefactor_otel.runs.agenda import Agenda
-from prefactor_otel.runs.events import Dropped, Ended, Event, Flush, Logged, Started
+from prefactor_otel.runs.events import Calls, Dropped, Ended, Event, Flush, Logged, Started
 from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.lives import Lives
 from prefactor_otel.runs.making import RunMaker
@@ -100,6 +100,8 @@ class Intake:
             self._take_dropped(event)
         elif isinstance(event, Logged):
             self._take_logged(event.record)
+        elif isinstance(event, Calls):
+            self._take_call(event.span)
         elif isinstance(event, Flush):
             self._take_flush(event.receipt)
         else:
@@ -146,10 +148,18 @@ class Intake:
             run.note_task(key, place.task)
         if not run.is_registered:
             self._handover.register_with_first_span(run)
-        run.tree.start(source, event.at)
+        caller = place.caller if run.continues is not None and source.parent is None else None
+        run.tree.start(source, event.at, caller.ref if caller is not None else None)
         self._agenda.changed[run] = None
         if self._budget.open.is_over:
             self._relief.relieve()
+
+    def _take_call(self, key: SpanKey) -> None:
+        """Another process goes on under an open span: its record is to come first."""
+        run = self._router.of(key)
+        if run is not None and run.terminated is None:
+            self._relief.put(run, run.tree.show(key))
+            self._agenda.changed[run] = None
 
     def _creation_dropped(self, key: str, span: SpanRef) -> None:
         run = self._router.runs.get(key)

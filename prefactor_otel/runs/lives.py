@@ -14,7 +14,7 @@ from prefactor_otel.runs.making import RunMaker
 from prefactor_otel.runs.relief import Relief
 from prefactor_otel.runs.router import OpenRun, Router
 from prefactor_otel.runs.run import Run
-from prefactor_otel.spans.source import Telling
+from prefactor_otel.spans.source import Source, Telling
 from prefactor_otel.spans.view import SpanKey
 from prefactor_otel.stats.counters import DropReason
 from prefactor_otel.stats.log import QuietLog
@@ -54,6 +54,7 @@ class Lives:
         self._seen_at = self._born + SEEN_AFTER
         self._children = program.children
         self._orphaned = 0
+        self._may_be_called = maker.may_be_called
 
     # -- what is asked, from any thread -----------------------------------------------------------
 
@@ -85,6 +86,17 @@ class Lives:
         """The key of an explicit run."""
         run = self._router.of_handle(handle)
         return run.run.key if run is not None else None
+
+    def key_at(self, source: Source, place: Place) -> str | None:
+        """The key of the run of an open span, which may be on its way here; None where that cannot
+        be told yet."""
+        if place.handle is not None:
+            return self._maker.key_of_handle(place.handle)
+        run = self._router.of(source.key)
+        if run is None and place.caller is not None:
+            return self._maker.key_of_caller(place.caller.run)
+        run = run or self._router.at(source.key, place, source)
+        return run.run.key if run is not None else place.begins
 
     def terminated_at(
         self, parent: SpanKey | None, place: Place, first: Telling | None
@@ -120,9 +132,10 @@ class Lives:
     @property
     def _waits_for_spans(self) -> bool:
         """Whether the run of the process begins with its first span only: it carries another one
-        on, or this process has made others. One that does so before it has any span leaves the
-        work to them: it is the master of a server, or of a pool."""
-        return self.has_left or program.children != self._children
+        on, it may do no more than go on with those of other processes, or this process has made
+        others. One that does so before it has any span leaves the work to them: it is the master of
+        a server, or of a pool."""
+        return self.has_left or self._may_be_called or program.children != self._children
 
     def _open_process(self, *, at_once: bool = False) -> None:
         """Register the run of the process before its first span, so that it is seen from the start:

@@ -1,12 +1,12 @@
 """What each run of a process is made of: an identity, and a tree for its spans."""
 
-import hashlib
-import secrets
 import time
 from collections import OrderedDict
 from typing import Final
 
 from prefactor_otel.delivery.budget import Budget
+from prefactor_otel.delivery.continuing import continuing_key
+from prefactor_otel.delivery.operation import key_like, new_key
 from prefactor_otel.runs.agenda import Agenda
 from prefactor_otel.runs.router import OpenRun
 from prefactor_otel.runs.run import NOTHING_SAID, About, Run, shared_key, shared_name
@@ -41,6 +41,11 @@ class RunMaker:
         self._ended: OrderedDict[str, int] = OrderedDict()
         """How many runs of the same origin have ended, by that."""
 
+    @property
+    def may_be_called(self) -> bool:
+        """Whether runs of other processes may go on in this one."""
+        return self._tenants.own.config.run_propagation
+
     def of_process(self, tenant: Tenant) -> OpenRun:
         """The run of the process, where all spans of a tenant go there."""
         run = self._open(tenant, self.run if tenant is self._tenants.own else Run())
@@ -49,16 +54,30 @@ class RunMaker:
 
     def of_handle(self, about: About, handle: str) -> OpenRun:
         """An explicit run."""
-        # of this process: a forked child has a run of its own for it
-        named = f"{self.run.key}{handle}".encode()
-        key = hashlib.blake2b(named, digest_size=16).hexdigest()
-        return self._open(self._tenants.of(about.agent), Run(key), about)
+        run = Run(self.key_of_handle(handle))
+        return self._open(self._tenants.of(about.agent), run, about)
 
-    def of_spans(self, tenant: Tenant, first: Telling, what: str) -> OpenRun:
+    def key_of_handle(self, handle: str) -> str:
+        """The key of an explicit run. From any thread."""
+        # of this process: a forked child has a run of its own for it
+        return key_like(handle, self.run.key)
+
+    def of_caller(self, tenant: Tenant, instance_id: str) -> OpenRun:
+        """The part that this process has in a run of another."""
+        run = self._open(tenant, Run(self.key_of_caller(instance_id)))
+        run.continues = run.origin = instance_id
+        return run
+
+    def key_of_caller(self, instance_id: str) -> str:
+        """The key of that part. Each is another one: what comes after the end of one begins the
+        next. From any thread."""
+        return continuing_key(instance_id, self.run.key, str(self._ended.get(instance_id, 0)))
+
+    def of_spans(self, tenant: Tenant, first: Telling, what: str, key: str | None) -> OpenRun:
         """The run of a trace or session, by what it is of. With a key of its own, unless others may
         have a part in it: then it is of the name that it has for them."""
         if not tenant.serves_others:
-            return self._open(tenant, Run(secrets.token_hex(16)))
+            return self._open(tenant, Run(key or new_key()))
         origin = shared_name(*tenant.identity, what)
         before = self._ended.get(origin, 0)
         name = shared_name(origin, str(before)) if before else origin
@@ -98,5 +117,6 @@ class RunMaker:
             notes_parked=tenant.spools,
             span_filter=tenant.span_filter,
             types=tenant.types,
+            continues=run.continues,
             budget=self._budget,
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from prefactor_otel.delivery.budget import Count
+from prefactor_otel.delivery.operation import SpanRef
 from prefactor_otel.runs.calls import Answers
 from prefactor_otel.runs.node import MANY, Node
 from prefactor_otel.spans.view import SpanKey, SpanView
@@ -44,6 +45,13 @@ class Nodes:
         if parent is not None and node.parent is None:
             self._hang(node, self.at(parent))
         return node
+
+    def elsewhere(self, trace_id: int, ref: SpanRef) -> SpanKey:
+        """The key under which spans of a trace hang on a span of another process, of which nothing
+        is known but that this is its record."""
+        key = SpanKey(trace_id, int.from_bytes(ref[-8:], "big"))
+        self.at(key).ref = ref
+        return key
 
     def ended(self, view: SpanView) -> Node | None:
         """A span has ended. Of another span with the same id (a broken id generator) it is another

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from prefactor_otel.config.options import RunScope
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.host.termination import Task, TerminatedRun
+from prefactor_otel.runs.caller import Caller
 from prefactor_otel.runs.events import NOWHERE, Place
 from prefactor_otel.runs.run import About, Run
 from prefactor_otel.runs.tenant import Tenant
@@ -48,6 +49,8 @@ class OpenRun:
     is_left: bool = False
     """The platform has ended it: what it knows of ends there, and nothing begins."""
     handle: str | None = None
+    continues: str | None = None
+    """The agent instance of another process that it is to be a part of."""
     lasts: bool = False
     """It is as long as the process."""
     tasks: dict[SpanKey | None, Task] | None = None
@@ -111,7 +114,9 @@ class Maker(Protocol):
 
     def of_handle(self, about: About, handle: str) -> OpenRun: ...
 
-    def of_spans(self, tenant: Tenant, first: Telling, what: str) -> OpenRun: ...
+    def of_caller(self, tenant: Tenant, instance_id: str) -> OpenRun: ...
+
+    def of_spans(self, tenant: Tenant, first: Telling, what: str, key: str | None) -> OpenRun: ...
 
 
 class Router:
@@ -134,6 +139,7 @@ class Router:
         self._by_trace: dict[int, OpenRun] = {}
         self._by_session: dict[str, dict[Tenant, OpenRun]] = {}
         self._by_handle: dict[str, OpenRun] = {}
+        self._by_caller: dict[str, OpenRun] = {}
 
     @property
     def open(self) -> int:
@@ -148,6 +154,8 @@ class Router:
         """The run of a span that starts here, in this session if any."""
         parent = source.parent
         run = self._by_handle.get(place.handle) if place.handle is not None else None
+        if run is None and parent is None and place.caller is not None:
+            run = self._of_caller(source, place, place.caller)
         if run is None and session is not None:
             run = self._of_session(session, source, place)
         if run is None and parent is not None:
@@ -180,6 +188,8 @@ class Router:
         if place.handle is not None:  # one that is new, and not open yet, is no other
             return self._by_handle.get(place.handle)
         above = self._above(parent) if parent is not None else None
+        if above is None and place.caller is not None:
+            return self._by_caller.get(place.caller.run)
         if above is None and parent is not None:
             above = self._by_trace.get(parent.trace_id)
         if above is not None:
@@ -240,6 +250,8 @@ class Router:
         for trace in run.traces or ():
             _forget(self._by_trace, trace, run)
         _forget(self._lasting, run.tenant, run)
+        if run.continues is not None:
+            _forget(self._by_caller, run.continues, run)
         for session in run.sessions:
             known = self._by_session.get(session, {})
             _forget(known, run.tenant, run)
@@ -249,6 +261,16 @@ class Router:
     def ends_with_its_root(self, run: OpenRun) -> bool:
         """Whether the end of its root span is the run's own."""
         return not run.lasts and run.handle is None and not run.sessions
+
+    def _of_caller(self, first: Telling, place: Place, caller: Caller) -> OpenRun:
+        """The part in the run of another process, which has called."""
+        run = self._by_caller.get(caller.run)
+        if run is None:
+            tenant = self._tenants.told(first, place.agent)
+            run = self._by_caller[caller.run] = self._add(self._maker.of_caller(tenant, caller.run))
+        run.over_since = None
+        self._name_trace(first.key.trace_id, run)
+        return run
 
     def _of_process(self, source: Source, parent: SpanKey | None, place: Place) -> OpenRun:
         """Where runs are as long as the process: that of the agent which a root names, and else
@@ -275,7 +297,7 @@ class Router:
         if run is None:
             run = self._by_trace.get(trace)
             if run is None or run.tenant is not tenant:
-                run = self._add(self._maker.of_spans(tenant, first, session))
+                run = self._add(self._maker.of_spans(tenant, first, session, None))
             self._name_session(session, run)
         self._name_trace(trace, run)
         return run
@@ -296,7 +318,8 @@ class Router:
         if run is None or is_root:
             tenant = self._tenants.told(first, place.agent)
             if run is None or run.tenant is not tenant:
-                run = self._add(self._maker.of_spans(tenant, first, first.key.trace_hex))
+                named = first.key.trace_hex
+                run = self._add(self._maker.of_spans(tenant, first, named, place.begins))
                 self._name_trace(trace, run)
         return run
 

@@ -11,7 +11,15 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from prefactor_otel.config.options import Config, types_of
-from prefactor_otel.delivery.operation import NAME, FinishStatus, Item, Operation, name_of
+from prefactor_otel.delivery.continuing import join_item
+from prefactor_otel.delivery.operation import (
+    NAME,
+    FinishStatus,
+    Item,
+    Operation,
+    name_of,
+    new_key,
+)
 from prefactor_otel.mapping import timestamp
 from prefactor_otel.payload.encode import encode
 from prefactor_otel.privacy.masking import Masking
@@ -46,16 +54,18 @@ NOTHING_SAID: Final = About()
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run's own key and start. The key is 32 hexadecimal characters from the system's randomness,
-    or, where other processes may have a part in the run, 32 which name it for all of them, and some
-    more of this part (``shared_key``)."""
+    """A run's own key and start. The key is 32 hexadecimal characters (``new_key``); where others
+    may have a part in it, 32 that name it for all of them and some more of this part
+    (``shared_key``); where it is a part of another's, a ``continuing_key``."""
 
-    key: str = field(default_factory=lambda: secrets.token_hex(16))
+    key: str = field(default_factory=new_key)
     started_ns: int = field(default_factory=time.time_ns)
 
-    def opening(self, registration: bytes) -> list[Item]:
-        """The items that register and start the run; ``registration`` from ``Registrations``."""
+    def opening(self, registration: bytes, continues: str | None = None) -> list[Item]:
+        """The items that register and start the run, ``registration`` from ``Registrations``, if it
+        is not a part of the instance that it ``continues``."""
         return [
+            *([join_item(self.key, continues)] if continues is not None else []),
             Item(self.key, Operation.REGISTER, f"{name_of(self.key)}-register", registration),
             _run_item(self.key, Operation.START, {"timestamp": timestamp(self.started_ns)}),
         ]

@@ -83,8 +83,9 @@ class Showing:
             return []
         return self.create(node) if is_worth_showing(view) else []
 
-    def create(self, node: Node) -> list[Item]:
-        """Create an open span, after what it hangs on that has no record yet."""
+    def create(self, node: Node, *, asked_for: bool = False) -> list[Item]:
+        """Create an open span, after what it hangs on that has no record yet; where it is asked
+        for, whatever the filter says."""
         missing: list[Node] = []
         above: Node | None = node
         while above is not None and above.ref is None and above.is_at_work:
@@ -95,15 +96,15 @@ class Showing:
             each.under |= KEPT
         for each in reversed(missing):
             if each.ref is None and each.source is not None:
-                items += self._create(each)
+                items += self._create(each, asked_for=asked_for and each is node)
             elif each.parked is not None:
                 items += self._parking.free(each)
         return items
 
-    def _create(self, node: Node) -> list[Item]:
+    def _create(self, node: Node, *, asked_for: bool) -> list[Item]:
         assert node.source is not None
         view = node.source.read()
-        verdict = judged(self._span_filter, node, view)
+        verdict = Decision.KEEP if asked_for else judged(self._span_filter, node, view)
         is_alone = verdict is Decision.KEEP_BETWEEN and node.above is None
         if verdict is Decision.LEAVE_OUT or is_alone:
             return self._parking.pass_over(node)

@@ -43,11 +43,18 @@ class Telling:
     """From the spans of one run to agent spans."""
 
     def __init__(
-        self, capture: Capture, types: SpanTypes, nodes: Nodes, parking: Parking, counts: Counts
+        self,
+        capture: Capture,
+        types: SpanTypes,
+        continues: str | None,
+        nodes: Nodes,
+        parking: Parking,
+        counts: Counts,
     ) -> None:
         self._capture = capture
         self._redacts = capture.mask is not None or bool(capture.sensitive)
         self._types = types
+        self._continues = continues
         self._nodes = nodes
         self._parking = parking
         self._counts = counts
@@ -61,7 +68,11 @@ class Telling:
             span = bare_span(view)
         if self._types.renames:  # before masks have changed the name of a tool
             span = self._types.named(span, view)
-        return redacted(span, self._capture) if self._redacts else span
+        if self._redacts:
+            span = redacted(span, self._capture)
+        if self._continues is not None and view.is_local_root:
+            _tell_origin(span, self._continues)
+        return span
 
     def at_its_end(self, node: Node, view: SpanView) -> AgentSpan:
         """What a span tells that has ended, its tokens if they count; what lies above it knows
@@ -141,6 +152,13 @@ class Telling:
     def _add_details(self, node: Node, details: Mapping[str, int]) -> None:
         if node.parked is not None and details:
             self._parking.change(node, item_with_details(node.parked.item, details))
+
+
+def _tell_origin(span: AgentSpan, instance_id: str) -> None:
+    """Say of the first span here in which run of another process it goes on."""
+    metadata = span.payload["metadata"]
+    if isinstance(metadata, dict):
+        metadata["continued_from"] = instance_id
 
 
 def _agent(node: Node) -> str | None:

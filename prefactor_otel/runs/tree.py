@@ -41,6 +41,8 @@ class SpanTree:
     notes_parked: bool = False
     span_filter: CompiledFilter | None = None
     types: SpanTypes = DEFAULT
+    continues: str | None = None
+    """The agent instance of another process that is said to go on in this run."""
     budget: Budget = field(default_factory=Budget)
     counts: Counts = field(default_factory=Counts)
     open: int = 0
@@ -57,7 +59,10 @@ class SpanTree:
         self.parking = Parking(
             self.run, budget, counts, self.parent_timeout, notes=self.notes_parked
         )
-        self._telling = Telling(self.capture, self.types, self._nodes, self.parking, counts)
+        self._telling = Telling(
+            *(self.capture, self.types, self.continues),
+            *(self._nodes, self.parking, counts),
+        )
         self._showing = Showing(
             *(self.run, self.max_item_bytes, budget, self.span_filter),
             *(self.parking, self._telling),
@@ -91,10 +96,13 @@ class SpanTree:
 
     # -- starts and ends ------------------------------------------------------------------------
 
-    def start(self, source: Source, now: float) -> None:
-        """A span has started."""
+    def start(self, source: Source, now: float, caller: SpanRef | None = None) -> None:
+        """A span has started; ``caller`` is that of another process under which it does, if any."""
         self.parking.knows_starts = True
-        node = self._nodes.born(source.key, source.parent)
+        parent = source.parent
+        if caller is not None:
+            parent = self._nodes.elsewhere(source.key.trace_id, caller)
+        node = self._nodes.born(source.key, parent)
         if node.source is not None or node.start_ns is not None:
             return
         node.source = source
@@ -111,6 +119,14 @@ class SpanTree:
             source = node.source
             known = source.source if isinstance(source, WithRecords) else source
             node.source = WithRecords(known, records)
+
+    def show(self, key: SpanKey) -> list[Item]:
+        """Create an open span now, whatever the filter says: others are told of it."""
+        node = self._nodes.find(key)
+        if node is None or node.source is None or node.ref is not None:
+            return []
+        node.is_left_out = False
+        return self._showing.create(node, asked_for=True)
 
     def end(self, view: SpanView, now: float) -> list[Item]:
         """A span has ended. Empty when it has to wait, or when it has ended before."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from prefactor_otel import clock
 from prefactor_otel.delivery.disk import REFILL
-from prefactor_otel.delivery.operation import Operation, name_of
+from prefactor_otel.delivery.lanes import FIRST
+from prefactor_otel.delivery.operation import name_of
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.rows import Damaged, Stored
 from prefactor_otel.delivery.wire import RunRecord
@@ -272,7 +273,7 @@ class Adoption:
     def _is_of_known_run(self, row: Stored) -> bool:
         """Whether the run of an item is registered, or will be: else its row was damaged."""
         run = row.item.run
-        if row.item.operation is Operation.REGISTER:
+        if row.item.operation in FIRST:
             self._taken_over.add(run)
         return run in self._taken_over
 

@@ -1,0 +1,64 @@
+"""Runs that go on in several processes.
+
+The process that begins one gives it the id by which the others know it, as soon as it knows its
+account: what it has not registered yet, it can tell of. Each of the others has a key of its own for
+its part. Its calls are those of any run: to join comes first, and where that is done there is
+nothing to register, start or finish. Where the run cannot be joined the same calls make one of the
+process's own of it. Which of the two it has become follows from its key and from the instance that
+it is, so it is known after a restart as well.
+"""
+
+from hashlib import blake2b
+from typing import Final
+
+import orjson
+
+from prefactor_otel.delivery.operation import Item, Operation, is_shared
+from prefactor_otel_transport.pfid import encode
+
+_MARK: Final = "j"
+"""Stands in the key of a part where others have a hexadecimal digit."""
+_PLACE: Final = 16
+_DIGITS: Final = 15
+_RANDOM_DIGITS: Final = 20
+
+
+def own_id(run: str, partition: int) -> str | None:
+    """The id that the run of this key is registered under in an account (``new_key``); None for one
+    in which others have a part, for they do not know when it was."""
+    if is_shared(run) or is_to_continue(run):
+        return None
+    return encode(int(run[_RANDOM_DIGITS:], 16), partition, int(run[:_RANDOM_DIGITS], 16))
+
+
+def continuing_key(instance_id: str, *origin: str) -> str:
+    """The key of the part that whoever is of this origin has in this instance: 32 characters."""
+    digest = blake2b("\0".join((*origin, instance_id)).encode(), digest_size=8).hexdigest()
+    return f"{digest}{_MARK}{_digest(instance_id)}"
+
+
+def is_to_continue(run: str) -> bool:
+    """Whether the run of this key is to be a part of another process's."""
+    return run[_PLACE : _PLACE + 1] == _MARK
+
+
+def continues(run: str, instance_id: str) -> bool:
+    """Whether the run of this key is a part of what it was to continue, now that it is this
+    instance."""
+    return is_to_continue(run) and run[_PLACE + 1 :] == _digest(instance_id)
+
+
+def join_item(run: str, instance_id: str) -> Item:
+    """The call that comes before those that would make it a run of its own."""
+    body = b'"agent_instance_id":%b' % orjson.dumps(instance_id)
+    return Item(run, Operation.JOIN, f"{run}-join", body)
+
+
+def instance_to_continue(item: Item) -> str:
+    """The instance that such a call asks for."""
+    content = orjson.loads(b"{%b}" % item.body)
+    return str(content["agent_instance_id"])
+
+
+def _digest(instance_id: str) -> str:
+    return blake2b(instance_id.encode(), digest_size=8).hexdigest()[:_DIGITS]

@@ -1,0 +1,27 @@
+"""The runs that begin with a trace, named where its first span starts: what that calls a moment
+later is told of a run of which the worker does not know yet."""
+
+from typing import Final
+
+from prefactor_otel.delivery.operation import new_key
+
+_MOST: Final = 10_000
+
+
+class Begun:
+    """The keys of the latest of them, by trace. From any thread: each step is one of the
+    interpreter's."""
+
+    def __init__(self) -> None:
+        self._keys: dict[int, str] = {}
+
+    def begin(self, trace_id: int) -> str:
+        """A run begins with this trace. Returns a key for it."""
+        if len(self._keys) >= _MOST:
+            self._keys.pop(next(iter(self._keys.copy()), 0), None)
+        key = self._keys[trace_id] = new_key()
+        return key
+
+    def of(self, trace_id: int) -> str | None:
+        """The key of the run that began with this trace, if it is one of the latest."""
+        return self._keys.get(trace_id)
