@@ -135,6 +135,23 @@ def test_web_service(api: DevServer) -> None:
     assert {run["status"] for run in api.instances()} == {"complete"}
 
 
+def test_distributed(api: DevServer) -> None:
+    said = run_example(api, sys.executable, str(EXAMPLES / "distributed.py"))
+    assert said == "a seat by the window\n"
+    assert tree(api) == {
+        "warm up": None,
+        "travel": None,
+        "ask pilot": "travel",
+        "pilot": "ask pilot",
+        "send hotel": "travel",
+        "book hotel": "send hotel",
+    }
+    runs = {row["payload"]["name"]: row["agent_instance_id"] for row in api.spans()}
+    assert runs.pop("warm up") not in runs.values()
+    assert len(set(runs.values())) == 1
+    assert {run["status"] for run in api.instances()} == {"complete"}
+
+
 def test_kill_switch(api: DevServer) -> None:
     said = subprocess.run(
         [sys.executable, str(EXAMPLES / "kill_switch.py")],

@@ -8,7 +8,7 @@ from typing import Final
 from prefactor_otel.delivery.asking import ended, shown, status_in
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.client import ApiClient
-from prefactor_otel.delivery.continuing import continues, is_to_continue
+from prefactor_otel.delivery.continuing import TRIES_AT_END, continues, is_to_continue
 from prefactor_otel.delivery.operation import Item, Operation
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.results import Settlement, own_fault
@@ -257,7 +257,7 @@ class BulkRequests:
         item, record = batch.item, self._settlement.record(batch)
         if item.parent is None or answer.fields != _FOR_ITS_PARENT or not is_to_continue(item.run):
             return False
-        tries = 1 if self._settlement.closing else TRIES_FOR_PARENT
+        tries = TRIES_AT_END if self._settlement.closing else TRIES_FOR_PARENT
         if continues(item.run, record.instance_id) and batch.faults < tries:
             self._settlement.delay(batch)
         else:

@@ -16,6 +16,8 @@ import orjson
 from prefactor_otel.delivery.operation import Item, Operation, is_shared
 from prefactor_otel_transport.pfid import encode
 
+TRIES_AT_END: Final = 2
+"""Times that what another process is about to tell is waited for while this one ends."""
 _MARK: Final = "j"
 """Stands in the key of a part where others have a hexadecimal digit."""
 _PLACE: Final = 16

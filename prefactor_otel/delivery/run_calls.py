@@ -15,7 +15,12 @@ import orjson
 from prefactor_otel.delivery.asking import ended, shown, status_in
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.client import ApiClient, ApiError
-from prefactor_otel.delivery.continuing import continues, instance_to_continue, own_id
+from prefactor_otel.delivery.continuing import (
+    TRIES_AT_END,
+    continues,
+    instance_to_continue,
+    own_id,
+)
 from prefactor_otel.delivery.joining import found, may_be_there, next_of, with_name
 from prefactor_otel.delivery.lanes import FIRST
 from prefactor_otel.delivery.operation import Item, Operation, is_shared
@@ -237,7 +242,7 @@ class RunCalls:
         """Ask again for a run that does not show: its process may be about to register it."""
         if answer.verdict is Verdict.LATER and not answer.is_fault:
             return answer
-        tries = 1 if self._settlement.closing else TRIES_TO_JOIN
+        tries = TRIES_AT_END if self._settlement.closing else TRIES_TO_JOIN
         is_to_come = answer.code == NOT_FOUND or answer.is_fault
         if is_to_come and entry.faults < tries:
             self._settlement.delay(entry)

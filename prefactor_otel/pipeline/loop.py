@@ -18,8 +18,9 @@ from prefactor_otel.stats import own_logs
 from prefactor_otel.stats.counters import DropReason
 from prefactor_otel.stats.log import logger, place_of
 
-STORED_WITHIN: Final = 0.02
-"""Seconds that a span's end waits for company before it is written to the spool."""
+HURRIED_WITHIN: Final = 0.02
+"""Seconds that a span's end waits for company where it is to be written to the spool, or may belong
+to a run of another process, which ends that."""
 
 TICK: Final = 0.2
 """Seconds between two looks at what time has made due, at least: what is due soon is looked at
@@ -198,7 +199,8 @@ class Loop:
     def _may_send(self) -> bool:
         """Whether what waits has waited long enough for company. Without a spool it has: then
         events wait for each other in the inbox."""
-        if self._spool is None or self._wakeup.is_urgent or self._closing.is_asked_for:
+        hurries = self._wakeup.is_urgent or self._config.run_propagation
+        if self._spool is None or hurries or self._closing.is_asked_for:
             self._send_at = 0.0
             return True
         now = time.monotonic()
@@ -240,8 +242,8 @@ class Loop:
         """Let what has come wait for more. Each time that twice as much is there it is weighed, for
         it may be large, and what is handed over is bounded by what it is known to weigh."""
         company = self._config.schedule_delay
-        if self._spool is not None:  # a span is to be on disk soon after its end
-            company = min(company, STORED_WITHIN)
+        if self._spool is not None or self._config.run_propagation:
+            company = min(company, HURRIED_WITHIN)
         until = time.monotonic() + company
         while self._inbox and not (self._wakeup.is_urgent or self._closing.is_asked_for):
             self._inbox.weigh()

@@ -7,6 +7,9 @@ from typing import Final
 from prefactor_otel.runs.router import OpenRun
 from prefactor_otel.runs.schedule import Schedule
 
+CALLED_LINGER: Final = 2.0
+"""Seconds, at least, that a run that is over waits for what other processes do for it."""
+
 MAX_LINGER: Final = 10.0
 """Seconds after which an explicit run is closed all the same, with what is still open in it."""
 
@@ -45,7 +48,8 @@ class Agenda:
         """When a run is closed if nothing more comes of it. One that is over is closed soon; one
         that is not, or in which something is open, when nothing is to be expected any more."""
         if run.is_to_be_closed:
-            return run.touched + run.tenant.config.run_linger
+            linger = run.tenant.config.run_linger
+            return run.touched + (max(linger, CALLED_LINGER) if run.has_called else linger)
         if run.handle is not None:
             return math.inf if run.over_since is None else run.over_since + MAX_LINGER
         config = run.tenant.config

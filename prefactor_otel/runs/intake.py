@@ -158,6 +158,7 @@ class Intake:
         """Another process goes on under an open span: its record is to come first."""
         run = self._router.of(key)
         if run is not None and run.terminated is None:
+            run.has_called = True
             self._relief.put(run, run.tree.show(key))
             self._agenda.changed[run] = None
 

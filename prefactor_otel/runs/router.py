@@ -51,6 +51,8 @@ class OpenRun:
     handle: str | None = None
     continues: str | None = None
     """The agent instance of another process that it is to be a part of."""
+    has_called: bool = False
+    """Other processes have been told of it."""
     lasts: bool = False
     """It is as long as the process."""
     tasks: dict[SpanKey | None, Task] | None = None
