@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from prefactor_otel.mapping.kept import Kept
+from prefactor_otel.mapping.kept import Kept, Outline
 from prefactor_otel.payload.plain import NotFinite
 from prefactor_otel.privacy.patterns import lets_in
 
@@ -64,10 +64,15 @@ _QUOTED: Final = ("'", '"', "")
 
 def model_name(value: object) -> str | None:
     """The name of a model; what stands there where nobody knew it is none."""
-    name = text(value)
+    return _MODELS[(value,)] if isinstance(value, str) else None
+
+
+def _model_name(outline: Outline) -> str | None:
+    name = text(outline[0])
     return name if name is None or name.lower() not in _NOBODY_KNOWS else None
 
 
+_MODELS: Final = Kept(_model_name)
 _NOBODY_KNOWS: Final = frozenset({"unknown", "none", "null", "undefined"})
 
 
