@@ -150,7 +150,7 @@ def _refused(error: Exception) -> RefusedError:
         return RefusedError(error.status, error.reason)
     if isinstance(error, UnreadableError):
         return RefusedError(400, str(error))
-    if isinstance(error, (body.CorruptError, web.PayloadAccessError)):
+    if isinstance(error, (body.CorruptError, web.PayloadAccessError, ConnectionError)):
         return RefusedError(400, "the body cannot be read or inflated")
     if isinstance(error, body.TooLargeError):
         return RefusedError(413, "the body is larger than max_request_bytes of the gateway")

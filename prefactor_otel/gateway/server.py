@@ -1,6 +1,7 @@
 """The gateway's life, from its start to its clean end; or as long as a file lasts."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
@@ -45,6 +46,7 @@ async def serve(settings: Settings, on_ready: Callable[[str], None]) -> bool:
         runner = web.AppRunner(
             app.application,
             access_log=None,
+            logger=_silent(),
             auto_decompress=False,  # it is bounded here
             keepalive_timeout=_KEEP_ALIVE,
             shutdown_timeout=_GRACE,
@@ -61,6 +63,14 @@ async def serve(settings: Settings, on_ready: Callable[[str], None]) -> bool:
             await runner.cleanup()
             delivered = await accounts.close()
     return delivered
+
+
+def _silent() -> logging.Logger:
+    """Where the server's own lines go: of what is no HTTP they have a traceback each, and quote
+    what was sent."""
+    silent = logging.Logger("prefactor_otel.gateway.http")
+    silent.disabled = True
+    return silent
 
 
 class Replayed(NamedTuple):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import socket
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +114,37 @@ def test_whatever_comes_over_the_wire_is_answered(
 @settings(MANY, max_examples=100)
 def test_whatever_comes_as_json_is_answered(gateway: Gateway, body: bytes) -> None:
     assert gateway.post(body, content_type="application/json").status in ANSWERS
+
+
+NO_HTTP = (
+    b"\x16\x03\x01secret\r\n\r\n",
+    b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nsecret\r\n",
+    b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nsecret\r\n\r\n",
+)
+
+
+def test_what_is_no_http_is_refused_and_not_quoted_in_the_log(gateway: Gateway) -> None:
+    for sent in NO_HTTP:
+        with connection(gateway) as client:
+            client.sendall(sent)
+            assert client.recv(65_536).split()[1] == b"400"
+    assert gateway.ask("/healthz").status == 200
+    assert "secret" not in gateway.told
+    assert "Traceback" not in gateway.told
+
+
+def test_who_goes_away_amid_a_request_costs_nothing(gateway: Gateway) -> None:
+    head = f"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: {PROTOBUF.content_type}\r\n"
+    with connection(gateway) as client:
+        client.sendall(f"{head}Content-Length: 100\r\n\r\nsecret".encode())
+    assert gateway.post(GOOD).status == 200
+    assert "A request failed" not in gateway.told
+
+
+def connection(gateway: Gateway) -> socket.socket:
+    """A connection of its own."""
+    host, _, port = gateway.url.removeprefix("http://").rpartition(":")
+    return socket.create_connection((host, int(port)))
 
 
 def test_a_bomb_is_not_inflated(tmp_path: Path) -> None:
