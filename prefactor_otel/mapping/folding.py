@@ -4,6 +4,8 @@ same shape as before, of which there is one more row."""
 import re
 from collections.abc import Container, Iterable
 from functools import lru_cache
+from itertools import repeat
+from operator import call
 from typing import Final
 
 from prefactor_otel.mapping.rules import EVENTS, Values, values_of
@@ -70,7 +72,7 @@ class Folded:
             self.lists.append((key_of(prefix), values_of(order), builds))
         bits = bits_of(self.shape)
         self._bits = {name: bits[stands_for.get(name, name)] for name in names}
-        self._left: dict[int, tuple[tuple[str, ...], Values]] = {}
+        self._left = lru_cache(MAX_VARIANTS)(self._left_by)
 
     def _rows(self) -> dict[str, list[dict[str, str]]]:
         """For each list its rows in their order: the names of attributes, by their paths."""
@@ -84,12 +86,11 @@ class Folded:
 
     def unfolded(self, attributes: Attributes, wanted: Container[str]) -> Attributes:
         """The attributes, and beside them those lists in them that are wanted."""
-        lists: dict[str, object] = {}
+        found = {**attributes}
         for key, values_in, builds in self.lists:
             if key in wanted:
-                values = iter(values_in(attributes))
-                lists[key] = [build(values) for build in builds]
-        return {**attributes, **lists}
+                found[key] = [*map(call, builds, repeat(iter(values_in(attributes))))]
+        return found
 
     def names_of(self, bits: int) -> tuple[str, ...]:
         """The names of attributes for which these bits of the shape stand."""
@@ -97,15 +98,9 @@ class Folded:
 
     def rest(self, mask: int, attributes: Attributes) -> dict[str, object]:
         """The attributes that are not used up."""
-        known = self._left.get(mask)
-        if known is None:
-            known = self._rest_of(mask)
-        names, values = known
+        names, values = self._left(mask)
         return dict(zip(names, values(attributes)))  # noqa: B905 - a lone value stands there twice
 
-    def _rest_of(self, mask: int) -> tuple[tuple[str, ...], Values]:
+    def _left_by(self, mask: int) -> tuple[tuple[str, ...], Values]:
         names = tuple(n for n, bit in self._bits.items() if not bit & mask and n != EVENTS)
-        if len(self._left) >= MAX_VARIANTS:
-            self._left.clear()
-        found = self._left[mask] = (names, values_of(names))
-        return found
+        return names, values_of(names)

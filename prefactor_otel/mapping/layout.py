@@ -1,8 +1,9 @@
 """Which slots are shown where, by span type."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from prefactor_otel.mapping.names import Models
 from prefactor_otel.mapping.rules import Part, Reader, Seen, Slot, Told
 from prefactor_otel.mapping.shapes.messages import last_content, question, tool_calls
 from prefactor_otel.mapping.shapes.reasons import usual_reason
@@ -116,29 +117,63 @@ Fields = dict[str, object]
 PROMPT: Final = {"prompt_name": "name", "prompt_version": "version", "prompt_id": "id"}
 
 
-def shown(
-    span_type: SpanType, model: object, inputs: Fields, outputs: Fields, labels: Fields
+Shown = Callable[[Models, Fields, Fields, Fields], tuple[Fields, Fields]]
+"""Makes of the models, the inputs and the outputs the fields as they are sent: with the model
+first, and with what follows from others; of what it sees, the labels may get more."""
+
+
+def _with_model(
+    models: Models, inputs: Fields, outputs: Fields, labels: Fields
 ) -> tuple[Fields, Fields]:
-    """The fields as they are sent: with the model first, and with what follows from others."""
-    if span_type is TOOL:
-        if not inputs:
-            return inputs, outputs
-        given = inputs["arguments"]
-        return (dict(given) if isinstance(given, dict) else {"input": given}), outputs
-    if model is not None:
-        inputs = {"model": model, **inputs}
-    if span_type is LLM:
-        calls = tool_calls(outputs["messages"]) if "messages" in outputs else None
-        if calls:
-            outputs["tool_calls"] = calls
-            told = [call.get("name") for call in calls if isinstance(call, dict)]
-            names = [name for name in told if isinstance(name, str)]  # no object: it may be content
-            labels["called_tools"] = {"count": len(calls), "names": names}
-        if "stop_reason" in outputs:
-            outputs["stop_reason"] = usual_reason(outputs.pop("stop_reason"))
-    elif span_type is EMBEDDING:
-        outputs = _measured(inputs.get("input"), outputs)
-    return inputs, outputs
+    model = models[0] or models[1]
+    return inputs if model is None else {"model": model, **inputs}, outputs
+
+
+def _of_call(
+    models: Models, inputs: Fields, outputs: Fields, labels: Fields
+) -> tuple[Fields, Fields]:
+    calls = tool_calls(outputs["messages"]) if "messages" in outputs else None
+    if calls:
+        outputs["tool_calls"] = calls
+        told = [call.get("name") for call in calls if isinstance(call, dict)]
+        names = [name for name in told if isinstance(name, str)]  # no object: it may be content
+        labels["called_tools"] = {"count": len(calls), "names": names}
+    if "stop_reason" in outputs:
+        outputs["stop_reason"] = usual_reason(outputs.pop("stop_reason"))
+    return _with_model(models, inputs, outputs, labels)
+
+
+def _of_tool(
+    models: Models, inputs: Fields, outputs: Fields, labels: Fields
+) -> tuple[Fields, Fields]:
+    if not inputs:
+        return inputs, outputs
+    given = inputs["arguments"]
+    return dict(given) if isinstance(given, dict) else {"input": given}, outputs
+
+
+def _of_embedding(
+    models: Models, inputs: Fields, outputs: Fields, labels: Fields
+) -> tuple[Fields, Fields]:
+    texts = inputs.get("input")
+    fields: Fields = {"count": len(texts)} if isinstance(texts, list) else {}
+    if "dimensions" in outputs:
+        fields["dimensions"] = outputs["dimensions"]
+    if "output" in outputs:
+        fields |= measured(outputs["output"])
+    return _with_model(models, inputs, fields, labels)
+
+
+_SHOWN: Final[Mapping[SpanType, Shown]] = {
+    LLM: _of_call,
+    TOOL: _of_tool,
+    EMBEDDING: _of_embedding,
+}
+
+
+def shown_of(span_type: SpanType) -> Shown:
+    """How spans of this type show what they tell."""
+    return _SHOWN.get(span_type, _with_model)
 
 
 def gather_prompt(labels: Fields) -> None:
@@ -146,13 +181,6 @@ def gather_prompt(labels: Fields) -> None:
     told = {PROMPT[name]: labels.pop(name) for name in PROMPT if name in labels}
     if told:
         labels["prompt"] = told
-
-
-def _measured(texts: object, outputs: Fields) -> Fields:
-    fields: Fields = {"count": len(texts)} if isinstance(texts, list) else {}
-    if "dimensions" in outputs:
-        fields["dimensions"] = outputs["dimensions"]
-    return fields | measured(outputs["output"]) if "output" in outputs else fields
 
 
 def shown_by(span_type: SpanType, slot: Slot, read: Reader) -> Reader:

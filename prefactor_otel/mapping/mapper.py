@@ -3,22 +3,22 @@ and what else it carries."""
 
 from typing import NamedTuple
 
+from prefactor_otel.mapping.captions import caption_of
 from prefactor_otel.mapping.capture import Capture, captured
 from prefactor_otel.mapping.dialects.events import with_details
 from prefactor_otel.mapping.errors import Status, status_of
 from prefactor_otel.mapping.folding import Folded
 from prefactor_otel.mapping.kinds import expected_type, speaks_late
-from prefactor_otel.mapping.layout import gather_prompt, shown
+from prefactor_otel.mapping.layout import gather_prompt
 from prefactor_otel.mapping.metadata import metadata_of
 from prefactor_otel.mapping.moments import times_of
-from prefactor_otel.mapping.names import LONGEST_KEPT, own_name, usual_name
 from prefactor_otel.mapping.outcome import end_of
 from prefactor_otel.mapping.plan import Plan
 from prefactor_otel.mapping.rules import EVENTS
 from prefactor_otel.mapping.shape import shape_of
-from prefactor_otel.mapping.telling import Filled, tell
+from prefactor_otel.mapping.telling import tell
 from prefactor_otel.mapping.tokens import counted, may_count
-from prefactor_otel.mapping.types import HANDOFF, NOTHING, TOOL, Below, SpanType
+from prefactor_otel.mapping.types import NOTHING, TOOL, Below, SpanType
 from prefactor_otel.payload.repairs import Repair, Repairs, told
 from prefactor_otel.spans.view import Attributes, SpanView
 
@@ -43,16 +43,15 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     attributes = view.attributes
     if view.events:
         view, attributes = with_events(view)
-    kind, plan, folded = planned(view, attributes, capture, below)
+    plan, folded = planned(view, attributes, capture, below)
     filled = tell(plan, folded.unfolded(attributes, plan.lists) if plan.lists else attributes)
     inputs, outputs, single, labels, models, mask, _, _ = filled
-    name = _name_of(view, kind, filled, capture)
-    usage = None
+    kind, usage = plan.type, None
     if plan.counts_tokens and may_count(view, kind, below):
         usage, models, mask = counted(plan, attributes, filled)
     if plan.tells_prompt:
         gather_prompt(labels)
-    inputs, outputs = shown(kind, models[0] or models[1], inputs, outputs, labels)
+    inputs, outputs = plan.shown(models, inputs, outputs, labels)
     repairs: Repairs = set()
     if not capture.leaves_fields:
         inputs = captured("inputs", inputs, capture, repairs)
@@ -61,8 +60,9 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     if view.status == "error" or kind is TOOL or "failed" in single:
         status, error = end_of(view, kind, status, filled, capture)
     started_at, finished_at = times_of(view, repairs)
+    name, about = caption_of(view, kind, filled, models, capture)
     rest = folded.rest(mask, attributes)
-    key, parent = view.key, view.parent
+    key = view.key
     payload: dict[str, object] = {
         "span_id": key.span_hex,
         "trace_id": key.trace_hex,
@@ -72,10 +72,10 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         "outputs": outputs,
         "token_usage": usage,
         "error": error,
-        "metadata": metadata_of(view, rest, filled, models, name, capture, repairs),
+        "metadata": metadata_of(view, rest, filled, about, capture, repairs),
     }
-    if parent is not None and view.parent_is_remote:
-        payload["parent_span_id"] = parent.span_hex
+    if view.parent_is_remote and view.parent is not None:
+        payload["parent_span_id"] = view.parent.span_hex
     return AgentSpan(
         kind,
         kind.schema_name,
@@ -85,7 +85,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         started_at,
         finished_at,
         False,
-        str(single["response_id"]) if "response_id" in single else "",
+        single.get("response_id", ""),
     )
 
 
@@ -100,8 +100,8 @@ def with_events(view: SpanView) -> tuple[SpanView, Attributes]:
 
 def planned(
     view: SpanView, attributes: Attributes, capture: Capture, below: Below = NOTHING
-) -> tuple[SpanType, Plan, Folded]:
-    """The type of a span, how it is told, and how its names are folded into those of the plan."""
+) -> tuple[Plan, Folded]:
+    """How a span is told, and how its names are folded into those of the plan."""
     shape, folded = shape_of(tuple(attributes))
     known = shape.know(attributes, view.name)
     kind = known.type
@@ -110,19 +110,7 @@ def planned(
         kind = known.type_of(view.attributes, view.name, serves, below)
     if view.end_ns is None and speaks_late(view.attributes, view.scope_name):
         kind = expected_type(view.name)
-    return kind, known.plan(kind, capture.hidden_bits), folded
-
-
-def _name_of(view: SpanView, kind: SpanType, filled: Filled, capture: Capture) -> str:
-    """What a person would call the step."""
-    told = filled.single.get("name")
-    find = usual_name if len(view.name) <= LONGEST_KEPT else usual_name.__wrapped__
-    name = find(view.name, kind, told, filled.models)
-    if name is not None:
-        return name
-    if kind is HANDOFF and {"from_agent", "to_agent"} <= filled.inputs.keys():
-        return f"{filled.inputs['from_agent']} → {filled.inputs['to_agent']}"
-    return own_name(view, kind, filled.models, shows_texts=not capture.hidden)
+    return known.plan(kind, capture.hidden_bits), folded
 
 
 def bare_span(view: SpanView) -> AgentSpan:

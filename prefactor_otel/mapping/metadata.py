@@ -1,12 +1,10 @@
 """What a span carries beside what it tells, and what is said about it."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 from prefactor_otel.mapping.capture import Capture, cut_content, is_hidden, without_content
 from prefactor_otel.mapping.moments import timestamp
-from prefactor_otel.mapping.names import LONGEST_KEPT, Models, without_identity
 from prefactor_otel.mapping.telling import Filled
 from prefactor_otel.payload.repairs import Repairs, told
 from prefactor_otel.privacy.content import side_in_event
@@ -28,33 +26,20 @@ def metadata_of(
     view: SpanView,
     metadata: dict[str, object],
     filled: Filled,
-    models: Models,
-    name: str,
+    about: Mapping[str, object],
     capture: Capture,
     repairs: Repairs,
 ) -> dict[str, object]:
     """What the span carries beside that, and what is said about it."""
     if filled.left:
         metadata |= {key: dict(rest) for key, rest in filled.left.items()}
-    original = view.name
     if not capture.leaves_fields:
         metadata = cut_content(without_content(metadata, capture), capture, repairs)
-        if not capture.inputs:
-            original = without_identity(original, view.attributes)
     if not RESERVED.isdisjoint(metadata):
         clashing = sorted(RESERVED & metadata.keys())
         metadata["attributes"] = {key: metadata.pop(key) for key in clashing}
     metadata |= filled.labels
-    about = _about if len(original) <= LONGEST_KEPT else _about.__wrapped__
-    metadata |= about(
-        view.kind,
-        view.scope_name,
-        view.scope_version,
-        models,
-        name,
-        original,
-        filled.single.get("name"),
-    )
+    metadata |= about
     if view.events and len(view.events) > len(filled.seen):
         metadata["events"] = [
             _event(event, capture)
@@ -70,30 +55,6 @@ def metadata_of(
     if view.repaired or repairs:
         metadata["repaired"] = [*view.repaired, *told(repairs)]
     return metadata
-
-
-@lru_cache(maxsize=1024)  # many spans say the same
-def _about(
-    kind: str,
-    scope_name: str,
-    scope_version: str,
-    models: Models,
-    name: str,
-    original: str,
-    told_name: object,
-) -> Mapping[str, object]:
-    """What is said about a span beside what it carries: whoever adds it to something leaves it as
-    it is."""
-    about: dict[str, object] = {"kind": kind}
-    if None not in models:
-        about["response_model"] = models[1]
-    if name != original:
-        about["otel.name"] = original
-    if told_name not in (None, name, original):
-        about["told_name"] = told_name
-    if scope_name:
-        about["scope"] = {"name": scope_name, "version": scope_version}
-    return about
 
 
 def _links(view: SpanView, capture: Capture) -> list[object]:

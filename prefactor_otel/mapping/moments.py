@@ -24,13 +24,14 @@ def times_of(view: SpanView, repairs: Repairs) -> tuple[str, str | None]:
 def timestamp(time_ns: int) -> str:
     """ISO 8601 in UTC with six fraction digits and ``Z``, from nanoseconds since the epoch."""
     try:
-        return f"{_second(time_ns // 1_000_000_000)}.{time_ns // 1000 % 1_000_000:06d}Z"
+        return _within(time_ns // 1_000_000_000) % (time_ns // 1000 % 1_000_000)
     except OverflowError:
         return timestamp(min(max(time_ns, 0), LAST_NS))
 
 
 @lru_cache(maxsize=1024)  # spans cluster in seconds, and formatting one costs as much as a hash
-def _second(seconds: int) -> str:
-    if seconds < 0:
+def _within(second: int) -> str:
+    """What becomes a timestamp within this second by its microseconds."""
+    if second < 0:
         raise OverflowError("before the epoch")
-    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S.%%06dZ")

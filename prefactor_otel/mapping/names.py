@@ -1,7 +1,6 @@
 """What a person would call a step, out of the name of its span."""
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from prefactor_otel.mapping.dialects.crewai import OWN_TEXT
@@ -32,7 +31,6 @@ LONGEST_KEPT: Final = 256
 """Characters of the longest name that is kept for the next span: others may hold anything."""
 
 
-@lru_cache(maxsize=1024)  # many spans have the same
 def usual_name(name: str, kind: SpanType, told: str | None, models: Models) -> str | None:
     """What a person would call a step whose span has this name: what it tells, else what stands in
     the span's; a model call is named by its model. None where its attributes have a say in it."""

@@ -12,6 +12,7 @@ from prefactor_otel.mapping.layout import (
     Place,
     places_of,
     shown_by,
+    shown_of,
 )
 from prefactor_otel.mapping.names import Models
 from prefactor_otel.mapping.rules import (
@@ -90,6 +91,7 @@ class Plan:
         hidden: int,
     ) -> None:
         self.type = span_type
+        self.shown = shown_of(span_type)
         self.names = names
         self.alone = alone
         """Those that are in no list which a rule reads."""
@@ -122,10 +124,14 @@ class Plan:
         )
         """What gets the numbers of these, if numbers they are."""
         self.counted_bits = self._bits_of(name for _, name in keys.plain)
+        self.counts_once = len(set(self.counted)) == len(self.counted)
+        """Whether no two of them tell the same count."""
         self.objects = keys.objects
         self.responses = self._responses(("usage",))
         self.responses_at_last = self._responses(("usage", "usage_at_last"))
-        self.counts_tokens = bool(self.counts or self.objects or self.responses_at_last)
+        self.holds_counts = bool(self.objects or self.responses_at_last)
+        """Whether there are such among the values of attributes."""
+        self.counts_tokens = bool(self.counts) or self.holds_counts
         self.models = self._models()
         self.shared = self._shared()
         self.tells_prompt = not PROMPT.keys().isdisjoint(

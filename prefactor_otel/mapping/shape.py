@@ -3,7 +3,7 @@ by the few values that decide. An instrumentation writes the same names again an
 follows from them is worked out once."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 from prefactor_otel.mapping import usage as counting
@@ -166,7 +166,8 @@ class Known:
         self.is_guess = rule is _CARRIES and any(r.trust == OPERATION for r in shape.rules)
         self.is_disputed = opinions >= {AGENT, LLM}
         self.is_certain = self.type is not AGENT and not self.is_guess and not self.is_disputed
-        self._plans: dict[tuple[SpanType, int], Plan] = {}
+        self.plan = cache(self._plan)
+        """How such a span is told, by its type and what is hidden of it."""
 
     def type_of(self, attributes: Attributes, name: str, serves: bool, below: Below) -> SpanType:
         """The type of such a span of this name, above what lies below it."""
@@ -189,13 +190,8 @@ class Known:
             return True
         return below.agent is not None and below.agent == agent_name(attributes, name)
 
-    def plan(self, span_type: SpanType, hidden: int) -> Plan:
-        """How such a span is told."""
-        found = self._plans.get((span_type, hidden))
-        if found is None:
-            found = Plan(span_type, self.shape.names, self.shape.alone, self.conditions, hidden)
-            self._plans[span_type, hidden] = found
-        return found
+    def _plan(self, span_type: SpanType, hidden: int) -> Plan:
+        return Plan(span_type, self.shape.names, self.shape.alone, self.conditions, hidden)
 
 
 def _said(rule: TypeRule, decisive: object) -> SpanType | None:

@@ -74,6 +74,8 @@ class Settled:
         for nth, candidate in enumerate(place):
             if nth:
                 value = candidate.read(candidate.reading.get(self._attributes))
+            if value is None:
+                continue
             shown, used = value, candidate.used
             if type(value) in _HOW:
                 shown, used = self._shown(candidate, value)

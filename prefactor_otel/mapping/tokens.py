@@ -46,16 +46,18 @@ def counted(
 
 def usage_of(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
     """The counts that attributes tell, and the names that are used up with them."""
-    usage = dict(zip(plan.counted, plan.numbers(attributes)))  # noqa: B905 - a lone one is twice there
-    mask = plan.counted_bits
-    if len(usage) < len(plan.counts) or not counting.are_counts(usage.values()):
+    numbers = plan.numbers(attributes)
+    if plan.counts_once and counting.are_counts(numbers):
+        usage, mask = dict(zip(plan.counted, numbers)), plan.counted_bits  # noqa: B905 - see Values
+    else:
         usage, mask = _weighed(plan, attributes)
-    for key in plan.objects:
-        if _add_object(usage, attributes[key]):
-            mask |= plan.bits[key]
-    for key, read in plan.responses if usage else plan.responses_at_last:
-        for count, tokens in (read(attributes[key]) or {}).items():
-            usage.setdefault(count, tokens)
+    if plan.holds_counts:
+        for key in plan.objects:
+            if _add_object(usage, attributes[key]):
+                mask |= plan.bits[key]
+        for key, read in plan.responses if usage else plan.responses_at_last:
+            for count, tokens in (read(attributes[key]) or {}).items():
+                usage.setdefault(count, tokens)
     return usage, mask
 
 
