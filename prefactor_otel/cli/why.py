@@ -12,7 +12,7 @@ from prefactor_otel.mapping.mapper import with_events
 from prefactor_otel.mapping.plan import Candidate, Plan
 from prefactor_otel.mapping.rules import Seen
 from prefactor_otel.mapping.shape import shape_of
-from prefactor_otel.mapping.telling import Filled, Note, tell
+from prefactor_otel.mapping.telling import Note, tell
 from prefactor_otel.mapping.tokens import usage_of
 from prefactor_otel.mapping.usage import COUNTS
 from prefactor_otel.runs.calls import UNCOUNTED
@@ -50,7 +50,8 @@ class _Told(NamedTuple):
     attributes: Attributes
     plan: Plan
     folded: Folded
-    filled: Filled
+    mask: int
+    """The names that are used up, as bits."""
 
 
 def uses_of(view: SpanView, kind: SpanType, payload: Payload) -> list[Use]:
@@ -59,8 +60,8 @@ def uses_of(view: SpanView, kind: SpanType, payload: Payload) -> list[Use]:
     view, attributes = with_events(view)
     shape, folded = shape_of(tuple(attributes))
     plan = shape.know(attributes, view.name).plan(kind, 0)
-    filled = tell(plan, folded.unfolded(attributes, plan.lists), notes)
-    told = _Told(view, attributes, plan, folded, filled)
+    _, _, mask, _ = tell(plan, folded.unfolded(attributes, plan.lists), notes)
+    told = _Told(view, attributes, plan, folded, mask)
     uses = [*_counts(told, payload), *_fields(told, notes, payload), *_models(told, payload)]
     return [*uses, *_others(told, {name for use in uses for name in use.names}, payload[METADATA])]
 
@@ -127,7 +128,7 @@ def _others(told: _Told, shown: set[str], metadata: Mapping[str, Any]) -> Iterat
     """Attributes that go with one that is shown, those left as they are, and those held back."""
     names = told.view.attributes
     left = metadata.keys() | metadata.get("attributes", {}).keys()
-    beside = set(told.folded.names_of(told.filled.mask)) - shown - left
+    beside = set(told.folded.names_of(told.mask)) - shown - left
     places = {"with these": beside, METADATA: left - shown}
     places[NOT_SENT] = set(names) - beside - shown - left
     for place, there in places.items():

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from prefactor_otel.mapping.capture import Capture
+from prefactor_otel.mapping.layout import INPUTS, SINGLE, Fields
 from prefactor_otel.mapping.names import (
     LONGEST_KEPT,
     Models,
@@ -12,7 +13,7 @@ from prefactor_otel.mapping.names import (
     usual_name,
     without_identity,
 )
-from prefactor_otel.mapping.telling import Filled
+from prefactor_otel.mapping.outline import Parts
 from prefactor_otel.mapping.types import HANDOFF, SpanType
 from prefactor_otel.spans.view import SpanView
 
@@ -26,23 +27,33 @@ class Caption(NamedTuple):
 
 
 def caption_of(
-    view: SpanView, kind: SpanType, filled: Filled, models: Models, capture: Capture
+    view: SpanView,
+    kind: SpanType,
+    parts: Parts,
+    named_by: Models,
+    models: Models,
+    capture: Capture,
 ) -> Caption:
-    """The caption of a span of this type, in which these models are shown."""
+    """The caption of a span of this type that is named by one of these models, where it is by any,
+    and in which those are shown."""
     original = view.name if capture.inputs else without_identity(view.name, view.attributes)
     find = _usual if len(view.name) <= LONGEST_KEPT else _usual.__wrapped__
     caption = find(
         view.name,
         kind,
-        filled.single.get("name"),
-        filled.models,
+        parts[SINGLE].get("name"),
+        named_by,
         models,
         original,
         view.kind,
         view.scope_name,
         view.scope_version,
     )
-    return caption or _own(view, kind, filled, models, original, capture)
+    if caption is not None:
+        return caption
+    name = _own_name(view, kind, parts[INPUTS], named_by, capture)
+    scope = view.scope_name, view.scope_version
+    return Caption(name, _about(name, None, models, original, view.kind, *scope))
 
 
 @lru_cache(maxsize=1024)  # many spans say the same
@@ -53,21 +64,13 @@ def _usual(
     return None if usual is None else Caption(usual, _about(usual, told, models, *rest))
 
 
-def _own(
-    view: SpanView,
-    kind: SpanType,
-    filled: Filled,
-    models: Models,
-    original: str,
-    capture: Capture,
-) -> Caption:
-    """The caption where the attributes of a span have a say in its name."""
-    if kind is HANDOFF and {"from_agent", "to_agent"} <= filled.inputs.keys():
-        name = f"{filled.inputs['from_agent']} → {filled.inputs['to_agent']}"
-    else:
-        name = own_name(view, kind, filled.models, shows_texts=not capture.hidden)
-    scope = view.scope_name, view.scope_version
-    return Caption(name, _about(name, None, models, original, view.kind, *scope))
+def _own_name(
+    view: SpanView, kind: SpanType, inputs: Fields, models: Models, capture: Capture
+) -> str:
+    """The name in which the attributes of the span have a say."""
+    if kind is HANDOFF and {"from_agent", "to_agent"} <= inputs.keys():
+        return f"{inputs['from_agent']} → {inputs['to_agent']}"
+    return own_name(view, kind, models, shows_texts=not capture.hidden)
 
 
 def _about(

@@ -45,10 +45,12 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         view, attributes = with_events(view)
     plan, folded = planned(view, attributes, capture, below)
     filled = tell(plan, folded.unfolded(attributes, plan.lists) if plan.lists else attributes)
-    inputs, outputs, single, labels, models, mask, _, _ = filled
-    kind, usage = plan.type, None
+    parts, named_by, mask, rest = filled
+    inputs, outputs, single, labels = parts
+    kind, models, usage = plan.type, named_by, None
     if plan.counts_tokens and may_count(view, kind, below):
-        usage, models, mask = counted(plan, attributes, filled)
+        usage, models, used = counted(plan, attributes, models, labels)
+        mask |= used
     if plan.tells_prompt:
         gather_prompt(labels)
     inputs, outputs = plan.shown(models, inputs, outputs, labels)
@@ -58,10 +60,10 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         outputs = captured("outputs", outputs, capture, repairs)
     status, error = status_of(view), None
     if view.status == "error" or kind is TOOL or "failed" in single:
-        status, error = end_of(view, kind, status, filled, capture)
+        status, error = end_of(view, kind, status, parts, rest, capture)
     started_at, finished_at = times_of(view, repairs)
-    name, about = caption_of(view, kind, filled, models, capture)
-    rest = folded.rest(mask, attributes)
+    name, about = caption_of(view, kind, parts, named_by, models, capture)
+    others = folded.rest(mask, attributes)
     key = view.key
     payload: dict[str, object] = {
         "span_id": key.span_hex,
@@ -72,7 +74,7 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
         "outputs": outputs,
         "token_usage": usage,
         "error": error,
-        "metadata": metadata_of(view, rest, filled, about, capture, repairs),
+        "metadata": metadata_of(view, others, labels, about, rest, capture, repairs),
     }
     if view.parent_is_remote and view.parent is not None:
         payload["parent_span_id"] = view.parent.span_hex

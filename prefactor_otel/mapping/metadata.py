@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from prefactor_otel.mapping.capture import Capture, cut_content, is_hidden, without_content
+from prefactor_otel.mapping.layout import Fields
 from prefactor_otel.mapping.moments import timestamp
-from prefactor_otel.mapping.telling import Filled
+from prefactor_otel.mapping.telling import Rest
 from prefactor_otel.payload.repairs import Repairs, told
 from prefactor_otel.privacy.content import side_in_event
 from prefactor_otel.spans.view import Event, SpanView, as_dict
@@ -24,27 +25,28 @@ RESERVED: Final = frozenset(
 
 def metadata_of(
     view: SpanView,
-    metadata: dict[str, object],
-    filled: Filled,
+    metadata: Fields,
+    labels: Fields,
     about: Mapping[str, object],
+    rest: Rest,
     capture: Capture,
     repairs: Repairs,
-) -> dict[str, object]:
-    """What the span carries beside that, and what is said about it."""
-    if filled.left:
-        metadata |= {key: dict(rest) for key, rest in filled.left.items()}
+) -> Fields:
+    """What the span carries beside what is shown, and what is said about it."""
+    if rest.left:
+        metadata |= {key: dict(left) for key, left in rest.left.items()}
     if not capture.leaves_fields:
         metadata = cut_content(without_content(metadata, capture), capture, repairs)
     if not RESERVED.isdisjoint(metadata):
         clashing = sorted(RESERVED & metadata.keys())
         metadata["attributes"] = {key: metadata.pop(key) for key in clashing}
-    metadata |= filled.labels
+    metadata |= labels
     metadata |= about
-    if view.events and len(view.events) > len(filled.seen):
+    if view.events and len(view.events) > len(rest.seen):
         metadata["events"] = [
             _event(event, capture)
             for number, event in enumerate(view.events)
-            if number not in filled.seen
+            if number not in rest.seen
         ]
     if view.links:
         metadata["links"] = _links(view, capture)

@@ -66,9 +66,10 @@ class Shape:
         self.deciding = tuple(r for r in self.rules if not isinstance(r, ByNames))
         self.checks = tuple(r for r in self.deciding if not isinstance(r, ByValue))
         named = (rule.name for rule in self.deciding if isinstance(rule, ByValue))
-        self.values = values_of((*named, *self.conditions))
-        """The values that decide; beside them the ``checks`` do."""
-        self.known: dict[Sequence[object], Known] = {}
+        self.decisive = (*named, *self.conditions)
+        """The attributes of which the values decide; beside them the ``checks`` do."""
+        self.values = values_of(self.decisive)
+        self._known = lru_cache(MAX_VARIANTS)(self._known_by)
         self.agent_names = self._readers(_NAMES)
         self.sessions = self._readers(_SESSIONS)
         contents = [name for name in names if holds_content(name)]
@@ -86,18 +87,18 @@ class Shape:
         if self.checks:
             decisive = (*decisive, *(rule.decides(attributes, span_name) for rule in self.checks))
         try:
-            known = self.known.get(decisive)
+            return self._known(decisive)
         except TypeError:  # a list where a word is expected
-            return self._known(attributes, span_name)
-        if known is None:
-            if len(self.known) >= MAX_VARIANTS:
-                self.known.clear()
-            known = self.known[decisive] = self._known(attributes, span_name)
-        return known
+            return self._known_by(decisive)
 
-    def _known(self, attributes: Attributes, span_name: str) -> "Known":
-        values = [rule.decides(attributes, span_name) for rule in self.deciding]
-        return Known(self, values, {name: attributes[name] for name in self.conditions})
+    def _known_by(self, decisive: Sequence[object]) -> "Known":
+        words = dict(zip(self.decisive, decisive))  # noqa: B905 - a lone value stands there twice
+        checked = iter(decisive[len(decisive) - len(self.checks) :])
+        values = [
+            words[rule.name] if isinstance(rule, ByValue) else next(checked)
+            for rule in self.deciding
+        ]
+        return Known(self, values, {name: words[name] for name in self.conditions})
 
     def _readers(self, rules: Iterable[Rule]) -> tuple[tuple[str, Reader], ...]:
         """The attributes that these rules read, and how, trusted most first."""

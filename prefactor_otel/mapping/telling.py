@@ -12,7 +12,6 @@ from prefactor_otel.mapping.outline import (
     REFUSED,
     Outline,
     Parts,
-    Single,
     Taken,
     models_in,
     outline_of,
@@ -24,19 +23,18 @@ from prefactor_otel.mapping.rules import Part, Seen, Slot, Told
 from prefactor_otel.spans.view import Attributes
 
 
-class Filled(NamedTuple):
-    """What a span tells: the fields of its inputs and outputs, single values, labels, the models,
-    the names that are used up or not to leave (as bits), what is left of attributes that are shown
-    in part, and the numbers of the events that are shown."""
+class Rest(NamedTuple):
+    """What is left of attributes that are shown in part, by their names, and the numbers of the
+    events that are shown."""
 
-    inputs: Fields
-    outputs: Fields
-    single: Single
-    labels: Fields
-    models: Models
-    mask: int
     left: Mapping[str, Mapping[str, object]] = {}
     seen: Collection[int] = ()
+
+
+NO_REST: Final = Rest()
+Filled = tuple[Parts, Models, int, Rest]
+"""What a span tells: the parts, the models, the names that are used up or not to leave (as bits),
+and the rest of what is shown."""
 
 
 class Note(NamedTuple):
@@ -156,6 +154,6 @@ def tell(plan: Plan, attributes: Attributes, notes: list[Note] | None = None) ->
     if outline.twins:
         mask |= twins(outline.twins, attributes, models)
     if settled is None:
-        return Filled(*parts, models, mask)
+        return parts, models, mask, NO_REST
     mask = settled.fill_up(parts, mask)
-    return Filled(*parts, models, mask, settled.left, settled.seen)
+    return parts, models, mask, Rest(settled.left, settled.seen)

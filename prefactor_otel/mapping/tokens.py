@@ -3,10 +3,10 @@
 from typing import Final
 
 from prefactor_otel.mapping import usage as counting
+from prefactor_otel.mapping.layout import Fields
 from prefactor_otel.mapping.names import Models
 from prefactor_otel.mapping.plan import Plan
 from prefactor_otel.mapping.shapes.texts import parsed
-from prefactor_otel.mapping.telling import Filled
 from prefactor_otel.mapping.types import AGENT, CHAIN, EMBEDDING, LLM, NOTHING, Below, SpanType
 from prefactor_otel.spans.view import Attributes, SpanView
 
@@ -25,19 +25,18 @@ def may_count(view: SpanView, kind: SpanType, below: Below = NOTHING) -> bool:
 
 
 def counted(
-    plan: Plan, attributes: Attributes, filled: Filled
+    plan: Plan, attributes: Attributes, models: Models, labels: Fields
 ) -> tuple[counting.Usage | None, Models, int]:
     """What a span counts, the models that it names then, and the names that are used up with that;
     the details of it go to the labels."""
-    counts, used = usage_of(plan, attributes)
-    models, mask = filled.models, filled.mask | used
+    counts, mask = usage_of(plan, attributes)
     if not counts:
         return None, models, mask
     if plan.type is EMBEDDING:  # it answers in vectors
         counts.setdefault(counting.COMPLETION, 0)
     usage, details = counting.settled(counts), counting.details_of(counts)
     if details:
-        filled.labels["usage_details"] = details
+        labels["usage_details"] = details
     if usage and plan.type in TOTALS:  # of what it counts, a reader asks for the model
         models, used = plan.models_of_total(attributes)
         mask |= used
