@@ -9,6 +9,7 @@ from prefactor_otel.mapping import TOTALS, SpanType
 from prefactor_otel.mapping.folding import Folded
 from prefactor_otel.mapping.layout import INPUTS, LABELS, OUTPUTS
 from prefactor_otel.mapping.mapper import with_events
+from prefactor_otel.mapping.outline import Outline
 from prefactor_otel.mapping.plan import Candidate, Plan
 from prefactor_otel.mapping.rules import Seen
 from prefactor_otel.mapping.shape import shape_of
@@ -60,7 +61,7 @@ def uses_of(view: SpanView, kind: SpanType, payload: Payload) -> list[Use]:
     view, attributes = with_events(view)
     shape, folded = shape_of(tuple(attributes))
     plan = shape.know(attributes, view.name).plan(kind, 0)
-    _, _, mask, _ = tell(plan, folded.unfolded(attributes, plan.lists), notes)
+    _, _, mask, _ = tell(Outline(plan, ()), folded.unfolded(attributes, plan.lists), notes)
     told = _Told(view, attributes, plan, folded, mask)
     uses = [*_counts(told, payload), *_fields(told, notes, payload), *_models(told, payload)]
     return [*uses, *_others(told, {name for use in uses for name in use.names}, payload[METADATA])]

@@ -13,6 +13,7 @@ from prefactor_otel.mapping.layout import gather_prompt
 from prefactor_otel.mapping.metadata import metadata_of
 from prefactor_otel.mapping.moments import times_of
 from prefactor_otel.mapping.outcome import end_of
+from prefactor_otel.mapping.outline import outline_of
 from prefactor_otel.mapping.plan import Plan
 from prefactor_otel.mapping.rules import EVENTS
 from prefactor_otel.mapping.shape import shape_of
@@ -44,8 +45,8 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     if view.events:
         view, attributes = with_events(view)
     plan, folded = planned(view, attributes, capture, below)
-    filled = tell(plan, folded.unfolded(attributes, plan.lists) if plan.lists else attributes)
-    parts, named_by, mask, rest = filled
+    known = folded.unfolded(attributes, plan.lists) if plan.lists else attributes
+    parts, named_by, mask, rest = tell(outline_of(plan, known), known)
     inputs, outputs, single, labels = parts
     kind, models, usage = plan.type, named_by, None
     if plan.counts_tokens and may_count(view, kind, below):

@@ -12,9 +12,7 @@ from prefactor_otel.mapping.outline import (
     REFUSED,
     Outline,
     Parts,
-    Taken,
     models_in,
-    outline_of,
     same,
     twins,
 )
@@ -49,29 +47,26 @@ class Settled:
     """What is told where a candidate that is trusted most refuses, or tells more than its field
     shows: which one is taken instead, and what of its value is shown where."""
 
-    def __init__(self, outline: Outline, attributes: Attributes, values: list[object]) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.left: dict[str, Mapping[str, object]] = {}
         self.seen: set[int] = set()
         self.used = 0
         """The names that are used up, as bits."""
-        self._plan = outline.plan
-        self._open = outline.open
-        self._attributes = attributes
-        self._values = values
+        self._plan = plan
         self._spare: dict[Slot, tuple[object, Candidate, Told]] = {}
 
-    def take(self, taken: Taken, places: Sequence[int], notes: list[Note] | None) -> Taken:
-        """Fill these places; what is taken then."""
-        now = [*taken]
-        for number in places:
-            now[number] = self._take(number, notes)
-        return (*now,)
-
-    def _take(self, number: int, notes: list[Note] | None) -> int:
-        place, value = self._open[number], self._values[number]
+    def take(
+        self,
+        place: Sequence[Candidate],
+        value: object,
+        attributes: Attributes,
+        notes: list[Note] | None,
+    ) -> tuple[int, object]:
+        """By which of its candidates a place is filled, of which the first tells this value, and
+        with what."""
         for nth, candidate in enumerate(place):
             if nth:
-                value = candidate.read(candidate.reading.get(self._attributes))
+                value = candidate.read(candidate.reading.get(attributes))
             if value is None:
                 continue
             shown, used = value, candidate.used
@@ -79,12 +74,11 @@ class Settled:
                 shown, used = self._shown(candidate, value)
                 if shown is None:
                     continue
-            self._values[number] = shown
             self.used |= used
             if notes is not None:
                 notes.append(Note(candidate, value, used))
-            return nth
-        return len(place)
+            return nth, shown
+        return len(place), None
 
     def _shown(self, candidate: Candidate, value: object) -> tuple[object, int]:
         """What of a value its field shows, and the names that are used up by that."""
@@ -133,17 +127,19 @@ _HOW: Final = {type(None): REFUSED, Told: APART, Part: APART, Seen: APART}
 _how: Final = _HOW.get
 
 
-def tell(plan: Plan, attributes: Attributes, notes: list[Note] | None = None) -> Filled:
-    """What a span of this plan's shape tells. ``notes`` gets what was taken from where; then
-    nothing is shared with other spans."""
-    outline = outline_of(plan, attributes) if notes is None else Outline(plan, ())
+def tell(outline: Outline, attributes: Attributes, notes: list[Note] | None = None) -> Filled:
+    """What a span of this outline tells. ``notes`` gets what was taken from where, if the outline
+    is one without shared values."""
     values = [*map(call, outline.reads, map(call, outline.gets, repeat(attributes)))]
     taken = (*map(_how, map(type, values)),) if notes is None else (APART,) * len(values)
     layout, settled = outline.layout_of(taken), None
     mask = layout.used
     if layout.unsettled:
-        settled = Settled(outline, attributes, values)
-        layout = outline.layout_of(settled.take(taken, layout.unsettled, notes))
+        settled, now = Settled(outline.plan), [*taken]
+        for number in layout.unsettled:
+            place, value = outline.open[number], values[number]
+            now[number], values[number] = settled.take(place, value, attributes, notes)
+        layout = outline.layout_of((*now,))
         mask |= settled.used
     values += outline.known
     picked = map(call, layout.picks, repeat(values))

@@ -45,11 +45,14 @@ def counted(
 
 def usage_of(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
     """The counts that attributes tell, and the names that are used up with them."""
-    numbers = plan.numbers(attributes)
-    if plan.counts_once and counting.are_counts(numbers):
-        usage, mask = dict(zip(plan.counted, numbers)), plan.counted_bits  # noqa: B905 - see Values
-    else:
-        usage, mask = _weighed(plan, attributes)
+    usage: counting.Usage = {}
+    mask = 0
+    if plan.counts:
+        numbers = plan.numbers(attributes)
+        if plan.counts_once and counting.are_counts(numbers):
+            usage, mask = dict(zip(plan.counted, numbers)), plan.counted_bits  # noqa: B905 - see Values
+        else:
+            usage, mask = _weighed(plan, attributes)
     if plan.holds_counts:
         for key in plan.objects:
             if _add_object(usage, attributes[key]):

@@ -158,7 +158,7 @@ def whole_number(value: object) -> int | None:
 
 def are_counts(values: Collection[int]) -> bool:
     """Whether these are whole numbers indeed, and none below 0: attributes may be anything."""
-    return _COUNT.issuperset(map(type, values)) and min(values, default=0) >= 0
+    return _COUNT.issuperset(map(type, values)) and min(values) >= 0
 
 
 _COUNT: Final = frozenset({int})
