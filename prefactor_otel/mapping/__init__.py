@@ -17,8 +17,7 @@ from prefactor_otel.mapping.kinds import (
 from prefactor_otel.mapping.mapper import AgentSpan, agent_span, bare_span
 from prefactor_otel.mapping.moments import timestamp
 from prefactor_otel.mapping.shape import agent_name, session_of
-from prefactor_otel.mapping.tokens import TOTALS
-from prefactor_otel.mapping.types import NOTHING, TYPE_KEY, Below, SpanType
+from prefactor_otel.mapping.types import NOTHING, TOTALS, TYPE_KEY, Below, SpanType
 
 __all__ = [
     "NOTHING",

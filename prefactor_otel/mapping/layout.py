@@ -122,11 +122,10 @@ Shown = Callable[[Models, Fields, Fields, Fields], tuple[Fields, Fields]]
 first, and with what follows from others; of what it sees, the labels may get more."""
 
 
-def _with_model(
+def _as_told(
     models: Models, inputs: Fields, outputs: Fields, labels: Fields
 ) -> tuple[Fields, Fields]:
-    model = models[0] or models[1]
-    return inputs if model is None else {"model": model, **inputs}, outputs
+    return _after_model(models, inputs), outputs
 
 
 def _of_call(
@@ -140,7 +139,7 @@ def _of_call(
         labels["called_tools"] = {"count": len(calls), "names": names}
     if "stop_reason" in outputs:
         outputs["stop_reason"] = usual_reason(outputs.pop("stop_reason"))
-    return _with_model(models, inputs, outputs, labels)
+    return _after_model(models, inputs), outputs
 
 
 def _of_tool(
@@ -161,7 +160,12 @@ def _of_embedding(
         fields["dimensions"] = outputs["dimensions"]
     if "output" in outputs:
         fields |= measured(outputs["output"])
-    return _with_model(models, inputs, fields, labels)
+    return _after_model(models, inputs), fields
+
+
+def _after_model(models: Models, inputs: Fields) -> Fields:
+    model = models[0] or models[1]
+    return inputs if model is None else {"model": model, **inputs}
 
 
 _SHOWN: Final[Mapping[SpanType, Shown]] = {
@@ -173,7 +177,7 @@ _SHOWN: Final[Mapping[SpanType, Shown]] = {
 
 def shown_of(span_type: SpanType) -> Shown:
     """How spans of this type show what they tell."""
-    return _SHOWN.get(span_type, _with_model)
+    return _SHOWN.get(span_type, _as_told)
 
 
 def gather_prompt(labels: Fields) -> None:

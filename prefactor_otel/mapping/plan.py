@@ -25,7 +25,7 @@ from prefactor_otel.mapping.rules import (
     values_of,
 )
 from prefactor_otel.mapping.shapes.flattened import Indexed, key_of
-from prefactor_otel.mapping.types import SpanType
+from prefactor_otel.mapping.types import CALLS, TOTALS, SpanType
 from prefactor_otel.mapping.vocabulary import RULES_OF, names_a_model, side_in_rules
 from prefactor_otel.privacy.content import Side, is_allowed, is_counted
 from prefactor_otel.spans.view import Attributes
@@ -131,7 +131,9 @@ class Plan:
         self.responses_at_last = self._responses(("usage", "usage_at_last"))
         self.holds_counts = bool(self.objects or self.responses_at_last)
         """Whether there are such among the values of attributes."""
-        self.counts_tokens = bool(self.counts) or self.holds_counts
+        self.counts_tokens = span_type in CALLS | TOTALS and (
+            bool(self.counts) or self.holds_counts
+        )
         self.models = self._models()
         self.shared = self._shared()
         self.tells_prompt = not PROMPT.keys().isdisjoint(

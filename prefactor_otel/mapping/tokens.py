@@ -1,25 +1,18 @@
 """The tokens that a span counts, out of the attributes in which its plan finds counts."""
 
-from typing import Final
-
 from prefactor_otel.mapping import usage as counting
 from prefactor_otel.mapping.layout import Fields
 from prefactor_otel.mapping.names import Models
 from prefactor_otel.mapping.plan import Plan
 from prefactor_otel.mapping.shapes.texts import parsed
-from prefactor_otel.mapping.types import AGENT, CHAIN, EMBEDDING, LLM, NOTHING, Below, SpanType
+from prefactor_otel.mapping.types import CALLS, EMBEDDING, NOTHING, TOTALS, Below, SpanType
 from prefactor_otel.spans.view import Attributes, SpanView
-
-TOTALS: Final = frozenset({AGENT, CHAIN})
-"""What these tell is the sum of what the calls under them took."""
-COUNTED: Final = (LLM, EMBEDDING)
-"""Types of single calls; on others frameworks repeat totals."""
 
 
 def may_count(view: SpanView, kind: SpanType, below: Below = NOTHING) -> bool:
     """Whether such a span's tokens count: those of calls, and the totals of an agent or a step that
     has ended, and under which nothing else has counted any."""
-    if kind in COUNTED:
+    if kind in CALLS:
         return True
     return kind in TOTALS and view.end_ns is not None and not below.counted
 
@@ -34,9 +27,9 @@ def counted(
         return None, models, mask
     if plan.type is EMBEDDING:  # it answers in vectors
         counts.setdefault(counting.COMPLETION, 0)
-    usage, details = counting.settled(counts), counting.details_of(counts)
-    if details:
-        labels["usage_details"] = details
+    usage = counting.settled(counts)
+    if not counts.keys() <= usage.keys():
+        labels["usage_details"] = counting.details_of(counts)
     if usage and plan.type in TOTALS:  # of what it counts, a reader asks for the model
         models, used = plan.models_of_total(attributes)
         mask |= used

@@ -42,6 +42,10 @@ AGENT, LLM, TOOL, CHAIN = SpanType.AGENT, SpanType.LLM, SpanType.TOOL, SpanType.
 RETRIEVER, EMBEDDING, RERANKER = SpanType.RETRIEVER, SpanType.EMBEDDING, SpanType.RERANKER
 GUARDRAIL, EVALUATOR, HANDOFF = SpanType.GUARDRAIL, SpanType.EVALUATOR, SpanType.HANDOFF
 SPAN = SpanType.SPAN
+CALLS: Final = frozenset({LLM, EMBEDDING})
+"""Single calls, of which the tokens count."""
+TOTALS: Final = frozenset({AGENT, CHAIN})
+"""What these tell is the sum of what the calls under them took; others repeat it."""
 
 
 @dataclass(frozen=True, slots=True)

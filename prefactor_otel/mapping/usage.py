@@ -284,8 +284,6 @@ def agreeing(told: Sequence[tuple[str, int]]) -> Usage:
 
 def details_of(usage: Usage) -> Usage:
     """The parts that are no totals: of a modality, of one lifetime of what is cached."""
-    if usage.keys() <= _OWN:
-        return {}
     return {name: tokens for name, tokens in usage.items() if name not in _OWN}
 
 
