@@ -1,6 +1,6 @@
 """Which slots are shown where, by span type."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Final, NamedTuple
 
 from prefactor_otel.mapping.names import Models
@@ -175,16 +175,24 @@ _SHOWN: Final[Mapping[SpanType, Shown]] = {
 }
 
 
-def shown_of(span_type: SpanType) -> Shown:
-    """How spans of this type show what they tell."""
-    return _SHOWN.get(span_type, _as_told)
+def shown_of(span_type: SpanType, fields: Container[str]) -> Shown:
+    """How spans of this type show what they tell, among which may be these fields."""
+    shown = _SHOWN.get(span_type, _as_told)
+    return _after_prompt(shown) if any(name in fields for name in PROMPT) else shown
 
 
-def gather_prompt(labels: Fields) -> None:
-    """Put what labels tell of a prompt into one."""
-    told = {PROMPT[name]: labels.pop(name) for name in PROMPT if name in labels}
-    if told:
-        labels["prompt"] = told
+def _after_prompt(shown: Shown) -> Shown:
+    """The same, where labels tell of a prompt: that is put into one."""
+
+    def gathered(
+        models: Models, inputs: Fields, outputs: Fields, labels: Fields
+    ) -> tuple[Fields, Fields]:
+        told = {PROMPT[name]: labels.pop(name) for name in PROMPT if name in labels}
+        if told:
+            labels["prompt"] = told
+        return shown(models, inputs, outputs, labels)
+
+    return gathered
 
 
 def shown_by(span_type: SpanType, slot: Slot, read: Reader) -> Reader:

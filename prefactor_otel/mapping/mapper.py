@@ -9,7 +9,6 @@ from prefactor_otel.mapping.dialects.events import with_details
 from prefactor_otel.mapping.errors import Status, status_of
 from prefactor_otel.mapping.folding import Folded
 from prefactor_otel.mapping.kinds import expected_type, speaks_late
-from prefactor_otel.mapping.layout import gather_prompt
 from prefactor_otel.mapping.metadata import metadata_of
 from prefactor_otel.mapping.moments import times_of
 from prefactor_otel.mapping.outcome import end_of
@@ -52,8 +51,6 @@ def agent_span(view: SpanView, capture: Capture, below: Below = NOTHING) -> Agen
     if plan.counts_tokens and may_count(view, kind, below):
         usage, models, used = counted(plan, attributes, models, labels)
         mask |= used
-    if plan.tells_prompt:
-        gather_prompt(labels)
     inputs, outputs = plan.shown(models, inputs, outputs, labels)
     repairs: Repairs = set()
     if not capture.leaves_fields:

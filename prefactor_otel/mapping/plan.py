@@ -7,7 +7,6 @@ from typing import Final, NamedTuple, cast
 from prefactor_otel.mapping import usage as counting
 from prefactor_otel.mapping.folding import bits_of
 from prefactor_otel.mapping.layout import (
-    PROMPT,
     PROVIDER,
     Place,
     places_of,
@@ -91,7 +90,6 @@ class Plan:
         hidden: int,
     ) -> None:
         self.type = span_type
-        self.shown = shown_of(span_type)
         self.names = names
         self.alone = alone
         """Those that are in no list which a rule reads."""
@@ -136,9 +134,7 @@ class Plan:
         )
         self.models = self._models()
         self.shared = self._shared()
-        self.tells_prompt = not PROMPT.keys().isdisjoint(
-            field for place in self.places for _, _, _, field, *_ in place
-        )
+        self.shown = shown_of(span_type, {of.field for place in self.places for of in place})
         self.shared_values = values_of(self.shared)
 
     def _candidates(self, place: Place, words: Mapping[str, object]) -> list[Candidate]:
