@@ -16,6 +16,10 @@ SERVERS = (
     "gunicorn>=22",
     "hypercorn>=0.17",
     "uvicorn>=0.30",
+    "opentelemetry-instrumentation-celery>=0.57b0",
+    "opentelemetry-instrumentation-fastapi>=0.57b0",
+    "opentelemetry-instrumentation-requests>=0.57b0",
+    "requests>=2.32",
 )
 
 

@@ -34,8 +34,10 @@ def work(name):
 
 
 @contextmanager
-def running(api: DevServer, folder: Path, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A server that is asked to stop at the end, and does."""
+def running(
+    api: DevServer, folder: Path, *command: str, codes: tuple[int, ...] = (0,)
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server that is asked to stop at the end, and does, with one of these codes."""
     environment = environment_of(localhost(api), api.token)
     environment["PYTHONPATH"] = os.pathsep.join([str(environments.CHECKOUT), str(folder)])
     with (folder / "log").open("wb") as log:
@@ -45,7 +47,7 @@ def running(api: DevServer, folder: Path, *command: str) -> Iterator["subprocess
         try:
             yield process
             process.terminate()
-            assert process.wait(PATIENCE) == 0, (folder / "log").read_text()
+            assert process.wait(PATIENCE) in codes, (folder / "log").read_text()
         finally:
             process.kill()
             process.wait()
