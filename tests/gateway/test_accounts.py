@@ -6,6 +6,7 @@ from prefactor_otel.devserver import DevServer
 from tests.cli.command import run_command
 from tests.gateway.made import ids, request
 from tests.gateway.process import running
+from tests.patience import comes_true
 
 BODY = request(ids(), service_name="clerk").SerializeToString()
 
@@ -104,3 +105,17 @@ def test_a_file_with_keys_that_everybody_may_read_is_refused(tmp_path: Path) -> 
     (tmp_path / "gateway.toml").chmod(0o644)
     done = run_command("gateway", "--port", "0", *words)
     assert (done.returncode, "chmod o=" in done.stderr) == (1, True)
+
+
+def test_an_account_of_which_nothing_is_left_makes_room_for_another(
+    api: DevServer, tmp_path: Path
+) -> None:
+    words = config(tmp_path, f'api_url = "{api.url}"\nmax_accounts = 1\n')
+    with running(*words, PREFACTOR_RUN_LINGER="0") as gateway:
+        assert gateway.post(BODY, **bearer(api.token)).status == 200
+        assert comes_true(lambda: gateway.post(BODY, **bearer("another")).status == 200)
+        assert [run["status"] for run in api.instances()] == ["complete"]
+        names = gateway.ask("/metrics").body.decode()
+        assert 'account="sender-2"' in names
+        assert 'account="sender-1"' not in names
+        assert "Traceback" not in gateway.told
