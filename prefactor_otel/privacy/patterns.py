@@ -13,7 +13,8 @@ from typing import Final
 
 NamedMask = Callable[[str, str], str]
 
-_EMAIL: Final = re.compile(r"(?<![\w.+%-])[\w.+%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
+_EMAIL: Final = re.compile(r"(?<![\w.+%-])[\w.+%-]+(?:@|%40)(?!\d+\.\d)[\w-]+(?:\.[\w-]+)+")
+"""Not what stands before a number of a version: ``cpython@3.13.0``."""
 _PHONE: Final = re.compile(
     r"(?<![\w.])(?:\+|00(?=[1-9]))\d(?:[ ().\-/]{0,3}\d){6,14}(?!\w)"  # with a country
     r"|(?<![\w.\-/])(?:\(\d{2,5}\) ?|\d{3}[ .\-])\d{3}[ .\-]\d{4}(?!\w)"  # North America
