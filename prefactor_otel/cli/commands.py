@@ -52,9 +52,19 @@ def demo(as_json: bool, keep: bool) -> None:
 @click.option(
     "--probe", is_flag=True, help="Send a small run too, and show what the platform stored of it."
 )
-def doctor(as_json: bool, probe: bool) -> None:
+@click.option(
+    "--gateway",
+    default=None,
+    metavar="URL",
+    help="Check instead whether a gateway there takes the spans of a sender on this machine.",
+)
+def doctor(as_json: bool, probe: bool, gateway: str | None) -> None:
     """Check settings, reachability, token and the right to register runs."""
     from prefactor_otel.cli.doctor import run_doctor
+    from prefactor_otel.cli.doctor_gateway import run_gateway_doctor
+
+    if gateway is not None:
+        sys.exit(run_gateway_doctor(gateway, as_json=as_json))
 
     sys.exit(run_doctor(as_json=as_json, with_probe=probe))
 

@@ -1,21 +1,17 @@
 """``prefactor-otel doctor``: what is wrong, and what to do about it. Never prints the token."""
 
 import asyncio
-import json
 import os
-import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 from urllib.parse import urlsplit
 
 import orjson
-from rich.text import Text
 
+from prefactor_otel.cli.checks import Check, told, without
 from prefactor_otel.cli.installed import RESTORE, installed_client
-from prefactor_otel.cli.probe import NAME, VERSION, Stored, differences, probe
-from prefactor_otel.cli.terminal import new_console
-from prefactor_otel.cli.tree import digest, run_tree
+from prefactor_otel.cli.probe import NAME, VERSION, differences, probe
 from prefactor_otel.config.options import Config, config_of_tenant, load_config, variable_of
 from prefactor_otel.config.token import read_token
 from prefactor_otel.config.unread import unread_variables
@@ -26,16 +22,8 @@ from prefactor_otel.payload.encode import encode
 from prefactor_otel.runs.run import schema_of
 from prefactor_otel_transport.addresses import is_exposed, segment
 
-Outcome = Literal["ok", "warning", "failed"]
-"""A warning is no failure: all may be well."""
-
-_SIGNS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
-
 _PATIENCE: Final = 10.0
 """Seconds that one request may take."""
-PIECE: Final = 6
-"""So many characters of a token in a row tell something about it."""
-
 _REFUSED: Final = (400, 409, 422)
 """How the API may say that something cannot have a status."""
 
@@ -50,28 +38,9 @@ _SCHEMAS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check: what was found, and what to do where it is not as it should be."""
-
-    name: str
-    outcome: Outcome
-    found: str
-    remedy: str = ""
-    stored: Stored | None = None
-    """The run of the probe, as the platform shows it."""
-
-
 def run_doctor(*, as_json: bool, with_probe: bool) -> int:
     """Run every check that makes sense; the exit code is 0 when all are well."""
-    checks = asyncio.run(_collect(with_probe))
-    healthy = all(check.outcome != "failed" for check in checks)
-    stored = next((check.stored for check in checks if check.stored is not None), None)
-    if as_json:
-        print(json.dumps(_as_json(checks, stored, healthy=healthy), indent=2))
-    else:
-        _show(checks, stored)
-    return 0 if healthy else 1
+    return told(asyncio.run(_collect(with_probe)), as_json=as_json)
 
 
 async def _collect(with_probe: bool) -> list[Check]:
@@ -82,16 +51,6 @@ async def _collect(with_probe: bool) -> list[Check]:
         if check.outcome == "failed":
             break
     return checks
-
-
-def without(secret: str, text: str) -> str:
-    """The text without any piece of the secret, and without credentials in a URL: values from
-    settings and answers may hold them by mistake."""
-    text = re.sub(r"//[^/\s]*@", "//***@", text)
-    pieces = (secret[at : at + PIECE] for at in range(len(secret) - PIECE + 1))
-    for piece in pieces:
-        text = text.replace(piece, "*" * PIECE)
-    return text
 
 
 async def _examine(with_probe: bool) -> AsyncIterator[Check]:
@@ -307,30 +266,3 @@ async def _probe(client: ApiClient) -> Check:
         return Check("probe", "failed", "; ".join(wrong), remedy, stored)
     found = f"a smoke-test run of {len(stored.spans)} spans was sent and read back"
     return Check("probe", "ok", found, stored=stored)
-
-
-def _as_json(checks: list[Check], stored: Stored | None, *, healthy: bool) -> dict[str, object]:
-    document: dict[str, object] = {
-        "healthy": healthy,
-        "checks": [
-            {"name": c.name, "outcome": c.outcome, "found": c.found, "remedy": c.remedy}
-            for c in checks
-        ],
-    }
-    if stored is not None:
-        document["probe"] = {
-            "run": {name: stored.run.get(name) for name in ("id", "status", "purpose")},
-            "spans": [digest(span) for span in stored.spans],
-        }
-    return document
-
-
-def _show(checks: list[Check], stored: Stored | None) -> None:
-    console = new_console()
-    for check in checks:
-        line = Text.assemble(_SIGNS[check.outcome], f" {check.name}: {check.found}")
-        console.print(line, soft_wrap=True)
-        if check.remedy:
-            console.print(Text(f"  {check.remedy}", "yellow"), soft_wrap=True)
-    if stored is not None and stored.run:
-        console.print(run_tree(stored.run, stored.spans), soft_wrap=True)
