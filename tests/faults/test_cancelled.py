@@ -239,6 +239,10 @@ def test_whatever_the_api_calls_the_refusal_the_span_ends(api: DevServer, code: 
     assert running.processor.stats().dropped == {}
 
 
+CALL = {"gen_ai.operation.name": "chat"}
+"""What is not created before its end, however long that takes."""
+
+
 @pytest.mark.parametrize("status", [400, 409, 422])
 def test_a_request_that_is_refused_as_a_whole_loses_nothing_either(
     api: DevServer, status: int
@@ -248,7 +252,7 @@ def test_a_request_that_is_refused_as_a_whole_loses_nothing_either(
         assert api.wait_until(lambda api: api.spans())
         api.faults.add(path="/bulk", status=status, code="invalid_action", times=3)
         for number in range(5):
-            running.tracer.start_span(f"unseen {number}")
+            running.tracer.start_span(f"unseen {number}", attributes=CALL)
     assert left_open(api) == []
     assert set(statuses(api).values()) == {"failed"}
     assert len(api.spans()) == 6
