@@ -18,6 +18,9 @@ class Counts:
     roots: int = 0
     roots_failed: int = 0
     roots_cancelled: int = 0
+    uncalled: int = 0
+    """Roots of which only that is known: the spans of other processes that called them have not
+    come."""
     unmappable: int = 0
 
     def root(self, status: Status) -> None:

@@ -1,6 +1,7 @@
 """From the runs of a process into its outbox: each is registered before anything of it, and what
 its tree has ended or left out is counted."""
 
+import time
 from collections.abc import Iterable
 
 from prefactor_otel.delivery.operation import Item
@@ -33,13 +34,17 @@ class Handover:
 
     def put(self, run: OpenRun, items: list[Item]) -> None:
         """What its tree has made by its own doing goes into the outbox."""
-        closed = run.tree.counts.cancelled + run.tree.counts.rescued
+        tree = run.tree
+        closed = tree.counts.cancelled + tree.counts.rescued
         self._counters.accept(closed - run.closed)
         run.closed = closed
         self.note(run)
         if items:
             self.register(run)
             self._outbox.put(items)
+        is_over = tree.counts.uncalled and not tree.parking and run.over_since is None
+        if is_over and self._router.ends_with_its_root(run):
+            run.over_since = time.monotonic()
 
     def note(self, run: OpenRun) -> None:
         """Count which of its spans have come twice, or were not to be sent; one in which something

@@ -237,7 +237,7 @@ class Intake:
         except Exception as error:
             self._unreadable(error, receipt)
             return []
-        if view.is_local_root and self._router.ends_with_its_root(run):
+        if tree.is_root(view) and self._router.ends_with_its_root(run):
             run.over_since = now
         self._touched[run] = None
         return items

@@ -118,5 +118,6 @@ class RunMaker:
             span_filter=tenant.span_filter,
             types=tenant.types,
             continues=run.continues,
+            serves_others=tenant.serves_others,
             budget=self._budget,
         )

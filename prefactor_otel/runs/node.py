@@ -55,7 +55,7 @@ class Node:
     __slots__ = (
         *("key", "parent", "child", "start_ns", "end_ns"),
         *("source", "ref", "parked", "waiting", "is_left_out"),
-        *("agent", "call", "below", "under", "has_own_calls"),
+        *("agent", "call", "below", "under", "has_own_calls", "has_caller"),
     )
 
     key: SpanKey
@@ -85,6 +85,8 @@ class Node:
     """What else has been seen somewhere under it, of the marks above."""
     has_own_calls: bool
     """Calls under it are others than those above it."""
+    has_caller: bool
+    """Its parent is a span of another process, which may be told of here as well."""
 
     def __init__(self, key: SpanKey) -> None:
         self.key = key
@@ -93,7 +95,7 @@ class Node:
         self.agent = self.call = None
         self.below = ()
         self.under = 0
-        self.is_left_out = self.has_own_calls = False
+        self.is_left_out = self.has_own_calls = self.has_caller = False
 
     @property
     def has_ended(self) -> bool:
@@ -112,6 +114,14 @@ class Node:
         while above is not None and above.is_left_out:
             above = above.parent
         return above
+
+    @property
+    def is_called(self) -> bool:
+        """Whether what it hangs on is in another process than it is itself."""
+        node = self
+        while not node.has_caller and node.parent is not None and node.parent.is_left_out:
+            node = node.parent
+        return node.has_caller
 
     def open_above(self) -> "Iterator[Node]":
         """The parent, its parent and so on, as far as they are open."""

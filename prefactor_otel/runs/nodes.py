@@ -18,9 +18,11 @@ MAX_TWINS: Final = 99
 
 
 class Nodes:
-    """The spans of a run. ``remembered`` counts, over all runs, those that have ended."""
+    """The spans of a run. ``remembered`` counts, over all runs, those that have ended. Of whom
+    ``serves_others``, a span hangs on its parent though that is in another process."""
 
-    def __init__(self, remembered: Count) -> None:
+    def __init__(self, remembered: Count, *, serves_others: bool = False) -> None:
+        self._serves_others = serves_others
         self._traces: OrderedDict[int, dict[int, Node]] = OrderedDict()
         self._remembered = remembered
         self.answers = Answers()
@@ -61,10 +63,11 @@ class Nodes:
         if node is None:
             return None
         parent = view.parent
-        if parent is None or view.parent_is_remote:
+        if parent is None or (view.parent_is_remote and not self._serves_others):
             self._traces.move_to_end(view.key.trace_id)
         elif node.parent is None:
             self._hang(node, self.at(parent))
+            node.has_caller = view.parent_is_remote and node.parent is not None
         node.start_ns, node.end_ns = view.start_ns, view.end_ns
         self._remembered.items += 1
         return node

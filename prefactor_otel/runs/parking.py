@@ -8,12 +8,17 @@ from prefactor_otel.delivery.budget import PARKED_BYTES, Budget
 from prefactor_otel.delivery.operation import Item
 from prefactor_otel.delivery.rows import ParkedRow
 from prefactor_otel.runs.counts import Counts
-from prefactor_otel.runs.encoding import with_otel_parent
+from prefactor_otel.runs.encoding import status_in, with_otel_parent
 from prefactor_otel.runs.node import Node, Parked
 from prefactor_otel.spans.view import SpanKey
 
 STEP_GRACE: Final = 1.0
 """Seconds that finished children wait for an open parent that is no LLM or tool span."""
+
+CALLER_GRACE: Final = 30.0
+"""Seconds, at most, that a finished span waits for one of another process, if that does not come:
+who calls ends soon after whom he calls, and tells of it within seconds; or nobody tells of him
+here, and a whole run would wait to be seen."""
 
 
 class Parking:
@@ -66,9 +71,14 @@ class Parking:
         above = node.above
         if above is None or above.ref is not None or not self._is_to_come(above):
             return self.send(node, item, only_between=only_between)
-        grace = STEP_GRACE if above.source is not None else self._parent_timeout  # at least
-        self.park(node, Parked(item, above, since, since + grace, only_between))
+        self.park(node, Parked(item, above, since, since + self._grace(node, above), only_between))
         return []
+
+    def _grace(self, node: Node, above: Node) -> float:
+        """Seconds, at least, that a finished span waits for what it hangs on."""
+        if above.source is not None:
+            return STEP_GRACE
+        return min(self._parent_timeout, CALLER_GRACE) if node.is_called else self._parent_timeout
 
     def send(self, node: Node, item: Item, *, only_between: bool = False) -> list[Item]:
         """Send a span now, under what it hangs on if that has a record."""
@@ -88,6 +98,9 @@ class Parking:
     def orphan(self, node: Node, item: Item, parent: SpanKey) -> list[Item]:
         """Send a span now whose parent has no record."""
         self._counts.orphaned += 1
+        if node.is_called:
+            self._counts.uncalled += 1
+            self._counts.root(status_in(item))
         return self._emit(node, with_otel_parent(item, parent.span_hex))
 
     def pass_over(self, node: Node) -> list[Item]:

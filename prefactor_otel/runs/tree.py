@@ -43,6 +43,8 @@ class SpanTree:
     types: SpanTypes = DEFAULT
     continues: str | None = None
     """The agent instance of another process that is said to go on in this run."""
+    serves_others: bool = False
+    """Whether spans of several processes come: what one of another is the parent of hangs on it."""
     budget: Budget = field(default_factory=Budget)
     counts: Counts = field(default_factory=Counts)
     open: int = 0
@@ -55,7 +57,7 @@ class SpanTree:
 
     def __post_init__(self) -> None:
         counts, budget = self.counts, self.budget
-        self._nodes = Nodes(budget.remembered)
+        self._nodes = Nodes(budget.remembered, serves_others=self.serves_others)
         self.parking = Parking(
             self.run, budget, counts, self.parent_timeout, notes=self.notes_parked
         )
@@ -142,10 +144,14 @@ class SpanTree:
             self.counts.root(span.status)
         return self._finish(node, view, span, now, verdict)
 
+    def is_root(self, view: SpanView) -> bool:
+        """Whether nothing is to come that this span hangs on."""
+        return view.parent is None if self.serves_others else view.is_local_root
+
     def _leave_out(self, node: Node, view: SpanView) -> list[Item]:
         """A span has ended that is not to be sent."""
         self.counts.filtered += 1
-        if view.is_local_root:
+        if self.is_root(view):
             self.counts.root(status_of(view))
         pass_up(node, SpanType.SPAN)
         if node.source is not None:
@@ -228,10 +234,19 @@ class SpanTree:
         items: list[Item] = []
         for node in self.parking.nodes():
             # Else one before it has taken it along, or what its parent is lets it wait longer.
-            if node.parked is not None and _is_due(node.parked, now):
+            if node.parked is not None and self._is_due(node, node.parked, now):
                 items += self._free(node)
         self.parking.look_again()
         return items
+
+    def _is_due(self, node: Node, parked: Parked, now: float) -> bool:
+        above = parked.above
+        if above is not None and above.source is not None:
+            parked.deadline = max(parked.deadline, parked.since + grace(above.source))
+        elif above is not None and above.parked is not None and node.is_called:
+            # Who has called has come, and waits as usual.
+            parked.deadline = max(parked.deadline, parked.since + self.parent_timeout)
+        return parked.deadline <= now
 
     def flush(self) -> list[Item]:
         """Everything that can go without tearing the tree: finished children go after their
@@ -321,13 +336,6 @@ class SpanTree:
     def leave(self) -> None:
         """Nothing more comes of a tree that was closed: it takes nothing any more."""
         self._nodes.leave()
-
-
-def _is_due(parked: Parked, now: float) -> bool:
-    above = parked.above
-    if above is not None and above.source is not None:
-        parked.deadline = max(parked.deadline, parked.since + grace(above.source))
-    return parked.deadline <= now
 
 
 def _started(node: Node) -> int:

@@ -10,6 +10,12 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    StatusCode,
+    set_span_in_context,
+)
 
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.devserver import DevServer
@@ -88,6 +94,63 @@ def test_a_run_has_ended_when_the_last_of_it_came(api: DevServer) -> None:
     (run,) = api.instances()
     assert run["status"] == "complete"
     assert run["finished_at"] < run["updated_at"]
+    assert hub.close()
+
+
+def served(caller: SpanContext, *, fails: bool = False) -> list[ReadableSpan]:
+    """The span of another process which this one has called."""
+    kept = InMemorySpanExporter()
+    provider = SdkTracerProvider(resource=Resource({"service.name": "oven"}))
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    remote = SpanContext(caller.trace_id, caller.span_id, True, caller.trace_flags)
+    span = provider.get_tracer("far").start_span(
+        "serve", set_span_in_context(NonRecordingSpan(remote))
+    )
+    span.set_status(StatusCode.ERROR if fails else StatusCode.OK)
+    span.end()
+    return list(kept.get_finished_spans())
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_span_hangs_on_that_of_another_process_which_called_for_it(
+    is_first: bool, api: DevServer
+) -> None:
+    *steps, root = made()
+    assert root.context is not None
+    hub = Hub(api, run_linger=PATIENCE)
+    for spans in ([*steps, *served(root.context)], [root])[:: 1 if is_first else -1]:
+        hub.hand_over(spans)
+    assert hub.close()
+    parents = {row["payload"]["name"]: row["parent_span_id"] for row in api.spans()}
+    ids = {row["payload"]["name"]: row["id"] for row in api.spans()}
+    assert parents == {"task": None, **dict.fromkeys(("step 0", "step 1", "serve"), ids["task"])}
+    (run,) = api.instances()
+    assert run["status"] == "complete"
+
+
+def test_the_end_of_one_who_was_called_does_not_end_the_run_of_who_called(api: DevServer) -> None:
+    *steps, root = made()
+    assert root.context is not None
+    hub = Hub(api, run_linger=0.0)
+    assert hub.take([*steps, *served(root.context, fails=True)])
+    assert hub.take([root])
+    assert hub.close()
+    assert list(names(api).values()) == [["serve", "step 0", "step 1", "task"]]
+    assert [run["status"] for run in api.instances()] == ["complete"]
+
+
+@pytest.mark.parametrize(("fails", "status"), [(False, "complete"), (True, "failed")])
+def test_where_who_called_never_comes_who_was_called_ends_the_run(
+    fails: bool, status: str, api: DevServer
+) -> None:
+    (_, root) = made(steps=1)
+    assert root.context is not None
+    hub = Hub(api, run_linger=0.0, parent_timeout=0.2)
+    hub.hand_over(served(root.context, fails=fails))
+    assert api.wait_until(lambda api: [run["status"] for run in api.instances()] == [status])
+    (row,) = api.spans()
+    assert row["parent_span_id"] is None
+    assert row["payload"]["parent_span_id"] == f"{root.context.span_id:016x}"
     assert hub.close()
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 import pytest
@@ -18,8 +18,9 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from prefactor_otel.delivery.operation import Item, Operation, SpanRef
 from prefactor_otel.mapping import Capture
 from prefactor_otel.runs.early import CALL_GRACE, VISIBLE_AFTER
-from prefactor_otel.runs.parking import STEP_GRACE
+from prefactor_otel.runs.parking import CALLER_GRACE, STEP_GRACE
 from prefactor_otel.runs.tree import SpanTree
+from prefactor_otel.span_types.span_filter import compiled
 from prefactor_otel.spans.sdk import source_of, view_of
 from prefactor_otel.spans.view import SpanView
 
@@ -346,6 +347,65 @@ def test_a_remote_parent_is_not_waited_for() -> None:
     assert item.parent is None
     payload = orjson.loads(b"{" + item.body + b"}")["payload"]
     assert payload["parent_span_id"] == f"{2:016x}"
+
+
+def called(name: str, caller: Span, **attributes: str) -> Span:
+    """A span that another process has called for."""
+    named = caller.get_span_context()
+    remote = SpanContext(named.trace_id, named.span_id, is_remote=True, trace_flags=TraceFlags(1))
+    context = trace.set_span_in_context(NonRecordingSpan(remote))
+    span = tracer.start_span(name, context=context, attributes=attributes)
+    assert isinstance(span, Span)
+    return span
+
+
+def test_of_several_processes_a_span_hangs_on_who_called_for_it_whoever_comes_first() -> None:
+    for is_first in (True, False):
+        tree, api = replace(new_tree(), serves_others=True), Api()
+        root = begin("root")
+        views = [finish(called("server", root)), finish(root)]
+        for view in views if is_first else reversed(views):
+            api.take(tree.end(view, 0.0))
+        assert api.parent_name("server") == "root"
+        assert (tree.counts.roots, tree.counts.orphaned) == (1, 0)
+
+
+def test_a_caller_that_never_comes_is_waited_for_no_longer_than_callers_take() -> None:
+    tree, api = replace(new_tree(), serves_others=True), Api()
+    root = begin("root")
+    server = called("server", root)
+    tree.end(finish(begin("step", server)), 0.0)
+    tree.end(finish(server), 0.0)
+    assert tree.due(CALLER_GRACE - 1.0) == []
+    api.take(tree.due(CALLER_GRACE))
+    assert api.parent_name("step") == "server"
+    payload = api.details("server")["payload"]
+    assert isinstance(payload, dict)
+    assert payload["parent_span_id"] == view_of(root).key.span_hex
+    assert tree.counts.uncalled == 1
+
+
+def test_a_caller_that_has_come_and_waits_itself_is_waited_for_as_any_parent() -> None:
+    tree, api = replace(new_tree(600.0), serves_others=True), Api()
+    root = begin("root")
+    client = begin("client", root)
+    tree.end(finish(called("server", client)), 0.0)
+    tree.end(finish(client), 1.0)
+    assert tree.due(599.0) == []
+    api.take(tree.end(finish(root), 599.0))
+    assert api.parent_name("server") == "client"
+    assert (tree.counts.orphaned, tree.counts.uncalled) == (0, 0)
+
+
+def test_what_lies_under_a_span_that_is_left_out_was_called_as_that_was() -> None:
+    left_out = compiled(lambda span: span.name != "GET", pytest.fail)
+    tree = replace(new_tree(), serves_others=True, span_filter=left_out)
+    root = begin("root")
+    server = called("GET", root)
+    tree.end(finish(begin("agent", server)), 0.0)
+    tree.end(finish(server), 0.0)
+    assert [item.ends_span for item in tree.due(CALLER_GRACE)] == [True]
+    assert tree.counts.uncalled == 1
 
 
 def test_a_child_that_outlives_its_parent_still_hangs_on_it() -> None:
