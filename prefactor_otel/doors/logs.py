@@ -10,7 +10,8 @@ from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, export
 from prefactor_otel.doors.base import Handle, hand_over, usable_sender
 from prefactor_otel.host.later import is_set_up_by_file, soon
 from prefactor_otel.mapping.dialects.events import RECORDED
-from prefactor_otel.spans.sdk import EVENT_NAME, record_of
+from prefactor_otel.spans.logs import EVENT_NAME
+from prefactor_otel.spans.sdk import record_of
 from prefactor_otel.stats.log import logger
 
 if TYPE_CHECKING:

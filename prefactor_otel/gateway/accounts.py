@@ -8,9 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from prefactor_otel.delivery.receipt import Receipt
-from prefactor_otel.gateway.reader import READER
+from prefactor_otel.gateway.reader import READER, Entry
+from prefactor_otel.gateway.records import Records
 from prefactor_otel.gateway.settings import Settings
 from prefactor_otel.pipeline.pipeline import Pipeline
+from prefactor_otel.spans.logs import OtlpRecord
 
 R = TypeVar("R")
 
@@ -30,9 +32,12 @@ class RefusedError(Exception):
 class Account:
     """One Prefactor token's pipeline; ``name`` is for logs and metrics. ``repr`` shows no token."""
 
-    def __init__(self, name: str, pipeline: Pipeline, *, is_senders: bool) -> None:
+    def __init__(
+        self, name: str, pipeline: Pipeline, records: Records, *, is_senders: bool
+    ) -> None:
         self.name = name
         self.pipeline = pipeline
+        self._records = records
         self.is_senders = is_senders
         """Whether the sender has brought the token."""
         self.used = time.monotonic()
@@ -55,13 +60,21 @@ class Account:
         if not self.pipeline.has_room:
             raise RefusedError(429, "more waits for Prefactor than there is room for", 5)
 
-    async def take(self, spans: Sequence[object], within: float) -> None:
-        """Hand over ended spans. Returns once all of them are on disk or acknowledged; raises
-        ``RefusedError`` where they are not, or that is not known within so many seconds."""
+    def hear(self, records: Sequence[OtlpRecord]) -> None:
+        """Hand over what log records tell of spans."""
+        for record in records:
+            self.pipeline.logged(record)
+        self._records.note(records)
+
+    async def take(self, spans: Sequence[Entry], within: float) -> None:
+        """Hand over ended spans, when log records have told of those of which they are expected
+        to. Returns once all of them are on disk or acknowledged; raises ``RefusedError`` where they
+        are not, or that is not known within so many seconds."""
         receipt = Receipt()
         deadline = time.monotonic() + within
         self.taking += 1
         try:
+            await self._records.wait_for(spans)
             self.pipeline.ended(spans, receipt)
             is_safe = await self._known(receipt.stored, deadline)
             is_safe = is_safe or await self._known(receipt.future, deadline)
@@ -92,6 +105,7 @@ class Accounts:
         own_token = settings.own_config().api_token
         self._own_token = own_token if isinstance(own_token, str) else None
         self._most = settings.max_accounts
+        self._log_wait = settings.log_wait
         self._is_open = not settings.senders
         self._is_anonymous = not settings.senders or settings.allow_anonymous
         self._senders = {
@@ -158,6 +172,7 @@ class Accounts:
             account = self._accounts[token] = Account(
                 name or f"sender-{self._met}",
                 Pipeline(READER, self._api_url, token, **self._options),
+                Records(self._log_wait),
                 is_senders=is_senders,
             )
         account.used = time.monotonic()

@@ -49,7 +49,7 @@ class App:
             [
                 web.post("/v1/traces", self._traces),
                 web.post("/v1/metrics", self._unread),
-                web.post("/v1/logs", self._unread),
+                web.post("/v1/logs", self._logs),
                 web.get("/healthz", self._health),
                 web.get("/readyz", self._readiness),
                 web.get("/metrics", self._metrics),
@@ -71,14 +71,30 @@ class App:
         if received.rejected:
             self._seen.rejected += received.rejected
             self._log.warn("rejected", f"Spans that cannot be read were rejected: {received.why}")
-        return _answer(200, encoding, encoding.accepted((received.rejected, received.why)))
+        rejected = received.rejected, received.why
+        return _answer(200, encoding, encoding.accepted(rejected, "rejectedSpans"))
+
+    async def _logs(self, request: web.Request) -> web.Response:
+        """What log records tell of spans is joined to these; nobody reads the others."""
+        account = self._accounts.of(request.headers.get("Authorization"))
+        encoding = _encoding_of(request)
+        account.check_room()
+        with body.Share(self._room, self._most) as share:
+            recorded = encoding.read_logs(await _body_of(request, share))
+            account.hear(recorded.records)
+        if recorded.rejected:
+            self._log.warn(
+                "rejected logs", f"Log records that cannot be read were rejected: {recorded.why}"
+            )
+        rejected = recorded.rejected, recorded.why
+        return _answer(200, encoding, encoding.accepted(rejected, "rejectedLogRecords"))
 
     async def _unread(self, request: web.Request) -> web.Response:
         """Answer for a signal that Prefactor has no place for."""
         self._accounts.of(request.headers.get("Authorization"))
         self._seen.leave_unread(request.path.rpartition("/")[2])
         encoding = _encoding_of(request)
-        return _answer(200, encoding, encoding.accepted(NONE_REJECTED))
+        return _answer(200, encoding, encoding.accepted(NONE_REJECTED, "rejectedSpans"))
 
     @web.middleware
     async def _answer_always(self, request: web.Request, handler: Handler) -> web.StreamResponse:

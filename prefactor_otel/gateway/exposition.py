@@ -14,6 +14,10 @@ _OF_ACCOUNTS: Final = (
     ("spans_waiting", "gauge", "waiting", "Spans neither acknowledged nor dropped."),
     ("spans_adopted_total", "counter", "adopted", "Spans that an earlier process had left."),
     ("spans_orphaned_total", "counter", "orphaned", "Spans sent without their parent."),
+    (
+        *("records_unmatched_total", "counter", "unmatched_records"),
+        "Log records of which no span is known that is still to be sent.",
+    ),
     ("waiting_items", "gauge", "waiting_items", "Operations that wait for the API."),
     ("waiting_bytes", "gauge", "waiting_bytes", "Their size in bytes."),
     ("held_bytes", "gauge", "held_bytes", "Memory that spans take, about, in bytes."),

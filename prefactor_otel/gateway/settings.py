@@ -101,6 +101,13 @@ class Settings(_Table):
     max_pending_bytes: int = Field(
         128 * _MEBI, ge=1024, description="Most bytes that bodies may take at a time, inflated."
     )
+    log_wait: float = Field(
+        2.0,
+        ge=0,
+        le=5,
+        description="Longest time in seconds that ended spans wait for the log records that are "
+        "to tell of them, where an instrumentation of the service has sent such.",
+    )
     max_accounts: int = Field(
         64, ge=1, description="Most Prefactor tokens that are in use at a time."
     )

@@ -173,8 +173,7 @@ class Intake:
         """Something is told of a span apart from it; kept until that ends."""
         key = record.key
         run = self._router.of(key)
-        # Where no start is seen, it may be open all the same.
-        if run is None and (self._sees_starts or self.has_ended(key)):
+        if run is None and self._is_late(key):
             self._counters.unmatch(1)
             return
         try:
@@ -187,6 +186,13 @@ class Intake:
         self._counters.unmatch(self._records.keep(key, event))
         if run is not None and is_first and key in self._records:
             run.tree.hear(key, self._records[key])
+
+    def _is_late(self, key: SpanKey) -> bool:
+        """Whether a span that is not known to be open has ended: where no start is seen, it may be
+        open all the same."""
+        return self._sees_starts or any(
+            run.tree.has_ended(key) for run in self._router.with_trace(key.trace_id)
+        )
 
     def give_up_records(self) -> None:
         """No more spans come: what is left of records is of none."""

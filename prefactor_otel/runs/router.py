@@ -152,6 +152,13 @@ class Router:
         """The runs in which there have been any. From any thread."""
         return [run for run in list(self.runs.values()) if run.has_spans]
 
+    def with_trace(self, trace_id: int) -> list[OpenRun]:
+        """Those in which there may be spans of a trace whose starts nobody sees."""
+        if self._scope == "provider":
+            return self.with_spans()
+        run = self._by_trace.get(trace_id)
+        return [run] if run is not None and run.has_spans else []
+
     def started(self, source: Source, session: str | None, place: Place) -> OpenRun:
         """The run of a span that starts here, in this session if any."""
         parent = source.parent

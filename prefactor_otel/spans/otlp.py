@@ -1,8 +1,8 @@
 """OTLP's JSON as views: what an exporter writes into a file, and what is sent to a collector."""
 
 import base64
-from collections.abc import Callable, Iterator
-from typing import Annotated, Final, NamedTuple
+from collections.abc import Callable, Container, Iterator
+from typing import Annotated, Final, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -19,12 +19,22 @@ from prefactor_otel.spans.fields import (
     members,
     status_of,
 )
+from prefactor_otel.spans.logs import (
+    EVENT_NAME,
+    SAMPLED,
+    Origin,
+    OtlpRecord,
+    Recorded,
+    origin_of,
+)
 from prefactor_otel.spans.view import LAST_NS, Attributes, Event, SpanKey, SpanView
 
 KINDS: Final = ("internal", "internal", "server", "client", "producer", "consumer")
 """The kinds of spans by their numbers."""
 REMOTE: Final = 0x200
 """The bit of OTLP's ``flags`` that says that the parent is in another process (trace.proto)."""
+
+S = TypeVar("S")
 
 Describe = Callable[[Attributes], Attributes]
 """Adds what a door knows of the sender to what its resource says."""
@@ -82,19 +92,19 @@ def _scope_spans(
     yield from checked(_ScopeSpans, told, place).views(resource)
 
 
-class Received(NamedTuple):
+class Received(NamedTuple, Generic[S]):
     """What came in one request: the spans that can be read, how many cannot, and why one of them
     cannot, without any content. ``spans`` are what the reader of the door knows."""
 
-    spans: list[object]
+    spans: list[S]
     rejected: int = 0
     why: str = ""
 
 
-def received(document: object, describe: Describe) -> Received:
+def received(document: object, describe: Describe) -> Received[SpanView]:
     """The spans of an ``ExportTraceServiceRequest`` in JSON. Raises ``ValueError`` for what is
     none, saying where and quoting nothing."""
-    spans: list[object] = []
+    spans: list[SpanView] = []
     rejected, why = 0, ""
     for number, of_resource in enumerate(checked(_Request, document, ()).resource_spans):
         resource = describe(_plain(of_resource.resource.attributes))
@@ -107,6 +117,26 @@ def received(document: object, describe: Describe) -> Received:
                 except ValueError as error:
                     rejected, why = rejected + 1, why or str(error)
     return Received(spans, rejected, why)
+
+
+def recorded(document: object, names: Container[str]) -> Recorded:
+    """The records of an ``ExportLogsServiceRequest`` in JSON that have one of these names, and a
+    span that is sampled. Raises ``ValueError`` for what is none."""
+    records: list[OtlpRecord] = []
+    rejected, why = 0, ""
+    for number, of_resource in enumerate(checked(_LogsRequest, document, ()).resource_logs):
+        resource = _plain(of_resource.resource.attributes)
+        for inner, of_scope in enumerate(of_resource.scope_logs):
+            place = ("resourceLogs", number, "scopeLogs", inner, "logRecords")
+            origin = origin_of(resource, of_scope.scope.name)
+            for last, each in enumerate(of_scope.log_records):
+                try:
+                    record = checked(_OtlpLogRecord, each, (*place, last)).read(names, origin)
+                except ValueError as error:
+                    rejected, why = rejected + 1, why or str(error)
+                else:
+                    records += [record] if record is not None else []
+    return Recorded(records, rejected, why)
 
 
 class _OtlpModel(BaseModel):
@@ -293,6 +323,46 @@ class _Request(_OtlpModel):
     """One span that cannot be read is to cost no other: they are checked one by one."""
 
     resource_spans: list[_OfResource] = []
+
+
+class _OtlpLogRecord(_HasAttributes):
+    trace_id: Text = ""
+    span_id: Text = ""
+    flags: int = 0
+    event_name: Text = ""
+    time_unix_nano: int = 0
+    observed_time_unix_nano: int = 0
+    body: _Value = Field(default_factory=_Value)
+
+    def read(self, names: Container[str], origin: Origin) -> OtlpRecord | None:
+        """The record, if it has one of these names and a span that is sampled."""
+        attributes = _plain(self.attributes)
+        name = self.event_name or str(attributes.get(EVENT_NAME))
+        if name not in names or not (self.trace_id and self.span_id and self.flags & SAMPLED):
+            return None
+        span = checked(_RecordsSpan, {"traceId": self.trace_id, "spanId": self.span_id}, ())
+        at = moment(self.time_unix_nano or self.observed_time_unix_nano, set())
+        key = SpanKey(span.trace_id, span.span_id)
+        return OtlpRecord(key, name, at, attributes, self.body.plain(), origin)
+
+
+class _RecordsSpan(_OtlpModel):
+    trace_id: _TraceId
+    span_id: _SpanId
+
+
+class _UnreadLogs(_OtlpModel):
+    scope: _OtlpScope = Field(default_factory=_OtlpScope)
+    log_records: list[object] = []
+
+
+class _LogsOfResource(_OtlpModel):
+    resource: _HasAttributes = Field(default_factory=_HasAttributes)
+    scope_logs: list[_UnreadLogs] = []
+
+
+class _LogsRequest(_OtlpModel):
+    resource_logs: list[_LogsOfResource] = []
 
 
 def _plain(attributes: list[_Attribute]) -> dict[str, object]:

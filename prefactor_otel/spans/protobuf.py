@@ -1,11 +1,19 @@
 """OTLP's protobuf messages as spans. They are read on the worker's thread, and not before: whoever
 sends them waits meanwhile for no more than their being taken."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from prefactor_otel.payload.plain import plain_attributes
 from prefactor_otel.payload.repairs import Repairs, told
+from prefactor_otel.spans.logs import (
+    EVENT_NAME,
+    SAMPLED,
+    Origin,
+    OtlpRecord,
+    Recorded,
+    origin_of,
+)
 from prefactor_otel.spans.otlp import (
     KINDS,
     REMOTE,
@@ -18,8 +26,10 @@ from prefactor_otel.spans.otlp import (
 from prefactor_otel.spans.view import Attributes, Event, SpanKey, SpanView, StatusName
 
 if TYPE_CHECKING:
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _STATUS: Final[tuple[StatusName, ...]] = ("unset", "ok", "error")
@@ -73,9 +83,9 @@ class ProtobufSpan(NamedTuple):
         )
 
 
-def received(request: "ExportTraceServiceRequest", describe: Describe) -> Received:
+def received(request: "ExportTraceServiceRequest", describe: Describe) -> Received[ProtobufSpan]:
     """The spans of a request, unread but for what makes them spans: their ids."""
-    spans: list[object] = []
+    spans: list[ProtobufSpan] = []
     rejected = 0
     for of_resource in request.resource_spans:
         resource = describe(_plain(of_resource.resource.attributes))
@@ -92,6 +102,45 @@ def received(request: "ExportTraceServiceRequest", describe: Describe) -> Receiv
 
 
 _WHY: Final = "a trace id has 16 bytes and a span id 8, not all of them zero"
+
+
+def recorded(request: "ExportLogsServiceRequest", names: Container[str]) -> Recorded:
+    """The records of a request that have one of these names, and a span that is sampled."""
+    found: list[OtlpRecord] = []
+    for of_resource in request.resource_logs:
+        resource = _plain(of_resource.resource.attributes)
+        for of_scope in of_resource.scope_logs:
+            origin = origin_of(resource, of_scope.scope.name)
+            found += [
+                _record(record, name, origin)
+                for record in of_scope.log_records
+                if (name := _event_name(record)) in names and _has_sampled_span(record)
+            ]
+    return Recorded(found)
+
+
+def _event_name(record: "LogRecord") -> str:
+    name: str = record.event_name
+    if name:
+        return name
+    texts = (each.value.string_value for each in record.attributes if each.key == EVENT_NAME)
+    return next(texts, "")
+
+
+def _has_sampled_span(record: "LogRecord") -> bool:
+    is_named = len(record.trace_id) == 16 and len(record.span_id) == 8
+    return is_named and bool(record.flags & SAMPLED)
+
+
+def _record(record: "LogRecord", name: str, origin: Origin) -> OtlpRecord:
+    return OtlpRecord(
+        _key(record.trace_id, record.span_id),
+        name,
+        moment(record.time_unix_nano or record.observed_time_unix_nano, set()),
+        _plain(record.attributes),
+        _value(record.body),
+        origin,
+    )
 
 
 def _is_named(span: "Span") -> bool:

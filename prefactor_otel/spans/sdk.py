@@ -27,6 +27,7 @@ from prefactor_otel.host.suppress import OWN_TRACE
 from prefactor_otel.payload.plain import plain, plain_attributes
 from prefactor_otel.payload.repairs import Repair, Repairs, told
 from prefactor_otel.payload.size import characters
+from prefactor_otel.spans.logs import EVENT_NAME
 from prefactor_otel.spans.source import Reader
 from prefactor_otel.spans.view import (
     LAST_NS,
@@ -285,9 +286,6 @@ class SdkRecord(NamedTuple):
 
 
 _new_record: Final = partial(tuple.__new__, SdkRecord)
-
-EVENT_NAME: Final = "event.name"
-"""Where SDKs up to 1.36 have the name of an event."""
 
 
 def record_of(name: str, record: LogRecord) -> SdkRecord | None:

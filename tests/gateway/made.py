@@ -56,6 +56,22 @@ def in_json(*spans: tuple[bytes, bytes], **more: object) -> dict[str, Any]:
     return {"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": made}]}]}
 
 
+def in_json_of(trace_id: bytes, span_id: bytes, **more: object) -> dict[str, Any]:
+    """A request with one record of a call, as OTLP has it in JSON."""
+    content = {"key": "content", "value": {"stringValue": "Is it raining?"}}
+    record = {
+        "traceId": trace_id.hex(),
+        "spanId": span_id.hex(),
+        "flags": 1,
+        "timeUnixNano": str(NOW),
+        "eventName": "gen_ai.user.message",
+        "body": {"kvlistValue": {"values": [content]}},
+        **more,
+    }
+    scopes = [{"scope": {"name": "instrumentation"}, "logRecords": [record]}]
+    return {"resourceLogs": [{"resource": {}, "scopeLogs": scopes}]}
+
+
 def encoded(document: object) -> bytes:
     return json.dumps(document).encode()
 

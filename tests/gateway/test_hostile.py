@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.json_format import ParseDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from prefactor_otel.devserver import DevServer
-from prefactor_otel.gateway.encoding import JSON, PROTOBUF, UnreadableError
+from prefactor_otel.gateway.encoding import JSON, PROTOBUF, Encoding, UnreadableError
 from prefactor_otel.gateway.reader import READER
-from tests.gateway.made import ids, in_json, request
+from tests.gateway.made import ids, in_json, in_json_of, request
 from tests.gateway.process import Gateway, before
 
 pytestmark = pytest.mark.xdist_group("gateway hostile")
@@ -48,9 +50,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 @st.composite
-def mangled(draw: st.DrawFn) -> bytes:
+def mangled(draw: st.DrawFn, good: bytes = GOOD) -> bytes:
     """A request in protobuf in which a few bytes are others, are missing or come twice."""
-    body = bytearray(GOOD)
+    body = bytearray(good)
     for _ in range(draw(st.integers(1, 6))):
         at = draw(st.integers(0, max(0, len(body) - 1)))
         body[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=4))
@@ -67,9 +69,9 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 @st.composite
-def mangled_json(draw: st.DrawFn) -> bytes:
+def mangled_json(draw: st.DrawFn, good: dict[str, Any] = DOCUMENT) -> bytes:
     """A request in JSON in which something is something else."""
-    document = json.loads(json.dumps(DOCUMENT))
+    document = json.loads(json.dumps(good))
     holder, name = draw(st.sampled_from(list(places(document))))
     holder[name] = draw(JSON_VALUES)
     return json.dumps(document).encode()
@@ -85,7 +87,7 @@ def test_protobuf_of_any_bytes_is_read_or_refused_and_every_span_of_it_is_a_valu
     except UnreadableError:
         return
     for span in received.spans:
-        READER.view(span)  # type: ignore[arg-type]
+        READER.view(span)
 
 
 @given(st.binary(max_size=200) | mangled_json())
@@ -97,6 +99,56 @@ def test_json_of_any_shape_is_read_or_refused_and_quotes_nothing(body: bytes) ->
         assert "\n" not in str(error)
         return
     assert received.rejected == 0 or received.why
+
+
+LOGS = in_json_of(b"t" * 16, b"s" * 8)
+GOOD_LOGS = ParseDict(
+    {
+        "resourceLogs": [
+            {
+                "resource": {},
+                "scopeLogs": [
+                    {
+                        "logRecords": [
+                            {
+                                "traceId": "dHR0dHR0dHR0dHR0dHR0dA==",
+                                "spanId": "c3Nzc3Nzc3M=",
+                                "flags": 1,
+                                "eventName": "gen_ai.choice",
+                                "body": {"stringValue": "content"},
+                            }
+                        ]
+                    }
+                ],
+            }
+        ]
+    },
+    ExportLogsServiceRequest(),
+).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bodies"),
+    [(PROTOBUF, mangled(GOOD_LOGS)), (JSON, mangled_json(LOGS))],
+    ids=["protobuf", "JSON"],
+)
+def test_logs_of_any_shape_are_read_or_refused_and_every_record_of_them_is_an_event(
+    encoding: Encoding, bodies: st.SearchStrategy[bytes]
+) -> None:
+    @given(st.binary(max_size=200) | bodies)
+    @MANY
+    def read(body: bytes) -> None:
+        try:
+            recorded = encoding.read_logs(body)
+        except UnreadableError as error:
+            assert "\n" not in str(error)
+            return
+        for record in recorded.records:
+            record.read()
+            assert record.weight() >= 0
+        assert recorded.rejected == 0 or recorded.why
+
+    read()
 
 
 @given(st.binary(max_size=200) | mangled(), st.sampled_from(["", "gzip", "deflate"]), st.booleans())
