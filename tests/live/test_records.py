@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from prefactor_otel.devserver import DevServer
+from tests.gateway.process import before
 from tests.http import environments
 from tests.live.frameworks import APPS
 from tests.live.stories import environment
@@ -163,3 +164,38 @@ def test_the_completion_hook_shows_content_once_in_every_mode(python: Python, mo
 def test_a_hook_that_nobody_has_named_shows_nothing(python: Python) -> None:
     calls = payloads(python(GENAI), "two_calls_app.py")
     assert not any(text in json.dumps(calls) for text in (QUESTION["content"], ANSWER, TOLD))
+
+
+OTLP: Final = "opentelemetry-exporter-otlp-proto-http"
+
+
+@pytest.mark.parametrize(("packages", "mode"), [(GENAI, "event_only"), (OPENAI_V2, "true")])
+def test_content_that_is_sent_to_a_gateway_as_logs_is_shown_with_the_call(
+    python: Python, packages: tuple[str, ...], mode: str, tmp_path: Path
+) -> None:
+    launched = python((*packages, OTLP))
+    with (
+        DevServer() as server,
+        FakeModel() as model,
+        before(server, tmp_path / "spool") as gateway,
+    ):
+        sends = {
+            "OTEL_TRACES_EXPORTER": "otlp",
+            "OTEL_LOGS_EXPORTER": "otlp",
+            "OTEL_METRICS_EXPORTER": "none",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": gateway.url,
+            CAPTURE: mode,
+        }
+        done = subprocess.run(
+            [launched.with_name("opentelemetry-instrument"), launched, APPS / "two_calls_app.py"],
+            env=environment(server, model) | sends,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert gateway.end() == 0
+        first, second = sorted(server.spans(), key=lambda row: str(row["started_at"]))
+    assert_told_once(first["payload"], second["payload"])
