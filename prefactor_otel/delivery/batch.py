@@ -80,6 +80,10 @@ class Batch:
     """Whether it has been refused as cancelled, and is tried as failed."""
     named: frozenset[str] = frozenset()
     """The runs whose spans have gone with ids that we had made, the last time that it was sent."""
+    sent_in: int = 0
+    """How many runs had been followed when it was sent for the last time."""
+    came_late: bool = False
+    """Whether it has been refused because its run was over, and goes on in another."""
     not_before: float = 0.0
     """When it may be sent again (monotonic seconds)."""
 
@@ -93,6 +97,14 @@ class Batch:
             batch.add(item, row)
         if receipt is not None:
             batch.owe(receipt)
+        return batch
+
+    @classmethod
+    def of_one(cls, item: Item, file: Storage | None = None) -> "Batch":
+        """A batch of one that is on its way and stands in no line; of this file is what is told of
+        its run."""
+        batch = cls(file)
+        batch.add(item)
         return batch
 
     def __len__(self) -> int:
@@ -227,6 +239,7 @@ class Batch:
         made.attempts, made.faults, made.blamed = self.attempts, self.faults, self.blamed
         made.failed_at, made.not_before = self.failed_at, self.not_before
         made.was_cancelled, made.named = self.was_cancelled, self.named
+        made.sent_in, made.came_late = self.sent_in, self.came_late
         return made
 
     def first(self) -> "Batch":

@@ -8,7 +8,8 @@ from typing import Final
 from prefactor_otel.delivery.asking import ended, shown, status_in
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.client import ApiClient
-from prefactor_otel.delivery.continuing import TRIES_AT_END, continues, is_to_continue
+from prefactor_otel.delivery.continuing import TRIES_AT_END, continues, is_of_several
+from prefactor_otel.delivery.joining import follower_of
 from prefactor_otel.delivery.operation import Item, Operation
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.results import Settlement, own_fault
@@ -34,6 +35,9 @@ GIVE_UP_AFTER: Final = 8
 TRIES_FOR_PARENT: Final = 5
 """Refusals of a span for want of its parent, which another process has, before it goes without."""
 _FOR_ITS_PARENT: Final = ("parent_span_id",)
+_FOR_ITS_KEY: Final = ("idempotency_key",)
+MOST_KEYS: Final = 9
+"""Keys that a span is sent under, one after the other, at most."""
 
 
 class _Next(Enum):
@@ -125,7 +129,7 @@ class BulkRequests:
             size = len(body)
             if len(batch) > 1 and size > self.max_bytes:  # learnt meanwhile
                 return await self._send_halves(client, batch)
-            batch.named = self._named(batch)
+            batch.named, batch.sent_in = self._named(batch), self._settlement.followed
             answer = await self._exchange(client, batch, body)
         except Exception as error:
             answer = own_fault(error)
@@ -244,24 +248,53 @@ class BulkRequests:
         for batch, answer in refused:
             if self._gave_up_ids(batch, answer) or self._waits_for_parent(batch, answer):
                 continue
+            if self._goes_under_another_key(batch, answer) or self._goes_on(batch, answer):
+                continue
             if is_cancelled(batch.item):
                 answer = judge_cancelled(answer)
             if answer.about_state and batch.item.run not in asked:
                 asked.add(batch.item.run)
                 await self._ask(client, batch)
-            self._settle_one(batch, answer)
+            if not self._is_to_be_followed(batch, answer):
+                self._settle_one(batch, answer)
 
     def _waits_for_parent(self, batch: Batch, answer: Answer) -> bool:
         """Whether a span is refused for its parent, which another process has: that may still have
         to tell of it. In the end the span goes without, and at once in a run of its own."""
         item, record = batch.item, self._settlement.record(batch)
-        if item.parent is None or answer.fields != _FOR_ITS_PARENT or not is_to_continue(item.run):
+        if item.parent is None or answer.fields != _FOR_ITS_PARENT or not is_of_several(item.run):
             return False
         tries = TRIES_AT_END if self._settlement.closing else TRIES_FOR_PARENT
         if continues(item.run, record.instance_id) and batch.faults < tries:
             self._settlement.delay(batch)
         else:
             self._outbox.note_unrecorded(batch, item.parent, None)
+        return True
+
+    def _goes_under_another_key(self, batch: Batch, answer: Answer) -> bool:
+        """Whether a span is refused for its key, under which the platform has refused it in the run
+        before: then it goes under the next one."""
+        item = batch.item
+        if answer.fields != _FOR_ITS_KEY or not batch.came_late:
+            return False
+        number = int(item.key[-1]) + 1 if item.key[-1].isdecimal() else 2
+        if number > MOST_KEYS:
+            return False
+        self._outbox.replace(batch, item._replace(key=f"{item.key[:-1]}{number}"))
+        return True
+
+    def _goes_on(self, batch: Batch, answer: Answer) -> bool:
+        """Whether a refusal is about a run that is, or is being, followed by another. A new span
+        goes there; the end of one that has its record in the first comes too late for it."""
+        item, since = batch.item, self._settlement.record(batch).since
+        is_new = item.operation is Operation.CREATE
+        has_another = since > (batch.sent_in if is_new else 0)
+        if not answer.about_state or not (has_another or item.run in self._settlement.to_follow):
+            return False
+        if is_new:
+            batch.came_late = True
+        else:
+            self._settlement.settle(batch, DropReason.RUN_OVER)
         return True
 
     async def _ask(self, client: ApiClient, batch: Batch) -> None:
@@ -272,6 +305,20 @@ class BulkRequests:
                 answer = await shown(client, record.instance_id)
             self._settlement.heed_run(batch, answer)
             record.ended_as = ended(status_in(answer))
+
+    def _is_to_be_followed(self, batch: Batch, answer: Answer) -> bool:
+        """Whether a new span is refused because another process has ended its run, and is to be
+        sent again in the one that goes on in place of that."""
+        item, record = batch.item, self._settlement.record(batch)
+        if not answer.about_state or record.ended_as is not DropReason.RUN_OVER:
+            return False
+        if item.operation is not Operation.CREATE or record.is_shut or record.kept is None:
+            return False
+        if follower_of(record.kept.item, record.instance_id) is None:
+            return False
+        self._settlement.to_follow.add(item.run)
+        batch.came_late = True
+        return True
 
     def _settle_one(self, batch: Batch, answer: Answer) -> None:
         record = self._settlement.record(batch)
@@ -290,7 +337,7 @@ class BulkRequests:
         self._settlement.took(batch)
         for run in batch.runs:
             record = self._settlement.runs[run]
-            if record is None:
+            if record is None or record.since > batch.sent_in:
                 continue
             if not record.ids_accepted:
                 record.ids_accepted = True

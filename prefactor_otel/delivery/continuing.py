@@ -28,7 +28,7 @@ _RANDOM_DIGITS: Final = 20
 def own_id(run: str, partition: int) -> str | None:
     """The id that the run of this key is registered under in an account (``new_key``); None for one
     in which others have a part, for they do not know when it was."""
-    if is_shared(run) or is_to_continue(run):
+    if is_of_several(run):
         return None
     return encode(int(run[_RANDOM_DIGITS:], 16), partition, int(run[:_RANDOM_DIGITS], 16))
 
@@ -42,6 +42,11 @@ def continuing_key(instance_id: str, *origin: str) -> str:
 def is_to_continue(run: str) -> bool:
     """Whether the run of this key is to be a part of another process's."""
     return run[_PLACE : _PLACE + 1] == _MARK
+
+
+def is_of_several(run: str) -> bool:
+    """Whether other processes may have a part in the run of this key, and end it."""
+    return is_shared(run) or is_to_continue(run)
 
 
 def continues(run: str, instance_id: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 
 from prefactor_otel.delivery.client import ApiClient
+from prefactor_otel.delivery.continuing import continues
 from prefactor_otel.delivery.operation import Item, Operation, is_shared, name_of
 from prefactor_otel.delivery.verdicts import Answer
 from prefactor_otel.stats.log import logger
@@ -63,9 +64,17 @@ async def found(client: ApiClient, item: Item) -> Mapping[str, object]:
     return next((row for row in rows if row.get(_IDENTIFIER) == name), {})
 
 
-def next_of(registration: Item) -> Item | None:
-    """What registers the run that goes on in place of one which the platform has ended: the same
-    for every process. None where too many have followed each other."""
+def follower_of(registration: Item, instance_id: str) -> Item | None:
+    """What registers the run that goes on in place of this instance, which was registered so, or
+    was to be if it could not be joined. None where there is to be no other."""
+    if is_shared(registration.run):
+        return _next_of(registration)
+    return registration if continues(registration.run, instance_id) else None
+
+
+def _next_of(registration: Item) -> Item | None:
+    """The same of a run that has a name: one and the same for every process. None where too many
+    have followed each other."""
     first = f"{name_of(registration.run)}-{registration.operation.value}-"
     number = registration.key.removeprefix(first).removesuffix(UNNAMED)
     count = int(number) + 1 if number.isdecimal() else 2

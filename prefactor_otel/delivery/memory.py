@@ -10,7 +10,7 @@ from prefactor_otel.delivery.operation import Item, Operation, footprint_of
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.delivery.storage import Storage
 from prefactor_otel.delivery.unrecorded import Unrecorded
-from prefactor_otel.delivery.wire import end_alone
+from prefactor_otel.delivery.wire import Kept, end_alone
 
 
 class Memory:
@@ -68,6 +68,17 @@ class Memory:
         """A leased batch is done with, delivered or not."""
         self.line.settle(batch)
         self._let_go(batch)
+
+    def keep(self, batch: Batch) -> Kept:
+        """A leased call is done with, and stays in its file until it is forgotten."""
+        self.line.settle(batch)
+        self._share_of(batch.file).remove(batch.footprint, len(batch))
+        return Kept(batch.item, batch.file, tuple(row.seq for row in batch.rows))
+
+    def forget(self, kept: Kept) -> None:
+        """What was kept is of no use any more."""
+        if kept.file is not None:
+            kept.file.forget(kept.seqs)
 
     def is_leased(self, batch: Batch) -> bool:
         """Whether a batch is in flight, and not settled yet."""

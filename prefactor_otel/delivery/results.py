@@ -57,6 +57,10 @@ class Settlement:
         """Runs that are being registered without an id of ours."""
         self.runs: dict[str, RunRecord | None] = {}
         """What the API has said of the runs that it has answered for; None of those refused."""
+        self.to_follow: set[str] = set()
+        """Runs that another process has ended, and in place of which another is to go on."""
+        self.followed = 0
+        """How many runs have been followed by others."""
         self.got_through_at = 0.0
         """When the API last took a span (monotonic seconds)."""
         self._outbox = outbox
@@ -133,6 +137,11 @@ class Settlement:
             else:
                 self._counters.drop(reason, batch.spans)
         batch.resolve(lost=reason is not None)
+
+    def keep(self, batch: Batch) -> None:
+        """A registration is delivered, and stays at hand for as long as its run is open."""
+        self.record(batch).kept = self._outbox.keep(batch)
+        batch.resolve(lost=False)
 
     def refuse(self, batch: Batch, answer: Answer, reason: DropReason = DropReason.REFUSED) -> None:
         """The API will never take a batch of one: it is dropped, and what hangs on it hangs higher.

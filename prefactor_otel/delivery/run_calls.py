@@ -6,8 +6,10 @@ call counts as made when the answer shows the run as it is after that, and is ma
 under the same idempotency key.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Final
 
 import orjson
@@ -19,9 +21,10 @@ from prefactor_otel.delivery.continuing import (
     TRIES_AT_END,
     continues,
     instance_to_continue,
+    is_of_several,
     own_id,
 )
-from prefactor_otel.delivery.joining import found, may_be_there, next_of, with_name
+from prefactor_otel.delivery.joining import follower_of, found, may_be_there, with_name
 from prefactor_otel.delivery.lanes import FIRST
 from prefactor_otel.delivery.operation import Item, Operation, is_shared
 from prefactor_otel.delivery.outbox import Outbox
@@ -98,8 +101,8 @@ class RunCalls:
         self._log = log
         self._only_alone: set[Operation] = set()
         """What the API has refused in bulk, and taken alone."""
-        self._joined: dict[str, Item] = {}
-        """What has registered runs in which others may have a part, until they are started."""
+        self._following: dict[str, asyncio.Lock] = {}
+        """Held while a run is followed by another."""
 
     def together(self, kind: Operation) -> int:
         """How many calls of a kind may share a request."""
@@ -148,7 +151,7 @@ class RunCalls:
             return False
         if entry.item.operation is Operation.FINISH_RUN:
             self._has_ended(entry)
-        self._settlement.settle(entry, None)
+        self._settled(entry, DONE)
         return True
 
     async def _deliver_together(self, client: ApiClient, entries: Sequence[Batch]) -> Answer:
@@ -234,7 +237,7 @@ class RunCalls:
         except Exception as error:
             return self._not_joined(entry, judge_request(error))
         if ended(status_in(reply)) is not DropReason.RUN_OVER:
-            self._registered(entry, {"id": instance_id}, entry.item)
+            self._registered(entry, {"id": instance_id})
             self._settlement.heed_run(entry, reply)
         return self._settled(entry, DONE)
 
@@ -250,9 +253,17 @@ class RunCalls:
         return self._settled(entry, DONE)
 
     async def _register(self, client: ApiClient, entry: Batch) -> Answer:
+        answer = await self._make_run(client, entry)
+        if answer.verdict is Verdict.NEVER:
+            self._refuse_run(entry, answer)
+            return replace(answer, verdict=Verdict.DONE)
+        return self._settled(entry, answer)
+
+    async def _make_run(self, client: ApiClient, entry: Batch) -> Answer:
+        """Register the run, with less where the API refuses some of what is said of it."""
         answer, details = await self._call(client, entry)
         if answer.verdict is Verdict.NEVER and self._gave_up_id(entry, answer):
-            return await self._register(client, entry)
+            return await self._make_run(client, entry)
         if answer.verdict is Verdict.NEVER and may_be_there(entry.item, answer):
             with self._settlement.waiting():
                 details = await found(client, entry.item)
@@ -262,12 +273,8 @@ class RunCalls:
             if cuts:
                 self._warn_plainer(answer, cuts)
                 self._outbox.replace(entry, plain)
-                return await self._register(client, entry)
-            self._refuse_run(entry, answer)
-            return replace(answer, verdict=Verdict.DONE)
-        if answer.verdict is Verdict.DONE:
-            answer = self._taken(entry, details)
-        return self._settled(entry, answer)
+                return await self._make_run(client, entry)
+        return self._taken(entry, details) if answer.verdict is Verdict.DONE else answer
 
     def _own_id(self, entry: Batch) -> str | None:
         """The id that a run is registered under; None where the platform makes it. Which of the two
@@ -292,10 +299,14 @@ class RunCalls:
 
     async def _start(self, client: ApiClient, entry: Batch) -> Answer:
         answer, _ = await self._call(client, entry)
+        return self._settled(entry, await self._past_the_ended(client, entry, answer))
+
+    async def _past_the_ended(self, client: ApiClient, entry: Batch, answer: Answer) -> Answer:
+        """Where the start of a run was answered so because that has ended: start the next one."""
         while answer.about_state and answer is not ALREADY:
             is_over = is_shared(entry.item.run) and await self._is_over(client, entry)
             answer = await self._start_next(client, entry) if is_over else ALREADY
-        return self._settled(entry, answer)
+        return answer
 
     async def _is_over(self, client: ApiClient, entry: Batch) -> bool:
         """Whether what was registered is a run that another process has had, and that has ended;
@@ -307,18 +318,67 @@ class RunCalls:
 
     async def _start_next(self, client: ApiClient, entry: Batch) -> Answer:
         """Begin the run that goes on in place of one which has ended, or join that."""
-        run = entry.item.run
-        registration = next_of(self._joined[run]) if run in self._joined else None
+        before = self._settlement.record(entry)
+        if before.kept is None:
+            return ALREADY
+        registration = follower_of(before.kept.item, before.instance_id)
         if registration is None:
             return ALREADY
-        answer, details = await self._call(client, entry, registration)
-        if answer.verdict is Verdict.DONE:
-            answer = self._registered(entry, details, registration)
+        answer = await self._make_run(client, Batch.of_one(registration, entry.file))
         if answer.verdict is not Verdict.DONE:
             return answer if answer.verdict is not Verdict.NEVER else ALREADY
+        self._settlement.record(entry).kept = before.kept._replace(item=registration)
         self._outbox.replace(entry, entry.item._replace(key=f"{entry.item.key}-n"))
         answer, _ = await self._call(client, entry)
         return answer
+
+    async def follow(self, client: ApiClient, batch: Batch) -> tuple[Answer, Batch | None]:
+        """Let another run go on in place of each that another process has ended, of those that a
+        batch of spans is in. Returns what of it can be sent then: where the server fails over such
+        a run, all but its spans, which wait for a while."""
+        for run in batch.runs.keys() & self._settlement.to_follow:
+            lock = self._following.setdefault(run, asyncio.Lock())
+            try:
+                async with lock:
+                    answer = await self._follow(client, batch, run)
+            finally:
+                self._following.pop(run, None)
+            if answer.is_fault:
+                is_of_it = [item.run == run for item in batch.items]
+                parts = dict(self._outbox.line.apart(batch, is_of_it))
+                self._settlement.delay(parts[True])
+                if False not in parts:
+                    return DONE, None
+                batch = parts[False]
+            elif answer.verdict is not Verdict.DONE:
+                return answer, None
+        return DONE, batch
+
+    async def _follow(self, client: ApiClient, batch: Batch, run: str) -> Answer:
+        """The same of one run: where no other can go on, its spans are too late. Until that one has
+        begun the run is what it was, on disk as well."""
+        settlement, before = self._settlement, self._settlement.runs.get(run)
+        if before is None or run not in settlement.to_follow:
+            return DONE
+        entry = Batch.of_one(_start_after(run, before.instance_id))
+        answer = Answer(Verdict.LATER)
+        try:
+            answer = await self._start_next(client, entry)
+            answer = await self._past_the_ended(client, entry, answer)
+        finally:
+            if answer.verdict is not Verdict.DONE:
+                settlement.runs[run] = before
+        if answer.verdict not in (Verdict.DONE, Verdict.NEVER):
+            return answer
+        record = settlement.record(entry)
+        if record is before:
+            before.is_shut = True
+        else:
+            settlement.followed += 1
+            record.since = settlement.followed
+            settlement.note_run(batch, run, record)
+        settlement.to_follow.discard(run)
+        return DONE
 
     async def _judge(self, client: ApiClient, entry: Batch) -> Answer:
         answer, _ = await self._call(client, entry)
@@ -378,25 +438,27 @@ class RunCalls:
     def _taken(self, entry: Batch, details: Mapping[str, object]) -> Answer:
         """Note what the platform has made of a run, where it has taken a call."""
         if entry.item.operation is Operation.REGISTER:
-            return self._registered(entry, details, entry.item)
+            return self._registered(entry, details)
         if entry.item.operation is Operation.FINISH_RUN:
             self._settlement.took(entry)
             self._has_ended(entry)
         return DONE
 
     def _has_ended(self, entry: Batch) -> None:
-        run = entry.item.run
-        self._settlement.record(entry).is_finished = True
+        run, record = entry.item.run, self._settlement.record(entry)
+        record.is_finished = True
+        if record.kept is not None:
+            self._outbox.forget(record.kept)
+            record.kept = None
+        self._settlement.to_follow.discard(run)
         self._settlement.forget_soon(run)
         self._outbox.note(entry, lambda file: file.run_over(run))
 
-    def _registered(self, entry: Batch, details: Mapping[str, object], item: Item) -> Answer:
-        """Note what the platform has made of a run that was registered by this."""
+    def _registered(self, entry: Batch, details: Mapping[str, object]) -> Answer:
+        """Note what the platform has made of a run that is registered."""
         instance_id = details.get("id")
         if not is_segment(instance_id):
             return Answer(Verdict.LATER, "a registration without an id")
-        if is_shared(item.run):
-            self._joined[item.run] = item
         partition = partition_of(instance_id) if is_pfid(instance_id) else None
         self._settlement.unnamed.discard(entry.item.run)
         self._settlement.partition = partition
@@ -409,22 +471,21 @@ class RunCalls:
 
     def _settled(self, entry: Batch, answer: Answer) -> Answer:
         """Settle a call about a run that is over, well or not."""
-        is_through = answer.verdict in (Verdict.DONE, Verdict.NEVER)
-        if is_through and entry.item.operation is Operation.START:
-            self._joined.pop(entry.item.run, None)
+        item = entry.item
         if answer.verdict is Verdict.DONE:
-            self._settlement.settle(entry, None)
+            if item.operation is Operation.REGISTER and is_of_several(item.run):
+                self._settlement.keep(entry)
+            else:
+                self._settlement.settle(entry, None)
         elif answer.verdict is Verdict.NEVER:
             self._settlement.warn_refused(entry, answer)
             self._settlement.settle(entry, DropReason.REFUSED)
             return replace(answer, verdict=Verdict.DONE)
         return answer
 
-    async def _call(
-        self, client: ApiClient, entry: Batch, instead: Item | None = None
-    ) -> tuple[Answer, Mapping[str, object]]:
-        """One call in a request of its own: what an entry holds, or what is to come before."""
-        item = instead or entry.item
+    async def _call(self, client: ApiClient, entry: Batch) -> tuple[Answer, Mapping[str, object]]:
+        """One call in a request of its own."""
+        item = entry.item
         action = _ACTIONS.get(item.operation)
         path = "/agent_instance/register"
         if action is not None:
@@ -495,6 +556,13 @@ def _bulk_call(item: Item, record: RunRecord | None, own_id: str | None) -> byte
     if own_id is not None:
         head["id"] = own_id
     return b"%b,%b}" % (orjson.dumps(head)[:-1], _said(item))
+
+
+def _start_after(run: str, instance_id: str) -> Item:
+    """The call that starts what goes on in place of this instance, when it arrives: each time the
+    same."""
+    digest = blake2b(instance_id.encode(), digest_size=4).hexdigest()
+    return Item(run, Operation.START, f"{run}-{digest}", b'"timestamp":null')
 
 
 def _has_passed(answer: Answer) -> bool:

@@ -232,7 +232,10 @@ class Sender:
         try:
             if is_about_run:
                 return await self._run_calls.deliver(client, batch)
-            return await self._bulk.deliver(client, batch[0])
+            if not self._settlement.to_follow:
+                return await self._bulk.deliver(client, batch[0])
+            answer, left = await self._run_calls.follow(client, batch[0])
+            return await self._bulk.deliver(client, left) if left is not None else answer
         finally:
             if is_about_run:
                 del self._calling[kind][id(batch)]

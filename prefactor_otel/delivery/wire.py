@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from prefactor_otel.delivery.joining import UNNAMED, is_named, with_name
 from prefactor_otel.delivery.operation import FinishStatus, Item, Operation, SpanRef
+from prefactor_otel.delivery.storage import Storage
 from prefactor_otel.host.pace import sliced
 from prefactor_otel.payload.encode import fitted
 from prefactor_otel.stats.counters import DropReason
@@ -20,6 +21,15 @@ from prefactor_otel_transport.pfid import encode_all
 
 IN_A_ROW: Final = 128
 """Items that are encoded or accounted for without a pause: less than half a millisecond."""
+
+
+class Kept(NamedTuple):
+    """What registers a run, kept for the one that may have to follow that: also on disk, where it
+    was there."""
+
+    item: Item
+    file: Storage | None = None
+    seqs: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -43,6 +53,10 @@ class RunRecord:
     """Whether the platform has said that it was terminated; then spans are still taken."""
     is_finished: bool = False
     """Whether it is known to be over, or its end was refused, which is counted."""
+    kept: Kept | None = None
+    """Of a run that other processes may end: what another would be registered with."""
+    since: int = 0
+    """How many runs had been followed when it came to be."""
 
     @property
     def is_named(self) -> bool:

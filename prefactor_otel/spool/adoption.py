@@ -8,10 +8,10 @@ from pathlib import Path
 from prefactor_otel import clock
 from prefactor_otel.delivery.disk import REFILL
 from prefactor_otel.delivery.lanes import FIRST
-from prefactor_otel.delivery.operation import name_of
+from prefactor_otel.delivery.operation import Operation, name_of
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.rows import Damaged, Stored
-from prefactor_otel.delivery.wire import RunRecord
+from prefactor_otel.delivery.wire import Kept, RunRecord
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.spool import SCAN_INTERVAL, folder
 from prefactor_otel.spool.database import size_of
@@ -54,6 +54,8 @@ class Adoption:
         self.closing = False
         self._file: SpoolFile | None = None
         self._taken_over: set[str] = set()
+        self._bodies: dict[bytes, bytes] = {}
+        """What registers runs, by itself: large, and mostly the same."""
         self._reached = 0
         self._read_all = False
         self._next_scan = time.monotonic() + heir.waits
@@ -113,7 +115,7 @@ class Adoption:
             self._outbox.retry()
         for run in self._taken_over if through else ():  # else memory may hold something of it
             self._runs.pop(run, None)
-        self._taken_over = set()
+        self._taken_over, self._bodies = set(), {}
         self._file = None
 
     def _look_for_one(self) -> None:
@@ -260,6 +262,8 @@ class Adoption:
         rows: list[Stored] = []
         damaged = reading.damaged
         for row in reading.rows:
+            if self._is_kept(file, row):
+                continue
             if self._is_of_known_run(row):
                 rows.append(row)
             else:
@@ -268,6 +272,15 @@ class Adoption:
         self._lose(sum(each.spans for each in damaged), DropReason.SPOOL_FAILED, file)
         if rows:
             self._outbox.adopt(file, rows, too_old=clock.longer_ago_than(self._max_age))
+        return True
+
+    def _is_kept(self, file: SpoolFile, row: Stored) -> bool:
+        """Whether a row has registered its run, and is there for the one that may follow that."""
+        record = self._runs.get(row.item.run)
+        if row.item.operation is not Operation.REGISTER or record is None:
+            return False
+        body = self._bodies.setdefault(row.item.body, row.item.body)
+        record.kept = Kept(row.item._replace(body=body), file, (row.seq,))
         return True
 
     def _is_of_known_run(self, row: Stored) -> bool:

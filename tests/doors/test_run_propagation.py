@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -14,8 +16,9 @@ from prefactor_otel import PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.doors.propagation import RunPropagator
 from prefactor_otel_transport import pfid
-from tests.patience import comes_true
-from tests.process.scripts import Ended, localhost, run_script
+from tests.devserver.calls import Caller
+from tests.patience import PATIENCE, comes_true
+from tests.process.scripts import Ended, localhost, run_script, started_script
 
 PROPAGATOR = CompositePropagator([TraceContextTextMapPropagator(), RunPropagator()])
 
@@ -217,6 +220,88 @@ def test_a_run_that_is_over_is_followed_by_one_that_says_which_it_was(api: DevSe
     )
     assert {run["status"] for run in api.instances()} == {"complete"}
     assert len(api.instances()) == 2
+
+
+PAUSED = """
+import sys
+from opentelemetry import context, propagate, trace
+import prefactor_otel
+
+handle = prefactor_otel.configure(run_propagation=True, poll_interval=0, OPTIONS)
+tracer = trace.get_tracer("callee")
+context.attach(propagate.extract(CARRIER))
+with tracer.start_as_current_span("first"):
+    pass
+assert handle.force_flush()
+print("joined", flush=True)
+sys.stdin.readline()
+with tracer.start_as_current_span("second"):
+    tracer.start_span("step of second").end()
+print(handle.stats().dropped, flush=True)
+handle.shutdown()
+print(handle.stats().dropped, flush=True)
+"""
+
+
+@contextmanager
+def paused(api: DevServer, carrier: Carrier, options: str = "") -> Iterator["Popen[str]"]:
+    """Another process that has joined the run of the caller, and goes on when it gets a line."""
+    source = PAUSED.replace("CARRIER", repr(carrier)).replace("OPTIONS", options)
+    with started_script(source, localhost(api), api.token) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "joined\n"
+        yield process
+
+
+def test_what_a_caller_has_ended_before_it_was_sent_goes_on_in_a_run_of_ones_own(
+    api: DevServer,
+) -> None:
+    with caller(api) as tracer:
+        known_account(api, tracer)
+        with tracer.start_as_current_span("call"):
+            carrier = told()
+            assert comes_true(lambda: "call" in names(api))
+            with paused(api, carrier) as process:
+                (run,) = api.instances()
+                assert Caller(api).finish(run["id"]).status == 200
+                out, _ = process.communicate("go on\n", PATIENCE)
+    assert (process.returncode, out) == (0, "{}\n{}\n")
+    spans = names(api)
+    assert spans["first"]["agent_instance_id"] == run["id"]
+    assert spans["second"]["agent_instance_id"] != run["id"]
+    assert spans["second"]["parent_span_id"] is None
+    assert spans["second"]["payload"]["metadata"]["continued_from"] == run["id"]
+    assert spans["step of second"]["parent_span_id"] == spans["second"]["id"]
+    assert {each["status"] for each in api.instances()} == {"complete"}
+
+
+def test_what_a_killed_callee_has_left_goes_on_in_a_run_of_its_own_where_the_caller_has_ended(
+    api: DevServer, tmp_path: Path
+) -> None:
+    folder = str(tmp_path / "spool")
+    with caller(api) as tracer:
+        known_account(api, tracer)
+        with tracer.start_as_current_span("call"):
+            carrier = told()
+            assert comes_true(lambda: "call" in names(api))
+            options = f"spool_dir={folder!r}, shutdown_timeout=0.5"
+            with paused(api, carrier, options) as process:
+                api.stop()
+                try:
+                    process.communicate("go on\n", PATIENCE)
+                finally:
+                    api.start()
+        (run,) = api.instances()
+        assert Caller(api).finish(run["id"]).status == 200
+        heir = PrefactorSpanProcessor(localhost(api), api.token, spool_dir=folder)
+        assert comes_true(lambda: "step of second" in names(api))
+        heir.shutdown()
+    assert heir.stats().dropped == {}
+    spans = names(api)
+    assert spans["first"]["agent_instance_id"] == run["id"]
+    assert spans["second"]["agent_instance_id"] != run["id"]
+    assert spans["step of second"]["parent_span_id"] == spans["second"]["id"]
+    assert {each["status"] for each in api.instances()} <= {"complete", "failed"}
 
 
 def test_a_terminated_run_stops_those_who_were_called(api: DevServer) -> None:

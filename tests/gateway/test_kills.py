@@ -11,6 +11,7 @@ import pytest
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.spool import folder
 from tests.conftest import Figure
+from tests.devserver.calls import Caller
 from tests.gateway.made import ids, request
 from tests.gateway.process import Gateway, before
 from tests.patience import PATIENCE
@@ -119,3 +120,27 @@ def test_what_comes_after_a_kill_goes_on_in_the_run_that_is_there(
     above, below = sorted(api.spans(), key=lambda row: row["parent_span_id"] is not None)
     assert below["parent_span_id"] == above["id"]
     assert [run["status"] for run in api.instances()] == ["complete"]
+
+
+def test_what_a_killed_gateway_has_left_of_a_run_that_has_ended_goes_on_in_the_next(
+    api: DevServer, tmp_path: Path
+) -> None:
+    (trace, root), step, spool = ids(), secrets.token_bytes(8), tmp_path / "spool"
+    linger = {"PREFACTOR_RUN_LINGER": str(LINGER)}
+    with before(api, spool, **linger) as gateway:
+        assert gateway.post(request((trace, root)).SerializeToString()).status == 200
+        assert api.wait_until(lambda api: len(api.spans()) == 1)
+        api.faults.add(status=503, times=None)
+        body = request((trace, step), parent=root).SerializeToString()
+        assert gateway.post(body).status == 200
+        gateway.kill()
+    api.faults.clear()
+    (run,) = api.instances()
+    assert Caller(api).finish(run["id"]).status == 200
+    with before(api, spool, **linger) as gateway:
+        assert api.wait_until(lambda api: len(api.spans()) == 2, PATIENCE)
+        assert gateway.end() == 0
+    late = next(row for row in api.spans() if row["payload"]["span_id"] == step.hex())
+    assert late["agent_instance_id"] != run["id"]
+    assert [each["status"] for each in api.instances()] == ["complete", "complete"]
+    assert folder.files(spool) == []

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +23,10 @@ from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.pipeline.pipeline import Pipeline
 from prefactor_otel.spans.sdk import READER
-from tests.patience import PATIENCE
+from prefactor_otel.spool import folder
+from prefactor_otel.spool.file import SpoolFile
+from tests.devserver.calls import Caller
+from tests.patience import PATIENCE, comes_true
 from tests.registrations import registrations
 
 SENDER = {
@@ -297,3 +302,183 @@ def test_hundreds_of_runs_share_requests_and_what_registers_them_is_one_text(
     assert len(names(api)) == 40
     identifiers = {run["external_identifier"] for run in api.instances()}
     assert len(identifiers) == 40
+
+
+def finish(api: DevServer, instance_id: str) -> None:
+    """What another process does with a run that it holds to be over."""
+    answer = Caller(api).finish(instance_id)
+    assert answer.status == 200
+
+
+def test_what_another_process_has_ended_before_it_was_sent_goes_on_in_the_run_that_follows(
+    api: DevServer,
+) -> None:
+    *steps, root = made(steps=30)
+    hub = Hub(api, run_linger=PATIENCE, max_batch_size=4)
+    assert hub.take([root, steps[0]])
+    finish(api, api.instances()[0]["id"])
+    assert hub.take(steps[1:])
+    assert hub.close()
+    first, second = (run["id"] for run in api.instances())
+    sent = names(api)
+    assert sent[first] == ["step 0", "task"]
+    assert len(sent[second]) == 29
+    stats = hub.pipeline.stats()
+    assert (stats.dropped, stats.acknowledged) == ({}, 31)
+    assert [run["status"] for run in api.instances()] == ["complete", "complete"]
+    assert {row["parent_span_id"] for row in api.spans(second)} == {None}
+
+
+def test_two_whose_run_a_third_has_ended_share_the_one_that_follows(api: DevServer) -> None:
+    first, second, third, root = made(steps=3)
+    one, other = Hub(api, run_linger=PATIENCE), Hub(api, run_linger=PATIENCE)
+    assert one.take([root])
+    assert other.take([root])
+    finish(api, api.instances()[0]["id"])
+    assert one.take([first])
+    assert other.take([second])
+    assert one.take([third])
+    assert one.close()
+    assert other.close()
+    assert sorted(names(api).values()) == [["step 0", "step 1", "step 2"], ["task"]]
+    assert one.pipeline.stats().dropped == other.pipeline.stats().dropped == {}
+    assert [run["status"] for run in api.instances()] == ["complete", "complete"]
+
+
+def test_a_run_is_not_followed_for_ever(api: DevServer) -> None:
+    *steps, root = made(steps=12)
+    hub = Hub(api, run_linger=PATIENCE)
+    assert hub.take([root])
+    lost = 0
+    for step in steps:
+        for run in api.instances():
+            if run["status"] == "active":
+                finish(api, run["id"])
+        lost += not hub.take([step])
+    assert hub.close()
+    assert len(api.spans()) + lost == 13
+    assert hub.pipeline.stats().dropped.get("run_over", 0) == lost
+    assert {run["status"] for run in api.instances()} == {"complete"}
+
+
+def test_what_comes_to_a_terminated_run_begins_no_other(api: DevServer) -> None:
+    first, second, root = made()
+    hub = Hub(api, run_linger=PATIENCE, poll_interval=0)
+    assert hub.take([root])
+    run = api.instances()[0]["id"]
+    api.terminate(run, "enough")
+    hub.take([first, second])
+    assert hub.close()
+    assert [each["status"] for each in api.instances()] == ["terminated"]
+    assert set(hub.pipeline.stats().dropped) <= {"run_terminated"}
+
+
+def test_what_a_dead_process_has_left_of_a_run_that_is_over_goes_on_in_the_one_that_follows(
+    api: DevServer, tmp_path: Path
+) -> None:
+    first, root = made(steps=1)
+    dead = Hub(api, run_linger=PATIENCE, spool_dir=tmp_path, shutdown_timeout=0.2)
+    assert dead.take([root])
+    api.stop()
+    dead.hand_over([first])
+    assert not dead.close()
+    api.start()
+    (run,) = api.instances()
+    finish(api, run["id"])
+    heir = Hub(api, run_linger=0.0, spool_dir=tmp_path)
+    assert api.wait_until(lambda api: len(api.spans()) == 2)
+    assert heir.close()
+    assert heir.pipeline.stats().dropped == {}
+    assert sorted(names(api).values()) == [["step 0"], ["task"]]
+    assert [each["status"] for each in api.instances()] == ["complete", "complete"]
+    assert folder.files(tmp_path) == []
+
+
+def test_nothing_stays_on_disk_of_a_run_that_has_ended(api: DevServer, tmp_path: Path) -> None:
+    hub = Hub(api, run_linger=0.0, spool_dir=tmp_path, shutdown_timeout=0.2)
+    for _ in range(20):
+        assert hub.take(made(steps=1))
+    assert api.wait_until(lambda api: {run["status"] for run in api.instances()} == {"complete"})
+    assert comes_true(lambda: not hub.pipeline.stats().waiting_items)
+    api.stop()
+    hub.hand_over(made(steps=1))
+    assert not hub.close()
+    api.start()
+    (path,) = folder.files(tmp_path)
+    with closing(SpoolFile(path)) as file:
+        assert len({row.item.run for row in file.read(0, 1000).rows}) == 1
+
+
+def test_the_api_may_fail_while_a_run_is_followed(api: DevServer) -> None:
+    first, second, root = made()
+    hub = Hub(api, run_linger=PATIENCE)
+    assert hub.take([root])
+    finish(api, api.instances()[0]["id"])
+    api.faults.add(path="/agent_instance/register", status=503, times=1)
+    api.faults.add(path="/start", status=503, times=1)
+    hub.hand_over([first, second])
+    assert hub.close()
+    assert sorted(names(api).values()) == [["step 0", "step 1"], ["task"]]
+    assert hub.pipeline.stats().dropped == {}
+    assert [run["status"] for run in api.instances()] == ["complete", "complete"]
+
+
+def test_a_run_that_the_api_fails_to_follow_holds_up_no_other(api: DevServer) -> None:
+    first, second, root = made()
+    *others, other = made()
+    hub = Hub(api, run_linger=PATIENCE)
+    assert hub.take([root])
+    run = api.instances()[0]["id"]
+    assert hub.take([other])
+    finish(api, run)
+    api.faults.add(path="/agent_instance/register", status=500, times=None)
+    hub.hand_over([first, others[0], second])
+    hub.hand_over([others[1]])
+    assert api.wait_until(lambda api: len(api.spans()) == 4)
+    api.faults.clear()
+    assert hub.close()
+    assert sorted(map(len, names(api).values())) == [1, 2, 3]
+    assert hub.pipeline.stats().dropped == {}
+
+
+def test_a_span_whose_key_the_platform_has_answered_for_goes_on_under_another(
+    api: DevServer,
+) -> None:
+    first, root = made(steps=1)
+    hub, elsewhere = Hub(api, run_linger=PATIENCE), Hub(api, run_linger=PATIENCE)
+    assert elsewhere.take(made(steps=0))
+    assert hub.take([root])
+    (other, run) = api.instances()
+    finish(api, run["id"])
+    asked = len(registrations(api))
+    api.faults.add(path="/agent_instance/register", hang=True, times=None)
+    hub.hand_over([first])
+    assert api.wait_until(lambda api: len(registrations(api)) > asked)
+    context, schema = first.context, api.spans()[0]["schema_name"]
+    key = f"{run['external_identifier'][:12]}{context.trace_id:032x}{context.span_id:016x}c"
+    details = {"agent_instance_id": other["id"], "schema_name": schema, "status": "active"}
+    item = {"_type": "agent_spans/create", "idempotency_key": key, "details": details}
+    answer = Caller(api)("POST", "/bulk", {"items": [item]})
+    assert answer.body["outputs"][key]["status"] == "success"
+    api.faults.clear()
+    assert hub.close()
+    assert elsewhere.close()
+    assert hub.pipeline.stats().dropped == {}
+    sent = sorted(row["payload"].get("name", "") for row in api.spans())
+    assert sent == ["", "step 0", "task", "task"]
+
+
+def test_other_runs_go_on_while_one_is_followed(api: DevServer) -> None:
+    *steps, root = made(steps=5)
+    others = [made(steps=5) for _ in range(5)]
+    hub = Hub(api, run_linger=PATIENCE)
+    assert hub.take([root])
+    finish(api, api.instances()[0]["id"])
+    assert hub.take([*steps, *(span for spans in others for span in reversed(spans))])
+    assert hub.close()
+    assert len(names(api)) == 7
+    assert hub.pipeline.stats().dropped == {}
+    ids = {row["id"] for row in api.spans() if row["payload"]["name"] == "task"}
+    nested = [row for row in api.spans() if row["parent_span_id"] is not None]
+    assert len(nested) == 25
+    assert {row["parent_span_id"] for row in nested} <= ids
