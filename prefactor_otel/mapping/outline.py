@@ -31,7 +31,6 @@ class Single(TypedDict, total=False):
 
 Parts = tuple[Fields, Fields, Single, Fields]
 """Inputs, outputs, single values and labels, by the names of their fields."""
-_PARTS: Final = range(4)
 Taken = tuple[int | None, ...]
 """For each place that is left the number of the candidate that fills it (that of all: nobody), or
 None for the first, as it is, or one of these:"""
@@ -45,10 +44,10 @@ class Layout(NamedTuple):
     unsettled: Sequence[int]
     """Places of which it is not known yet."""
 
-    names: Sequence[Sequence[str]]
-    """Of each part."""
-    picks: Sequence[Picking]
-    """What picks the values of each part, out of all that is told."""
+    fields: Sequence[tuple[int, str]]
+    """Of which part and name, in their order."""
+    pick: Picking
+    """What picks their values, out of all that is told."""
     used: int
     """The names that are used up, as bits of the plan's."""
     checks: "Sequence[Check]"
@@ -98,9 +97,8 @@ class Outline:
         """Attributes that may name once more a model that is left to be read."""
         if not self.twins and self.models is not None:
             self.used |= twins(plan.models, attributes, self.models)
-        self.gets = [candidates[0].reading.get for candidates in self.open]
-        self.reads = [candidates[0].read for candidates in self.open]
-        """What reads the values that the first candidates get."""
+        self.readers = [(place[0].reading.get, place[0].read) for place in self.open]
+        """What gets and reads the values of the first candidates."""
         self.layout_of = lru_cache(MAX_LAYOUTS)(self._layout)
         """The fields that there are where these are taken."""
 
@@ -118,15 +116,14 @@ class Outline:
             *filled,
             *((number, of.candidate) for number, of in known if of.is_after),
         ]
-        by_part = [[each for each in fields if each[1].part == part] for part in _PARTS]
         return Layout(
             [
                 number
                 for number, place, nth in places
                 if nth == APART or (nth == REFUSED and len(place) > 1)
             ],
-            [[candidate.field for _, candidate in of] for of in by_part],
-            [values_of([number for number, _ in of]) for of in by_part],
+            [(candidate.part, candidate.field) for _, candidate in fields],
+            values_of([number for number, _ in fields]),
             reduce(or_, (candidate.used for _, candidate in filled), self.used),
             [
                 *(Check(number, one, one.later) for number, one in filled if one.later),

@@ -1,8 +1,6 @@
 """What a plan makes of a span."""
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import repeat
-from operator import call
 from typing import Final, NamedTuple, cast
 
 from prefactor_otel.mapping.layout import SINGLE, Fields
@@ -130,7 +128,7 @@ _how: Final = _HOW.get
 def tell(outline: Outline, attributes: Attributes, notes: list[Note] | None = None) -> Filled:
     """What a span of this outline tells. ``notes`` gets what was taken from where, if the outline
     is one without shared values."""
-    values = [*map(call, outline.reads, map(call, outline.gets, repeat(attributes)))]
+    values = [read(get(attributes)) for get, read in outline.readers]
     taken = (*map(_how, map(type, values)),) if notes is None else (APART,) * len(values)
     layout, settled = outline.layout_of(taken), None
     mask = layout.used
@@ -142,8 +140,9 @@ def tell(outline: Outline, attributes: Attributes, notes: list[Note] | None = No
         layout = outline.layout_of((*now,))
         mask |= settled.used
     values += outline.known
-    picked = map(call, layout.picks, repeat(values))
-    parts: Parts = (*map(dict, map(zip, layout.names, picked)),)  # type: ignore[assignment]
+    parts: Parts = {}, {}, {}, {}
+    for (part, field), value in zip(layout.fields, layout.pick(values)):  # noqa: B905 - see Values
+        parts[part][field] = value  # type: ignore[literal-required]
     for number, candidate, later in layout.checks:  # they are not asked, but may say the same
         mask |= same(candidate, later, attributes, values[number])
     models = outline.models or models_in(parts[SINGLE])
