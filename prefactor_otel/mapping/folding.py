@@ -4,8 +4,6 @@ same shape as before, of which there is one more row."""
 import re
 from collections.abc import Container, Iterable
 from functools import lru_cache
-from itertools import repeat
-from operator import call
 from typing import Final
 
 from prefactor_otel.mapping.rules import EVENTS, Values, values_of
@@ -89,7 +87,8 @@ class Folded:
         found = {**attributes}
         for key, values_in, builds in self.lists:
             if key in wanted:
-                found[key] = [*map(call, builds, repeat(iter(values_in(attributes))))]
+                values = iter(values_in(attributes))
+                found[key] = [build(values) for build in builds]
         return found
 
     def names_of(self, bits: int) -> tuple[str, ...]:

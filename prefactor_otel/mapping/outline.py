@@ -1,7 +1,7 @@
 """Spans of a plan that share the values which are the same in many of them (models, settings,
 names): in their outline these are read already, and a span costs the reading of the rest."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, reduce
 from operator import or_
 from typing import Final, NamedTuple, TypedDict, cast
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypedDict, cast
 from prefactor_otel.mapping.layout import SINGLE, Fields
 from prefactor_otel.mapping.names import Models
 from prefactor_otel.mapping.plan import MODEL_FIELDS, Candidate, Later, Plan, are_alone
-from prefactor_otel.mapping.rules import Part, Picking, Seen, Told, values_of
+from prefactor_otel.mapping.rules import Part, Seen, Told
 from prefactor_otel.spans.view import Attributes
 
 MAX_OUTLINES: Final = 512
@@ -31,11 +31,13 @@ class Single(TypedDict, total=False):
 
 Parts = tuple[Fields, Fields, Single, Fields]
 """Inputs, outputs, single values and labels, by the names of their fields."""
-Taken = tuple[int | None, ...]
+Taken = tuple[int | type, ...]
 """For each place that is left the number of the candidate that fills it (that of all: nobody), or
-None for the first, as it is, or one of these:"""
+the type of what the first tells, or one of these:"""
 REFUSED, APART = -1, -2
 """The first tells nothing, and others are to be asked; it tells more than its field shows."""
+HOW: Final[Mapping[type, int]] = {type(None): REFUSED, Told: APART, Part: APART, Seen: APART}
+"""How a value is told, by its type, where that is not just as it is."""
 
 
 class Layout(NamedTuple):
@@ -44,19 +46,18 @@ class Layout(NamedTuple):
     unsettled: Sequence[int]
     """Places of which it is not known yet."""
 
-    fields: Sequence[tuple[int, str]]
-    """Of which part and name, in their order."""
-    pick: Picking
-    """What picks their values, out of all that is told."""
+    parts: Parts
+    """All of them in their order, and the values of those that are known."""
+    filled: Sequence[tuple[int, int, str]]
+    """The places that fill the rest, and what they fill: the part, and the name of the field."""
     used: int
     """The names that are used up, as bits of the plan's."""
     checks: "Sequence[Check]"
 
 
 class Check(NamedTuple):
-    """Attributes that may say once more what is told already, and where that is among the rest."""
+    """Attributes that may say once more what is told already."""
 
-    number: int
     candidate: Candidate
     later: Sequence[Later]
 
@@ -103,31 +104,33 @@ class Outline:
         """The fields that there are where these are taken."""
 
     def _layout(self, taken: Taken) -> Layout:
-        """The fields where these candidates fill the places that are left: their values, in the
-        order of the places, stand before what is known."""
+        """The fields where these candidates fill the places that are left."""
         places = [
-            (number, place, nth or 0)
-            for number, (place, nth) in enumerate(zip(self.open, taken, strict=True))
+            (number, place, how if isinstance(how, int) else HOW.get(how, 0))
+            for number, (place, how) in enumerate(zip(self.open, taken, strict=True))
         ]
         filled = [(number, place[nth]) for number, place, nth in places if 0 <= nth < len(place)]
-        known = [(len(taken) + number, of) for number, of in enumerate(self._shared)]
+        known = [*zip(self._shared, self.known, strict=True)]
         fields = [
-            *((number, of.candidate) for number, of in known if not of.is_after),
-            *filled,
-            *((number, of.candidate) for number, of in known if of.is_after),
+            *((of.candidate, value) for of, value in known if not of.is_after),
+            *((candidate, None) for _, candidate in filled),
+            *((of.candidate, value) for of, value in known if of.is_after),
         ]
+        parts: tuple[Fields, ...] = {}, {}, {}, {}
+        for candidate, value in fields:
+            parts[candidate.part][candidate.field] = value
         return Layout(
             [
                 number
                 for number, place, nth in places
                 if nth == APART or (nth == REFUSED and len(place) > 1)
             ],
-            [(candidate.part, candidate.field) for _, candidate in fields],
-            values_of([number for number, _ in fields]),
+            cast(Parts, parts),
+            [(number, candidate.part, candidate.field) for number, candidate in filled],
             reduce(or_, (candidate.used for _, candidate in filled), self.used),
             [
-                *(Check(number, one, one.later) for number, one in filled if one.later),
-                *(Check(number, of.candidate, of.later) for number, of in known if of.later),
+                *(Check(one, one.later) for _, one in filled if one.later),
+                *(Check(of.candidate, of.later) for of in self._shared if of.later),
             ],
         )
 

@@ -2,7 +2,7 @@
 in the order in which they are trusted."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from prefactor_otel.mapping import usage as counting
 from prefactor_otel.mapping.folding import bits_of
@@ -116,13 +116,8 @@ class Plan:
         }
         keys = counting.keys_in(alone)
         self.counts = [(count, name, self.bits[name]) for count, name in keys.plain]
-        self.counted = [count for count, _ in keys.plain]
-        self.numbers = cast(
-            Callable[[Attributes], Sequence[int]], values_of([name for _, name in keys.plain])
-        )
-        """What gets the numbers of these, if numbers they are."""
         self.counted_bits = self._bits_of(name for _, name in keys.plain)
-        self.counts_once = len(set(self.counted)) == len(self.counted)
+        self.counts_once = len({count for count, _ in keys.plain}) == len(keys.plain)
         """Whether no two of them tell the same count."""
         self.objects = keys.objects
         self.responses = self._responses(("usage",))

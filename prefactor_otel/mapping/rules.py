@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from prefactor_otel.mapping.types import SpanType
 from prefactor_otel.privacy.content import Side
@@ -197,26 +197,14 @@ def spoken(name: str) -> str:
 _IN_LIST: Final = re.compile(r"\.\d+\.")
 
 
-Key = TypeVar("Key", contravariant=True)
-
-
-class Holding(Protocol[Key]):
-    """Anything of which the values are got by keys, be they names or numbers."""
-
-    def __getitem__(self, key: Key, /) -> object:
-        """The value of this key."""
-        ...
-
-
 Values = Callable[[Attributes], Sequence[object]]
-Picking = Callable[[Sequence[object]], Sequence[object]]
 
 
-def values_of(keys: Sequence[Key]) -> Callable[[Holding[Key]], Sequence[object]]:
-    """Gets the values of these keys; of a lone one twice, because then, too, they are several."""
-    if not keys:
-        return lambda holding: ()
-    return itemgetter(*keys) if len(keys) > 1 else itemgetter(*keys, *keys)
+def values_of(names: Sequence[str]) -> Values:
+    """Gets the values of these names; of a lone one twice, because then, too, they are several."""
+    if not names:
+        return lambda attributes: ()
+    return itemgetter(*names) if len(names) > 1 else itemgetter(*names, *names)
 
 
 def itself(value: object) -> object:

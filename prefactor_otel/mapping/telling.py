@@ -7,7 +7,7 @@ from prefactor_otel.mapping.layout import SINGLE, Fields
 from prefactor_otel.mapping.names import Models
 from prefactor_otel.mapping.outline import (
     APART,
-    REFUSED,
+    HOW,
     Outline,
     Parts,
     models_in,
@@ -68,7 +68,7 @@ class Settled:
             if value is None:
                 continue
             shown, used = value, candidate.used
-            if type(value) in _HOW:
+            if type(value) in HOW:
                 shown, used = self._shown(candidate, value)
                 if shown is None:
                     continue
@@ -120,16 +120,13 @@ class Settled:
         return (mask & ~kept) | self._plan.hidden_bits
 
 
-_HOW: Final = {type(None): REFUSED, Told: APART, Part: APART, Seen: APART}
-"""How a value is told, by its type, where that is not just as it is."""
-_how: Final = _HOW.get
-
-
 def tell(outline: Outline, attributes: Attributes, notes: list[Note] | None = None) -> Filled:
     """What a span of this outline tells. ``notes`` gets what was taken from where, if the outline
     is one without shared values."""
-    values = [read(get(attributes)) for get, read in outline.readers]
-    taken = (*map(_how, map(type, values)),) if notes is None else (APART,) * len(values)
+    values = []
+    for get, read in outline.readers:
+        values.append(read(get(attributes)))
+    taken = (*map(type, values),) if notes is None else (APART,) * len(values)
     layout, settled = outline.layout_of(taken), None
     mask = layout.used
     if layout.unsettled:
@@ -139,12 +136,13 @@ def tell(outline: Outline, attributes: Attributes, notes: list[Note] | None = No
             now[number], values[number] = settled.take(place, value, attributes, notes)
         layout = outline.layout_of((*now,))
         mask |= settled.used
-    values += outline.known
-    parts: Parts = {}, {}, {}, {}
-    for (part, field), value in zip(layout.fields, layout.pick(values)):  # noqa: B905 - see Values
-        parts[part][field] = value  # type: ignore[literal-required]
-    for number, candidate, later in layout.checks:  # they are not asked, but may say the same
-        mask |= same(candidate, later, attributes, values[number])
+    inputs, outputs, single, labels = layout.parts
+    parts: Parts = inputs.copy(), outputs.copy(), single.copy(), labels.copy()
+    for number, part, field in layout.filled:
+        parts[part][field] = values[number]  # type: ignore[literal-required]
+    for candidate, later in layout.checks:  # they are not asked, but may say the same
+        shown = parts[candidate.part][candidate.field]  # type: ignore[literal-required]
+        mask |= same(candidate, later, attributes, shown)
     models = outline.models or models_in(parts[SINGLE])
     if outline.twins:
         mask |= twins(outline.twins, attributes, models)

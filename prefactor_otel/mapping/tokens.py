@@ -41,11 +41,8 @@ def usage_of(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
     usage: counting.Usage = {}
     mask = 0
     if plan.counts:
-        numbers = plan.numbers(attributes)
-        if plan.counts_once and counting.are_counts(numbers):
-            usage, mask = dict(zip(plan.counted, numbers)), plan.counted_bits  # noqa: B905 - see Values
-        else:
-            usage, mask = _weighed(plan, attributes)
+        told = _plain(plan, attributes) if plan.counts_once else None
+        usage, mask = _weighed(plan, attributes) if told is None else (told, plan.counted_bits)
     if plan.holds_counts:
         for key in plan.objects:
             if _add_object(usage, attributes[key]):
@@ -54,6 +51,17 @@ def usage_of(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:
             for count, tokens in (read(attributes[key]) or {}).items():
                 usage.setdefault(count, tokens)
     return usage, mask
+
+
+def _plain(plan: Plan, attributes: Attributes) -> counting.Usage | None:
+    """The counts that attributes tell, where all are whole numbers indeed and none is below 0."""
+    usage: counting.Usage = {}
+    for count, key, _ in plan.counts:
+        tokens = attributes[key]
+        if type(tokens) is not int or tokens < 0:
+            return None
+        usage[count] = tokens
+    return usage
 
 
 def _weighed(plan: Plan, attributes: Attributes) -> tuple[counting.Usage, int]:

@@ -1,7 +1,7 @@
 """How many tokens a call took: keys of counts read by their words, and their arithmetic."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -156,14 +156,6 @@ def whole_number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def are_counts(values: Collection[int]) -> bool:
-    """Whether these are whole numbers indeed, and none below 0: attributes may be anything."""
-    return _COUNT.issuperset(map(type, values)) and min(values) >= 0
-
-
-_COUNT: Final = frozenset({int})
-
-
 def counts_in(value: object) -> Usage:
     """What an object of counts tells, with those in the objects inside of it."""
     found: Usage = {}
@@ -221,11 +213,10 @@ def settled(usage: Usage, *, beside: bool = False) -> Usage:
     """The counts as everybody should count: a prompt includes what was cached and written, an
     answer what was thought, and the total is both. Parts that lie ``beside`` their whole, that are
     larger, or that a reported total has in addition, are added in."""
-    prompt, completion, total = map(usage.get, _WHOLES)
-    parts: Usage = {}
-    if not _PARTS_OF_COUNTS.isdisjoint(usage):
+    prompt, completion, total = usage.get(PROMPT), usage.get(COMPLETION), usage.get(TOTAL)
+    has_parts = not _PARTS_OF_COUNTS.isdisjoint(usage)
+    if has_parts:
         prompt, completion = _with_parts(usage, prompt, completion, beside)
-        parts = {name: usage[name] for name in (CACHED, WRITTEN, REASONING) if name in usage}
     found: Usage = {}
     if prompt is not None:
         found[PROMPT] = prompt
@@ -234,10 +225,11 @@ def settled(usage: Usage, *, beside: bool = False) -> Usage:
     if found or total is not None:
         both = (prompt or 0) + (completion or 0)
         found[TOTAL] = both if total is None or both > total else total
-    return found | parts
+    if has_parts:
+        found |= {name: usage[name] for name in (CACHED, WRITTEN, REASONING) if name in usage}
+    return found
 
 
-_WHOLES: Final = (PROMPT, COMPLETION, TOTAL)
 _PARTS_OF_COUNTS: Final = frozenset({CACHED, WRITTEN, REASONING})
 
 

@@ -1,6 +1,5 @@
 """The OpenTelemetry conventions for generative AI: structured attributes, trusted most."""
 
-from functools import partial
 from typing import Final
 
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Under, types
@@ -91,8 +90,9 @@ TYPES: Final = (
 )
 
 
-asked: Final = partial(messages, role="user")
-"""The messages that were asked; a lone text is the user's."""
+def asked(value: object) -> list[object] | None:
+    """The messages that were asked; a lone text is the user's."""
+    return messages(value, "user")
 
 
 def _asked_of_tool(value: object) -> object:

@@ -1,7 +1,6 @@
 """OpenInference: messages, tools and documents flattened into indexed attributes."""
 
 from collections.abc import Callable, Sequence
-from operator import methodcaller
 from typing import Final
 
 from prefactor_otel.mapping.rules import INPUT, OUTPUT, Rule, Told, types
@@ -143,15 +142,13 @@ _DEEP: Final = 16
 
 
 def _tools(entries: Sequence[Node]) -> object:
-    found = [*map(_tool_name, entries)]
-    named = found if None not in found else [name for name in found if name is not None]
+    named = [name for entry in entries if (name := _tool_name(entry)) is not None]
     if not named:
         return None
-    is_whole = all(map([None, *named].__contains__, map(_name_in, entries)))
-    return named if is_whole else Told({"tools": named}, whole=False)
-
-
-_name_in: Final = methodcaller("get", "name")
+    for entry in entries:
+        if entry.get("name") not in (None, *named):
+            return Told({"tools": named}, whole=False)
+    return named
 
 
 def _tool_name(tool: Node) -> object:

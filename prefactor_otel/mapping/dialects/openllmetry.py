@@ -1,7 +1,6 @@
 """OpenLLMetry (Traceloop): indexed prompts and completions, what entities were given."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Final
 
 from prefactor_otel.mapping.dialects.openinference import TOOL_NAME
@@ -62,8 +61,12 @@ def _list_of_messages(name: str) -> Indexed:
     return Indexed(f"gen_ai.{name}.", _OF_MESSAGE, called={"user": "content"})
 
 
-_asked: Final = partial(messages, role="user")
-_answered: Final = partial(messages, role="assistant")
+def _asked(entries: Sequence[Node]) -> object:
+    return messages(entries, "user")
+
+
+def _answered(entries: Sequence[Node]) -> object:
+    return messages(entries, "assistant")
 
 
 def _stopped(entries: Sequence[Node]) -> object:

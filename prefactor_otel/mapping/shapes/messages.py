@@ -10,7 +10,6 @@ with it (ids, signatures, encrypted thoughts) is its ``reasoning_details``.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from itertools import chain, repeat
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -62,16 +61,18 @@ class _Outline(NamedTuple):
 def messages(value: object, role: str = "") -> list[object] | None:
     """A list of messages, from its JSON or itself; a lone message is a list of one, and so is a
     text, which somebody of this ``role`` said. None when it is no list."""
-    tell: Callable[[Fields, str], Sequence[object]] = _told_by
     entries = unwrapped(value)
-    if type(entries) is not list or {*map(type, entries)} != _OBJECTS:
-        tell, entries = _told_by_any, _listed(entries, role)
+    if type(entries) is not list or not entries or type(entries[0]) is not dict:
+        entries = _listed(entries, role)
         if entries is None:
             return None
-    return [*chain.from_iterable(map(tell, entries, repeat(role)))]
-
-
-_OBJECTS: Final = {dict}
+    told: list[object] = []
+    for entry in entries:
+        if isinstance(entry, dict):
+            told += _told_by(entry, role)
+        elif entry is not None:
+            told.append(entry)
+    return told
 
 
 def _listed(value: object, role: str) -> list[object] | None:
@@ -96,13 +97,6 @@ def _in_object(value: dict[str, object], role: str) -> list[object] | None:
     if isinstance(inner, list):
         return inner if not role or len(value) == 1 else None
     return [value] if "role" in value or "parts" in value else None
-
-
-def _told_by_any(entry: object, role: str) -> Sequence[object]:
-    """The messages of an entry; one that is no object is told as it is."""
-    if isinstance(entry, dict):
-        return _told_by(entry, role)
-    return [entry] if entry is not None else []
 
 
 def _told_by(entry: Fields, role: str = "") -> list[Fields]:

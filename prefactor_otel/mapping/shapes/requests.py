@@ -282,7 +282,10 @@ def stop_reason(response: object) -> object:
     incomplete = response.get("incomplete_details")  # OpenAI's Responses
     if isinstance(incomplete, dict):
         return incomplete.get("reason")
-    return next(filter(None, map(response.get, _STOPS)), None)
+    for name in _STOPS:
+        if response.get(name):
+            return response[name]
+    return None
 
 
 _STOPS: Final = ("finish_reason", "stop_reason", "stopReason", "finishReason", "done_reason")
