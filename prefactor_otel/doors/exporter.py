@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from prefactor_otel.doors.base import Door
+from prefactor_otel.doors.propagation import propagate_runs
 from prefactor_otel.errors import PrefactorTerminatedError
 from prefactor_otel.host.later import is_set_up_by_file, soon
 from prefactor_otel.host.nesting import inside, processors_of
@@ -119,3 +120,5 @@ class AutoInstrumentationExporter(PrefactorExporter):
                 self._is_bound = True
                 self._pipeline.bind(provider.resource.attributes)
                 provider.add_span_processor(SpanStartHook(self))
+                if self._pipeline.propagates_runs:
+                    propagate_runs()

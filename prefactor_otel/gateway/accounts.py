@@ -53,6 +53,13 @@ class Account:
         stats = self.pipeline.stats()
         return not (self.taking or stats.waiting or stats.waiting_items or stats.runs)
 
+    @property
+    def can_go(self) -> bool:
+        """Whether it may make room for another. What a token has left that Prefactor refuses stays
+        on disk for whoever shows it again; the gateway's own tokens keep their places."""
+        is_refused = self.pipeline.stats().state == "paused" and not self.taking
+        return self.is_senders and (is_refused or self.is_idle)
+
     def check_room(self) -> None:
         """Raises ``RefusedError`` where spans would be lost, or never be sent."""
         if self.is_senders and self.pipeline.stats().state == "paused":
@@ -179,11 +186,11 @@ class Accounts:
         return account
 
     def _make_room(self) -> None:
-        """Let go of the account that nobody has used for longest, if nothing of it is left."""
+        """Let go of the account that nobody has used for longest, of those that can go."""
         if len(self._accounts) < self._most:
             return
         for token, account in sorted(self._accounts.items(), key=lambda each: each[1].used):
-            if account.is_idle:
+            if account.can_go:
                 del self._accounts[token]
                 closing = asyncio.create_task(asyncio.to_thread(account.pipeline.shutdown))
                 self._closing.add(closing)

@@ -1,11 +1,13 @@
 """Who may send, and by whose token."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from prefactor_otel.devserver import DevServer
 from tests.cli.command import run_command
 from tests.gateway.made import ids, request
-from tests.gateway.process import running
+from tests.gateway.process import Answer, running
 from tests.patience import comes_true
 
 BODY = request(ids(), service_name="clerk").SerializeToString()
@@ -20,6 +22,10 @@ def config(folder: Path, text: str) -> tuple[str, str, str, str]:
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+def is_taken(post: Callable[[], Answer]) -> bool:
+    return post().status == 200
 
 
 def test_a_senders_bearer_is_its_prefactor_token(tmp_path: Path) -> None:
@@ -81,6 +87,20 @@ def test_more_accounts_than_there_may_be_wait_until_one_is_idle(
         answer = gateway.post(BODY, **bearer("two"))
         assert (answer.status, int(answer.headers["retry-after"]) > 0) == (429, True)
         assert gateway.post(BODY, **bearer("one")).status == 200
+
+
+def test_tokens_that_prefactor_refuses_keep_no_place_and_never_that_of_the_gateways_own(
+    tmp_path: Path,
+) -> None:
+    with DevServer(token="own-token") as api:
+        words = config(tmp_path, f'api_url = "{api.url}"\nmax_accounts = 2\n')
+        with running(*words, PREFACTOR_API_TOKEN="own-token") as gateway:
+            for number in range(4):
+                wrong = partial(gateway.post, BODY, **bearer(f"wrong-{number}"))
+                assert comes_true(partial(is_taken, wrong))
+            assert gateway.post(BODY).status == 200
+            assert api.wait_until(lambda api: api.spans())
+            assert 'account="own"' in gateway.ask("/metrics").body.decode()
 
 
 def test_a_wrong_key_of_the_file_is_named_and_no_value_is_quoted(tmp_path: Path) -> None:

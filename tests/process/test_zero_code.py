@@ -114,3 +114,19 @@ def test_beside_other_exporters_starts_are_seen_and_both_get_everything(
     assert (process.returncode, errors) == (0, "")
     assert sorted(row["payload"]["name"] for row in api.spans()) == ["root", "step"]
     assert b"POST /v1/traces" in host.received
+
+
+PROPAGATES = """
+from opentelemetry import propagate
+print("prefactor-run" in propagate.get_global_textmap().fields)
+"""
+
+
+@pytest.mark.parametrize("asked_for", ["true", "false"])
+def test_the_header_of_a_run_is_carried_where_that_is_asked_for(
+    api: DevServer, tmp_path: Path, asked_for: str
+) -> None:
+    variables = {"PREFACTOR_RUN_PROPAGATION": asked_for}
+    with launch(api, tmp_path / "app.py", PROPAGATES, variables) as process:
+        said, _ = process.communicate(timeout=PATIENCE)
+    assert said == f"{asked_for == 'true'}\n"
