@@ -44,6 +44,7 @@ ORDER = [
     "spans",
     "spans.documents",
     "spans.view",
+    "spans.times",
     "spans.source",
     "spans.logs",
     "spans.sdk",

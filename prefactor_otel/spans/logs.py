@@ -1,6 +1,6 @@
 """Log records as events of the spans in which they were emitted, whatever they came by."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from prefactor_otel.payload.plain import plain, plain_attributes
@@ -26,6 +26,23 @@ def origin_of(resource: Attributes, scope: str) -> Origin:
     return Origin(resource.get("service.name"), scope)
 
 
+def said_in(
+    attributes: Attributes,
+    body: object,
+    copied: Callable[[Attributes, Repairs], Attributes],
+    repairs: Repairs,
+) -> dict[str, object]:
+    """What a record says in its attributes and its body, as the attributes of an event; ``copied``
+    makes members plain. A body that has no members is the content."""
+    said = dict(attributes)
+    said.pop(EVENT_NAME, None)
+    if isinstance(body, Mapping):
+        said |= copied(body, repairs)
+    elif body is not None:
+        said.setdefault("content", plain(body, repairs))
+    return said
+
+
 class OtlpRecord(NamedTuple):
     """A log record of a sampled span, as OTLP has it; see ``Record``."""
 
@@ -37,15 +54,10 @@ class OtlpRecord(NamedTuple):
     origin: Origin
 
     def read(self) -> Event:
-        """What it says in its attributes and its body, as the attributes of an event. A body that
-        has no members is the content."""
+        """What it says, as an event; see ``said_in``."""
         repairs: Repairs = set()
-        said = dict(plain_attributes(self.attributes, repairs))
-        said.pop(EVENT_NAME, None)
-        if isinstance(self.body, Mapping):
-            said |= plain_attributes(self.body, repairs)
-        elif self.body is not None:
-            said.setdefault("content", plain(self.body, repairs))
+        attributes = plain_attributes(self.attributes, repairs)
+        said = said_in(attributes, self.body, plain_attributes, repairs)
         return Event(self.name, self.time_ns, said)
 
     def weight(self) -> int:

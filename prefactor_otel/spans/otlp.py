@@ -27,7 +27,8 @@ from prefactor_otel.spans.logs import (
     Recorded,
     origin_of,
 )
-from prefactor_otel.spans.view import LAST_NS, Attributes, Event, SpanKey, SpanView
+from prefactor_otel.spans.times import moment, times
+from prefactor_otel.spans.view import Attributes, Event, SpanKey, SpanView
 
 KINDS: Final = ("internal", "internal", "server", "client", "producer", "consumer")
 """The kinds of spans by their numbers."""
@@ -38,23 +39,6 @@ S = TypeVar("S")
 
 Describe = Callable[[Attributes], Attributes]
 """Adds what a door knows of the sender to what its resource says."""
-
-
-def moment(given: int, repairs: Repairs) -> int:
-    """Nanoseconds since the epoch that a date can show."""
-    if 0 <= given <= LAST_NS:
-        return given
-    repairs.add(Repair.OUT_OF_TIME)
-    return min(max(given, 0), LAST_NS)
-
-
-def times(start: int, end: int, repairs: Repairs) -> tuple[int, int | None]:
-    """When a span began and ended; OTLP says 0 where it does not know."""
-    end_ns = moment(end, repairs) if end else None
-    if start:
-        return moment(start, repairs), end_ns
-    repairs.add(Repair.NO_START)
-    return end_ns or 0, end_ns
 
 
 def parent_of(key: SpanKey, parent: SpanKey | None, repairs: Repairs) -> SpanKey | None:
@@ -261,7 +245,9 @@ class _OtlpSpan(_HasAttributes):
         repairs: Repairs = set()
         key = SpanKey(self.trace_id, self.span_id)
         parent = parent_of(key, key_or_none(self.trace_id, self.parent_span_id), repairs)
-        start_ns, end_ns = times(self.start_time_unix_nano, self.end_time_unix_nano, repairs)
+        start_ns, end_ns = times(
+            self.start_time_unix_nano or None, self.end_time_unix_nano or None, repairs
+        )
         return SpanView(
             key=key,
             parent=parent,

@@ -19,10 +19,9 @@ from prefactor_otel.spans.otlp import (
     REMOTE,
     Describe,
     Received,
-    moment,
     parent_of,
-    times,
 )
+from prefactor_otel.spans.times import moment, times
 from prefactor_otel.spans.view import Attributes, Event, SpanKey, SpanView, StatusName
 
 if TYPE_CHECKING:
@@ -60,7 +59,9 @@ class ProtobufSpan(NamedTuple):
         key, above = self.key, message.parent_span_id
         parent = _key(message.trace_id, above) if above and above != _NO_SPAN else None
         parent = parent_of(key, parent, repairs)
-        start_ns, end_ns = times(message.start_time_unix_nano, message.end_time_unix_nano, repairs)
+        start_ns, end_ns = times(
+            message.start_time_unix_nano or None, message.end_time_unix_nano or None, repairs
+        )
         kind, status = message.kind, message.status
         return SpanView(
             key,

@@ -3,7 +3,7 @@ made by hand holds, and what is said of the process. Nothing but the doors impor
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -27,8 +27,9 @@ from prefactor_otel.host.suppress import OWN_TRACE
 from prefactor_otel.payload.plain import plain, plain_attributes
 from prefactor_otel.payload.repairs import Repair, Repairs, told
 from prefactor_otel.payload.size import characters
-from prefactor_otel.spans.logs import EVENT_NAME
+from prefactor_otel.spans.logs import said_in
 from prefactor_otel.spans.source import Reader
+from prefactor_otel.spans.times import moment, times
 from prefactor_otel.spans.view import (
     LAST_NS,
     Attributes,
@@ -79,7 +80,7 @@ def view_of(span: ReadableSpan) -> SpanView:
     code, message, given = status.status_code, status.description, span.attributes
     start_ns, end_ns = span.start_time, span.end_time
     if not (type(start_ns) is int and type(end_ns) is int and 0 <= start_ns <= end_ns <= LAST_NS):
-        start_ns, end_ns = _times(start_ns, end_ns, repairs)
+        start_ns, end_ns = times(start_ns, end_ns, repairs)
     events, links = span.events, span.links
     scope_name, scope_version = _scope(scope, repairs) if scope is not None else ("", "")
     return SpanView(
@@ -106,7 +107,7 @@ def view_of(span: ReadableSpan) -> SpanView:
 def _event(event: SdkEvent, repairs: Repairs) -> Event:
     return Event(
         _text(event.name, repairs),
-        _time(event.timestamp, repairs),
+        moment(event.timestamp, repairs),
         _copied(event.attributes, repairs),
     )
 
@@ -116,25 +117,6 @@ def _scope(scope: InstrumentationScope, repairs: Repairs) -> tuple[str, str]:
     if type(name) is str and type(version) is str:
         return name, version
     return _text(name or "", repairs), _text(version or "", repairs)
-
-
-def _times(start: object, end: object, repairs: Repairs) -> tuple[int, int | None]:
-    end_ns = _time(end, repairs) if end is not None else None
-    if start is not None:
-        return _time(start, repairs), end_ns
-    repairs.add(Repair.NO_START)
-    return end_ns or 0, end_ns
-
-
-def _time(given: object, repairs: Repairs) -> int:
-    """Nanoseconds since the epoch that a date can show."""
-    if type(given) is int and 0 <= given <= LAST_NS:
-        return given
-    repairs.add(Repair.OUT_OF_TIME)
-    try:
-        return min(max(int(given), 0), LAST_NS)  # type: ignore[call-overload, no-any-return]
-    except (TypeError, ValueError, OverflowError):
-        return 0
 
 
 def _text(given: object, repairs: Repairs) -> str:
@@ -264,18 +246,12 @@ class SdkRecord(NamedTuple):
     record: LogRecord
 
     def read(self) -> Event:
-        """What it says in its attributes and its body, as the attributes of an event. A body that
-        has no members is the content."""
+        """What it says, as an event; see ``said_in``."""
         repairs: Repairs = set()
         record, body = self.record, self.record.body
-        said = dict(_copied(record.attributes, repairs))
-        said.pop(EVENT_NAME, None)
-        if isinstance(body, Mapping):
-            said |= _copied(body, repairs)
-        elif body is not None:
-            said.setdefault("content", plain(body, repairs))
+        said = said_in(_copied(record.attributes, repairs), body, _copied, repairs)
         at = record.timestamp or record.observed_timestamp
-        return Event(self.name, _time(at, repairs), said)
+        return Event(self.name, moment(at, repairs), said)
 
     def weight(self) -> int:
         """The characters of its texts; 0 for what cannot be read."""
