@@ -8,12 +8,11 @@ process's own of it. Which of the two it has become follows from its key and fro
 it is, so it is known after a restart as well.
 """
 
-from hashlib import blake2b
 from typing import Final
 
 import orjson
 
-from prefactor_otel.delivery.operation import Item, Operation, is_shared
+from prefactor_otel.delivery.operation import Item, Operation, digest_of, is_shared
 from prefactor_otel_transport.pfid import encode
 
 TRIES_AT_END: Final = 2
@@ -35,8 +34,7 @@ def own_id(run: str, partition: int) -> str | None:
 
 def continuing_key(instance_id: str, *origin: str) -> str:
     """The key of the part that whoever is of this origin has in this instance: 32 characters."""
-    digest = blake2b("\0".join((*origin, instance_id)).encode(), digest_size=8).hexdigest()
-    return f"{digest}{_MARK}{_digest(instance_id)}"
+    return f"{digest_of(*origin, instance_id, size=8)}{_MARK}{_digest(instance_id)}"
 
 
 def is_to_continue(run: str) -> bool:
@@ -68,4 +66,4 @@ def instance_to_continue(item: Item) -> str:
 
 
 def _digest(instance_id: str) -> str:
-    return blake2b(instance_id.encode(), digest_size=8).hexdigest()[:_DIGITS]
+    return digest_of(instance_id, size=8)[:_DIGITS]

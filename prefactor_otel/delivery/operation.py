@@ -49,10 +49,15 @@ def new_key() -> str:
     return f"{secrets.token_hex(10)}{time.time_ns() // 1_000_000:012x}"
 
 
+def digest_of(*origin: str, size: int) -> str:
+    """What follows from these texts and from no others: so many bytes, in hexadecimal."""
+    text = "\0".join(origin).encode(errors="surrogatepass")
+    return blake2b(text, digest_size=size).hexdigest()
+
+
 def key_like(key: str, *origin: str) -> str:
     """The key of a run of the same time that follows from where it comes from."""
-    digest = blake2b("\0".join((key, *origin)).encode(), digest_size=10).hexdigest()
-    return f"{digest}{key[20:]}"
+    return f"{digest_of(key, *origin, size=10)}{key[20:]}"
 
 
 def name_of(run: str) -> str:

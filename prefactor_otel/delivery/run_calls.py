@@ -9,7 +9,6 @@ under the same idempotency key.
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from hashlib import blake2b
 from typing import Final
 
 import orjson
@@ -26,7 +25,7 @@ from prefactor_otel.delivery.continuing import (
 )
 from prefactor_otel.delivery.joining import follower_of, found, may_be_there, with_name
 from prefactor_otel.delivery.lanes import FIRST
-from prefactor_otel.delivery.operation import Item, Operation, is_shared
+from prefactor_otel.delivery.operation import Item, Operation, digest_of, is_shared
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.results import Settlement, own_fault
 from prefactor_otel.delivery.verdicts import (
@@ -561,8 +560,8 @@ def _bulk_call(item: Item, record: RunRecord | None, own_id: str | None) -> byte
 def _start_after(run: str, instance_id: str) -> Item:
     """The call that starts what goes on in place of this instance, when it arrives: each time the
     same."""
-    digest = blake2b(instance_id.encode(), digest_size=4).hexdigest()
-    return Item(run, Operation.START, f"{run}-{digest}", b'"timestamp":null')
+    key = f"{run}-{digest_of(instance_id, size=4)}"
+    return Item(run, Operation.START, key, b'"timestamp":null')
 
 
 def _has_passed(answer: Answer) -> bool:

@@ -1,6 +1,5 @@
 """One run (the API's *agent instance*): its identity and the items that open and close it."""
 
-import hashlib
 import platform
 import secrets
 import sys
@@ -17,6 +16,7 @@ from prefactor_otel.delivery.operation import (
     FinishStatus,
     Item,
     Operation,
+    digest_of,
     name_of,
     new_key,
 )
@@ -83,8 +83,7 @@ class Run:
 
 def shared_name(*origin: str) -> str:
     """What names a run for everybody who sees a part of it: it follows from where it comes from."""
-    text = "\0".join(origin).encode(errors="surrogatepass")
-    return hashlib.blake2b(text, digest_size=NAME // 2).hexdigest()
+    return digest_of(*origin, size=NAME // 2)
 
 
 def shared_key(name: str) -> str:
