@@ -1,11 +1,13 @@
 """The runs that begin with a trace, named where its first span starts: what that calls a moment
 later is told of a run of which the worker does not know yet."""
 
+from collections import OrderedDict
 from typing import Final
 
 from prefactor_otel.delivery.operation import new_key
 
-_MOST: Final = 10_000
+MOST: Final = 10_000
+"""Keys that are kept."""
 
 
 class Begun:
@@ -13,13 +15,13 @@ class Begun:
     interpreter's."""
 
     def __init__(self) -> None:
-        self._keys: dict[int, str] = {}
+        self._keys: OrderedDict[int, str] = OrderedDict()
 
     def begin(self, trace_id: int) -> str:
         """A run begins with this trace. Returns a key for it."""
-        if len(self._keys) >= _MOST:
-            self._keys.pop(next(iter(self._keys.copy()), 0), None)
         key = self._keys[trace_id] = new_key()
+        if len(self._keys) > MOST:
+            self._keys.popitem(last=False)
         return key
 
     def of(self, trace_id: int) -> str | None:
