@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -15,6 +16,8 @@ HEADERS: Final = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADE
 """The variables in which a sender finds its headers: the first of them that is set."""
 _PATIENCE: Final = aiohttp.ClientTimeout(total=10.0)
 _NO_SPANS: Final = b'{"resourceSpans":[]}'
+Judge = Callable[[str, int], Check]
+"""What an answer of this status means, of a gateway at this address."""
 
 
 def run_gateway_doctor(url: str, *, as_json: bool) -> int:
@@ -23,13 +26,10 @@ def run_gateway_doctor(url: str, *, as_json: bool) -> int:
     said = next(filter(None, map(os.environ.get, HEADERS)), "")
     headers = parse_env_headers(said, liberal=True)
     checks = asyncio.run(_examine(url.rstrip("/").removesuffix("/v1/traces"), headers))
-    for secret in headers.values():
-        checks = [_without(secret.rpartition(" ")[2], check) for check in checks]
+    for header in headers.values():
+        secret = header.rpartition(" ")[2]
+        checks = [replace(check, found=without(secret, check.found)) for check in checks]
     return told(checks, as_json=as_json)
-
-
-def _without(secret: str, check: Check) -> Check:
-    return Check(check.name, check.outcome, without(secret, check.found), check.remedy)
 
 
 async def _examine(url: str, headers: Mapping[str, str]) -> list[Check]:
@@ -38,11 +38,20 @@ async def _examine(url: str, headers: Mapping[str, str]) -> list[Check]:
         check_url(url)
     except ValueError as error:
         return [Check("address", "failed", f"it {error}", "Give it as http://host:4318.")]
+    shown = {**headers, "Content-Type": "application/json"}
+    steps: tuple[tuple[Judge, str, str, bytes | None, Mapping[str, str]], ...] = (
+        (_reached, "GET", "/healthz", None, {}),
+        (_ready, "GET", "/readyz", None, {}),
+        (_taken, "POST", "/v1/traces", _NO_SPANS, shown),
+    )
     checks: list[Check] = []
     async with aiohttp.ClientSession(timeout=_PATIENCE) as session:
-        for examine in (_reached, _ready, _taken):
+        for judge, method, path, body, with_headers in steps:
             try:
-                checks.append(await examine(session, url, headers))
+                async with session.request(
+                    method, url + path, data=body, headers=with_headers, allow_redirects=False
+                ) as answer:
+                    checks.append(judge(url, answer.status))
             except (aiohttp.ClientError, TimeoutError) as error:
                 checks.append(_unreached(url, error))
             if checks[-1].outcome == "failed":
@@ -60,44 +69,39 @@ def _unreached(url: str, error: Exception) -> Check:
     )
 
 
-async def _reached(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> Check:
-    async with session.get(f"{url}/healthz", allow_redirects=False) as answer:
-        if answer.status == 200:
-            return Check("reachability", "ok", f"a gateway answers at {url}")
-        return Check(
-            "reachability",
-            "failed",
-            f"{url} answers, and not as a gateway does (HTTP {answer.status})",
-            "Give the address without a path: the gateway's, not the Collector's or the API's.",
-        )
+def _reached(url: str, status: int) -> Check:
+    if status == 200:
+        return Check("reachability", "ok", f"a gateway answers at {url}")
+    return Check(
+        "reachability",
+        "failed",
+        f"{url} answers, and not as a gateway does (HTTP {status})",
+        "Give the address without a path: the gateway's, not the Collector's or the API's.",
+    )
 
 
-async def _ready(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> Check:
-    async with session.get(f"{url}/readyz", allow_redirects=False) as answer:
-        if answer.status == 200:
-            return Check("readiness", "ok", "it is ready, and what it acknowledges is on disk")
-        return Check(
-            "readiness",
-            "warning",
-            f"it is not ready (HTTP {answer.status}): it is ending, or cannot write to its spool",
-            "Its log says which; senders keep what it refuses, and send it again.",
-        )
+def _ready(url: str, status: int) -> Check:
+    if status == 200:
+        return Check("readiness", "ok", "it is ready, and what it acknowledges is on disk")
+    return Check(
+        "readiness",
+        "warning",
+        f"it is not ready (HTTP {status}): it is ending, or cannot write to its spool",
+        "Its log says which; senders keep what it refuses, and send it again.",
+    )
 
 
-async def _taken(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> Check:
-    """Spans would be taken, as far as can be told without any."""
-    sent = {**headers, "Content-Type": "application/json"}
-    async with session.post(
-        f"{url}/v1/traces", data=_NO_SPANS, headers=sent, allow_redirects=False
-    ) as answer:
-        status = answer.status
+def _taken(url: str, status: int) -> Check:
+    """Whether spans would be taken, as far as can be told without any."""
     if status == 200:
         return Check("spans", "ok", "it takes spans of a sender with these headers")
-    remedies = {
-        401: f"Set {HEADERS[1]}=Authorization=Bearer%20KEY to a key that the gateway knows, or to "
-        "a token of Prefactor's.",
-        429: "It has no room just now: its log says why. Senders keep what it refuses.",
-    }
-    return Check(
-        "spans", "failed", f"it refuses spans (HTTP {status})", remedies.get(status, "See its log.")
-    )
+    remedy = _REMEDIES.get(status, "See its log.")
+    return Check("spans", "failed", f"it refuses spans (HTTP {status})", remedy)
+
+
+_REMEDIES: Final = {
+    401: f"Set {HEADERS[1]}=Authorization=Bearer%20KEY to a key that the gateway knows, or to "
+    "a token of Prefactor's.",
+    429: "It has no room just now: its log says why. Senders keep what it refuses.",
+}
+"""What to do where spans are refused."""
