@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from prefactor_http.endpoints.agent import AgentClient
     from prefactor_http.endpoints.agent_instance import AgentInstanceClient
     from prefactor_http.endpoints.agent_span import AgentSpanClient
+    from prefactor_http.endpoints.alert import AlertClient
 
 DEFAULT_SDK_HEADER = f"{PACKAGE_NAME}@{PACKAGE_VERSION}"
 
@@ -43,6 +44,7 @@ class PrefactorHttpClient:
         self._agents: AgentClient | None = None
         self._agent_instances: AgentInstanceClient | None = None
         self._agent_spans: AgentSpanClient | None = None
+        self._alerts: AlertClient | None = None
         self._bulk = BulkClient(self)
 
     async def __aenter__(self) -> Self:
@@ -83,6 +85,15 @@ class PrefactorHttpClient:
 
             self._agent_spans = AgentSpanClient(self)
         return self._agent_spans
+
+    @property
+    def alerts(self) -> "AlertClient":
+        """What somebody should look at in runs."""
+        if self._alerts is None:
+            from prefactor_http.endpoints.alert import AlertClient
+
+            self._alerts = AlertClient(self)
+        return self._alerts
 
     @property
     def bulk(self) -> BulkClient:

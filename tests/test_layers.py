@@ -236,6 +236,7 @@ ORDER = [
     "devserver.paging",
     "devserver.agents",
     "devserver.registration",
+    "devserver.alerts",
     "devserver.instances",
     "devserver.spans",
     "devserver.operations",

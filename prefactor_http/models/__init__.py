@@ -29,6 +29,13 @@ if TYPE_CHECKING:
         SpanTypeSchemaForCreate,
     )
     from prefactor_http.models.agent_span import AgentSpan
+    from prefactor_http.models.alert import (
+        Alert,
+        AlertCount,
+        AlertSeverity,
+        AlertStatus,
+        AlertSummary,
+    )
     from prefactor_http.models.base import ApiResponse
     from prefactor_http.models.bulk import BulkItem, BulkOutput, BulkRequest, BulkResponse
     from prefactor_http.models.types import AgentStatus, FinishStatus, InstancePurpose
@@ -48,6 +55,11 @@ __all__ = [
     "AgentStatus",
     "AgentSummary",
     "AgentVersionForRegister",
+    "Alert",
+    "AlertCount",
+    "AlertSeverity",
+    "AlertStatus",
+    "AlertSummary",
     "ApiResponse",
     "BulkItem",
     "BulkOutput",
@@ -92,6 +104,7 @@ if not TYPE_CHECKING:
                 "SpanTypeSchemaForCreate",
             ],
             "agent_span": ["AgentSpan"],
+            "alert": ["Alert", "AlertCount", "AlertSeverity", "AlertStatus", "AlertSummary"],
             "base": ["ApiResponse"],
             "bulk": ["BulkItem", "BulkOutput", "BulkRequest", "BulkResponse"],
             "types": ["AgentStatus", "FinishStatus", "InstancePurpose"],

@@ -159,10 +159,6 @@ def ping(account: Account, target: str, fields: Json) -> Json:
     return {"details": {"token_type": "api", "account_id": account.id}}
 
 
-def alert_count(account: Account, target: str, fields: Json) -> Json:
-    return {"count": 0}
-
-
 def generate_pfids(account: Account, target: str, fields: Json) -> Json:
     form = Form(fields)
     count = form.number("count", 1, 1, _PFID_BATCH)

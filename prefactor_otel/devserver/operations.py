@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from prefactor_otel.devserver import agents, instances, registration, spans
+from prefactor_otel.devserver import agents, alerts, instances, registration, spans
 from prefactor_otel.devserver.account import Account
 from prefactor_otel.devserver.errors import invalid_field
 from prefactor_otel.devserver.form import KEY_LIMIT, Json, refuse_depth
@@ -77,7 +77,11 @@ OPERATIONS: Final = (
         spans.finish,
         controlled=True,
     ),
-    Operation("alerts/count", "GET", "/alerts/count", agents.alert_count),
+    Operation("alerts/list", "GET", "/alerts", alerts.index),
+    Operation("alerts/count", "GET", "/alerts/count", alerts.count),
+    Operation("alerts/raise", "POST", "/alerts/raise", alerts.raise_),
+    Operation("alerts/clear", "POST", "/alerts/clear", alerts.clear),
+    Operation("alerts/show", "GET", "/alerts/{alert_id}", alerts.read),
     Operation("risk_profiles/list", "GET", "/risk_profile", agents.risk_profiles),
     Operation("pfids/generate", "POST", "/pfid/generate", agents.generate_pfids),
 )

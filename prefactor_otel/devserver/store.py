@@ -65,6 +65,17 @@ CREATE TABLE IF NOT EXISTS idempotency (
     PRIMARY KEY (operation, key)) WITHOUT ROWID;
 """
 
+# Tables that were added since: a file without them is ours all the same, of an earlier version.
+_ADDED: Final = """
+CREATE TABLE IF NOT EXISTS alert (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent_id TEXT NOT NULL,
+    agent_instance_id TEXT NOT NULL, environment_id TEXT NOT NULL, name TEXT NOT NULL,
+    severity TEXT NOT NULL, status TEXT NOT NULL, payload TEXT NOT NULL,
+    payload_sensitive_encoding INTEGER NOT NULL, raised_at TEXT NOT NULL, cleared_at TEXT,
+    version INTEGER NOT NULL, inserted_at TEXT, updated_at TEXT);
+CREATE INDEX IF NOT EXISTS alert_of_instance ON alert (agent_instance_id, status, name);
+"""
+
 _WAIT: Final = 60.0
 """Seconds that one server on a file lets another one write."""
 
@@ -147,7 +158,7 @@ class Store:
         _keep_log(self._connection)
         self._connection.execute("PRAGMA synchronous = NORMAL")
         with self.transaction():
-            for statement in _SCHEMA.split(";"):
+            for statement in f"{_SCHEMA}{_ADDED}".split(";"):
                 self._connection.execute(statement)
             columns = self._connection.execute("PRAGMA table_info(account)")
             if "token" not in {column["name"] for column in columns}:  # a file of long ago

@@ -23,6 +23,10 @@ _AGENT = (
     *("id", "name", "description", "external_identifier", "owner_person_id"),
     *("risk_profile_id", "team_id", "inserted_at", "updated_at"),
 )
+_ALERT = (
+    *("id", "agent_id", "agent_instance_id", "environment_id", "name", "severity", "status"),
+    *("raised_at", "cleared_at", "version", "inserted_at", "updated_at"),
+)
 
 
 def account_summary(row: Row) -> Json:
@@ -106,3 +110,17 @@ def span(account: Account, row: Row) -> Json:
     shown["risk_level"] = shown["risk_score"] = None
     shown["schema_mismatches"] = row["mismatches"]
     return shown
+
+
+def alert_summary(account: Account, row: Row) -> Json:
+    """An alert as lists show it. Nothing declares a title or a summary, so the name is the one."""
+    shown: Json = {"type": "alert", "account_id": account.id}
+    return shown | {name: row[name] for name in _ALERT} | {"title": row["name"], "summary": None}
+
+
+def alert(account: Account, row: Row) -> Json:
+    """An alert in full."""
+    return alert_summary(account, row) | {
+        "payload": row["payload"],
+        "payload_sensitive_encoding": bool(row["payload_sensitive_encoding"]),
+    }

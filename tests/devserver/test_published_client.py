@@ -66,6 +66,19 @@ async def test_agents_from_making_to_deletion(client: PrefactorHttpClient) -> No
     assert (await agents.delete(made.id)).id == made.id
 
 
+async def test_alerts_from_raising_to_clearing(client: PrefactorHttpClient) -> None:
+    alerts = client.alerts
+    run = await client.agent_instances.register({}, SCHEMA)
+    raised = await alerts.raise_alert(run.id, "loop", "warning", {"n": 1}, idempotency_key="k")
+    assert (raised.status, raised.payload, raised.version) == ("raised", {"n": 1}, 1)
+    assert await alerts.count("raised", "warning") == 1
+    cleared = await alerts.clear_alert(run.id, "loop", payload={"n": 2}, idempotency_key="k")
+    assert (cleared.status, cleared.payload) == ("cleared", {"n": 2})
+    assert await alerts.get(raised.id) == cleared
+    listed = await alerts.list_alerts(run.id, sorting="-id", page_size=1)
+    assert [each.id for each in listed] == [raised.id]
+
+
 async def test_bulk(client: PrefactorHttpClient, server: DevServer) -> None:
     run = await client.agent_instances.register({}, SCHEMA)
     answer = await client.bulk.execute(

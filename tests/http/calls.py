@@ -7,7 +7,7 @@ from typing import NamedTuple
 from prefactor_http import BulkItem, BulkRequest, PrefactorHttpClient
 from prefactor_http.models.agent import AgentForCreate, AgentForUpdate
 from tests.http.api import Answer, details
-from tests.http.samples import AGENT, INSTANCE, PAGE, SPAN
+from tests.http.samples import AGENT, ALERT, ALERT_PAGE, INSTANCE, PAGE, SPAN
 
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ISO = "2026-03-01T12:00:00.123456+00:00"
@@ -24,6 +24,7 @@ class Case(NamedTuple):
 
 
 A, I, S = details(**AGENT), details(**INSTANCE), details(**SPAN)  # noqa: E741
+L = details(**ALERT)
 K = "a-key-of-mine"
 
 CASES = {
@@ -116,6 +117,90 @@ CASES = {
         "/agent/a1",
         {"idempotency_key": K},
         answer=A,
+    ),
+    "alerts.raise": Case(
+        lambda c: c.alerts.raise_alert("i1", "loop", "warning", {"n": None}),
+        "POST",
+        "/alerts/raise",
+        {
+            "agent_instance_id": "i1",
+            "name": "loop",
+            "severity": "warning",
+            "payload": {"n": None},
+        },
+        answer=L,
+    ),
+    "alerts.raise, with everything": Case(
+        lambda c: c.alerts.raise_alert("i1", "loop", "info", {}, MOMENT, True, K),
+        "POST",
+        "/alerts/raise",
+        {
+            "agent_instance_id": "i1",
+            "name": "loop",
+            "severity": "info",
+            "payload": {},
+            "raised_at": ISO,
+            "payload_sensitive_encoding": True,
+            "idempotency_key": K,
+        },
+        answer=L,
+    ),
+    "alerts.clear": Case(
+        lambda c: c.alerts.clear_alert("i1", "loop"),
+        "POST",
+        "/alerts/clear",
+        {"agent_instance_id": "i1", "name": "loop"},
+        answer=L,
+    ),
+    "alerts.clear, with everything": Case(
+        lambda c: c.alerts.clear_alert("i1", "loop", "error", {"n": 1}, MOMENT, False, K),
+        "POST",
+        "/alerts/clear",
+        {
+            "agent_instance_id": "i1",
+            "name": "loop",
+            "severity": "error",
+            "payload": {"n": 1},
+            "cleared_at": ISO,
+            "payload_sensitive_encoding": False,
+            "idempotency_key": K,
+        },
+        answer=L,
+    ),
+    "alerts.get": Case(lambda c: c.alerts.get("l1"), "GET", "/alerts/l1", answer=L),
+    "alerts.list": Case(
+        lambda c: c.alerts.list_alerts(), "GET", "/alerts", answer=Answer(200, ALERT_PAGE)
+    ),
+    "alerts.list, with everything": Case(
+        lambda c: c.alerts.list_alerts(
+            "i1", "a1", "e1", "raised", "info", "loop", MOMENT, MOMENT, "-id", 0, 50
+        ),
+        "GET",
+        "/alerts",
+        query={
+            "agent_instance_id": "i1",
+            "agent_id": "a1",
+            "environment_id": "e1",
+            "status": "raised",
+            "severity": "info",
+            "name": "loop",
+            "active_during[start_at]": ISO,
+            "active_during[finish_at]": ISO,
+            "sorting": "-id",
+            "pagination[offset]": "0",
+            "pagination[page_size]": "50",
+        },
+        answer=Answer(200, ALERT_PAGE),
+    ),
+    "alerts.count": Case(
+        lambda c: c.alerts.count(), "GET", "/alerts/count", answer=Answer(200, {"count": 2})
+    ),
+    "alerts.count, with everything": Case(
+        lambda c: c.alerts.count("cleared", "critical"),
+        "GET",
+        "/alerts/count",
+        query={"status": "cleared", "severity": "critical"},
+        answer=Answer(200, {"count": 2}),
     ),
     "agent_instances.register": Case(
         lambda c: c.agent_instances.register({}, {}),

@@ -27,9 +27,20 @@ SPAN: dict[str, Any] = {
     "status": "active",
 }
 
+ALERT: dict[str, Any] = {
+    "type": "alert",
+    "id": "l1",
+    "agent_instance_id": "i1",
+    "name": "loop",
+    "severity": "warning",
+    "status": "raised",
+}
+
 PAGE: dict[str, Any] = {
     "status": "success",
     "summaries": [AGENT],
     "pagination": None,
     "sorting": None,
 }
+
+ALERT_PAGE = PAGE | {"summaries": [ALERT]}

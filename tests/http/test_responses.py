@@ -169,6 +169,11 @@ OPERATIONS: dict[str, Any] = {
     "agent_instances.record_quality": lambda c: c.agent_instances.record_quality("i1", "q"),
     "agent_spans.create": lambda c: c.agent_spans.create("i1", "x", "active"),
     "agent_spans.finish": lambda c: c.agent_spans.finish("s1"),
+    "alerts.raise": lambda c: c.alerts.raise_alert("i1", "loop", "info", {}),
+    "alerts.clear": lambda c: c.alerts.clear_alert("i1", "loop"),
+    "alerts.get": lambda c: c.alerts.get("l1"),
+    "alerts.list": lambda c: c.alerts.list_alerts(),
+    "alerts.count": lambda c: c.alerts.count(),
     "bulk.execute": lambda c: c.bulk.execute(BULK),
 }
 
