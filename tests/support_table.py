@@ -1,7 +1,7 @@
-"""Writes the README's table of what is supported from the recorded runs.
+"""Writes the table of what is supported, of docs/frameworks.md, from the recorded runs.
 
-``python -m tests.support_table README.md`` replaces what stands between the markers. A mark stands
-only where a recording shows it; what no recording can show is plain data here: ``NOTES``.
+``python -m tests.support_table docs/frameworks.md`` replaces what stands between the markers. A
+mark stands only where a recording shows it; what no recording can show is plain data: ``NOTES``.
 """
 
 import sys
@@ -17,7 +17,9 @@ from tests.recorded import NAMES, Recorded, recorded
 
 Payload = dict[str, Any]
 
-BEGIN: Final = "<!-- support: begin (written by python -m tests.support_table README.md) -->"
+BEGIN: Final = (
+    "<!-- support: begin (written by python -m tests.support_table docs/frameworks.md) -->"
+)
 END: Final = "<!-- support: end -->"
 
 

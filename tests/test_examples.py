@@ -1,10 +1,8 @@
 """The examples run as they stand, and what they promise arrives."""
 
 import os
-import re
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,6 @@ from tests.process.scripts import localhost
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
-README = ROOT / "README.md"
 
 
 def run_example(api: DevServer, *command: str, **variables: str) -> str:
@@ -34,21 +31,6 @@ def run_example(api: DevServer, *command: str, **variables: str) -> str:
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
-
-
-def test_what_the_readme_says_in_python_runs(api: DevServer) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len(blocks) == 6
-    logs = "from opentelemetry.sdk._logs import LoggerProvider\nlogger_provider = LoggerProvider()"
-    step = "provider.get_tracer('readme').start_span('step').end()\nprovider.shutdown()\n"
-    exporter, processor, records, block, agents, counts = blocks
-    script = [exporter, processor, logs, records, block, agents, step, counts]
-    said = run_example(api, sys.executable, "-c", "\n".join(script))
-    assert said.startswith("closed ")
-    names = sorted(row["payload"]["name"] for row in api.spans())
-    assert names == ["round", "round", "step", "step"]  # two ways
-    ended = Counter(run["status"] for run in api.instances())
-    assert ended == {"complete": 6, "failed": 2}  # what has begun is not cancelled here
 
 
 def tree(api: DevServer) -> dict[str, object]:

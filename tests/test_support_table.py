@@ -1,4 +1,4 @@
-"""The README says of every recorded instrumentation what its recordings show, word for word."""
+"""The page on frameworks says of each recorded instrumentation what its recordings show."""
 
 import json
 from collections import defaultdict
@@ -20,12 +20,12 @@ from tests.support_table import (
     with_table,
 )
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+PAGE = (Path(__file__).parent.parent / "docs" / "frameworks.md").read_text()
 QUESTION = "What is the weather in Paris?"
 
 
-def test_the_readme_has_the_current_support_table() -> None:
-    assert with_table(README) == README, "run: python -m tests.support_table README.md"
+def test_the_page_has_the_current_support_table() -> None:
+    assert with_table(PAGE) == PAGE, "run: python -m tests.support_table docs/frameworks.md"
 
 
 def test_a_text_without_markers_is_left_alone() -> None:

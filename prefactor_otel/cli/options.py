@@ -1,7 +1,8 @@
 """Writes tables into pages from the one declaration of what they list: the options, and the keys of
 a gateway's file.
 
-``python -m prefactor_otel.cli.options README.md`` replaces what stands between the markers there.
+``python -m prefactor_otel.cli.options docs/configuration.md`` replaces what stands between its
+markers.
 """
 
 import sys
@@ -11,7 +12,9 @@ from typing import Final
 
 from prefactor_otel.config.options import option_rows
 
-BEGIN: Final = "<!-- options: begin (written by python -m prefactor_otel.cli.options README.md) -->"
+BEGIN: Final = (
+    "<!-- options: begin (python -m prefactor_otel.cli.options docs/configuration.md) -->"
+)
 END: Final = "<!-- options: end -->"
 KEYS_BEGIN: Final = (
     "<!-- keys: begin (written by python -m prefactor_otel.cli.options docs/gateway.md) -->"

@@ -242,8 +242,8 @@ class Config:
         None,
         check.no_info_plain_validator_function(_tenants),
         "Settings of other agents of this process, by their names: any of the options that concern "
-        "one agent ([Several agents in one process](#several-agents-in-one-process)); what is not "
-        "given is as for the process. In the variable a JSON object.",
+        "one agent ([Several agents in one process](runs.md#several-agents-in-one-process)); what "
+        "is not given is as for the process. In the variable a JSON object.",
     )
     run_scope: RunScope = _option(
         "provider",
@@ -329,7 +329,7 @@ class Config:
         None,
         check.no_info_plain_validator_function(_masks),
         "Masks for every text that leaves the process: names such as `emails,phones` (all of them "
-        "under [Privacy](#privacy)); the argument may also be or hold functions "
+        "under [Privacy](privacy.md)); the argument may also be or hold functions "
         "`(path, text) -> text`.",
     )
     sensitive: tuple[Rule, ...] | None = _option(

@@ -76,7 +76,8 @@ class Door(Handle):
 
     The run is registered and started in the background, with the first span or soon after the
     program has been imported, and finished at shutdown.
-    Arguments win over environment variables, which win over defaults; the README lists them all.
+    Arguments win over environment variables, which win over defaults; docs/configuration.md lists
+    them all.
     Construction does no network I/O and raises only ``PrefactorConfigError``: for an argument
     that cannot be used, and with ``strict=True`` for missing or unusable settings. With a
     ``meter_provider`` the counters of ``stats`` are metrics of that, too.

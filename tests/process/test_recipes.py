@@ -1,4 +1,4 @@
-"""Every command of docs/servers.md, stopped by SIGTERM, beside the same server without us."""
+"""Every command of docs/deployment.md, stopped by SIGTERM, beside the same server without us."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from tests.process.scripts import environment_of, free_port, localhost
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("servers")]
 
-PAGE = (environments.CHECKOUT / "docs" / "servers.md").read_text()
+PAGE = (environments.CHECKOUT / "docs" / "deployment.md").read_text()
 FILES = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
 COMMANDS = [
     line

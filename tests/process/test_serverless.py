@@ -14,7 +14,7 @@ import pytest
 from prefactor_otel.devserver import DevServer
 from tests.process.scripts import localhost, started_script
 
-RECIPE = Path(__file__).parents[2] / "docs" / "serverless.md"
+PAGE = Path(__file__).parents[2] / "docs" / "deployment.md"
 RUNTIME = """
 import sys, types
 
@@ -42,7 +42,8 @@ def handler(event, context):
 
 
 def recipe() -> str:
-    blocks: list[str] = re.findall(r"```python\n(.*?)```", RECIPE.read_text(), flags=re.DOTALL)
+    section = PAGE.read_text().partition("\n## Serverless\n")[2].partition("\n## ")[0]
+    blocks: list[str] = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
     [code] = blocks
     patient = code.replace("flush(2_000)", "flush(20_000)")  # on a machine that is busy with tests
     assert patient != code
