@@ -9,6 +9,7 @@ from prefactor_otel.config.options import Options
 from prefactor_otel.config.token import TokenSource
 from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.errors import PrefactorConfigError
+from prefactor_otel.host.nesting import inside, processors_of
 from prefactor_otel.pipeline.pipeline import Pipeline
 from prefactor_otel.runs.explicit import listeners
 from prefactor_otel.spans.sdk import READER
@@ -97,3 +98,9 @@ class Door(Handle):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} run_id={self.run_id}>"
+
+
+def doors_of(provider: object) -> list[Door]:
+    """The doors that stand behind the processors of one of the SDK's providers."""
+    held = (each for processor in processors_of(provider) for each in inside(processor))
+    return [each for each in held if isinstance(each, Door)]

@@ -12,11 +12,10 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from prefactor_otel.doors.base import Door
+from prefactor_otel.doors.base import Door, doors_of
 from prefactor_otel.doors.propagation import propagate_runs
 from prefactor_otel.errors import PrefactorTerminatedError
 from prefactor_otel.host.later import is_set_up_by_file, soon
-from prefactor_otel.host.nesting import inside, processors_of
 from prefactor_otel.pipeline.pipeline import Pipeline
 from prefactor_otel.spans.sdk import READER, without_own
 from prefactor_otel.stats.log import logger
@@ -28,15 +27,30 @@ class PrefactorExporter(Door, SpanExporter):
     ``Door`` tells what all options and their sources are.
     """
 
+    _has_looked = False
+    """Whether this has looked for other doors."""
+
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Hand over ended spans; never raises. SUCCESS: accepted, and while the API is healthy
         also acknowledged. FAILURE: some were refused or dropped, which ``stats`` counts."""
         try:
+            if not self._has_looked:
+                self._look_around()
             delivered = self._pipeline.deliver(without_own(spans))
         except Exception as error:
             logger.warning("Export failed: %s", type(error).__name__)
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS if delivered else SpanExportResult.FAILURE
+
+    def _look_around(self) -> None:
+        """Say so once where another door of the same provider sends the same."""
+        self._has_looked = True
+        doors = [door for door in doors_of(trace.get_tracer_provider()) if door is not self]
+        if any(door.pipeline.sends_as(self._pipeline) for door in doors):
+            logger.warning(
+                "The tracer provider hands its spans to Prefactor by two doors, so each arrives "
+                "twice: keep one of them"
+            )
 
     def span_started(self, span: ReadableSpan, parent_context: Context | None = None) -> None:
         """Tell the exporter that a span has started, so that open spans are visible; done by
@@ -110,8 +124,7 @@ class AutoInstrumentationExporter(PrefactorExporter):
 
     def _bind_to_holder(self) -> None:
         provider = trace.get_tracer_provider()
-        held = (each for processor in processors_of(provider) for each in inside(processor))
-        if isinstance(provider, SdkTracerProvider) and any(each is self for each in held):
+        if isinstance(provider, SdkTracerProvider) and self in doors_of(provider):
             self._bind(provider)
 
     def _bind(self, provider: SdkTracerProvider) -> None:

@@ -22,12 +22,12 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from prefactor_otel.config.options import Options
 from prefactor_otel.config.token import TokenSource
-from prefactor_otel.doors.base import Door, Handle
+from prefactor_otel.doors.base import Door, Handle, doors_of
 from prefactor_otel.doors.exporter import PrefactorExporter, SpanStartHook
 from prefactor_otel.doors.processor import PrefactorSpanProcessor
 from prefactor_otel.doors.propagation import propagate_runs
 from prefactor_otel.host.exits import milliseconds_to
-from prefactor_otel.host.nesting import exporters_in, inside, processors_of
+from prefactor_otel.host.nesting import exporters_in
 from prefactor_otel.stats.log import logger
 
 
@@ -193,8 +193,7 @@ def _open_log_door() -> None:
 def _found_in(asked: trace.TracerProvider) -> _SetUp | None:
     """What the global provider sends by; of several doors one that is open, if there is any."""
     provider = asked if isinstance(asked, SdkTracerProvider) else None
-    held = [each for processor in processors_of(provider) for each in inside(processor)]
-    doors = [each for each in held if isinstance(each, Door)]
+    doors = doors_of(provider)
     if _latest is not None and _latest.asked is asked:
         provider = _latest.provider
         doors += [_latest.door] if _latest.door is not None else []

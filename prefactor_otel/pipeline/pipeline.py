@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Final
 from weakref import WeakSet
 
 from opentelemetry.context import Context
@@ -29,6 +29,9 @@ from prefactor_otel.spans.source import Reader, Record
 from prefactor_otel.spans.view import Attributes
 from prefactor_otel.stats import metrics
 from prefactor_otel.stats.counters import Stats
+
+_WHOSE: Final = ("api_url", "api_token", "agent_id", "environment_id", "agent_name")
+"""The options that say where spans go, and as whose."""
 
 
 class Pipeline:
@@ -225,6 +228,12 @@ class Pipeline:
         """The counters; None in a forked child that has not used the pipeline: to be looked at
         is no use of it, and begins no run."""
         return self._worker.stats() if self._has_begun else None
+
+    def sends_as(self, other: "Pipeline") -> bool:
+        """Whether both send, to one address, with one token, as one agent."""
+        if self._config is None or other._config is None or self.is_closing or other.is_closing:
+            return False
+        return all(getattr(self._config, n) == getattr(other._config, n) for n in _WHOSE)
 
     @property
     def propagates_runs(self) -> bool:
