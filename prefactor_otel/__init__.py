@@ -8,10 +8,29 @@ from typing import TYPE_CHECKING
 
 from prefactor_otel.doors.completion import PrefactorCompletionHook
 from prefactor_otel.doors.exporter import PrefactorExporter
+from prefactor_otel.doors.oversight import (
+    aclear_alert,
+    afeedback,
+    araise_alert,
+    arecord_quality,
+    clear_alert,
+    feedback,
+    raise_alert,
+    record_quality,
+)
 from prefactor_otel.doors.processor import PrefactorSpanProcessor
 from prefactor_otel.doors.provider import ConfiguredProvider, TracerProvider, configure
 from prefactor_otel.doors.run import current_run, end_session, raise_if_terminated, run
-from prefactor_otel.errors import PrefactorConfigError, PrefactorError, PrefactorTerminatedError
+from prefactor_otel.errors import (
+    PrefactorConfigError,
+    PrefactorError,
+    PrefactorRequestError,
+    PrefactorTerminatedError,
+    PrefactorTokenError,
+    PrefactorUnavailableError,
+    PrefactorUndeclaredError,
+    PrefactorUnknownRunError,
+)
 from prefactor_otel.host.exits import aflush, flush, shutdown
 from prefactor_otel.host.termination import TerminatedRun
 from prefactor_otel.runs.explicit import AgentRun
@@ -29,18 +48,31 @@ __all__ = [
     "PrefactorError",
     "PrefactorExporter",
     "PrefactorLogProcessor",
+    "PrefactorRequestError",
     "PrefactorSpanProcessor",
     "PrefactorTerminatedError",
+    "PrefactorTokenError",
+    "PrefactorUnavailableError",
+    "PrefactorUndeclaredError",
+    "PrefactorUnknownRunError",
     "Stats",
     "TerminatedRun",
     "TracerProvider",
     "__version__",
+    "aclear_alert",
+    "afeedback",
     "aflush",
+    "araise_alert",
+    "arecord_quality",
+    "clear_alert",
     "configure",
     "current_run",
     "end_session",
+    "feedback",
     "flush",
+    "raise_alert",
     "raise_if_terminated",
+    "record_quality",
     "run",
     "shutdown",
 ]

@@ -1,5 +1,5 @@
 """The exceptions of this package; into user code it raises at set-up time only, unless it was asked
-to stop the agent."""
+to stop the agent, or for something whose answer the caller waits for."""
 
 from typing import Self
 
@@ -29,6 +29,33 @@ class PrefactorTerminatedError(PrefactorError):
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, str | None]]:
         return type(self), (self.run_id, self.reason)
+
+
+class PrefactorRequestError(PrefactorError):
+    """What the caller waited for was not done: the API refused it. ``status`` is that of its
+    answer, None where there was none."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class PrefactorUnknownRunError(PrefactorRequestError):
+    """The API knows no run of this id, or not in the account of this token."""
+
+
+class PrefactorUndeclaredError(PrefactorRequestError):
+    """The run has not declared a quality of this name at its registration; the text says which
+    option does so."""
+
+
+class PrefactorTokenError(PrefactorRequestError):
+    """The API refused the token, or refused it for this."""
+
+
+class PrefactorUnavailableError(PrefactorRequestError):
+    """The API did not answer in time, or only with trouble that passes. The same may be asked
+    again later."""
 
 
 class SpoolError(PrefactorError):

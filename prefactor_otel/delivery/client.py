@@ -84,6 +84,10 @@ class ApiClient:
         """As ``get``, with a body that is JSON."""
         return await self._request("POST", path, data=JsonBody(body))
 
+    async def put(self, path: str, body: bytes) -> dict[str, object]:
+        """As ``post``, in place of what is there."""
+        return await self._request("PUT", path, data=JsonBody(body))
+
     async def _request(self, method: str, path: str, **content: object) -> dict[str, object]:
         assert self._session is not None
         headers = {

@@ -236,6 +236,11 @@ class Pipeline:
         return all(getattr(self._config, n) == getattr(other._config, n) for n in _WHOSE)
 
     @property
+    def config(self) -> Config | None:
+        """The settings; None where there are none that can be used."""
+        return self._config
+
+    @property
     def propagates_runs(self) -> bool:
         """The option ``run_propagation``."""
         return self._config is not None and self._config.run_propagation

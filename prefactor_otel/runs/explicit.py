@@ -7,6 +7,7 @@ from weakref import WeakSet
 from opentelemetry import baggage, context
 from opentelemetry.context import Context
 
+from prefactor_otel.config.options import Config
 from prefactor_otel.delivery.operation import FinishStatus, new_key
 from prefactor_otel.host.termination import TerminatedRun, current_task, event_of
 from prefactor_otel.mapping import SESSION_KEYS
@@ -23,6 +24,12 @@ is_used = False
 
 class Listener(Protocol):
     """What has to know of explicit runs, and of log records."""
+
+    @property
+    def config(self) -> Config | None: ...
+
+    @property
+    def is_closing(self) -> bool: ...
 
     def tell(self, event: AboutRun) -> None: ...
 

@@ -1,0 +1,358 @@
+"""What people and jobs say of a run from outside of it: by its id, from any process, at any time.
+
+Each function waits for the answer and raises where there is none to its liking; each has a twin for
+coroutines. Whoever sends spans in this process lends its settings, but nothing waits for spans or
+goes through their queue: a run may be over for days.
+"""
+
+import asyncio
+import contextvars
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Final, Literal, TypedDict, TypeVar, Unpack, get_args
+
+from prefactor_otel.config.options import Config, load_config, types_of, variable_of
+from prefactor_otel.config.token import TokenReader, TokenSource
+from prefactor_otel.delivery.client import ApiClient
+from prefactor_otel.delivery.direct import Direct, Refused
+from prefactor_otel.delivery.operation import digest_of, new_key
+from prefactor_otel.errors import (
+    PrefactorConfigError,
+    PrefactorTokenError,
+    PrefactorUndeclaredError,
+    PrefactorUnknownRunError,
+)
+from prefactor_otel.host import gevent_loop
+from prefactor_otel.host.suppress import untraced
+from prefactor_otel.mapping import SpanType, timestamp
+from prefactor_otel.privacy.masking import Masking
+from prefactor_otel.runs import explicit
+from prefactor_otel.stats.own_logs import own_thread
+from prefactor_otel_transport.addresses import is_segment, segment
+from prefactor_otel_transport.daemon import in_daemon
+from prefactor_otel_transport.pfid import is_pfid
+
+TIMEOUT: Final = 30.0
+"""Seconds within which the API is to have answered, unless the caller says how many."""
+FEEDBACK: Final = "feedback"
+"""What feedback is called, wherever it is recorded."""
+
+Severity = Literal["critical", "error", "warning", "info"]
+Rating = str | bool | int | float
+Payload = Mapping[str, object]
+T = TypeVar("T")
+
+
+class Asking(TypedDict, total=False):
+    """How to reach the API, where it is not as a running exporter or the environment says, and how
+    many seconds all of it may take."""
+
+    api_url: str | None
+    api_token: str | TokenSource | None
+    timeout: float
+
+
+async def arecord_quality(
+    run_id: str, name: str, payload: Payload | None, **how: Unpack[Asking]
+) -> None:
+    """Record a judgement of a run under a name of its ``quality_schemas``, in place of what is
+    there; None takes that back. A run that is over takes it as well.
+
+    Raises ``PrefactorUndeclaredError`` for a name that the run has not declared,
+    ``PrefactorUnknownRunError``, ``PrefactorTokenError``, ``PrefactorUnavailableError`` (all of
+    them ``PrefactorRequestError``), and ``PrefactorConfigError`` without a usable token. An attempt
+    that is not answered is repeated under the same key, so that nothing is recorded twice.
+    """
+    async with _reaching(how) as reached:
+        masked = reached.masked("quality", payload) if payload is not None else None
+        await _record_quality(reached, _checked(run_id), name, masked)
+
+
+async def afeedback(
+    run_id: str,
+    *,
+    rating: Rating | None = None,
+    comment: str | None = None,
+    span_id: str | int | None = None,
+    **how: Unpack[Asking],
+) -> None:
+    """Record what a person thinks of a run, or of one of its spans.
+
+    ``rating`` is ``"up"`` or ``"down"``, for which True and False also stand, or a mark of any
+    other scale. ``span_id`` is the id of a record on the platform, under which it is then shown, or
+    OpenTelemetry's (the number, or 16 hexadecimal digits), which is told with it.
+
+    It becomes a span of the run, which dashboards count as feedback by its rating; of a run that
+    takes no more spans, the quality ``feedback``, where the last one counts. Raises as
+    ``record_quality`` does, and ``ValueError`` without rating and comment.
+    """
+    run_id = _checked(run_id)
+    said = _said(rating=rating, comment=comment)
+    about = _about(span_id)
+    async with _reaching(how) as reached:
+        await _record_feedback(reached, run_id, {**reached.masked(FEEDBACK, said), **about})
+
+
+async def araise_alert(
+    run_id: str,
+    name: str,
+    severity: Severity,
+    payload: Payload | None = None,
+    **how: Unpack[Asking],
+) -> None:
+    """Have people look at a run: raise an alert under a name, or change the one that stands there.
+    ``severity`` is critical, error, warning or info. Raises as ``record_quality`` does."""
+    if severity not in get_args(Severity):
+        raise ValueError(f"severity must be one of {', '.join(get_args(Severity))}")
+    async with _reaching(how) as reached:
+        body = {"severity": severity, "payload": reached.masked("alert", payload or {})}
+        await _alert(reached, "raise", _checked(run_id), name, body)
+
+
+async def aclear_alert(
+    run_id: str, name: str, payload: Payload | None = None, **how: Unpack[Asking]
+) -> None:
+    """Clear the alert that stands under a name; a ``payload`` says what has become of it. Raises as
+    ``record_quality`` does, and ``PrefactorRequestError`` where none stands."""
+    async with _reaching(how) as reached:
+        body = {"payload": reached.masked("alert", payload)} if payload is not None else {}
+        await _alert(reached, "clear", _checked(run_id), name, body)
+
+
+def record_quality(run_id: str, name: str, payload: Payload | None, **how: Unpack[Asking]) -> None:
+    """``arecord_quality``, waited for."""
+    _waited_for(arecord_quality(run_id, name, payload, **how))
+
+
+def feedback(
+    run_id: str,
+    *,
+    rating: Rating | None = None,
+    comment: str | None = None,
+    span_id: str | int | None = None,
+    **how: Unpack[Asking],
+) -> None:
+    """``afeedback``, waited for."""
+    _waited_for(afeedback(run_id, rating=rating, comment=comment, span_id=span_id, **how))
+
+
+def raise_alert(
+    run_id: str,
+    name: str,
+    severity: Severity,
+    payload: Payload | None = None,
+    **how: Unpack[Asking],
+) -> None:
+    """``araise_alert``, waited for."""
+    _waited_for(araise_alert(run_id, name, severity, payload, **how))
+
+
+def clear_alert(
+    run_id: str, name: str, payload: Payload | None = None, **how: Unpack[Asking]
+) -> None:
+    """``aclear_alert``, waited for."""
+    _waited_for(aclear_alert(run_id, name, payload, **how))
+
+
+# -- what is asked of the API ---------------------------------------------------------------------
+
+
+class _Reached:
+    """The API, with the settings under which something is said to it."""
+
+    def __init__(self, config: Config, api: Direct) -> None:
+        self.config = config
+        self.api = api
+        self._mask = Masking(config.mask) if config.mask else None
+
+    def masked(self, place: str, payload: Payload) -> dict[str, object]:
+        """What of it may leave this process."""
+        if self._mask is None:
+            return dict(payload)
+        return self._mask.fields(place, payload, set())
+
+
+async def _record_quality(
+    reached: _Reached, run_id: str, name: str, payload: Payload | None
+) -> None:
+    body = {"name": name, "payload": payload, "idempotency_key": new_key()}
+    try:
+        await reached.api.post(f"/agent_instance/{segment(run_id)}/record_quality", body)
+    except Refused as refused:
+        if refused.is_unknown:
+            raise _unknown(run_id) from None
+        if "name" in refused.fields:
+            raise _undeclared(run_id, name) from None
+        raise refused.told("the quality") from None
+
+
+async def _alert(
+    reached: _Reached, act: str, run_id: str, name: str, said: Mapping[str, object]
+) -> None:
+    place = {"agent_instance_id": run_id, "name": name, "idempotency_key": new_key()}
+    try:
+        await reached.api.post(f"/alerts/{act}", {**place, **said})
+    except Refused as refused:
+        about_run = "agent_instance_id" in refused.fields or not refused.fields
+        if about_run and (refused.is_unknown or refused.status in (400, 422)):
+            raise _unknown(run_id) from None
+        raise refused.told(f"to {act} the alert {name!r}") from None
+
+
+async def _record_feedback(reached: _Reached, run_id: str, said: dict[str, object]) -> None:
+    """Where it is taken: as a span while the run goes on, else as the quality that is declared for
+    it, else where the run's declarations are not asked."""
+    try:
+        await _as_span(reached, run_id, said)
+    except Refused:
+        try:
+            await _record_quality(reached, run_id, FEEDBACK, said)
+        except PrefactorUndeclaredError:
+            await _replace_quality(reached, run_id, said)
+
+
+async def _as_span(reached: _Reached, run_id: str, said: dict[str, object]) -> None:
+    """A rating is counted where it stands in a span's ``payload.inputs.feedback.rating``, as text
+    (platform's open dashboard)."""
+    key, now = new_key(), timestamp(time.time_ns())
+    inputs = {**said, "rating": str(said["rating"])} if "rating" in said else said
+    about = str(said.get("span_id"))
+    details = {
+        "agent_instance_id": run_id,
+        "schema_name": types_of(reached.config).name(SpanType.SPAN.value),
+        "status": "complete",
+        "parent_span_id": about if is_pfid(about) else None,
+        "payload": {
+            "span_id": digest_of(key, "span", size=8),
+            "trace_id": digest_of(key, "trace", size=16),
+            "name": FEEDBACK,
+            "status": "complete",
+            "inputs": {FEEDBACK: inputs},
+            "outputs": {},
+            "token_usage": None,
+            "error": None,
+            "metadata": {},
+        },
+        "started_at": now,
+        "finished_at": now,
+    }
+    try:
+        await reached.api.post("/agent_spans", {"details": details, "idempotency_key": key})
+    except Refused as refused:
+        if "parent_span_id" in refused.fields:
+            raise refused.told("the span_id: the run has no such span") from None
+        raise
+
+
+async def _replace_quality(reached: _Reached, run_id: str, said: dict[str, object]) -> None:
+    """The older form of qualities needs no declaration; it is written as a whole. An API that no
+    longer has it may say nothing of that, so only what the answer shows has been recorded."""
+    path = f"/agent_instance/{segment(run_id)}"
+    try:
+        shown = _quality_of(await reached.api.get(path)) or {}
+        written = {"quality_payload": {**shown, FEEDBACK: said}}
+        shown = _quality_of(await reached.api.put(path, {"details": written})) or {}
+    except Refused as refused:
+        raise _unknown(run_id) if refused.is_unknown else refused.told("the feedback") from None
+    if FEEDBACK not in shown:
+        raise _undeclared(run_id, FEEDBACK)
+
+
+def _quality_of(answer: Mapping[str, object]) -> dict[str, object] | None:
+    details = answer.get("details")
+    quality = details.get("quality_payload") if isinstance(details, dict) else None
+    return quality if isinstance(quality, dict) else None
+
+
+def _said(**parts: Rating | None) -> dict[str, object]:
+    said = {name: part for name, part in parts.items() if part is not None}
+    if not said:
+        raise ValueError(f"give a {' or a '.join(parts)}")
+    thumbs = {True: "up", False: "down"}
+    return {name: thumbs[part] if isinstance(part, bool) else part for name, part in said.items()}
+
+
+def _about(span_id: str | int | None) -> dict[str, str]:
+    if span_id is None:
+        return {}
+    return {"span_id": f"{span_id:016x}" if isinstance(span_id, int) else span_id}
+
+
+def _checked(run_id: str) -> str:
+    if not is_segment(run_id):
+        raise ValueError("run_id must be the id of a run; run.id is None until it is registered")
+    return run_id
+
+
+def _unknown(run_id: str) -> PrefactorUnknownRunError:
+    return PrefactorUnknownRunError(
+        f"Prefactor knows no run {run_id!r} in the account of this token", status=404
+    )
+
+
+def _undeclared(run_id: str, name: str) -> PrefactorUndeclaredError:
+    example = f'[{{"name": "{name}", "schema": {{"type": "object"}}}}]'
+    return PrefactorUndeclaredError(
+        f"run {run_id} declares no quality {name!r}: set {variable_of('quality_schemas')}="
+        f"'{example}' or pass quality_schemas= where its spans are sent. Runs that are registered "
+        "from then on take it",
+        status=422,
+    )
+
+
+# -- how it is reached ----------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _reaching(how: Asking) -> AsyncIterator[_Reached]:
+    config = _config(how.get("api_url"), how.get("api_token"))
+    timeout = how.get("timeout", TIMEOUT)
+    with untraced():
+        token = await _token(config)
+        limit = min(config.request_timeout, timeout)
+        async with ApiClient(config.api_url, request_timeout=limit, token=token) as client:
+            yield _Reached(config, Direct(client, timeout))
+
+
+async def _token(config: Config) -> str:
+    if config.api_token is None:
+        raise PrefactorConfigError(
+            f"no API token: set {variable_of('api_token')} or pass api_token="
+        )
+    try:
+        return await TokenReader(config.api_token).read()
+    except ValueError as error:
+        problem = str(error)
+    raise PrefactorTokenError(f"there is no API token: {problem}")
+
+
+def _config(api_url: str | None, api_token: str | TokenSource | None) -> Config:
+    """The settings of who sends spans in this process, unless the caller gives others; without
+    either those of the environment."""
+    if api_url is not None or api_token is not None:
+        return load_config(api_url, api_token)
+    sending = [each for each in list(explicit.listeners) if not each.is_closing]
+    running = [each.config for each in sending if each.config is not None]
+    if len({(each.api_url, each.api_token) for each in running}) > 1:
+        raise PrefactorConfigError(
+            "spans go to several accounts from this process: pass api_url= and api_token= of the "
+            "run's"
+        )
+    return running[0] if running else load_config()
+
+
+def _waited_for(saying: Coroutine[object, object, T]) -> T:
+    """What a coroutine returns, for a caller whose thread may run a loop already. That one stands
+    still meanwhile, which is what the coroutines are there for."""
+    context = contextvars.copy_context()
+    try:
+        outcome = in_daemon(lambda: context.run(_run_quietly, saying), "prefactor-request")
+    except RuntimeError:  # no thread can be had any more: the interpreter ends
+        return _run_quietly(saying)
+    return outcome.result()
+
+
+def _run_quietly(saying: Coroutine[object, object, T]) -> T:
+    with own_thread(), asyncio.Runner(loop_factory=gevent_loop.loop_factory()) as runner:
+        return runner.run(saying)
