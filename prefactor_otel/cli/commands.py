@@ -34,17 +34,24 @@ def commands() -> None:
     """OpenTelemetry agents as governed runs on Prefactor."""
 
 
+_OPEN: Final = click.option(
+    "--open", "opens", is_flag=True, help="Open the page of the runs in a browser."
+)
+
+
 @commands.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a picture.")
 @click.option("--keep", is_flag=True, help="Keep the data in a file, and say how to look at it.")
-def demo(as_json: bool, keep: bool) -> None:
+@_OPEN
+def demo(as_json: bool, keep: bool, opens: bool) -> None:
     """Run a small instrumented agent against a local API and show what arrives.
 
-    It needs no account, key or network, ignores your settings, and leaves nothing behind.
+    It needs no account, key or network, ignores your settings, and leaves nothing behind. With
+    --open it goes on serving the page until interrupted.
     """
     from prefactor_otel.cli.demo import run_demo
 
-    sys.exit(run_demo(as_json=as_json, keep=keep))
+    sys.exit(run_demo(as_json=as_json, keep=keep, opens=opens))
 
 
 @commands.command()
@@ -86,13 +93,20 @@ def doctor(as_json: bool, probe: bool, gateway: str | None) -> None:
 @click.option(
     "--lenient-cancel", is_flag=True, help="Let runs and spans that have begun be cancelled."
 )
+@_OPEN
 def devserver(
-    host: str, port: int, db: str, token: str | None, faults: bool, lenient_cancel: bool
+    host: str,
+    port: int,
+    db: str,
+    token: str | None,
+    faults: bool,
+    lenient_cancel: bool,
+    opens: bool,
 ) -> None:
-    """Serve a local Prefactor API until interrupted."""
+    """Serve a local Prefactor API, and a page of its runs, until interrupted."""
     from prefactor_otel.cli.devserver import run_devserver
 
-    run_devserver(host, port, db, token, faults=faults, lenient_cancel=lenient_cancel)
+    run_devserver(host, port, db, token, faults=faults, lenient_cancel=lenient_cancel, opens=opens)
 
 
 @commands.command()

@@ -1,6 +1,7 @@
 """``prefactor-otel demo``: a real agent, the real exporter, a local API, and what arrives."""
 
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from prefactor_otel import PrefactorSpanProcessor, Stats, TracerProvider
 from prefactor_otel.cli.agent import QUESTION, TravelAgent
+from prefactor_otel.cli.browser import open_page
 from prefactor_otel.cli.terminal import new_console
 from prefactor_otel.cli.tree import digest, run_tree
 from prefactor_otel.config.options import DEFAULT_API_URL
@@ -25,9 +27,9 @@ REFRESH = 0.15
 """Seconds between two looks at the growing run."""
 
 
-def run_demo(*, as_json: bool, keep: bool) -> int:
+def run_demo(*, as_json: bool, keep: bool, opens: bool) -> int:
     """Run it; the exit code is 0 when everything was delivered. Only with ``keep`` is there a file,
-    and something left of it all."""
+    and something left of it all. What ``opens`` a page serves it until interrupted."""
     _forget_surroundings()
     kept = Path(tempfile.mkdtemp(prefix="prefactor-demo-")) / "prefactor.db" if keep else None
     console = new_console(quiet=as_json)
@@ -39,7 +41,7 @@ def run_demo(*, as_json: bool, keep: bool) -> int:
         )
         agent = TravelAgent(provider.get_tracer("travel-agent", "1.0"))
         try:
-            _watch(console, server, provider, agent)
+            _watch(console, server, provider, agent, opens=opens)
         finally:  # after Ctrl+C as well, while the server still listens
             provider.shutdown()
         stats = processor.stats()
@@ -47,6 +49,8 @@ def run_demo(*, as_json: bool, keep: bool) -> int:
             sys.stdout.buffer.write(_as_json(server, stats, kept) + b"\n")
         else:
             _tell(console, stats, kept)
+        if opens:
+            _go_on(server)
         finished = [run["status"] for run in server.instances()] == ["complete"]
     return 0 if finished and stats.acknowledged == stats.accepted > 0 else 1
 
@@ -60,11 +64,21 @@ def _forget_surroundings() -> None:
 
 
 def _watch(
-    console: Console, server: DevServer, provider: TracerProvider, agent: TravelAgent
+    console: Console,
+    server: DevServer,
+    provider: TracerProvider,
+    agent: TravelAgent,
+    *,
+    opens: bool,
 ) -> None:
     """Let the agent work and show the run as the API has it, until that is finished."""
+    link = server.page_link()
+    if opens:
+        open_page(link)
     console.print(
-        f"A local Prefactor API listens on {server.url}. The agent is asked:", soft_wrap=True
+        f"A local Prefactor API listens on {server.url}. Its page, for one browser:\n"
+        f"  {link}\nThe agent is asked:",
+        soft_wrap=True,
     )
     console.print(Text(f"  {QUESTION}\n", "italic"), soft_wrap=True)
     work = threading.Thread(target=agent.run, args=(QUESTION,), daemon=True)
@@ -77,6 +91,22 @@ def _watch(
         live.update(_picture(server))
     if not console.is_terminal:  # there the picture ends without ending its line
         console.line()
+
+
+def _go_on(server: DevServer) -> None:
+    """Serve the page until interrupted, with another link whenever one was used."""
+    console, ended = new_console(stderr=True), threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+
+    def tell() -> None:
+        console.print(f"Another browser: {server.page_link()}", soft_wrap=True)
+
+    sys.stdout.flush()
+    console.print("The page stays until Ctrl+C.")
+    server.on_session = tell
+    tell()
+    ended.wait()
 
 
 def _picture(server: DevServer) -> Group:

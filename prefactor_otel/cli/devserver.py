@@ -5,19 +5,29 @@ import shlex
 import sqlite3
 import sys
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import click
 
+from prefactor_otel.cli.browser import open_page
 from prefactor_otel.cli.listening import explained
 from prefactor_otel.devserver import serve
 
 
 def run_devserver(
-    host: str, port: int, db: str, token: str | None, *, faults: bool, lenient_cancel: bool
+    host: str,
+    port: int,
+    db: str,
+    token: str | None,
+    *,
+    faults: bool,
+    lenient_cancel: bool,
+    opens: bool,
 ) -> None:
     """Serve until interrupted. Standard output gets two ``export`` lines and then its end, so that
-    a shell can evaluate it. Raises ``click.ClickException`` when that cannot be begun."""
+    a shell can evaluate it; links to the page go to the standard error. ``opens`` opens the first.
+    Raises ``click.ClickException`` when that cannot be begun."""
     if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
         raise click.BadParameter("must be printable ASCII", param_hint="--token")
 
@@ -27,6 +37,13 @@ def run_devserver(
         click.echo(f"export PREFACTOR_API_TOKEN={shlex.quote(token)}")
         _end_output()
 
+    to_open = iter([open_page] if opens else [])
+
+    def linked(link: str) -> None:
+        _say(f"The page, for one browser: {link}")
+        for show in islice(to_open, 1):
+            show(link)
+
     try:
         serve(
             host,
@@ -35,6 +52,7 @@ def run_devserver(
             token,
             allow_faults=faults,
             on_ready=ready,
+            on_link=linked,
             on_run=lambda run, agent, purpose: _say(f"Run {run} of {agent!r} ({purpose})"),
             lenient_cancel=lenient_cancel,
         )

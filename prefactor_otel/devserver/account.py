@@ -55,6 +55,8 @@ class Account:
         self.client_ids = client_ids
         self.lenient_cancel = lenient_cancel
         self.on_run: OnRun = lambda run, agent, purpose: None
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after each operation that may have changed something, on the thread that did."""
         self.span_types: dict[str, Mapping[str, SpanType]] = {}
         """The declared types by schema version, which never changes once made."""
         with store.transaction():

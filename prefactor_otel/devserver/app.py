@@ -1,7 +1,6 @@
 """The HTTP face: routes, the bearer token, the error envelope, scripted faults."""
 
 import asyncio
-import hmac
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -11,16 +10,21 @@ import orjson
 from aiohttp import web
 
 from prefactor_otel.devserver import bulk, operations
+from prefactor_otel.devserver.access import Access
 from prefactor_otel.devserver.account import Account
 from prefactor_otel.devserver.errors import ApiError
 from prefactor_otel.devserver.faults import Fault, Faults, from_json
 from prefactor_otel.devserver.form import Json
 from prefactor_otel.devserver.operations import OPERATIONS, Operation
 from prefactor_otel.devserver.record import RecordedRequest, Recorder, parsed
+from prefactor_otel.devserver.screen import PREFIX, Screen
 
 API: Final = "/api/v1"
 FAULTS_PATH: Final = "/__faults"
 BODY_LIMIT: Final = 64 * 2**20
+
+_SECRET: Final = frozenset({"authorization", "cookie"})
+"""Headers that are in no record."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -31,10 +35,16 @@ class App:
     """One listening period of the server. Made, used and dropped on its loop."""
 
     def __init__(
-        self, account: Account, token: str, faults: Faults, recorder: Recorder, allow_faults: bool
+        self,
+        account: Account,
+        access: Access,
+        screen: Screen,
+        faults: Faults,
+        recorder: Recorder,
+        allow_faults: bool,
     ) -> None:
         self._account = account
-        self._authorization = f"Bearer {token}".encode()
+        self._access, self._screen = access, screen
         self._faults = faults
         self._recorder = recorder
         self._release = asyncio.Event()
@@ -46,13 +56,15 @@ class App:
         for operation in OPERATIONS:
             router.add_route(operation.method, API + operation.path, self._handler(operation))
         router.add_post(f"{API}/bulk", self._bulk)
+        screen.add_to(router)
         if allow_faults:
             router.add_get(FAULTS_PATH, self._faults_in_force)
             router.add_post(FAULTS_PATH, self._add_fault)
             router.add_delete(FAULTS_PATH, self._clear_faults)
 
     def stop(self) -> None:
-        """Cut what hangs or is delayed. Call it on the loop."""
+        """Cut what hangs or is delayed, and end what is being told. Call it on the loop."""
+        self._screen.feed.close()
         self._stopping.set()
         self.release()
 
@@ -99,8 +111,9 @@ class App:
 
     @web.middleware
     async def _recorded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Outermost: takes the body in, lets a fault strike, keeps a record of the end."""
-        if request.path == FAULTS_PATH:
+        """Outermost: takes the body in, lets a fault strike, keeps a record of the end. What is
+        asked for the page is no request of an agent's, and no record holds its secrets."""
+        if request.path in (FAULTS_PATH, "/") or request.path.startswith(PREFIX):
             return await handler(request)
         try:
             raw = await request.read()
@@ -137,7 +150,8 @@ class App:
     @web.middleware
     async def _enveloped(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            self._authorize(request)
+            if not self._screen.is_open(request):
+                self._access.check(request)
             return await handler(request)
         except ApiError as error:
             return _json(error.envelope(), error.status)
@@ -147,11 +161,6 @@ class App:
         except Exception:
             logger.exception("%s %s failed", request.method, request.path)
             return _json(ApiError(500, "internal_error", "see the server's log").envelope(), 500)
-
-    def _authorize(self, request: web.Request) -> None:
-        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(given, self._authorization):
-            raise ApiError(401, "bad_authtoken", "The bearer token is missing or wrong")
 
 
 class _Record:
@@ -166,7 +175,7 @@ class _Record:
             return
         self._open = False
         request = self._request
-        headers = {n: v for n, v in request.headers.items() if n.lower() != "authorization"}
+        headers = {n: v for n, v in request.headers.items() if n.lower() not in _SECRET}
         self._recorder.add(
             RecordedRequest(
                 method=request.method,

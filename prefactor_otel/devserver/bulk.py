@@ -18,13 +18,14 @@ def execute(account: Account, body: Json, intercept: Intercept = lambda number, 
     """Items in order up to the first error; what comes after it is not done and has no output.
     The answer as a whole is a success all the same."""
     outputs: Json = {}
-    for number, item in enumerate(_checked(body.get("items")), start=1):
-        try:
-            intercept(number, item)
-            outputs[item["idempotency_key"]] = _output(account, item)
-        except ApiError as error:
-            outputs[item["idempotency_key"]] = error.envelope()
-            break
+    with account.store.transaction():  # around those of the items: it is written once
+        for number, item in enumerate(_checked(body.get("items")), start=1):
+            try:
+                intercept(number, item)
+                outputs[item["idempotency_key"]] = _output(account, item)
+            except ApiError as error:
+                outputs[item["idempotency_key"]] = error.envelope()
+                break
     return {"status": "success", "outputs": outputs}
 
 

@@ -96,12 +96,21 @@ def perform(account: Account, operation: Operation, target: str, fields: Json, k
     refuse_depth(fields)
     with account.store.transaction():
         if key is None or operation.method == "GET":
-            answer = operation.run(account, target, fields)
+            answer = _done(account, operation, target, fields)
         else:
             answer = _once(account, operation, target, fields, key)
         if operation.controlled:
             answer = spans.control(account, answer)
+    if operation.method != "GET":
+        account.on_change()
     return {"status": "success", **answer}
+
+
+def _done(account: Account, operation: Operation, target: str, fields: Json) -> Json:
+    answer = operation.run(account, target, fields)
+    if operation.method != "GET":
+        account.store.note(answer.get("details", {}))
+    return answer
 
 
 def _once(account: Account, operation: Operation, target: str, fields: Json, key: Any) -> Json:
@@ -111,7 +120,7 @@ def _once(account: Account, operation: Operation, target: str, fields: Json, key
     digest = blake2b(body, digest_size=16).digest()
     known = account.store.answered(operation.name, key)
     if known is None:
-        answer: Json = operation.run(account, target, fields)
+        answer: Json = _done(account, operation, target, fields)
         row = {"operation": operation.name, "key": key, "digest": digest, "answer": answer}
         account.store.insert("idempotency", row)
         return answer

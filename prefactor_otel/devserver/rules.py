@@ -6,6 +6,7 @@ from prefactor_otel.devserver.errors import invalid_action
 
 FINISHED: Final = ("complete", "failed", "cancelled")
 SPAN_STATUSES: Final = ("pending", "active", *FINISHED)
+RUN_STATUSES: Final = ("pending", "active", *FINISHED, "terminated")
 PURPOSES: Final = ("live", "smoke_test", "eval")
 
 

@@ -1,7 +1,6 @@
 """The server's life: a thread and loop of its own, or the foreground of the command line."""
 
 import asyncio
-import ipaddress
 import os
 import signal
 import socket
@@ -15,13 +14,16 @@ from typing import Final, Self
 
 from aiohttp import web
 
-from prefactor_otel.devserver import views
+from prefactor_otel.devserver import index, views
+from prefactor_otel.devserver.access import Access, is_loopback
 from prefactor_otel.devserver.account import Account, OnRun
 from prefactor_otel.devserver.app import App
 from prefactor_otel.devserver.faults import Faults
 from prefactor_otel.devserver.form import Json
 from prefactor_otel.devserver.operations import BY_NAME, perform
 from prefactor_otel.devserver.record import RecordedRequest, Recorder
+from prefactor_otel.devserver.screen import Screen, link_to
+from prefactor_otel.devserver.sessions import LINK_LIFE, Sessions
 from prefactor_otel.devserver.store import MEMORY, Store
 
 _RECORDED: Final = 10_000
@@ -54,7 +56,7 @@ class DevServer:
         lenient_cancel: bool = False,
         on_run: OnRun | None = None,
     ) -> None:
-        if not token and not _is_loopback(host):
+        if not token and not is_loopback(host):
             raise ValueError(
                 f"{host} can be reached from other machines: give a token of your own to bind it"
             )
@@ -66,14 +68,19 @@ class DevServer:
         self._held: socket.socket | None = None
         """Has the port while nobody listens."""
         self._store = Store(db)
+        self._store.keep_up = index.keep_up
         self._account = Account(self._store, client_ids=client_ids, lenient_cancel=lenient_cancel)
         try:
             self.token = token or self._account.token()
+            index.catch_up(self._store, lambda row: views.span(self._account, row))
         except ValueError:
             self._store.close()
             raise
         if on_run is not None:
             self._account.on_run = on_run
+        self._sessions = Sessions()
+        self.on_session: Callable[[], None] = lambda: None
+        """Called, on the server's thread, when a link to the page has been used."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -123,6 +130,16 @@ class DevServer:
         with self._store.transaction():
             _, rows = self._store.page("agent_span", where)
             return [views.span(self._account, row) for row in rows]
+
+    def page_link(self, life: float = LINK_LIFE) -> str:
+        """A link that opens the page in one browser, once, within so many seconds."""
+        return link_to(self._page_url(), self._sessions.invite(life))
+
+    def _page_url(self) -> str:
+        """A browser needs an address where the server listens on all of them."""
+        if self._host in ("0.0.0.0", "::"):
+            return f"http://localhost:{self._port}"
+        return self.url
 
     def terminate(self, instance_id: str, reason: str) -> None:
         """Terminate a run, as somebody on the platform's page would. Raises ``ApiError``."""
@@ -179,7 +196,11 @@ class DevServer:
 
     async def _serve(self, ready: Future[tuple[int, Callable[[], None]]]) -> None:
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-        app = App(self._account, self.token, self.faults, self._recorder, self._allow_faults)
+        access = Access(self.token, self._sessions, self._host)
+        screen = Screen(
+            self._account, access, self._sessions, self.page_link, lambda: self.on_session()
+        )
+        app = App(self._account, access, screen, self.faults, self._recorder, self._allow_faults)
         runner = web.AppRunner(app.application, access_log=None, shutdown_timeout=_GRACE)
         try:
             await runner.setup()
@@ -197,10 +218,11 @@ class DevServer:
             return later
 
         self.faults.on_clear = on_loop(app.release)
+        self._account.on_change = screen.feed.wake
         port: int = runner.addresses[0][1]
         ready.set_result((port, on_loop(stopped.set)))
         await stopped.wait()
-        self.faults.on_clear = lambda: None
+        self.faults.on_clear = self._account.on_change = lambda: None
         app.stop()
         connections = list(runner.server.connections) if runner.server is not None else []
         transports = [connection.transport for connection in connections]
@@ -221,10 +243,12 @@ def serve(
     on_ready: Callable[[str, str], None] = lambda url, token: None,
     *,
     on_run: OnRun | None = None,
+    on_link: Callable[[str], None] = lambda link: None,
     lenient_cancel: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM, from the main thread. ``on_ready`` gets the URL and the
-    token as soon as requests are taken, ``on_run`` each run's id, agent and purpose as it is
+    token as soon as requests are taken, ``on_link`` then a link to the page that works once, and
+    the next one when that has been used, ``on_run`` each run's id, agent and purpose as it is
     registered. Raises as ``DevServer`` does."""
     ended = threading.Event()
     before = {
@@ -235,7 +259,9 @@ def serve(
         with DevServer(
             db, host, port, token, allow_faults, lenient_cancel=lenient_cancel, on_run=on_run
         ) as server:
+            server.on_session = lambda: on_link(server.page_link())
             on_ready(server.url, server.token)
+            on_link(server.page_link())
             ended.wait()
     finally:
         for number, handler in before.items():
@@ -260,10 +286,3 @@ def _held(host: str, port: int) -> socket.socket | None:
         held.close()
         return None
     return held
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -5,7 +5,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -74,7 +74,20 @@ CREATE TABLE IF NOT EXISTS alert (
     payload_sensitive_encoding INTEGER NOT NULL, raised_at TEXT NOT NULL, cleared_at TEXT,
     version INTEGER NOT NULL, inserted_at TEXT, updated_at TEXT);
 CREATE INDEX IF NOT EXISTS alert_of_instance ON alert (agent_instance_id, status, name);
+CREATE TABLE IF NOT EXISTS run_total (
+    agent_instance_id TEXT PRIMARY KEY, changed INTEGER NOT NULL, spans INTEGER NOT NULL,
+    errors INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL,
+    cached INTEGER NOT NULL, reasoning INTEGER NOT NULL, total INTEGER NOT NULL, question TEXT,
+    asked_by INTEGER, asked_depth INTEGER NOT NULL, answered_by INTEGER,
+    answered_depth INTEGER NOT NULL, models TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS run_changed ON run_total (changed);
+CREATE TABLE IF NOT EXISTS span_outline (
+    seq INTEGER PRIMARY KEY, agent_instance_id TEXT NOT NULL, changed INTEGER NOT NULL,
+    outline TEXT NOT NULL, usage TEXT NOT NULL, updated_at TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS outline_of_instance ON span_outline (agent_instance_id, changed);
 """
+_SEARCH: Final = """CREATE VIRTUAL TABLE IF NOT EXISTS span_text
+    USING fts5(text, content='', tokenize='unicode61 remove_diacritics 2')"""
 
 _WAIT: Final = 60.0
 """Seconds that one server on a file lets another one write."""
@@ -136,6 +149,8 @@ class Store:
     """
 
     def __init__(self, db: str | Path) -> None:
+        self.keep_up: Callable[[Store, list[Row]], None] = lambda store, noted: None
+        self._noted: list[Row] = []
         self._lock = threading.RLock()
         self._path = str(db)
         try:
@@ -160,9 +175,21 @@ class Store:
         with self.transaction():
             for statement in f"{_SCHEMA}{_ADDED}".split(";"):
                 self._connection.execute(statement)
+            self.can_search = self._prepare_search()
             columns = self._connection.execute("PRAGMA table_info(account)")
             if "token" not in {column["name"] for column in columns}:  # a file of long ago
                 self._connection.execute("ALTER TABLE account ADD COLUMN token TEXT")
+
+    def _prepare_search(self) -> bool:
+        """Whether this SQLite has full text search; what is searched is there then."""
+        try:
+            self._connection.execute(_SEARCH)
+            self._connection.execute(
+                "SELECT rowid FROM span_text LIMIT 0"
+            )  # made by another SQLite
+        except sqlite3.OperationalError:
+            return False
+        return True
 
     def close_to_others(self) -> None:
         """Let nobody else read the file. Raises ``ValueError`` where that is not ours to say."""
@@ -184,16 +211,39 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of it or nothing. Every use of the store happens inside one."""
+        """All of it or nothing. Every use of the store happens inside one; of those inside of
+        another each can fail on its own."""
         with self._lock:
             # At once, lest two servers on one file find out in the middle.
-            self._connection.execute("BEGIN IMMEDIATE")
+            is_inner = self._connection.in_transaction
+            self._connection.execute("SAVEPOINT one" if is_inner else "BEGIN IMMEDIATE")
+            noted = len(self._noted)
             try:
                 yield
+                if self._noted and not is_inner:
+                    self.keep_up(self, self._noted)
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._connection.execute("ROLLBACK TO one" if is_inner else "ROLLBACK")
+                del self._noted[noted:]
                 raise
-            self._connection.execute("COMMIT")
+            finally:
+                if is_inner:
+                    self._connection.execute("RELEASE one")
+            if not is_inner:
+                self._connection.execute("COMMIT")
+                self._noted.clear()
+
+    def note(self, record: Row) -> None:
+        """Have ``keep_up`` follow a record, as the API shows it, before what changed it is
+        committed: once for many."""
+        self._noted.append(record)
+
+    def execute(self, sql: str, *values: Any) -> None:
+        self._connection.execute(sql, values)
+
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """What a query of this package's own finds, as it is stored."""
+        return self._connection.execute(sql, values).fetchall()
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
         names, marks = ", ".join(row), ", ".join("?" * len(row))
@@ -261,6 +311,16 @@ class Store:
             [*values, limit, offset],
         )
         return count, [_decoded(row) for row in rows]
+
+    def behind(self, after: int, limit: int) -> list[Row]:
+        """Spans beyond this one, oldest first, of which no row of the page tells as they are."""
+        rows = self._connection.execute(
+            "SELECT agent_span.* FROM agent_span LEFT JOIN span_outline AS told USING (seq)"
+            " WHERE seq > ? AND told.updated_at IS NOT agent_span.updated_at"
+            " ORDER BY seq LIMIT ?",
+            [after, limit],
+        )
+        return [_decoded(row) for row in rows]
 
     def tally(self, table: str, column: str, **equal: str) -> dict[str, int]:
         """How many rows there are of each value of a column."""

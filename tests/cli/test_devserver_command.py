@@ -34,7 +34,8 @@ def test_it_says_how_to_use_it_and_stops_on_interrupt(tmp_path: Path) -> None:
             _, told = process.communicate(timeout=PATIENCE)
             assert still_runs()
     assert process.returncode == 0
-    [greeting, *runs] = told.splitlines()
+    [greeting, link, *runs] = told.splitlines()
+    assert link.startswith(f"The page, for one browser: {url}/#secret=")
     assert greeting.startswith(f"Prefactor API on {url} (data: {database}).")
     [run] = runs
     assert re.fullmatch(r"Run [0-9a-z]{32} of '.+' \(smoke_test\)", run)

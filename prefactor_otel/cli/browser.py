@@ -1,0 +1,21 @@
+"""The page in the user's browser, where there is one."""
+
+import os
+import sys
+import webbrowser
+from contextlib import suppress
+from typing import Final
+
+_SCREENS: Final = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME")
+"""Variables of which one is set where a browser can be shown."""
+
+
+def open_page(link: str) -> None:
+    """Open a link; nothing happens where nothing shows it, or only the terminal would."""
+    if sys.platform.startswith("linux") and not any(
+        os.environ.get(name)
+        for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME")
+    ):
+        return  # what there is for terminals would take this one
+    with suppress(webbrowser.Error, OSError):
+        webbrowser.open(link)
