@@ -250,8 +250,7 @@ class Worker:
 
     def id_of(self, handle: str) -> str | None:
         """The agent instance's id of an explicit run, None until registered."""
-        key = self._lives.key_of_handle(handle)
-        return self._parts.instance_of(key) if key is not None else None
+        return self._parts.instance_of(self._lives.key_of_handle(handle))
 
     @property
     def run_id(self) -> str | None:

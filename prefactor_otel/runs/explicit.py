@@ -9,6 +9,7 @@ from opentelemetry.context import Context
 
 from prefactor_otel.config.options import Config
 from prefactor_otel.delivery.operation import FinishStatus, new_key
+from prefactor_otel.host import program
 from prefactor_otel.host.termination import TerminatedRun, current_task, event_of
 from prefactor_otel.mapping import SESSION_KEYS
 from prefactor_otel.runs.caller import Caller
@@ -54,16 +55,24 @@ class AgentRun:
         self.terminated = event_of(self.key)
         """Set when somebody has terminated the run on the platform."""
         self._status: FinishStatus | None = None
+        self._ids: dict[int, str] = {}
+        """By generation of the process: a forked child has a run of its own for the block."""
 
     def __repr__(self) -> str:
         return f"<AgentRun id={self.id}>"
 
     @property
     def id(self) -> str | None:
-        """The agent instance's id; None until the API has registered the run, and once it has
-        been closed."""
-        found = (listener.id_of(self.key) for listener in list(listeners))
-        return next((run_id for run_id in found if run_id is not None), None)
+        """The agent instance's id, also after its end; None until the API has registered the
+        run."""
+        here = program.generation
+        if here not in self._ids:
+            found = (listener.id_of(self.key) for listener in list(listeners))
+            run_id = next((each for each in found if each is not None), None)
+            if run_id is None:
+                return None
+            self._ids[here] = run_id
+        return self._ids[here]
 
     def set_status(self, status: FinishStatus) -> None:
         """How the run ends, however its block ends: complete, failed or cancelled. Raises

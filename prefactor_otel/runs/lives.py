@@ -82,10 +82,10 @@ class Lives:
         """The runs that go on: registered, not over, and not terminated."""
         return [run for run in self._router.runs.values() if run.goes_on]
 
-    def key_of_handle(self, handle: str) -> str | None:
-        """The key of an explicit run."""
+    def key_of_handle(self, handle: str) -> str:
+        """The key of an explicit run, also of one that has been closed. From any thread."""
         run = self._router.of_handle(handle)
-        return run.run.key if run is not None else None
+        return run.run.key if run is not None else self._maker.key_of_handle(handle)
 
     def key_at(self, source: Source, place: Place) -> str | None:
         """The key of the run of an open span, which may be on its way here; None where that cannot

@@ -383,6 +383,16 @@ def test_a_judgement_that_the_api_refuses_is_told_and_costs_nothing_else(
     assert service.processor.stats().acknowledged == 1
 
 
+def test_the_id_of_a_run_is_known_after_its_end(api: DevServer) -> None:
+    service = Service(api)
+    with prefactor_otel.run() as run:
+        service.tracer.start_span("step").end()
+    assert prefactor_otel.flush()
+    service.provider.shutdown()
+    [row] = [each for each in api.instances() if each["span_counts"]["total"]]
+    assert run.id == row["id"]
+
+
 def test_without_an_exporter_a_run_is_just_a_block() -> None:
     with prefactor_otel.run() as run:
         run.record_quality("x", None)
