@@ -10,7 +10,7 @@ from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.client import ApiClient
 from prefactor_otel.delivery.continuing import TRIES_AT_END, continues, is_of_several
 from prefactor_otel.delivery.joining import follower_of
-from prefactor_otel.delivery.operation import Item, Operation
+from prefactor_otel.delivery.operation import Item, Operation, is_shared
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.results import Settlement, own_fault
 from prefactor_otel.delivery.verdicts import (
@@ -246,6 +246,9 @@ class BulkRequests:
         another form, may have been done before, or come too late."""
         asked: set[str] = set()
         for batch, answer in refused:
+            if self._is_there(batch, answer):
+                self._settlement.settle(batch, DropReason.DUPLICATE)
+                continue
             if self._gave_up_ids(batch, answer) or self._waits_for_parent(batch, answer):
                 continue
             if self._goes_under_another_key(batch, answer) or self._goes_on(batch, answer):
@@ -257,6 +260,16 @@ class BulkRequests:
                 await self._ask(client, batch)
             if not self._is_to_be_followed(batch, answer):
                 self._settle_one(batch, answer)
+
+    def _is_there(self, batch: Batch, answer: Answer) -> bool:
+        """Whether a new span is refused because it has come before: its id follows from what it
+        is. So does its key, of a run in which others have a part: what came under that before,
+        perhaps to another of these, was this span."""
+        item = batch.item
+        if item.operation is not Operation.CREATE:
+            return False
+        is_known = answer.fields == _FOR_ITS_KEY and not batch.came_late
+        return answer.is_taken or (is_known and is_shared(item.run))
 
     def _waits_for_parent(self, batch: Batch, answer: Answer) -> bool:
         """Whether a span is refused for its parent, which another process has: that may still have

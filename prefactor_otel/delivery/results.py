@@ -15,7 +15,7 @@ from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.verdicts import NOT_FOUND, Answer, Verdict
 from prefactor_otel.delivery.wire import RunRecord, as_failed, is_cancelled
 from prefactor_otel.host.termination import terminate_of, terminated_instance
-from prefactor_otel.stats.counters import Counters, DropReason
+from prefactor_otel.stats.counters import INTENDED, Counters, DropReason
 from prefactor_otel.stats.log import QuietLog, logger, place_of
 
 INITIAL_BACKOFF: Final = 0.5
@@ -136,7 +136,7 @@ class Settlement:
                 self._counters.acknowledge(batch.spans)
             else:
                 self._counters.drop(reason, batch.spans)
-        batch.resolve(lost=reason is not None)
+        batch.resolve(lost=reason is not None and reason not in INTENDED)
 
     def keep(self, batch: Batch) -> None:
         """A registration is delivered, and stays at hand for as long as its run is open."""

@@ -297,23 +297,21 @@ class RunCalls:
         return True
 
     async def _start(self, client: ApiClient, entry: Batch) -> Answer:
+        """Begin a run, or go on in one that has begun. It may have ended as well: then what is
+        sent of it may be there already, and what is not goes on in the one that follows."""
         answer, _ = await self._call(client, entry)
-        return self._settled(entry, await self._past_the_ended(client, entry, answer))
+        return self._settled(entry, await self._as_begun(client, entry, answer))
 
-    async def _past_the_ended(self, client: ApiClient, entry: Batch, answer: Answer) -> Answer:
-        """Where the start of a run was answered so because that has ended: start the next one."""
-        while answer.about_state and answer is not ALREADY:
-            is_over = is_shared(entry.item.run) and await self._is_over(client, entry)
-            answer = await self._start_next(client, entry) if is_over else ALREADY
-        return answer
-
-    async def _is_over(self, client: ApiClient, entry: Batch) -> bool:
-        """Whether what was registered is a run that another process has had, and that has ended;
-        one that was terminated is to stop this one's agent, too."""
-        with self._settlement.waiting():
-            run = await shown(client, self._settlement.record(entry).instance_id)
-        self._settlement.heed_run(entry, run)
-        return ended(status_in(run)) is DropReason.RUN_OVER
+    async def _as_begun(self, client: ApiClient, entry: Batch, answer: Answer) -> Answer:
+        """What is to become of a start that was answered so: of a run that another process has had
+        and that was terminated this one's agent is to hear."""
+        if not answer.about_state or answer is ALREADY:
+            return answer
+        if is_shared(entry.item.run):
+            with self._settlement.waiting():
+                run = await shown(client, self._settlement.record(entry).instance_id)
+            self._settlement.heed_run(entry, run)
+        return ALREADY
 
     async def _start_next(self, client: ApiClient, entry: Batch) -> Answer:
         """Begin the run that goes on in place of one which has ended, or join that."""
@@ -363,7 +361,7 @@ class RunCalls:
         answer = Answer(Verdict.LATER)
         try:
             answer = await self._start_next(client, entry)
-            answer = await self._past_the_ended(client, entry, answer)
+            answer = await self._as_begun(client, entry, answer)
         finally:
             if answer.verdict is not Verdict.DONE:
                 settlement.runs[run] = before

@@ -52,6 +52,8 @@ _LONGEST_WAIT: Final = 300.0
 _CODE: Final = re.compile(r"[a-z][a-z_]{0,47}")
 _FIELD: Final = re.compile(r"(?=.{1,96}$)[a-z_]+(\.([a-z_]+|\d{1,5}))*")
 _MANY_FIELDS: Final = 8
+_TAKEN: Final = "already been taken"
+"""What is said of an id that something has: others are refused for what they look like."""
 
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429})
 _CONFLICT: Final = 409
@@ -75,6 +77,8 @@ class Answer:
     """The fields that were refused, by their paths; only those that look like one."""
     code: object = None
     """The error code, as it came."""
+    is_taken: bool = False
+    """Whether it was refused for an id that something has already."""
     about_state: bool = False
     """Whether it may have been refused for the state that its run is in, which only that can
     tell."""
@@ -112,7 +116,12 @@ def _judge_status(error: ApiError) -> Answer:
     if status == 413:
         return Answer(Verdict.SMALLER, reason, code=error.code)
     if status in (400, 422):
-        return Answer(Verdict.APART, reason, fields=_fields(error.errors), code=error.code)
+        return Answer(
+            *(Verdict.APART, reason),
+            fields=_fields(error.errors),
+            code=error.code,
+            is_taken=_is_taken(error.errors),
+        )
     about_state = status == _CONFLICT
     if error.answer is None:  # of a proxy, or of another server: it knows nothing of what was sent
         reason += ", which is no answer of the Prefactor API"
@@ -131,7 +140,12 @@ def judge_output(operation: Operation, output: object) -> Answer:
     code, errors = output.get("code"), output.get("errors")
     if isinstance(code, str) and code in TRANSIENT_CODES:
         return Answer(Verdict.LATER, code, is_fault=code in _FAULT_CODES)
-    refusal = Answer(Verdict.NEVER, _refusal(code, errors), fields=_fields(errors), code=code)
+    refusal = Answer(
+        *(Verdict.NEVER, _refusal(code, errors)),
+        fields=_fields(errors),
+        code=code,
+        is_taken=_is_taken(errors),
+    )
     return judge_refusal(operation, refusal)
 
 
@@ -160,6 +174,12 @@ def _refusal(code: object, errors: object) -> str:
 def _fields(errors: object) -> tuple[str, ...]:
     names = [n for n in errors if isinstance(n, str)] if isinstance(errors, dict) else []
     return tuple(sorted(filter(_FIELD.fullmatch, names)))
+
+
+def _is_taken(errors: object) -> bool:
+    told = errors.get("id") if isinstance(errors, dict) else None
+    texts = told if isinstance(told, list) else [told]
+    return any(isinstance(text, str) and _TAKEN in text for text in texts)
 
 
 def _named(code: object) -> str:

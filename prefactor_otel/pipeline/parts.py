@@ -61,7 +61,7 @@ class Parts:
             token=identity.token,
             probe_interval=config.probe_interval,
             terminated=self.stops.on_terminated,
-            ended=self.stops.on_over,
+            ended=self.stops.on_shut,
             names_runs=config.run_propagation,
         )
         self.spool = self._new_spool(identity)

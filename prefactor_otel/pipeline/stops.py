@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 from prefactor_otel.config.options import Config
+from prefactor_otel.delivery.operation import is_shared
 from prefactor_otel.delivery.poll import Watched
 from prefactor_otel.host.termination import Task, TerminatedRun, announce, event_of
 from prefactor_otel.pipeline.inbox import Inbox
@@ -56,7 +57,13 @@ class Stops:
         self._announce(run.terminated, list((run.tasks or {}).values()))
 
     def on_over(self, key: str) -> None:
-        """The platform has ended a run by itself."""
+        """Somebody has ended a run on the platform. One in which others have a part goes on: what
+        comes of it is sent as before, and by that to where it is to be."""
+        if not is_shared(key):
+            self.on_shut(key)
+
+    def on_shut(self, key: str) -> None:
+        """Nothing more can be sent of a run that the platform has ended."""
         instance_id = self._instance_of(key)
         if instance_id is not None and self._lives.leave(key):
             logger.warning(

@@ -19,7 +19,7 @@ REQUEST_OVERHEAD: Final = 4096
 """Bytes that a request takes besides one item's body."""
 
 MAX_ENDED: Final = 10_000
-"""Runs that have a name and are over, and of which late spans begin the next, at most."""
+"""Runs that are over for good, and of which late spans begin another, at most."""
 
 
 class RunMaker:
@@ -39,7 +39,7 @@ class RunMaker:
         self._agenda = agenda
         self._make_tree = self._new_tree  # one method for all runs
         self._ended: OrderedDict[str, int] = OrderedDict()
-        """How many runs of the same origin have ended, by that."""
+        """How many runs of the same origin are over for good, by that."""
 
     @property
     def may_be_called(self) -> bool:
@@ -88,10 +88,14 @@ class RunMaker:
     def note_closed(self, run: OpenRun) -> None:
         """Nothing more comes of a run."""
         run.tenant.open_runs -= 1
-        self.note_ended(run)
+        if run.continues is not None:
+            self.note_ended(run)
 
     def note_ended(self, run: OpenRun) -> None:
-        """A run is over: what comes late of it begins another, unless somebody has stopped it."""
+        """A run is over for good: what comes late of it begins another, unless somebody has stopped
+        it. Of one that has a name this is not said at its end: what comes after that may have come
+        before as well, so it is sent where it would have been sent, and only what the platform does
+        not have of it goes on in the run that follows."""
         if run.origin is None or run.terminated is not None:
             return
         self._ended[run.origin] = self._ended.pop(run.origin, 0) + 1
