@@ -20,7 +20,7 @@ class PrefactorConfigError(PrefactorError, ValueError):
 class PrefactorTerminatedError(PrefactorError):
     """The run was stopped on the platform, and the agent is to stop. Raised where the application
     asked for it: by ``raise_if_terminated``, and with ``on_terminate="raise"`` at the start of the
-    run's next span."""
+    run's next span, or the next step of its LangChain graph."""
 
     def __init__(self, run_id: str, reason: str | None = None) -> None:
         super().__init__(f"run {run_id} was terminated: {reason or 'no reason was given'}")

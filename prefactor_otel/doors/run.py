@@ -16,7 +16,7 @@ from opentelemetry.context import Context
 
 from prefactor_otel.config.options import Purpose
 from prefactor_otel.doors.generators import within, within_async
-from prefactor_otel.errors import PrefactorTerminatedError
+from prefactor_otel.host.termination import error_of
 from prefactor_otel.runs.events import SessionEnded
 from prefactor_otel.runs.explicit import CURRENT, AgentRun, listeners, run_in, tell
 from prefactor_otel.runs.naming import named
@@ -143,7 +143,7 @@ def raise_if_terminated() -> None:
     for listener in list(listeners):
         run = listener.terminated_in(None)
         if run is not None:
-            raise PrefactorTerminatedError(run.id, run.reason)
+            raise error_of(run)
 
 
 def end_session(session: str) -> None:

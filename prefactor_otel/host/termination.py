@@ -4,9 +4,11 @@ No I/O. The platform tells it in answers (``control``) or when it is asked for t
 """
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Literal
 from weakref import ReferenceType, WeakValueDictionary, ref
 
@@ -82,12 +84,35 @@ def stop_here(run: TerminatedRun, reaction: OnTerminate | None) -> None:
     """Stop the agent in the thread that is about to begin a step of a terminated run: raise
     ``PrefactorTerminatedError``, or cancel the task that it runs in."""
     if reaction == "raise":
-        raise PrefactorTerminatedError(run.id, run.reason)
+        raise error_of(run)
     if reaction == "cancel":
         task = current_task()
         if task is None:
-            raise PrefactorTerminatedError(run.id, run.reason)
+            raise error_of(run)
         cancel([task])
+
+
+def error_of(run: TerminatedRun) -> PrefactorTerminatedError:
+    """What is raised to stop the agent. Where LangGraph is in use it is also what that lets through
+    to the graph's caller: any other error it may try again, or tell a model as a tool's."""
+    errors = sys.modules.get("langgraph.errors")
+    through: object = getattr(errors, "GraphBubbleUp", None)
+    is_class = isinstance(through, type) and issubclass(through, Exception)
+    kind = _getting_through(through) if is_class else PrefactorTerminatedError
+    return kind(run.id, run.reason)
+
+
+@cache
+def _getting_through(base: type[Exception]) -> type[PrefactorTerminatedError]:
+    """The same error, of this class too; elsewhere, after pickling, it is the plain one."""
+    plain = PrefactorTerminatedError
+    members = {
+        "__module__": plain.__module__,
+        "__qualname__": plain.__qualname__,
+        "__doc__": plain.__doc__,
+        "__reduce__": lambda error: (plain, (error.run_id, error.reason)),
+    }
+    return type(plain.__name__, (plain, base), members)
 
 
 def announce(

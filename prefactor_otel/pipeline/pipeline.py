@@ -17,6 +17,7 @@ from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host import exits, gevent_loop, program, sigterm
 from prefactor_otel.host.termination import TerminatedRun
+from prefactor_otel.pipeline import graphs
 from prefactor_otel.pipeline.inbox import End
 from prefactor_otel.pipeline.off import Off
 from prefactor_otel.pipeline.place import caller_at, place_of, terminated_in
@@ -25,7 +26,7 @@ from prefactor_otel.pipeline.worker import Worker
 from prefactor_otel.runs import explicit
 from prefactor_otel.runs.caller import Caller
 from prefactor_otel.runs.events import NOWHERE, AboutRun, Logged
-from prefactor_otel.spans.source import Reader, Record
+from prefactor_otel.spans.source import Reader, Record, Source
 from prefactor_otel.spans.view import Attributes
 from prefactor_otel.stats import metrics
 from prefactor_otel.stats.counters import Stats
@@ -76,6 +77,8 @@ class Pipeline:
         )
         """Whether it matters in which context and task spans start."""
         explicit.listeners.add(self)
+        if config is not None and config.on_terminate == "raise":
+            graphs.watch(self)
         if meter_provider is not None:
             metrics.observe(meter_provider, self)
         exits.watch(self)
@@ -203,6 +206,17 @@ class Pipeline:
         """The run that a span would belong to that started in this context, if it was
         terminated."""
         return terminated_in(where, self._current())
+
+    def watch_graphs(self) -> None:
+        """LangChain is in use: it matters from now on in which graph spans start."""
+        self._asks_where = True
+
+    def stopped_in(self, graph: Source | None) -> TerminatedRun | None:
+        """The terminated run, if any, in which a graph of LangChain's is about to take a step: one
+        with this span at its top."""
+        if not self._has_begun or not self._worker.has_terminated:
+            return None
+        return terminated_in(None, self._worker, graph)
 
     @property
     def has_room(self) -> bool:

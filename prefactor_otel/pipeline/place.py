@@ -6,12 +6,14 @@ from opentelemetry.context import Context
 from prefactor_otel.config.options import Config
 from prefactor_otel.host.termination import TerminatedRun, current_task, stop_here
 from prefactor_otel.mapping import session_of
+from prefactor_otel.pipeline.graphs import note_start
 from prefactor_otel.pipeline.off import Off
 from prefactor_otel.pipeline.worker import Worker
 from prefactor_otel.runs import explicit
 from prefactor_otel.runs.caller import Caller, caller_in
 from prefactor_otel.runs.events import NOWHERE, Place
 from prefactor_otel.runs.naming import UNNAMED
+from prefactor_otel.spans.source import Source
 from prefactor_otel.spans.view import SpanKey
 
 
@@ -24,6 +26,7 @@ def place_of(span: object, where: Context | None, worker: Worker | Off) -> Place
     source = worker.inbox.reader.source(span)
     if source is None:
         return NOWHERE
+    note_start(source)
     is_root = source.parent is None
     place = _place_in(where, config, asks_for_agent=is_root or worker.has_terminated)
     if worker.has_terminated:
@@ -38,15 +41,20 @@ def place_of(span: object, where: Context | None, worker: Worker | Off) -> Place
     return place._replace(task=current_task()) if cancels else place
 
 
-def terminated_in(where: Context | None, worker: Worker | Off) -> TerminatedRun | None:
-    """The run that a span would belong to that started in this context, if it was terminated."""
+def terminated_in(
+    where: Context | None, worker: Worker | Off, graph: Source | None = None
+) -> TerminatedRun | None:
+    """The run that a span would belong to that started in this context, or in the ``graph`` with
+    this span at its top, if it was terminated."""
     if isinstance(worker, Off) or worker.is_closing:
         return None
+    place = _place_in(where, worker.config, asks_for_agent=True)
+    if graph is not None:
+        return worker.terminated_at(graph.key, place, graph)
     span = trace.get_current_span(where)
     named = span.get_span_context()
     is_here = named.is_valid and not named.is_remote
     above = SpanKey(named.trace_id, named.span_id) if is_here else None
-    place = _place_in(where, worker.config, asks_for_agent=True)
     return worker.terminated_at(above, place, worker.inbox.reader.source(span))
 
 

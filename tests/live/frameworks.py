@@ -50,4 +50,16 @@ OPENAI: Final = Framework(
 )
 STRANDS: Final = Framework("strands", ("strands-agents[openai]>=1.62,<2",))
 
-FRAMEWORKS: Final = (PYDANTIC_AI, LANGGRAPH, LANGGRAPH_LIVE, OPENAI, STRANDS)
+GRAPHS: Final = Framework(
+    "graphs",
+    (
+        "langchain>=1.5,<2",
+        "langgraph>=1.2,<2",
+        "openinference-instrumentation-langchain>=0.1.80,<0.2",
+        "opentelemetry-instrumentation-langchain>=0.62,<0.63",
+        "opentelemetry-instrumentation-genai-langchain==1.3b0",
+    ),
+)
+"""LangGraph without a model, under each of the instrumentations that watch it."""
+
+FRAMEWORKS: Final = (PYDANTIC_AI, LANGGRAPH, LANGGRAPH_LIVE, OPENAI, STRANDS, GRAPHS)

@@ -1,0 +1,46 @@
+"""LangChain's side of stopping its graphs. Imports langchain-core, so it is imported only where the
+application has."""
+
+from collections.abc import Callable
+from typing import Any
+
+from langchain_core.callbacks.base import BaseCallbackHandler
+from langchain_core.tracers.context import register_configure_hook
+
+
+class StopHandler(BaseCallbackHandler):  # type: ignore[misc]  # its class is not here to be checked
+    """Asks before each step of one graph whether that is to go on. What it raises reaches who runs
+    the graph: of other handlers LangChain logs it and goes on."""
+
+    raise_error = True
+    run_inline = True
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._check = check
+
+    def on_chain_start(self, *_: Any, **__: Any) -> None:
+        """A graph, a node of it or a chain is about to begin. Raises ``PrefactorTerminatedError``
+        where it is not to."""
+        self._check()
+
+    on_llm_start = on_chat_model_start = on_tool_start = on_retriever_start = on_chain_start
+
+
+class _Handlers:
+    """Stands for the context variable of which LangChain wants the handler of a graph. It asks with
+    ``get`` wherever a graph or a step of it begins, and takes no handler where there is one of the
+    same class already: so each graph has its own."""
+
+    def __init__(self, new_check: Callable[[], Callable[[], None] | None]) -> None:
+        self._new_check = new_check
+
+    def get(self) -> StopHandler | None:
+        check = self._new_check()
+        return StopHandler(check) if check is not None else None
+
+
+def add_handlers(new_check: Callable[[], Callable[[], None] | None]) -> None:
+    """From now on each graph of LangChain's has a handler that calls, before each step, what this
+    returns where the graph begins; None: no handler. LangChain has no way to take that back."""
+    register_configure_hook(_Handlers(new_check), inheritable=True, handle_class=StopHandler)
