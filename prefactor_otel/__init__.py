@@ -6,6 +6,7 @@ A span's way through the packages: ``doors``, ``pipeline``, ``spans``, ``mapping
 
 from typing import TYPE_CHECKING
 
+from prefactor_otel.doors.approval import Approval, approval
 from prefactor_otel.doors.completion import PrefactorCompletionHook
 from prefactor_otel.doors.exporter import PrefactorExporter
 from prefactor_otel.doors.oversight import (
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AgentRun",
+    "Approval",
     "ConfiguredProvider",
     "PrefactorCompletionHook",
     "PrefactorConfigError",
@@ -62,6 +64,7 @@ __all__ = [
     "aclear_alert",
     "afeedback",
     "aflush",
+    "approval",
     "araise_alert",
     "arecord_quality",
     "clear_alert",

@@ -9,6 +9,7 @@ import prefactor_otel
 def test_the_public_names_are_these() -> None:
     assert prefactor_otel.__all__ == [
         "AgentRun",
+        "Approval",
         "ConfiguredProvider",
         "PrefactorCompletionHook",
         "PrefactorConfigError",
@@ -29,6 +30,7 @@ def test_the_public_names_are_these() -> None:
         "aclear_alert",
         "afeedback",
         "aflush",
+        "approval",
         "araise_alert",
         "arecord_quality",
         "clear_alert",

@@ -10,6 +10,7 @@ from prefactor_otel.mapping.shapes.reasons import usual_reason
 from prefactor_otel.mapping.shapes.vectors import measured
 from prefactor_otel.mapping.types import (
     AGENT,
+    APPROVAL,
     EMBEDDING,
     GUARDRAIL,
     HANDOFF,
@@ -61,7 +62,7 @@ _SEARCH: Final = (
 )
 _ANYTHING: Final = (
     _inputs({"system": "system"}),
-    _inputs(_ASKED),
+    _inputs({"arguments": "arguments", **_ASKED}),
     _outputs({"answer": "output", "answered": "output", "output": "output"}),
 )
 _PLACES: Final[Mapping[SpanType, tuple[Place, ...]]] = {
@@ -86,6 +87,7 @@ _PLACES: Final[Mapping[SpanType, tuple[Place, ...]]] = {
         _inputs({"to_agent": "to_agent"}),
         *_ANYTHING,
     ),
+    APPROVAL: (*_ANYTHING, _outputs({"decided_by": "by"})),
     GUARDRAIL: (*_ANYTHING, _outputs({"triggered": "triggered"})),
     RETRIEVER: _SEARCH,
     RERANKER: (*_CALL, *_SEARCH),
@@ -142,6 +144,17 @@ def _of_call(
     return _after_model(models, inputs), outputs
 
 
+def _by_name(
+    models: Models, inputs: Fields, outputs: Fields, labels: Fields
+) -> tuple[Fields, Fields]:
+    """What was given by name stands among the inputs by its names."""
+    if "arguments" not in inputs:
+        return inputs, outputs
+    given = inputs.pop("arguments")
+    named = dict(given) if isinstance(given, dict) else {"input": given}
+    return _after_model(models, inputs | named), outputs
+
+
 def _of_tool(
     models: Models, inputs: Fields, outputs: Fields, labels: Fields
 ) -> tuple[Fields, Fields]:
@@ -177,7 +190,7 @@ _SHOWN: Final[Mapping[SpanType, Shown]] = {
 
 def shown_of(span_type: SpanType, fields: Container[str]) -> Shown:
     """How spans of this type show what they tell, among which may be these fields."""
-    shown = _SHOWN.get(span_type, _as_told)
+    shown = _SHOWN.get(span_type, _as_told if "arguments" not in fields else _by_name)
     return _after_prompt(shown) if any(name in fields for name in PROMPT) else shown
 
 

@@ -52,6 +52,7 @@ Slot = Literal[
     "from_agent",
     "to_agent",
     "triggered",
+    "decided_by",
     "failed",
 ]
 """What a span can tell. ``asked``, ``answered``: messages; ``input``, ``output``: anything else

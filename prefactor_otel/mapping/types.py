@@ -13,7 +13,8 @@ from prefactor_otel.words import words_of
 
 SCHEMA_PREFIX: Final = "otel"
 TYPE_KEY: Final = "prefactor.span_type"
-"""The attribute by which a span says that it is of a type of the application's own."""
+"""The attribute by which a span says of which type it is: one of these, or one of the application's
+own."""
 
 
 class SpanType(StrEnum):
@@ -29,6 +30,7 @@ class SpanType(StrEnum):
     GUARDRAIL = "guardrail"
     EVALUATOR = "evaluator"
     HANDOFF = "handoff"
+    APPROVAL = "approval"
     SPAN = "span"
 
     schema_name: str
@@ -41,6 +43,7 @@ class SpanType(StrEnum):
 AGENT, LLM, TOOL, CHAIN = SpanType.AGENT, SpanType.LLM, SpanType.TOOL, SpanType.CHAIN
 RETRIEVER, EMBEDDING, RERANKER = SpanType.RETRIEVER, SpanType.EMBEDDING, SpanType.RERANKER
 GUARDRAIL, EVALUATOR, HANDOFF = SpanType.GUARDRAIL, SpanType.EVALUATOR, SpanType.HANDOFF
+APPROVAL = SpanType.APPROVAL
 SPAN = SpanType.SPAN
 CALLS: Final = frozenset({LLM, EMBEDDING})
 """Single calls, of which the tokens count."""
@@ -77,6 +80,7 @@ KIND_WORDS: Final = _words(
     ("guardrail guard", GUARDRAIL),
     ("step workflow turn cycle loop graph pipeline task plan chain session swarm crew flow", CHAIN),
     ("tool function", TOOL),
+    ("approval", APPROVAL),
     ("embedding embedder", EMBEDDING),
     ("rerank reranker reranking ranker", RERANKER),
     ("retriever retrieval retrieve search", RETRIEVER),

@@ -16,17 +16,18 @@ CALL_GRACE: Final = 10.0
 first saw it, and these carry the tokens, so creating them before their end is the last resort. The
 same goes for spans that say only at their end what they are."""
 
+_WATCHED: Final = (SpanType.AGENT, SpanType.APPROVAL)
 _CALLS: Final = (SpanType.LLM, SpanType.TOOL)
 
 
 def is_worth_showing(view: SpanView) -> bool:
     """Whether an open span is created before anything asks for it: a root or an agent, so that a
-    run is visible while it runs; but no call of a model or tool, which is to be seen whole, and no
-    root that only its end will name."""
+    run is visible while it runs, and what waits for a person; but no call of a model or tool, which
+    is to be seen whole, and no root that only its end will name."""
     if speaks_late(view.attributes, view.scope_name):
         return view.is_local_root and expected_type(view.name) is SpanType.AGENT
     kind = span_type(view.attributes)
-    return kind is SpanType.AGENT or (view.is_local_root and kind not in _CALLS)
+    return kind in _WATCHED or (view.is_local_root and kind not in _CALLS)
 
 
 def grace(parent: Source) -> float:

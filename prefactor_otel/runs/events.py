@@ -76,6 +76,13 @@ class Calls:
 
 
 @dataclass(slots=True)
+class Awaited:
+    """An open span waits for somebody who is to see it."""
+
+    span: SpanKey
+
+
+@dataclass(slots=True)
 class RunOpened:
     """A block of the application that is a run of its own has been entered."""
 
@@ -116,6 +123,6 @@ class Flush:
 
 
 AboutRun = RunOpened | RunClosed | SessionEnded | Judged
-Told = Dropped | Flush | Logged | Calls | AboutRun
+Told = Dropped | Flush | Logged | Calls | Awaited | AboutRun
 """What is told of spans and runs, and holds none."""
 Event = Started | Ended[Any] | Told

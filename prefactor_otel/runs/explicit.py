@@ -13,7 +13,7 @@ from prefactor_otel.host import program
 from prefactor_otel.host.termination import TerminatedRun, current_task, event_of
 from prefactor_otel.mapping import SESSION_KEYS
 from prefactor_otel.runs.caller import Caller
-from prefactor_otel.runs.events import AboutRun, Judged, RunClosed, RunOpened
+from prefactor_otel.runs.events import AboutRun, Awaited, Judged, RunClosed, RunOpened
 from prefactor_otel.runs.naming import AGENT_ID, AGENT_NAME, Named, named
 from prefactor_otel.runs.run import About
 from prefactor_otel.spans.source import Record
@@ -32,7 +32,7 @@ class Listener(Protocol):
     @property
     def is_closing(self) -> bool: ...
 
-    def tell(self, event: AboutRun) -> None: ...
+    def tell(self, event: AboutRun | Awaited) -> None: ...
 
     def logged(self, record: Record) -> None: ...
 
@@ -120,7 +120,7 @@ def agent_in_context(where: Context | None) -> Named:
     return named(baggage.get_baggage(AGENT_ID, where), baggage.get_baggage(AGENT_NAME, where))
 
 
-def tell(event: AboutRun) -> None:
+def tell(event: AboutRun | Awaited) -> None:
     """Tell everybody who has to know of runs."""
     for listener in list(listeners):
         listener.tell(event)

@@ -11,7 +11,7 @@ from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.pace import breathe
 from prefactor_otel.mapping import session_of
 from prefactor_otel.runs.agenda import Agenda
-from prefactor_otel.runs.events import Calls, Dropped, Ended, Event, Flush, Logged, Started
+from prefactor_otel.runs.events import Awaited, Calls, Dropped, Ended, Event, Flush, Logged, Started
 from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.lives import Lives
 from prefactor_otel.runs.making import RunMaker
@@ -102,6 +102,8 @@ class Intake:
             self._take_logged(event.record)
         elif isinstance(event, Calls):
             self._take_call(event.span)
+        elif isinstance(event, Awaited):
+            self._take_awaited(event.span)
         elif isinstance(event, Flush):
             self._take_flush(event.receipt)
         else:
@@ -160,6 +162,13 @@ class Intake:
         if run is not None and run.terminated is None:
             run.has_called = True
             self._relief.put(run, run.tree.show(key))
+            self._agenda.changed[run] = None
+
+    def _take_awaited(self, key: SpanKey) -> None:
+        """Somebody is to see an open span now, if the run's filter lets them."""
+        run = self._router.of(key)
+        if run is not None and run.terminated is None:
+            self._relief.put(run, run.tree.show_early(key))
             self._agenda.changed[run] = None
 
     def _creation_dropped(self, key: str, span: SpanRef) -> None:

@@ -70,10 +70,11 @@ class Showing:
         """The creations of roots and agents that are to be seen now."""
         items: list[Item] = []
         while self._to_show and self._to_show[0][0] <= now:
-            items += self._show(self._to_show.popleft()[1])
+            items += self.show(self._to_show.popleft()[1])
         return items
 
-    def _show(self, node: Node) -> list[Item]:
+    def show(self, node: Node) -> list[Item]:
+        """The creation of an open span, if it is worth showing before its end."""
         if node.source is None or node.ref is not None or node.is_left_out:
             return []
         view = node.source.read()

@@ -130,6 +130,11 @@ class SpanTree:
         node.is_left_out = False
         return self._showing.create(node, asked_for=True)
 
+    def show_early(self, key: SpanKey) -> list[Item]:
+        """Create an open span now, not when the time has come."""
+        node = self._nodes.find(key)
+        return self._showing.show(node) if node is not None else []
+
     def end(self, view: SpanView, now: float) -> list[Item]:
         """A span has ended. Empty when it has to wait, or when it has ended before."""
         node = self._nodes.ended(view)

@@ -60,6 +60,7 @@ DEFAULTS: Final[dict[str, Risk]] = {
     "guardrail": {},
     "evaluator": {},
     "handoff": {},
+    "approval": {},
     "span": {},
 }
 """By span type. A call of a model sends what it is given to whoever runs the model, and changes

@@ -185,6 +185,13 @@ DECLARED: Final[dict[SpanType, Declared]] = {
         _TASK,
         _ANSWER,
     ),
+    SpanType.APPROVAL: Declared(
+        "Approval",
+        "A person decides whether the agent goes on: what they were asked, the answer, and who.",
+        "{{ name }}(" + _ARGUMENTS + ")" + _OUTPUT,
+        _object(),
+        _object(output=_ANYTHING, by=_TEXT),
+    ),
 }
 
 

@@ -316,9 +316,9 @@ def test_a_template_that_the_api_cannot_read_costs_its_type_and_no_span(
     [
         ("agent_schema_version", 0),
         ("agent_schema_version.span_type_schemas", 0),
-        ("agent_schema_version.span_type_schemas.3", 10),
-        ("span_type_schemas.3.params_schema.properties", 10),
-        ("agent_schema_version.span_type_schemas.99.template", 11),
+        ("agent_schema_version.span_type_schemas.3", 11),
+        ("span_type_schemas.3.params_schema.properties", 11),
+        ("agent_schema_version.span_type_schemas.99.template", 12),
     ],
 )
 def test_a_refusal_that_names_types_leaves_the_others_as_they_are(
@@ -387,9 +387,9 @@ def test_equal_types_are_one_version_and_others_another() -> None:
     def version(**options: object) -> object:
         return schema_of(load_config(None, None, **options))["external_identifier"]
 
-    own = version(span_types={"approval": {}})
+    own = version(span_types={"refund": {}})
     assert version() == schema_version()["external_identifier"] != own
-    assert own == version(span_types={"approval": {}}) != version(span_type_prefix="ai-sdk")
+    assert own == version(span_types={"refund": {}}) != version(span_type_prefix="ai-sdk")
 
 
 def test_what_changes_in_a_type_changes_the_version(api: DevServer) -> None:

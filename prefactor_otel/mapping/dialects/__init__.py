@@ -20,6 +20,7 @@ from prefactor_otel.mapping.dialects import (
     mlflow,
     openinference,
     openllmetry,
+    own,
     pipecat,
     pydantic_ai,
     sentry,
@@ -45,6 +46,7 @@ class Dialect(Protocol):
 
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
+    own,
     genai,
     openinference,
     events,
