@@ -12,10 +12,7 @@ _SCREENS: Final = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME")
 
 def open_page(link: str) -> None:
     """Open a link; nothing happens where nothing shows it, or only the terminal would."""
-    if sys.platform.startswith("linux") and not any(
-        os.environ.get(name)
-        for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME")
-    ):
+    if sys.platform.startswith("linux") and not any(map(os.environ.get, _SCREENS)):
         return  # what there is for terminals would take this one
     with suppress(webbrowser.Error, OSError):
         webbrowser.open(link)

@@ -25,10 +25,13 @@ from prefactor_otel.devserver.record import RecordedRequest, Recorder
 from prefactor_otel.devserver.screen import Screen, link_to
 from prefactor_otel.devserver.sessions import LINK_LIFE, Sessions
 from prefactor_otel.devserver.store import MEMORY, Store
+from prefactor_otel.stats.own_logs import unheard
 
 _RECORDED: Final = 10_000
 _RECORDED_BYTES: Final = 64 * 2**20
 _GRACE: Final = 0.5
+_LINE: Final = 2**17
+"""Bytes of a request's first line: somebody searches for a whole page of text."""
 
 
 class DevServer:
@@ -201,7 +204,13 @@ class DevServer:
             self._account, access, self._sessions, self.page_link, lambda: self.on_session()
         )
         app = App(self._account, access, screen, self.faults, self._recorder, self._allow_faults)
-        runner = web.AppRunner(app.application, access_log=None, shutdown_timeout=_GRACE)
+        runner = web.AppRunner(
+            app.application,
+            access_log=None,
+            logger=unheard("prefactor_otel.devserver.http"),
+            max_line_size=_LINE,
+            shutdown_timeout=_GRACE,
+        )
         try:
             await runner.setup()
             site = web.TCPSite(runner, _one_of(self._host), self._port, reuse_address=True)

@@ -1,7 +1,6 @@
 """The gateway's life, from its start to its clean end; or as long as a file lasts."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
@@ -20,6 +19,7 @@ from prefactor_otel.gateway.settings import Settings
 from prefactor_otel.pipeline.pipeline import Pipeline
 from prefactor_otel.spans.view import SpanView
 from prefactor_otel.stats.log import QuietLog
+from prefactor_otel.stats.own_logs import unheard
 
 _GRACE: Final = 15.0
 """Seconds that requests have to be answered when the end is asked for: more than they wait for."""
@@ -46,7 +46,7 @@ async def serve(settings: Settings, on_ready: Callable[[str], None]) -> bool:
         runner = web.AppRunner(
             app.application,
             access_log=None,
-            logger=_silent(),
+            logger=unheard("prefactor_otel.gateway.http"),
             auto_decompress=False,  # it is bounded here
             keepalive_timeout=_KEEP_ALIVE,
             shutdown_timeout=_GRACE,
@@ -63,14 +63,6 @@ async def serve(settings: Settings, on_ready: Callable[[str], None]) -> bool:
             await runner.cleanup()
             delivered = await accounts.close()
     return delivered
-
-
-def _silent() -> logging.Logger:
-    """Where the server's own lines go: of what is no HTTP they have a traceback each, and quote
-    what was sent."""
-    silent = logging.Logger("prefactor_otel.gateway.http")
-    silent.disabled = True
-    return silent
 
 
 class Replayed(NamedTuple):

@@ -44,6 +44,14 @@ def own_logger(name: str) -> logging.Logger:
     return logger
 
 
+def unheard(name: str) -> logging.Logger:
+    """A logger for an HTTP server's own lines, which nobody is shown: of what is no HTTP they have
+    a traceback each, and quote what was sent."""
+    logger = logging.Logger(name)
+    logger.disabled = True
+    return logger
+
+
 class _NotExported(logging.Logger):
     def callHandlers(self, record: logging.LogRecord) -> None:
         """Hand a record to every handler that concerns it, exporting ones excepted."""

@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+from contextlib import suppress
 from importlib.resources import files
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ import pytest
 from prefactor_otel.devserver import DevServer
 from tests.devserver.calls import Caller
 from tests.devserver.screen.browser import Browser
+from tests.patience import PATIENCE
 
 
 def test_anybody_may_load_the_page_which_holds_no_data(browser: Browser) -> None:
@@ -179,3 +182,19 @@ def test_a_session_outlives_a_stop_of_the_server(server: DevServer, browser: Bro
     server.stop()
     server.start()
     assert browser.read("/page/runs")["runs"] == []
+
+
+def test_what_is_no_http_leaves_no_traceback(
+    server: DevServer, browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = urlsplit(server.url)
+    for sent in (b"\x16\x03\x01\x02\x00", b"GET /%s HTTP/1.1\r\n\r\n" % (b"x" * 300_000)):
+        with socket.create_connection((address.hostname or "", address.port or 0)) as client:
+            client.settimeout(PATIENCE)
+            with suppress(ConnectionError):  # it may not have wanted all of it
+                client.sendall(sent)
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(65536):
+                    pass
+    assert browser.send("GET", "/")[0] == 200
+    assert caplog.messages == []
