@@ -1,0 +1,86 @@
+// The page: a head that says whether it is live, and below it the runs, or one of them.
+
+import { html, render, useEffect, useState } from './preact.js';
+import { session, signIn } from './api.js';
+import { connection } from './events.js';
+import { HELP, useKeys } from './keys.js';
+import { Dialog, Notice } from './parts.js';
+import { toRuns, useRoute } from './router.js';
+import { Run } from './run.js';
+import { Runs } from './runs.js';
+
+const SECRET = /^#secret=(.+)$/;
+
+function App() {
+  const route = useRoute();
+  const [isHelp, setHelp] = useState(false);
+  const isSigningIn = useSecret();
+  const isRefused = session.use() === 'none';
+  useKeys({ '?': () => setHelp(true) });
+  return html`<header class="top">
+      <a class="brand" href=${toRuns()}><img src="/page/icon.svg" alt="" width="18" height="18" />Prefactor</a>
+      <span class="muted">local runs</span>
+      <span class="grow"></span>
+      <${Connection} isRefused=${isRefused} />
+      <button type="button" class="quiet" aria-label="Keys" onClick=${() => setHelp(true)}>?</button>
+    </header>
+    ${isSigningIn ? null : isRefused ? html`<${NoSession} />` : html`<${View} route=${route} />`}
+    ${isHelp && html`<${Help} onClose=${() => setHelp(false)} />`}`;
+}
+
+const View = ({ route }) =>
+  route.view === 'run'
+    ? html`<${Run} id=${route.run} spanId=${route.span} filter=${route.filter} />`
+    : html`<${Runs} filter=${route.filter} />`;
+
+/** Exchange the secret of a link, and take it out of the address; whether that is going on. */
+function useSecret() {
+  const [secret, setSecret] = useState(() => SECRET.exec(location.hash)?.[1]);
+  useEffect(() => {
+    const look = () => setSecret(SECRET.exec(location.hash)?.[1]);
+    addEventListener('hashchange', look);
+    return () => removeEventListener('hashchange', look);
+  }, []);
+  useEffect(() => {
+    if (!secret) return;
+    history.replaceState(null, '', toRuns());
+    signIn(decodeURIComponent(secret))
+      .catch(() => {}) // the view says what is wrong as soon as it reads
+      .finally(() => setSecret(null));
+  }, [secret]);
+  return Boolean(secret);
+}
+
+const SAID = {
+  connecting: 'Connecting',
+  live: 'Live',
+  lost: 'The server does not answer. Trying again…',
+};
+
+function Connection({ isRefused }) {
+  const state = connection.use();
+  const shown = isRefused ? '' : SAID[state];
+  return html`<span class="connection is-${state}" role="status">${shown}</span>`;
+}
+
+const NoSession = () => html`<main>
+  <${Notice} title="This page opens with a link">
+    <p>The server prints it, and it is good for one time. Get a new one with</p>
+    <pre>prefactor-otel devserver --open</pre>
+    <p>or look at an agent at work with <code>prefactor-otel demo --open</code>. Whoever has the link sees
+    every prompt and answer, so it is not to be passed on.</p>
+  <//>
+</main>`;
+
+const Help = ({ onClose }) => html`<${Dialog} title="Keys" onClose=${onClose}>
+  <dl class="keys">
+    ${HELP.map(
+      ([keys, what]) => html`<div>
+        <dt>${keys.split(', ').map((key) => html`<kbd>${key}</kbd>`)}</dt>
+        <dd>${what}</dd>
+      </div>`,
+    )}
+  </dl>
+<//>`;
+
+render(html`<${App} />`, document.getElementById('app'));

@@ -1,0 +1,53 @@
+// What the server tells by itself: runs that are new or changed, and the spans of one run.
+
+import { read } from './api.js';
+import { observable } from './observable.js';
+
+const AGAIN_MS = 2000;
+
+/** 'connecting', 'live', or 'lost' while the page tries again. */
+export const connection = observable('connecting');
+
+/**
+ * Follow the events, with those of a run's spans where one is named; returns how to stop.
+ * `fresh` reads everything anew, as at the beginning: no change after that is missed. `changed(kind, row)` is called for each 'run' and 'span'.
+ */
+export function follow(run, { fresh, changed }) {
+  const path = `/page/events${run ? `?run=${encodeURIComponent(run)}` : ''}`;
+  let source, timer;
+  let isRead = false;
+  let stopped = false;
+
+  const start = () => fresh().then(() => (isRead = true), () => (isRead = false));
+
+  function open() {
+    isRead = false;
+    source = new EventSource(path);
+    source.onopen = () => {
+      connection.set('live');
+      // Later the browser says what it saw last, and the server goes on there.
+      if (!isRead) start();
+    };
+    source.onerror = () => {
+      connection.set('lost');
+      if (source.readyState === EventSource.CLOSED) timer = setTimeout(retry, AGAIN_MS);
+    };
+    source.addEventListener('reset', start);
+    for (const kind of ['run', 'span']) {
+      source.addEventListener(kind, (event) => changed(kind, JSON.parse(event.data)));
+    }
+  }
+
+  /** The browser has given up, as it does when it is refused: ask why, which shows on the page. */
+  async function retry() {
+    const refused = await read('/page/runs?limit=1').catch((error) => error);
+    if (!stopped && refused?.status !== 401) open();
+  }
+
+  open();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+    source.close();
+  };
+}

@@ -1,0 +1,44 @@
+// Keys that work wherever the focus is, but for where somebody writes.
+
+import { useLayoutEffect, useRef } from './preact.js';
+
+/** What the help shows; each view binds those that it has. */
+export const HELP = [
+  ['j, ↓', 'the next run or span'],
+  ['k, ↑', 'the one before'],
+  ['Enter', 'open it'],
+  ['Escape', 'close what is open; back to the runs'],
+  ['/', 'search'],
+  ['h, ←', 'fold a span, or go to its parent'],
+  ['l, →', 'unfold it'],
+  ['c', 'fold or unfold all'],
+  ['n, N', 'next error, error before'],
+  ['a', 'only AI spans'],
+  ['?', 'these keys'],
+];
+
+const isWriting = (element) => element.matches?.('input, textarea, select');
+const isPressed = (element) => element.matches?.('button, a, summary');
+
+/** Call what is bound to a key. `bindings` maps `event.key` to a function. */
+export function useKeys(bindings) {
+  const current = useRef(bindings);
+  current.current = bindings;
+  useLayoutEffect(() => {
+    const pressed = (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+      if (document.querySelector('dialog[open]')) return; // it has keys of its own
+      if (isWriting(event.target)) {
+        if (event.key === 'Escape') event.target.blur();
+        return;
+      }
+      if (event.key === 'Enter' && isPressed(event.target)) return;
+      const act = current.current[event.key];
+      if (!act) return;
+      event.preventDefault();
+      act();
+    };
+    addEventListener('keydown', pressed);
+    return () => removeEventListener('keydown', pressed);
+  }, []);
+}

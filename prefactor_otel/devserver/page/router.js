@@ -1,0 +1,55 @@
+// The address says what is shown: `#/runs?status=failed&q=text`, `#/run/RUN/span/SPAN?ai=1`.
+
+import { useEffect, useState } from './preact.js';
+
+let lastRuns = '#/runs';
+
+export function parse(hash) {
+  const [path, query = ''] = hash.replace(/^#\/?/, '').split('?');
+  const [view, run, , span] = path.split('/').map(decoded);
+  const filter = Object.fromEntries(new URLSearchParams(query));
+  return view === 'run' && run ? { view, run, span, filter } : { view: 'runs', filter };
+}
+
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+function query(filter) {
+  const set = Object.entries(filter).filter(([, value]) => value);
+  return set.length ? `?${new URLSearchParams(set)}` : '';
+}
+
+export const toRuns = (filter = {}) => `#/runs${query(filter)}`;
+
+export const toRun = (run, span, filter = {}) =>
+  `#/run/${encodeURIComponent(run)}${span ? `/span/${encodeURIComponent(span)}` : ''}${query(filter)}`;
+
+/** The list as it was last filtered. */
+export const backToRuns = () => lastRuns;
+
+/** Go there; with `replace`, the way back does not stop here. */
+export function go(hash, { replace = false } = {}) {
+  if (hash === location.hash) return;
+  if (!replace) location.hash = hash;
+  else {
+    history.replaceState(null, '', hash);
+    dispatchEvent(new Event('hashchange'));
+  }
+}
+
+export function useRoute() {
+  const [hash, setHash] = useState(location.hash);
+  useEffect(() => {
+    const changed = () => setHash(location.hash);
+    addEventListener('hashchange', changed);
+    return () => removeEventListener('hashchange', changed);
+  }, []);
+  const route = parse(hash);
+  if (route.view === 'runs') lastRuns = toRuns(route.filter);
+  return route;
+}

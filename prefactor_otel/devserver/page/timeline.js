@@ -1,0 +1,44 @@
+// The time of a run as a scale from its start to its end.
+
+import { millis } from './format.js';
+
+const STEPS = [1, 2, 5];
+
+/** The smallest of 1, 2, 5, 10, 20, 50… that is no less. */
+function round(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return [...STEPS, 10].map((step) => step * power).find((step) => step >= value * 0.999999);
+}
+
+/**
+ * From where to where the bars go, in milliseconds. While the run grows, the end is a round figure
+ * ahead of it, so that bars keep their place until the run has grown up to it.
+ */
+export function scaleOf(spans, isOpen, now) {
+  let start = Infinity;
+  let end = -Infinity;
+  for (const span of spans) {
+    start = Math.min(start, span.startMs);
+    end = Math.max(end, span.endMs ?? span.startMs);
+  }
+  if (start === Infinity) return { start: 0, length: 1 };
+  if (!isOpen) return { start, length: Math.max(end - start, 0.001) };
+  const reached = Math.max(end, now) - start;
+  const step = round(Math.max(reached, 1000) / 4);
+  return { start, length: Math.ceil((reached * 1.02) / step) * step };
+}
+
+/** Round places on the scale: about as many as asked for. */
+export function ticksOf({ length }, wanted) {
+  const step = round(length / wanted);
+  const ticks = [];
+  for (let at = 0; at < length * 0.999; at += step) ticks.push(at);
+  return ticks;
+}
+
+/** An outline with its times as numbers; the end of what is open is null. */
+export const timed = (span) => ({
+  ...span,
+  startMs: millis(span.started_at),
+  endMs: span.finished_at ? millis(span.finished_at) : null,
+});

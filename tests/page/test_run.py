@@ -1,0 +1,233 @@
+"""A run: its rows, how they grow, how they are walked through, and its head."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from prefactor_otel.devserver import DevServer
+from tests.devserver.calls import Caller, creation
+from tests.page.agents import SlowAgent, replay, travel
+from tests.page.browser import beside
+from tests.page.conftest import Visit
+
+pytestmark = pytest.mark.xdist_group("page of a run")
+
+MANY = 10_000
+A_BULK = 2_000
+
+
+def rows(page: Page) -> Locator:
+    return page.locator(".waterfall [role=row]")
+
+
+def names(page: Page) -> Locator:
+    return page.locator(".waterfall .name")
+
+
+def shown(page: Page) -> Locator:
+    """How many spans are shown."""
+    return page.locator(".spans .toolbar [role=status]")
+
+
+def cursor(page: Page) -> Locator:
+    return page.locator(".waterfall [data-cursor] .name")
+
+
+def only(api: DevServer) -> str:
+    [run] = api.instances()
+    return f"#/run/{run['id']}"
+
+
+def begun(call: Caller, run: str, number: int, **fields: Any) -> dict[str, Any]:
+    """An item that makes a span of this number, each begun a millisecond after the one before."""
+    moment = f"2026-11-30T12:{number // 60_000:02}:{number // 1000 % 60:02}.{number % 1000:03}Z"
+    details: dict[str, Any] = {"status": "complete", "started_at": moment, "finished_at": moment}
+    details |= {"payload": {"name": f"step {number}"}, "result_payload": {"text": ""}}
+    return creation(run, f"key-{number:05}", id=call.own_id(), **(details | fields))
+
+
+def test_a_run_grows_while_its_agent_works(visit: Visit, api: DevServer) -> None:
+    agent = SlowAgent(api)
+    with beside(agent.work):
+        try:
+            with visit() as page:
+                page.locator("a.run-row").click()
+                expect(names(page)).to_have_text(["slow agent", "first"])
+                expect(page.locator(".run-head .status")).to_have_text("active")
+                expect(page.locator(".bar.is-open")).to_have_count(1)
+                first = page.locator(".run-head"), rows(page).first
+                before = [place.bounding_box() for place in first]
+                agent.may_go_on.set()
+                expect(names(page)).to_have_text(["slow agent", "first", "second"])
+                agent.may_end.set()
+                expect(page.locator(".run-head .status")).to_have_text("complete")
+                expect(page.locator(".bar.is-open")).to_have_count(0)
+                assert [place.bounding_box() for place in first] == before
+        finally:
+            agent.may_go_on.set()
+            agent.may_end.set()
+
+
+def test_the_head_says_what_was_asked_and_answered(visit: Visit, api: DevServer) -> None:
+    travel(api)
+    with visit(only(api)) as page:
+        head = page.locator(".run-head")
+        expect(head.locator(".said").first).to_contain_text("Pack for a weekend in Paris")
+        expect(head.locator(".said").last).to_contain_text("Atlantis is not on any weather map")
+        expect(head.locator(".totals")).to_contain_text("6 spans")
+        expect(head.locator(".totals")).to_contain_text("1 error")
+        expect(head.locator(".totals")).to_contain_text("276 input")
+        expect(head.locator(".totals")).to_contain_text("60 output")
+        expect(head.locator(".totals")).to_contain_text("scripted-model-1")
+        head.get_by_role("button", name="More of what was answered").click()
+        expect(head.locator(".said").last.locator(".text")).to_contain_text("pack light")
+
+
+def test_parts_of_a_run_are_folded_with_the_keyboard(visit: Visit, api: DevServer) -> None:
+    replay(api, "langchain__openinference_langchain__agent_tool_ok")
+    with visit(only(api)) as page:
+        expect(rows(page)).to_have_count(7)
+        page.keyboard.press("j")
+        expect(rows(page).first).to_have_attribute("data-cursor", "true")
+        page.keyboard.press("h")
+        expect(rows(page)).to_have_count(1)
+        expect(rows(page)).to_have_attribute("aria-expanded", "false")
+        expect(rows(page).locator(".count")).to_have_text("+6")
+        page.keyboard.press("l")
+        expect(rows(page)).to_have_count(7)
+        page.keyboard.press("j")
+        page.keyboard.press("j")
+        page.keyboard.press("h")
+        expect(cursor(page)).to_have_text("model")
+        page.keyboard.press("c")
+        expect(rows(page)).to_have_count(1)
+        page.keyboard.press("c")
+        expect(rows(page)).to_have_count(7)
+        rows(page).first.locator(".caret").click()
+        expect(rows(page)).to_have_count(1)
+
+
+def test_only_ai_spans_are_shown_and_the_address_says_so(visit: Visit, api: DevServer) -> None:
+    """What is left hangs on the nearest of those above it that are left."""
+    run = Caller(api).active(agent_schema_version=_TYPES)
+    call = Caller(api)
+    page_id, llm_id = call.own_id(), call.own_id()
+    call.span(run, id=page_id, schema_name="otel:span", payload={"name": "GET /chat"})
+    call.span(run, id=llm_id, schema_name="otel:llm", parent_span_id=page_id)
+    with visit(f"#/run/{run}") as page:
+        expect(rows(page)).to_have_count(2)
+        page.keyboard.press("a")
+        expect(rows(page)).to_have_count(1)
+        expect(rows(page)).to_have_attribute("aria-level", "1")
+        expect(page).to_have_url(re.compile(r"\?ai=1$"))
+        expect(shown(page)).to_have_text("1 of 2 spans")
+        page.reload()
+        expect(rows(page)).to_have_count(1)
+        page.get_by_role("button", name="Only AI").click()
+        expect(rows(page)).to_have_count(2)
+
+
+_TYPES = {
+    "external_identifier": "s2",
+    "span_type_schemas": [
+        {"name": name, "params_schema": {"type": "object"}} for name in ("otel:span", "otel:llm")
+    ],
+}
+
+
+def test_spans_are_found_in_a_run(visit: Visit, api: DevServer) -> None:
+    travel(api)
+    with visit(only(api)) as page:
+        expect(rows(page)).to_have_count(6)
+        page.keyboard.press("/")
+        page.keyboard.type("weather")
+        expect(names(page)).to_have_text(["weather", "weather"])
+        page.get_by_placeholder("Find spans").fill("nothing of that name")
+        page.get_by_role("button", name="Show all spans").click()
+        expect(rows(page)).to_have_count(6)
+
+
+def test_the_next_error_is_found_behind_what_is_folded(visit: Visit, api: DevServer) -> None:
+    travel(api)
+    with visit(only(api)) as page:
+        expect(rows(page)).to_have_count(6)
+        page.keyboard.press("c")
+        expect(rows(page)).to_have_count(1)
+        page.keyboard.press("n")
+        expect(rows(page)).to_have_count(6)
+        failed = page.locator(".waterfall [data-cursor]")
+        expect(failed).to_contain_text("LookupError: no weather station in Atlantis")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("complementary", name="Span")).to_contain_text("LookupError")
+        page.keyboard.press("k")
+        expect(page.locator(".panel h2")).not_to_have_text("weather")
+        page.get_by_role("button", name="Next error").click()
+        expect(page.locator(".panel h2")).to_have_text("weather")
+        page.keyboard.press("Escape")
+        expect(page.locator(".panel")).to_have_count(0)
+        expect(failed).to_contain_text("LookupError")
+
+
+@pytest.fixture
+def long_run(api: DevServer, call: Caller) -> Iterator[str]:
+    run = call.active()
+    for start in range(0, MANY, A_BULK):
+        items = [begun(call, run, number) for number in range(start, start + A_BULK)]
+        assert len(call.bulk(*items).body["outputs"]) == A_BULK
+    yield run
+
+
+def test_ten_thousand_spans_are_few_rows_at_a_time(
+    visit: Visit, call: Caller, long_run: str
+) -> None:
+    with visit(f"#/run/{long_run}") as page:
+        expect(shown(page)).to_have_text("10,000 spans")
+        expect(names(page).first).to_have_text("step 0")
+        assert rows(page).count() < 100
+        page.locator(".spans").evaluate("spans => spans.scrollTo(0, spans.scrollHeight)")
+        expect(names(page).last).to_have_text("step 9999")
+        expect(names(page).last).to_be_in_viewport()
+        assert rows(page).count() < 100
+        page.keyboard.press("Home")
+        expect(cursor(page)).to_have_text("step 0")
+        page.keyboard.press("End")
+        expect(cursor(page)).to_have_text("step 9999")
+        expect(cursor(page)).to_be_in_viewport()
+        page.get_by_placeholder("Find spans").fill("step 4321")
+        expect(names(page)).to_have_text(["step 4321"])
+        page.get_by_placeholder("Find spans").fill("")
+        call.bulk(begun(call, long_run, MANY))
+        expect(shown(page)).to_have_text("10,001 spans")
+
+
+def test_a_chain_deeper_than_the_window_is_wide_stays_readable(visit: Visit, call: Caller) -> None:
+    run, depth = call.active(), 300
+    items = [begun(call, run, number) for number in range(depth)]
+    for parent, child in pairwise(items):
+        child["details"]["parent_span_id"] = parent["details"]["id"]
+    call.bulk(*items)
+    with visit(f"#/run/{run}") as page:
+        expect(shown(page)).to_have_text(f"{depth} spans")
+        page.keyboard.press("End")
+        expect(cursor(page)).to_have_text(f"step {depth - 1}")
+        expect(cursor(page)).to_be_in_viewport()
+        expect(page.locator(".waterfall [data-cursor]")).to_have_attribute("aria-level", str(depth))
+
+
+def test_a_run_that_is_not_there_says_so(visit: Visit, call: Caller) -> None:
+    with visit(f"#/run/{call.own_id()}", may_be_refused=True) as page:
+        expect(page.get_by_role("heading", name="There is no such run")).to_be_visible()
+        page.get_by_role("link", name="All runs").click()
+        expect(page).to_have_url(re.compile("#/runs$"))
+
+
+def test_the_way_back_keeps_the_filter(visit: Visit, call: Caller) -> None:
+    call.active()
+    with visit("#/runs?status=active") as page:
+        page.locator("a.run-row").click()
+        page.get_by_role("link", name="All runs").click()
+        expect(page).to_have_url(re.compile(r"#/runs\?status=active$"))
