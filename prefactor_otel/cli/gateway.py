@@ -39,6 +39,10 @@ def run_gateway(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         settings = load(config, given)
+        settings.own_config()
+        settings.prepare_folder()
+        if idle := settings.idle_options:
+            logger.warning("These options change nothing in a gateway: %s", ", ".join(idle))
         if replay is not None:
             return _replay(settings, replay)
         _serve(settings)

@@ -162,7 +162,7 @@ def _settings_of(name: str, given: object) -> dict[str, object]:
         problems = error.errors(include_input=False, include_url=False)
     else:
         return checked_values
-    told = [_explain_setting(str(problem["loc"][0]), _reason(problem)) for problem in problems]
+    told = [_explain_setting(str(problem["loc"][0]), reason_of(problem)) for problem in problems]
     raise ValueError(f"tenant {name!r}: {'; '.join(told)}")
 
 
@@ -521,7 +521,7 @@ def load_config(
         return Config(**_VALUES.validate_python(values))
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
-    located = [(str(problem["loc"][0]), _reason(problem)) for problem in problems]
+    located = [(str(problem["loc"][0]), reason_of(problem)) for problem in problems]
     # Raised outside the handler: pydantic's error, the context otherwise, may hold a token.
     raise PrefactorConfigError(
         "; ".join(_explain_one(option, reason, values[option]) for option, reason in located),
@@ -543,6 +543,9 @@ _WORDS: Final = {
     **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
     **dict.fromkeys(("finite_number", "int_parsing_size"), "must be a whole number"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "must be a table"),
+    "path_type": "must be text",
+    "missing": "is needed",
     "greater_than": "must be more than {gt:.0f}",
     "greater_than_equal": "must be {ge:.0f} or more",
     "less_than_equal": "must be {le:.0f} or less",
@@ -551,16 +554,25 @@ _WORDS: Final = {
 """Pydantic's errors by type, in the words of the others."""
 
 
-def _reason(problem: ErrorDetails) -> str:
+def reason_of(problem: ErrorDetails) -> str:
+    """What is wrong with a value, in the words of ours."""
     words = _WORDS.get(problem["type"])
     if words is None:
         return problem["msg"].removeprefix("Value error, ")
     return words.format_map(problem.get("ctx", {}))
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What a name that is none may have been meant to be."""
+    from difflib import get_close_matches  # for the few who have misspelt one
+
+    found = get_close_matches(name, known, n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
 def _explain_one(option: str, reason: str, value: object) -> str:
     if option not in _OPTIONS:
-        return f"unknown option {option!r}; see prefactor_otel.config.Config for all of them"
+        return f"unknown option {option!r}{nearest(option, _OPTIONS)}"
     variable = variable_of(option)
     return f"option {option} (variable {variable}) cannot be {_shown(option, value)}: {reason}"
 

@@ -46,11 +46,17 @@ def may_be_there(item: Item, refusal: Answer) -> bool:
     return is_named(item) and bool(fields or refusal.about_state)
 
 
+def agent_in(item: Item) -> str | None:
+    """The id of the agent that a registration names, if it does."""
+    agent: Any = orjson.loads(b"{%b}" % item.body).get("agent_id")
+    return agent if isinstance(agent, str) else None
+
+
 async def found(client: ApiClient, item: Item) -> Mapping[str, object]:
     """The run that bears the name of this registration's, as the platform lists it; empty where
     that is not among the agent's newest, or this token may not list them. Never raises."""
-    agent: Any = orjson.loads(b"{%b}" % item.body).get("agent_id")
-    if not isinstance(agent, str):
+    agent = agent_in(item)
+    if agent is None:
         return {}
     try:
         listed = (await client.get("/agent_instance", _NEWEST | {"agent_id": agent})).get(

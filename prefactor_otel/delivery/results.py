@@ -30,8 +30,36 @@ _REFUSED_WITH: Final = {
 }
 """What the API refuses as cancelled too, where it refuses this: both finishes are of something that
 is known to have begun, while a creation as cancelled may be allowed its two times."""
+REFUSED_FOR: Final = 60.0
+"""Seconds for which an agent counts as refused."""
+MAX_REFUSED_AGENTS: Final = 256
+"""Of these so many are known at a time, the latest."""
 MAX_ENDED: Final = 256
 """Runs that are over and still known."""
+
+
+class RefusedAgents:
+    """Ids of agents of whom the API has refused to register a run: an id may be made later, or made
+    right, so each counts for a while only."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, str]] = {}
+
+    def note(self, agent: str, reason: str) -> None:
+        """It has refused another of this agent."""
+        self._known.pop(agent, None)
+        if len(self._known) == MAX_REFUSED_AGENTS:
+            del self._known[next(iter(self._known))]
+        self._known[agent] = time.monotonic() + REFUSED_FOR, reason
+
+    @property
+    def lately(self) -> dict[str, str]:
+        """Those that count, and why each was refused. From any thread."""
+        if not self._known:
+            return {}
+        now = time.monotonic()
+        known = list(self._known.items())
+        return {agent: reason for agent, (until, reason) in known if now < until}
 
 
 class Settlement:
@@ -59,6 +87,8 @@ class Settlement:
         """What the API has said of the runs that it has answered for; None of those refused."""
         self.to_follow: set[str] = set()
         """Runs that another process has ended, and in place of which another is to go on."""
+        self.refused_agents = RefusedAgents()
+        """Those of whom it registers no runs."""
         self.followed = 0
         """How many runs have been followed by others."""
         self.got_through_at = 0.0

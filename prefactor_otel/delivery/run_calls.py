@@ -23,7 +23,7 @@ from prefactor_otel.delivery.continuing import (
     is_of_several,
     own_id,
 )
-from prefactor_otel.delivery.joining import follower_of, found, may_be_there, with_name
+from prefactor_otel.delivery.joining import agent_in, follower_of, found, may_be_there, with_name
 from prefactor_otel.delivery.lanes import FIRST
 from prefactor_otel.delivery.operation import Item, Operation, digest_of, is_shared
 from prefactor_otel.delivery.outbox import Outbox
@@ -516,11 +516,15 @@ class RunCalls:
         self._settlement.unnamed.discard(entry.item.run)
         self._counters.trouble(f"registration refused: {answer.reason}")
         needs = _ACCOUNT_TOKEN if {"agent_id", "environment_id"} & set(answer.fields) else ""
+        agent = agent_in(entry.item)
+        if agent is not None and "agent_id" in answer.fields:
+            self._settlement.refused_agents.note(agent, answer.reason)
+        of = f" of the agent {agent}" if agent is not None else ""
         self._log.warn(
             "run",
-            f"Prefactor refused to register a run ({answer.reason}); none of its spans is sent, "
-            f"and each is counted as run_refused. {needs}`prefactor-otel doctor` registers one "
-            "with these settings, and tells what is wrong",
+            f"Prefactor refused to register a run{of} ({answer.reason}); none of its spans is "
+            f"sent, and each is counted as run_refused. {needs}`prefactor-otel doctor` registers "
+            "one with these settings, and tells what is wrong",
         )
         self._settlement.settle(entry, DropReason.RUN_REFUSED)
 

@@ -56,6 +56,7 @@ class Sender:
         terminated: Callable[[str, str | None], None],
         ended: Callable[[str], None] = lambda run: None,
         names_runs: bool = False,
+        token_from: str = "PREFACTOR_API_TOKEN",
     ) -> None:
         self.paused = False
         self.failing = False
@@ -74,6 +75,7 @@ class Sender:
         self._log = log
         self._max_items = max_batch_size
         self._token = TokenReader(token)
+        self._token_from = token_from
         self._probe_interval = probe_interval
         self._failures = 0
         self._resume_at = 0.0
@@ -93,6 +95,12 @@ class Sender:
         """The id of a run's instance, also if it is only going to be registered under it; None
         where that is not known. From any thread."""
         return self._settlement.id_of(run)
+
+    @property
+    def refused_agents(self) -> dict[str, str]:
+        """Ids of agents of which the API has refused to register a run within a minute, and why.
+        From any thread."""
+        return self._settlement.refused_agents.lately
 
     @property
     def sending_since(self) -> float | None:
@@ -253,7 +261,7 @@ class Sender:
             self._log.warn(
                 "token",
                 f"Prefactor refuses the API token ({answer.reason}); spans wait and one "
-                f"try every {self._probe_interval:.0f} s is made. Check PREFACTOR_API_TOKEN",
+                f"try every {self._probe_interval:.0f} s is made. Check {self._token_from}",
             )
             return self._probe_interval
         self._log.warn(

@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Final, TypeVar
 
 from prefactor_otel.delivery.receipt import Receipt
@@ -12,10 +13,22 @@ from prefactor_otel.gateway.reader import READER, Entry
 from prefactor_otel.gateway.records import Records
 from prefactor_otel.gateway.settings import Settings
 from prefactor_otel.pipeline.pipeline import Pipeline
+from prefactor_otel.runs.naming import AGENT_ID
 from prefactor_otel.spans.logs import OtlpRecord
+from prefactor_otel.spans.otlp import Received
+from prefactor_otel.spans.protobuf import ProtobufSpan
+from prefactor_otel.spans.source import Whose
+from prefactor_otel.spans.view import SpanView
 
 R = TypeVar("R")
 
+AT_ONCE: Final = 1024
+"""Spans of a request that are handed over together: of a large one the first are on disk while the
+last are not read yet, and its answer tells of all of them."""
+_LONGEST_SERVICE: Final = 64
+"""Characters of a service's name in a log line."""
+OWN: Final = "own"
+"""What the account of the gateway's own token is called."""
 _LOOK: Final = 1.0
 """Seconds between two looks whether the thread lives that somebody waits for."""
 
@@ -30,22 +43,44 @@ class RefusedError(Exception):
 
 
 class Account:
-    """One Prefactor token's pipeline; ``name`` is for logs and metrics. ``repr`` shows no token."""
+    """One Prefactor token's pipeline, made with what log lines say of it; ``name`` is for these and
+    for metrics. ``repr`` shows no token."""
 
     def __init__(
-        self, name: str, pipeline: Pipeline, records: Records, *, is_senders: bool
+        self,
+        name: str,
+        new_pipeline: Callable[[Whose], Pipeline],
+        records: Records,
+        token_from: str,
+        agent_id: str | None,
+        *,
+        is_senders: bool,
     ) -> None:
         self.name = name
-        self.pipeline = pipeline
+        self._agent_id = agent_id
+        self._service = ""
+        self.pipeline = new_pipeline(Whose(lambda: self.called, token_from))
         self._records = records
         self.is_senders = is_senders
         """Whether the sender has brought the token."""
+        self.is_own = name == OWN
+        """Whether it is the gateway's own."""
         self.used = time.monotonic()
         self.taking = 0
         """Requests that wait for what becomes of their spans."""
 
     def __repr__(self) -> str:
         return f"<Account {self.name}>"
+
+    @property
+    def called(self) -> str:
+        """What log lines call it: who brings a token has no name but that of his service."""
+        return f"{self.name} ({self._service})" if self._service else self.name
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether Prefactor refuses its token."""
+        return self.pipeline.stats().state == "paused"
 
     @property
     def is_idle(self) -> bool:
@@ -57,15 +92,30 @@ class Account:
     def can_go(self) -> bool:
         """Whether it may make room for another. What a token has left that Prefactor refuses stays
         on disk for whoever shows it again; the gateway's own tokens keep their places."""
-        is_refused = self.pipeline.stats().state == "paused" and not self.taking
-        return self.is_senders and (is_refused or self.is_idle)
+        is_left = self.is_refused and not self.taking
+        return self.is_senders and (is_left or self.is_idle)
 
     def check_room(self) -> None:
         """Raises ``RefusedError`` where spans would be lost, or never be sent."""
-        if self.is_senders and self.pipeline.stats().state == "paused":
+        if self.is_senders and self.is_refused:
             raise RefusedError(401, "Prefactor refuses the token that this request brings")
         if not self.pipeline.has_room:
             raise RefusedError(429, "more waits for Prefactor than there is room for", 5)
+
+    def admitted(self, received: Received[ProtobufSpan] | Received[SpanView]) -> Received[Entry]:
+        """Of what has come all that can have a run: Prefactor has said of some agents that it does
+        not know them."""
+        came: list[Entry] = [*received.spans]
+        refused = self.pipeline.refused_agents
+        unknown = [a for span in came if (a := self._agent_of(span)) in refused] if refused else []
+        if not unknown:
+            return Received(came, received.rejected, received.why)
+        spans = [span for span in came if self._agent_of(span) not in refused]
+        why = f"Prefactor registers no run of the agent {unknown[0]} ({refused[str(unknown[0])]})"
+        return Received(spans, received.rejected + len(unknown), why)
+
+    def _agent_of(self, span: Entry) -> object:
+        return span.resource.get(AGENT_ID, self._agent_id)
 
     def hear(self, records: Sequence[OtlpRecord]) -> None:
         """Hand over what log records tell of spans."""
@@ -75,19 +125,24 @@ class Account:
 
     async def take(self, spans: Sequence[Entry], within: float) -> None:
         """Hand over ended spans, when log records have told of those of which they are expected
-        to. Returns once all of them are on disk or acknowledged; raises ``RefusedError`` where they
-        are not, or that is not known within so many seconds."""
-        receipt = Receipt()
-        deadline = time.monotonic() + within
+        to. Returns once all of them are on disk or acknowledged; raises ``RefusedError`` where some
+        are not, or that is not known within so many seconds after those before them: then what
+        comes behind these was not taken."""
+        if self.is_senders and not self._service and spans:
+            self._service = str(spans[0].resource.get("service.name") or "")[:_LONGEST_SERVICE]
         self.taking += 1
         try:
             await self._records.wait_for(spans)
-            self.pipeline.ended(spans, receipt)
-            is_safe = await self._known(receipt.stored, deadline)
-            is_safe = is_safe or await self._known(receipt.future, deadline)
+            for begin in range(0, len(spans), AT_ONCE):
+                await self._take(spans[begin : begin + AT_ONCE], within)
         finally:
             self.taking -= 1
-        if not is_safe:
+
+    async def _take(self, spans: Sequence[Entry], within: float) -> None:
+        receipt, deadline = Receipt(), time.monotonic() + within
+        self.pipeline.ended(spans, receipt)
+        is_safe = await self._known(receipt.stored, deadline)
+        if not (is_safe or await self._known(receipt.future, deadline)):
             raise RefusedError(503, "neither the disk nor Prefactor has taken the spans", 5)
 
     async def _known(self, told: "Future[R]", deadline: float) -> R | None:
@@ -109,7 +164,9 @@ class Accounts:
     def __init__(self, settings: Settings) -> None:
         self._options = settings.exporter_options
         self._api_url = settings.api_url
-        own_token = settings.own_config().api_token
+        config = settings.own_config()
+        own_token, self._agent_id = config.api_token, config.agent_id
+        self._own_token_from = settings.own_token_from
         self._own_token = own_token if isinstance(own_token, str) else None
         self._most = settings.max_accounts
         self._log_wait = settings.log_wait
@@ -117,8 +174,9 @@ class Accounts:
         self._is_anonymous = not settings.senders or settings.allow_anonymous
         self._senders = {
             _digest(sender.key.get_secret_value()): (
-                name,
-                sender.token.get_secret_value() if sender.token is not None else self._own_token,
+                (name, sender.token.get_secret_value(), f"token of [senders.{name}]")
+                if sender.token is not None
+                else (name, *self._own)
             )
             for name, sender in settings.senders.items()
         }
@@ -128,10 +186,10 @@ class Accounts:
 
     def begin(self) -> None:
         """Let the accounts whose tokens are known send what an earlier process has left."""
-        known = [("own", self._own_token), *self._senders.values()]
-        for name, token in known[: self._most]:
+        known = [(OWN, *self._own), *self._senders.values()]
+        for name, token, token_from in known[: self._most]:
             if token is not None:
-                self._of_token(token, name, is_senders=False)
+                self._of_token(token, name, token_from, is_senders=False)
 
     def of(self, authorization: str | None) -> Account:
         """The account of who shows this. Raises ``RefusedError``."""
@@ -142,10 +200,15 @@ class Accounts:
         if bearer and (sender := self._senders.get(_digest(bearer))) is not None:
             return self._of_known(*sender)
         if bearer and self._is_open:
-            return self._of_token(bearer, "", is_senders=True)
+            return self._of_token(bearer, "", "the bearer that it sends", is_senders=True)
         if bearer or not self._is_anonymous:
             raise RefusedError(401, "this gateway takes spans of those only whose key it knows")
-        return self._of_known("own", self._own_token)
+        return self._of_known(OWN, *self._own)
+
+    @property
+    def _own(self) -> tuple[str | None, str]:
+        """The gateway's own token, and where that comes from."""
+        return self._own_token, self._own_token_from
 
     def all(self) -> list[Account]:
         """Those that are in use."""
@@ -162,28 +225,34 @@ class Accounts:
             closing = [loop.run_in_executor(threads, each.pipeline.shutdown) for each in accounts]
             return all(await asyncio.gather(*closing, *self._closing))
 
-    def _of_known(self, name: str, token: str | None) -> Account:
+    def _of_known(self, name: str, token: str | None, token_from: str) -> Account:
         if token is None:
             raise RefusedError(
                 401,
                 "the gateway has no Prefactor token: send one as Authorization: Bearer TOKEN, or "
                 "set PREFACTOR_API_TOKEN for the gateway",
             )
-        return self._of_token(token, name, is_senders=False)
+        return self._of_token(token, name, token_from, is_senders=False)
 
-    def _of_token(self, token: str, name: str, *, is_senders: bool) -> Account:
+    def _of_token(self, token: str, name: str, token_from: str, *, is_senders: bool) -> Account:
         account = self._accounts.get(token)
         if account is None:
             self._make_room()
             self._met += 1
             account = self._accounts[token] = Account(
                 name or f"sender-{self._met}",
-                Pipeline(READER, self._api_url, token, **self._options),
+                partial(self._new_pipeline, token),
                 Records(self._log_wait),
+                token_from,
+                self._agent_id,
                 is_senders=is_senders,
             )
         account.used = time.monotonic()
         return account
+
+    def _new_pipeline(self, token: str, whose: Whose) -> Pipeline:
+        reader = READER._replace(whose=whose)
+        return Pipeline(reader, self._api_url, token, **self._options)
 
     def _make_room(self) -> None:
         """Let go of the account that nobody has used for longest, of those that can go."""

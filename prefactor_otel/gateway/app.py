@@ -18,7 +18,7 @@ from prefactor_otel.gateway.encoding import (
     Encoding,
     UnreadableError,
 )
-from prefactor_otel.gateway.exposition import CONTENT_TYPE, Seen, exposition
+from prefactor_otel.gateway.exposition import CONTENT_TYPE, AccountState, Seen, exposition
 from prefactor_otel.gateway.settings import Settings
 from prefactor_otel.stats.log import QuietLog, place_of
 
@@ -63,14 +63,13 @@ class App:
         encoding = _encoding_of(request)
         account.check_room()
         with body.Share(self._room, self._most) as share:
-            received = encoding.read(
-                await _body_of(request, share), self._agents.describing(request.headers)
-            )
+            describe = self._agents.describing(request.headers)
+            received = account.admitted(encoding.read(await _body_of(request, share), describe))
             if received.spans:
                 await account.take(received.spans, _STORED_WITHIN)
         if received.rejected:
             self._seen.rejected += received.rejected
-            self._log.warn("rejected", f"Spans that cannot be read were rejected: {received.why}")
+            self._log.warn("rejected", f"Spans of {account.called} were rejected: {received.why}")
         rejected = received.rejected, received.why
         return _answer(200, encoding, encoding.accepted(rejected, "rejectedSpans"))
 
@@ -121,18 +120,28 @@ class App:
         return web.json_response({"status": "ok"})
 
     async def _readiness(self, _: web.Request) -> web.Response:
-        in_memory = [
-            account.name
-            for account in self._accounts.all()
-            if not account.pipeline.stats().spooling
-        ]
-        ready = self.is_ready and not in_memory
-        told = {"status": "ok" if ready else "unready", "ending": not self.is_ready}
-        return web.json_response({**told, "not_on_disk": in_memory}, status=200 if ready else 503)
+        """Whether what is sent here arrives. What Prefactor refuses of some senders is said, and
+        keeps no other from sending."""
+        accounts = self._accounts.all()
+        in_memory = [each.name for each in accounts if not each.pipeline.stats().spooling]
+        refused = [each for each in accounts if each.is_refused]
+        is_ready = self.is_ready and not in_memory and not any(each.is_own for each in refused)
+        agents = {each.name: sorted(each.pipeline.refused_agents) for each in accounts}
+        told = {
+            "status": "ok" if is_ready else "unready",
+            "ending": not self.is_ready,
+            "not_on_disk": in_memory,
+            "token_refused": [each.name for each in refused],
+            "agents_refused": {name: ids for name, ids in agents.items() if ids},
+        }
+        return web.json_response(told, status=200 if is_ready else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        stats = [(account.name, account.pipeline.stats()) for account in self._accounts.all()]
-        text = exposition(stats, self._seen)
+        accounts = [
+            AccountState(each.name, each.pipeline.stats(), len(each.pipeline.refused_agents))
+            for each in self._accounts.all()
+        ]
+        text = exposition(accounts, self._seen)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from prefactor_otel.stats.counters import Stats
 
@@ -31,6 +31,15 @@ _OF_ACCOUNTS: Final = (
 )
 
 
+class AccountState(NamedTuple):
+    """One account, as it is now."""
+
+    name: str
+    stats: Stats
+    refused_agents: int
+    """Agents of which Prefactor has lately refused to register runs."""
+
+
 @dataclass(slots=True)
 class Seen:
     """What the server itself counts."""
@@ -51,19 +60,23 @@ class Seen:
         self.unread[signal] = self.unread.get(signal, 0) + 1
 
 
-def exposition(accounts: Iterable[tuple[str, Stats]], seen: Seen) -> str:
+def exposition(accounts: Iterable[AccountState], seen: Seen) -> str:
     """All of it, as Prometheus reads it."""
     return "".join(f"{line}\n" for line in _lines(list(accounts), seen))
 
 
-def _lines(accounts: list[tuple[str, Stats]], seen: Seen) -> Iterator[str]:
+def _lines(accounts: list[AccountState], seen: Seen) -> Iterator[str]:
     for name, kind, of, sentence in _OF_ACCOUNTS:
-        values = {_labels(account=who): int(getattr(stats, of)) for who, stats in accounts}
+        values = {_labels(account=each.name): int(getattr(each.stats, of)) for each in accounts}
         yield from _metric(name, kind, sentence, values)
+    refused = {_labels(account=each.name): each.stats.state == "paused" for each in accounts}
+    yield from _metric("token_refused", "gauge", "Whether Prefactor refuses the token.", refused)
+    agents = {_labels(account=each.name): each.refused_agents for each in accounts}
+    yield from _metric("agents_refused", "gauge", "Agents whose runs it refuses.", agents)
     dropped = {
-        _labels(account=who, reason=reason): count
-        for who, stats in accounts
-        for reason, count in stats.dropped.items()
+        _labels(account=each.name, reason=reason): count
+        for each in accounts
+        for reason, count in each.stats.dropped.items()
     }
     yield from _metric("spans_dropped_total", "counter", "Spans lost, by reason.", dropped)
     answers = {_labels(status=str(status)): count for status, count in seen.answers.items()}
@@ -78,7 +91,7 @@ def _metric(name: str, kind: str, sentence: str, values: Mapping[str, int]) -> I
     yield f"# HELP prefactor_{name} {sentence}"
     yield f"# TYPE prefactor_{name} {kind}"
     for labels, value in values.items():
-        yield f"prefactor_{name}{labels} {value}"
+        yield f"prefactor_{name}{labels} {int(value)}"
 
 
 def _labels(**labels: str) -> str:

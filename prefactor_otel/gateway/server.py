@@ -17,6 +17,7 @@ from prefactor_otel.gateway.app import App
 from prefactor_otel.gateway.reader import READER
 from prefactor_otel.gateway.settings import Settings
 from prefactor_otel.pipeline.pipeline import Pipeline
+from prefactor_otel.spans.source import Whose
 from prefactor_otel.spans.view import SpanView
 from prefactor_otel.stats.log import QuietLog
 from prefactor_otel.stats.own_logs import unheard
@@ -82,7 +83,8 @@ def replay(settings: Settings, views: Iterable[SpanView]) -> Replayed:
         raise PrefactorConfigError("a replay needs a token: set PREFACTOR_API_TOKEN")
     agents = Agents(settings.services)
     describe = agents.describing({})
-    pipeline = Pipeline(READER, settings.api_url, own_token, **settings.exporter_options)
+    reader = READER._replace(whose=Whose(token=settings.own_token_from))
+    pipeline = Pipeline(reader, settings.api_url, own_token, **settings.exporter_options)
     sent = 0
     for some in _batched(views, _AT_ONCE):
         pipeline.deliver([replace(view, resource=describe(view.resource)) for view in some])

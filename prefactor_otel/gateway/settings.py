@@ -19,11 +19,19 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticUndefined
+from pydantic_core import ErrorDetails, PydanticUndefined
 
-from prefactor_otel.config.options import Config, Options, load_config, variable_of
+from prefactor_otel.config.options import (
+    Config,
+    Options,
+    load_config,
+    nearest,
+    reason_of,
+    variable_of,
+)
 from prefactor_otel.config.token import usable_token
-from prefactor_otel.errors import PrefactorConfigError
+from prefactor_otel.errors import PrefactorConfigError, SpoolError
+from prefactor_otel.spool import folder
 
 DEFAULT_PORT: Final = 4318
 """That of OTLP over HTTP."""
@@ -152,6 +160,29 @@ class Settings(_Table):
         return cast("Options", {**unset, **self.options, "spool_dir": self.folder})
 
     @property
+    def own_token_from(self) -> str:
+        """Where the gateway's own token comes from."""
+        return "token of the configuration" if self.token is not None else "PREFACTOR_API_TOKEN"
+
+    @property
+    def idle_options(self) -> list[str]:
+        """The options that somebody has set and that change nothing here: starts of spans are not
+        seen, and the agents are in other processes."""
+        given = {*self.options, *(o for o in _IDLE if os.environ.get(variable_of(o)))}
+        return sorted(_IDLE & given)
+
+    def prepare_folder(self) -> None:
+        """Make the folder for what was acknowledged. Raises ``PrefactorConfigError`` where nothing
+        can be kept in it: a gateway answers for what it has taken. A full disk is no such trouble:
+        what is sent makes room."""
+        try:
+            folder.prepare(self.folder)
+        except SpoolError as error:
+            raise PrefactorConfigError(f"spool_dir cannot be used: {error}") from None
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise PrefactorConfigError(f"spool_dir cannot be used: {self.folder} is not writable")
+
+    @property
     def _own_token(self) -> str | None:
         return self.token.get_secret_value() if self.token is not None else None
 
@@ -169,6 +200,10 @@ class Settings(_Table):
 _DEFAULTS: Final = {"run_scope": "trace", "run_linger": 10.0}
 """Of options of which nothing is said: a trace's spans come from several processes, each in its
 time."""
+_NO_KEY: Final = "extra_forbidden"
+"""Pydantic's word for a key that is none."""
+_IDLE: Final = frozenset({"on_terminate", "run_propagation", "export_timeout"})
+"""Options of an exporter that have no meaning in a gateway."""
 _OURS: Final = frozenset({"api_url", "api_token", "spool_dir", "handle_sigterm", "strict"})
 """Options of an exporter that a gateway decides upon."""
 
@@ -182,15 +217,32 @@ def load(path: Path | None, given: Mapping[str, object]) -> Settings:
     try:
         settings = Settings.model_validate(said)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        problem = f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}"
+        problems = error.errors(include_input=False, include_url=False)
+        # A key that is needed is missing where it is misspelt.
+        problem = _told(min(problems, key=lambda each: each["type"] != _NO_KEY))
     if problem:  # raised outside of the handler: the other error may hold a key
         raise PrefactorConfigError(f"{path}: {problem}" if path is not None else problem)
     if path is not None and _has_secrets(said):
         _check_mode(path)
     settings.check_exposure()
     return settings
+
+
+def _told(problem: ErrorDetails) -> str:
+    """What is wrong, and where. A key that is none is told with what it may have been meant to
+    be."""
+    *tables, last = (str(part) for part in problem["loc"] or ("",))
+    where = ".".join((*tables, last))
+    if problem["type"] == _NO_KEY:
+        return f"{where}: there is no such key{nearest(last, _table_at(tables).model_fields)}"
+    return f"{where + ': ' if where else ''}{reason_of(problem)}"
+
+
+def _table_at(place: list[str]) -> type[_Table]:
+    """What may stand in the table at a place of the file."""
+    if not place:
+        return Settings
+    return Sender if place[0] == "senders" else Agent
 
 
 def key_rows() -> list[tuple[str, str, str]]:

@@ -2,7 +2,7 @@
 was forked off after the shutdown."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from prefactor_otel.delivery.operation import FinishStatus
@@ -42,6 +42,11 @@ class Off:
 
     def tell(self, event: AboutRun | Awaited) -> None:
         """There is no run of which to tell."""
+
+    @property
+    def refused_agents(self) -> Mapping[str, str]:
+        """Nobody was asked."""
+        return {}
 
     def id_of(self, handle: str) -> str | None:
         """It has none."""

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from prefactor_otel.config.options import Config
@@ -36,7 +37,7 @@ class Parts:
         self.is_over = threading.Event()
         """Set when all the work is done, or given up."""
         self.counters = Counters(lambda: inbox.handed_over)
-        self.log = QuietLog()
+        self.log = QuietLog(whose=inbox.reader.whose.name)
         self.budget = Budget(config.max_queue_size, config.max_queue_bytes)
         self.outbox = Outbox(
             self.budget,
@@ -63,6 +64,7 @@ class Parts:
             terminated=self.stops.on_terminated,
             ended=self.stops.on_shut,
             names_runs=config.run_propagation,
+            token_from=reader.whose.token,
         )
         self.spool = self._new_spool(identity)
 
@@ -124,6 +126,11 @@ class Parts:
             waits_for_spans=self.config.run_scope != "provider" or lives.has_left,
             is_closed=self.is_over.is_set(),
         )
+
+    @property
+    def refused_agents(self) -> Mapping[str, str]:
+        """Ids of agents of which Prefactor has lately refused to register a run, and why."""
+        return self.sender.refused_agents
 
     def stats(self) -> Stats:
         """All counters, at one instant."""

@@ -224,6 +224,12 @@ class Pipeline:
         worker = self._current()
         return not worker.is_closing and worker.has_room
 
+    @property
+    def refused_agents(self) -> Mapping[str, str]:
+        """Ids of agents of which Prefactor has lately refused to register a run, and why: spans of
+        these are not to be handed over."""
+        return self._current().refused_agents
+
     def revive(self) -> None:
         """See to it that somebody works, for those who wait for that. Returns at once."""
         self._current().wake(urgent=True)

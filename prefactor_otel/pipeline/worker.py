@@ -8,7 +8,7 @@ for.
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from prefactor_otel.config.options import Config
@@ -260,6 +260,11 @@ class Worker:
     def snapshot(self) -> Snapshot:
         """How the delivery and the run of the process are now."""
         return self._parts.snapshot()
+
+    @property
+    def refused_agents(self) -> Mapping[str, str]:
+        """Ids of agents of which Prefactor has lately refused to register a run, and why."""
+        return self._parts.refused_agents
 
     def stats(self) -> Stats:
         """All counters, at one instant."""

@@ -28,10 +28,12 @@ class Records(dict[SpanKey, list[Event]]):
         self._joined: list[SpanKey] = []
 
     def keep(self, key: SpanKey, event: Event) -> int:
-        """A span has one more; not if it comes twice, by two doors of one provider or by a thread
-        that was struck. How many have to go for it, of this span or of others."""
+        """A span has one more; not if it comes twice, by two doors of one provider, by a thread
+        that was struck or in a request that is sent again. How many have to go for it, of this
+        span or of others."""
         events = self.setdefault(key, [])
-        if events and events[-1] == event:
+        alike = events if event.time_ns else events[-1:]
+        if event in alike:
             return 0
         sizes = self._sizes.setdefault(key, [])
         events.append(event)

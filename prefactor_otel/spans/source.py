@@ -1,7 +1,7 @@
 """A span as whoever makes it holds it, and how what a door hands over is read."""
 
 from collections.abc import Callable
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from prefactor_otel.spans.view import Attributes, Event, SpanKey, SpanView
 
@@ -95,6 +95,19 @@ class Record(Protocol):
         ...
 
 
+class Whose(NamedTuple):
+    """Whose account spans go to, as log lines tell it."""
+
+    name: Callable[[], str] = str
+    """What it is called, as far as that is known; empty where there is only one."""
+    token: str = "PREFACTOR_API_TOKEN"
+    """Where its token comes from."""
+
+
+OURS: Final = Whose()
+"""The process's own."""
+
+
 class Reader(NamedTuple, Generic[S]):
     """How the spans of one kind of door are read. A door hands over what it has as it is, for
     whoever ends a span is to do nothing else; it is read on the worker's thread. None of these
@@ -115,3 +128,4 @@ class Reader(NamedTuple, Generic[S]):
     resource's, nothing is this process's, and the keys of traces' and sessions' runs follow from
     what they are: whoever gets spans of the same run, this process after a restart or another one
     beside it, joins that on the platform."""
+    whose: Whose = OURS

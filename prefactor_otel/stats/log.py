@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from prefactor_otel.stats.own_logs import own_logger
@@ -19,10 +20,12 @@ def place_of(error: BaseException) -> str:
 
 class QuietLog:
     """Log lines that do not flood: of each subject the first at once, then one a minute, and one
-    when it is over; trouble that comes and goes logs half as often."""
+    when it is over; trouble that comes and goes logs half as often. Each begins with whom it is
+    about, where ``whose`` says that."""
 
-    def __init__(self, interval: float = 60.0) -> None:
+    def __init__(self, interval: float = 60.0, whose: Callable[[], str] = str) -> None:
         self._interval = interval
+        self._whose = whose
         self._next: dict[str, float] = {}
         self._held: Counter[str] = Counter()
         self._told: set[str] = set()
@@ -36,11 +39,17 @@ class QuietLog:
         self._next[subject] = now + self._interval
         self._told.add(subject)
         held = self._held.pop(subject, 0)
-        logger.warning("%s%s", text, f" ({held} more like this since)" if held else "")
+        since = f" ({held} more like this since)" if held else ""
+        logger.warning("%s%s%s", self._about, text, since)
 
     def recovered(self, subject: str, text: str) -> None:
         """Log one line when trouble with the subject was logged and is over."""
         if subject in self._told:
             self._told.remove(subject)
             self._next[subject] += self._interval
-            logger.warning("%s", text)
+            logger.warning("%s%s", self._about, text)
+
+    @property
+    def _about(self) -> str:
+        whose = self._whose()
+        return f"{whose}: " if whose else ""

@@ -105,10 +105,15 @@ def test_tokens_that_prefactor_refuses_keep_no_place_and_never_that_of_the_gatew
 
 def test_a_wrong_key_of_the_file_is_named_and_no_value_is_quoted(tmp_path: Path) -> None:
     for text, told in (
-        ("prot = 1\n", "prot: "),
+        ("prot = 1\n", "prot: there is no such key; did you mean port?"),
+        ("[senders.shop]\nkye = 'secret'\n", "kye: there is no such key; did you mean key?"),
+        ("[services.shop]\nagent_nam = 'a'\n", "did you mean agent_name?"),
+        ("max_accounts = 'many'\n", "max_accounts: must be a whole number"),
+        ("options = 1\n", "options: must be a table"),
+        ("[senders.shop]\n", "senders.shop.key: is needed"),
         ('[senders.shop]\nkey = 7\ntoken = "secret"\n', "senders.shop.key: must be text"),
         ('[senders.shop]\nkey = { env = "NOBODY" }\n', "the variable NOBODY is not set"),
-        ("[options]\nmusk = 1\n", "unknown option 'musk'"),
+        ("[options]\nmusk = 1\n", "unknown option 'musk'; did you mean mask?"),
         ("[options]\nstrict = true\n", "strict of a gateway is not among its options"),
         ("host = \n", "is no TOML"),
         ('[senders]\na = {key = "secret"}\nb = {key = "secret"}\n', "have the same key"),

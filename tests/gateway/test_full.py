@@ -1,10 +1,13 @@
 """What there is no room for is refused, and not taken and lost."""
 
 from pathlib import Path
+from resource import RLIMIT_FSIZE, prlimit
+
+import pytest
 
 from prefactor_otel.devserver import DevServer
 from tests.gateway.made import ids, request
-from tests.gateway.process import before
+from tests.gateway.process import Gateway, before
 
 
 def test_a_full_spool_refuses_what_comes_and_loses_nothing_that_it_has_taken(
@@ -34,13 +37,30 @@ def test_a_full_spool_refuses_what_comes_and_loses_nothing_that_it_has_taken(
 def test_where_the_disk_takes_nothing_a_request_waits_for_the_platform(
     api: DevServer, tmp_path: Path
 ) -> None:
-    spool = tmp_path / "spool"
-    spool.mkdir(mode=0o755)
-    spool.chmod(0o755)  # open to others: what is in there would not be kept from them
-    with before(api, spool) as gateway:
-        assert gateway.ask("/readyz").status == 503
+    with before(api, tmp_path / "spool") as gateway:
+        assert gateway.ask("/readyz").status == 200
+        prlimit(gateway.pid, RLIMIT_FSIZE, (0, 0))  # what it writes from now on fails
         assert gateway.post(request(ids()).SerializeToString()).status == 200
         assert len(api.spans()) == 1
+        assert gateway.ask("/readyz").status == 503
         api.stop()
         answer = gateway.post(request(ids()).SerializeToString())
         assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+
+
+@pytest.mark.slow
+def test_a_large_body_is_answered_for_when_all_of_it_is_on_disk(
+    api: DevServer, tmp_path: Path
+) -> None:
+    """It takes longer to read than any one answer may take."""
+    count, traces = 60_000, [ids()[0] for _ in range(60)]
+    api.stop()
+    spans = [(traces[number % len(traces)], ids()[1]) for number in range(count)]
+    body = request(*spans, name="x" * 300).SerializeToString()
+    with before(api, tmp_path / "spool") as gateway:
+        assert gateway.post(body).status == 200
+        assert f'prefactor_spans_waiting{{account="own"}} {count}' in waiting(gateway)
+
+
+def waiting(gateway: Gateway) -> str:
+    return gateway.ask("/metrics").body.decode()

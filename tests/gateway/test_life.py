@@ -77,3 +77,22 @@ def test_a_port_that_is_taken_is_one_line(api: DevServer, tmp_path: Path) -> Non
     assert done.returncode == 1
     assert f"port {port}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_keep_anything_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    open_to_all, no_folder = tmp_path / "spool", tmp_path / "file"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o755)
+    no_folder.touch()
+    for spool, why in ((open_to_all, "chmod 700 it"), (no_folder, "File exists")):
+        done = run_command("gateway", "--port", "0", "--spool-dir", str(spool))
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"Error: spool_dir cannot be used: {spool}")
+        assert why in line
+
+
+def test_options_that_change_nothing_in_a_gateway_are_said(api: DevServer, tmp_path: Path) -> None:
+    with before(api, tmp_path / "spool", PREFACTOR_RUN_PROPAGATION="true") as gateway:
+        assert gateway.end() == 0
+    assert "These options change nothing in a gateway: run_propagation" in gateway.told

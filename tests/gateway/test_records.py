@@ -266,3 +266,22 @@ def test_a_record_that_cannot_be_read_is_rejected_and_costs_no_other(
             assert gateway.post(body, "/v1/logs", content_type).status == 400
         assert gateway.end() == 0
     assert "secret" not in gateway.told
+
+
+def test_a_request_with_records_that_is_sent_again_tells_nothing_twice(
+    api: DevServer, tmp_path: Path
+) -> None:
+    key, json_type = (b"t" * 16, b"s" * 8), "application/json"
+    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in CALL.items()]
+    logged = in_json_of(*key)
+    (of_scope,) = logged["resourceLogs"][0]["scopeLogs"]
+    later = {**of_scope["logRecords"][0], "timeUnixNano": str(NOW + 1)}
+    of_scope["logRecords"].append(later)
+    with before(api, tmp_path / "spool") as gateway:
+        for _ in range(3):
+            assert gateway.post(encoded(logged), "/v1/logs", json_type).status == 200
+        ended = encoded(in_json(key, attributes=attributes))
+        assert gateway.post(ended, content_type=json_type).status == 200
+        assert gateway.end() == 0
+    (row,) = api.spans()
+    assert len(row["payload"]["inputs"]["messages"]) == 2
