@@ -232,6 +232,7 @@ ORDER = [
     "devserver.errors",
     "devserver.form",
     "devserver.reading",
+    "devserver.reasons",
     "devserver.totals",
     "devserver.search",
     "devserver.sessions",

@@ -10,6 +10,7 @@ from prefactor_otel.devserver.account import Account
 from prefactor_otel.devserver.declared import quality_templates
 from prefactor_otel.devserver.errors import ApiError, not_found
 from prefactor_otel.devserver.form import Form, Json
+from prefactor_otel.devserver.reasons import reasons
 from prefactor_otel.devserver.search import queries
 from prefactor_otel.devserver.store import Row, Store
 
@@ -158,4 +159,5 @@ def span(account: Account, span_id: str) -> Json:
         if row is None:
             raise not_found("agent span")
         shown = views.span(account, row)
-    return {"span": shown, "why": None, "agent_instance_id": shown["agent_instance_id"]}
+    why = reasons(shown["payload"])
+    return {"span": shown, "why": why, "agent_instance_id": shown["agent_instance_id"]}
