@@ -1,7 +1,6 @@
 """What checks have found, and how that is told."""
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,8 +14,6 @@ Outcome = Literal["ok", "warning", "failed"]
 """A warning is no failure: all may be well."""
 
 _SIGNS: Final = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red")}
-PIECE: Final = 6
-"""So many characters of a token in a row tell something about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +26,6 @@ class Check:
     remedy: str = ""
     stored: Stored | None = None
     """The run of the probe, as the platform shows it."""
-
-
-def without(secret: str, text: str) -> str:
-    """The text without any piece of the secret, and without credentials in a URL: values from
-    settings and answers may hold them by mistake."""
-    text = re.sub(r"//[^/\s]*@", "//***@", text)
-    pieces = (secret[at : at + PIECE] for at in range(len(secret) - PIECE + 1))
-    for piece in pieces:
-        text = text.replace(piece, "*" * PIECE)
-    return text
 
 
 def told(checks: list[Check], *, as_json: bool) -> int:

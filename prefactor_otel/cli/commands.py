@@ -177,6 +177,85 @@ def inspect(source: str, as_json: bool, payloads: bool, why: bool) -> None:
     sys.exit(run_inspect(source, as_json=as_json, payloads=payloads, why=why))
 
 
+_RUN = click.argument("run", metavar="RUN|last")
+_STATUSES: Final = ("pending", "active", "complete", "failed", "cancelled", "terminated")
+_PURPOSES: Final = ("live", "smoke_test", "eval")
+
+
+@commands.command()
+@click.option("--follow", is_flag=True, help="Go on with those that come, until Ctrl+C.")
+@click.option(
+    "--status",
+    "statuses",
+    type=click.Choice(_STATUSES),
+    multiple=True,
+    metavar="STATUS",
+    help=f"One of {', '.join(_STATUSES)}; may be repeated.",
+)
+@click.option(
+    "--purpose",
+    type=click.Choice(_PURPOSES),
+    metavar="PURPOSE",
+    help=f"One of {', '.join(_PURPOSES)}.",
+)
+@click.option("--agent", default=None, metavar="ID|NAME", help="Those of one agent.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="The newest."
+)
+@click.option("--json", "as_json", is_flag=True, help="A JSON array; with --follow, lines.")
+def runs(
+    follow: bool,
+    statuses: tuple[str, ...],
+    purpose: str | None,
+    agent: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List the newest runs that the token may read."""
+    from prefactor_otel.cli.runs import Asked, run_runs
+
+    sys.exit(run_runs(Asked(statuses, purpose, agent, limit), follow=follow, as_json=as_json))
+
+
+@commands.command()
+@_RUN
+@click.option("--follow", is_flag=True, help="Go on until the run ends.")
+@click.option("--payloads", is_flag=True, help="Inputs, outputs and metadata under each span.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object; with --follow, lines.")
+def show(run: str, follow: bool, payloads: bool, as_json: bool) -> None:
+    """Show a run and its steps as a tree."""
+    from prefactor_otel.cli.show import run_show
+
+    sys.exit(run_show(run, follow=follow, payloads=payloads, as_json=as_json))
+
+
+@commands.command()
+@_RUN
+@click.option("--reason", required=True, help="Why; it stays with the run.")
+def terminate(run: str, reason: str) -> None:
+    """Stop an active run for good.
+
+    Its agent learns of it with its next spans, and stops as its own settings say.
+    """
+    from prefactor_otel.cli.steer import run_terminate
+
+    sys.exit(run_terminate(run, reason))
+
+
+@commands.command()
+@_RUN
+@click.argument("name")
+@click.argument("payload", metavar="JSON|@FILE|-")
+def quality(run: str, name: str, payload: str) -> None:
+    """Record what was found of a run, during it or later, as one of the qualities it declared.
+
+    The JSON is an object; null removes what was recorded under that name, - is standard input.
+    """
+    from prefactor_otel.cli.steer import run_quality
+
+    sys.exit(run_quality(run, name, payload))
+
+
 _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 
 

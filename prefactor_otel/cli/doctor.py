@@ -9,7 +9,18 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from prefactor_otel.cli.checks import Check, told, without
+from prefactor_otel.cli.advice import (
+    ADDRESS,
+    CORRECT,
+    GET_TOKEN,
+    NO_TOKEN,
+    REACH,
+    REDIRECT,
+    TROUBLE,
+    WHOLE_TOKEN,
+    without,
+)
+from prefactor_otel.cli.checks import Check, told
 from prefactor_otel.cli.installed import RESTORE, installed_client
 from prefactor_otel.cli.probe import NAME, VERSION, differences, probe
 from prefactor_otel.config.options import Config, config_of_tenant, load_config, variable_of
@@ -27,7 +38,6 @@ _PATIENCE: Final = 10.0
 _REFUSED: Final = (400, 409, 422)
 """How the API may say that something cannot have a status."""
 
-TROUBLE: Final = "The API has trouble of its own; try again in a minute."
 _IDS: Final = (
     "With an account token set PREFACTOR_AGENT_ID and PREFACTOR_ENVIRONMENT_ID; "
     "with a deployment token leave both unset."
@@ -60,17 +70,10 @@ async def _examine(with_probe: bool) -> AsyncIterator[Check]:
     try:
         config = load_config()
     except PrefactorConfigError as error:
-        yield Check("settings", "failed", str(error), "Correct the variable that is named.")
+        yield Check("settings", "failed", str(error), CORRECT)
         return
     if config.api_token is None:
-        yield Check(
-            "settings",
-            "failed",
-            "PREFACTOR_API_TOKEN is not set",
-            "Create an API token on the platform and set PREFACTOR_API_TOKEN to it. Without an "
-            "account: prefactor-otel devserver serves the API on this machine, and says what to "
-            "set.",
-        )
+        yield Check("settings", "failed", NO_TOKEN, GET_TOKEN)
         return
     yield Check("settings", "ok", f"API at {config.api_url}; a token is set")
     if is_exposed(config.api_url):
@@ -135,7 +138,7 @@ async def _ping(client: ApiClient, config: Config) -> list[Check]:
                 "token",
                 "failed",
                 f"the API refuses the token (HTTP {error.status})",
-                "Check that PREFACTOR_API_TOKEN holds a whole, unexpired token of this platform.",
+                WHOLE_TOKEN,
             ),
         ]
     except Exception as error:
@@ -144,7 +147,7 @@ async def _ping(client: ApiClient, config: Config) -> list[Check]:
                 "reachability",
                 "failed",
                 f"{config.api_url} cannot be reached ({type(error).__name__})",
-                "Check PREFACTOR_API_URL, the network, HTTPS_PROXY and private certificates.",
+                REACH,
             )
         ]
     return [reached, Check("token", "ok", "the API accepts the token")]
@@ -153,13 +156,10 @@ async def _ping(client: ApiClient, config: Config) -> list[Check]:
 def _stranger(error: ApiError, config: Config) -> Check:
     """Somebody answers, and not as the API does."""
     found = f"{config.api_url} does not answer like the Prefactor API (HTTP {error.status})"
-    remedy = "Check PREFACTOR_API_URL; it is the address without a path."
+    remedy = ADDRESS
     if error.redirect is not None:
         found = f"{config.api_url} redirects to {error.redirect} (HTTP {error.status})"
-        remedy = (
-            "Nothing is sent to where a redirect points. If that is the API, let "
-            "PREFACTOR_API_URL name it, with https:// where it has that."
-        )
+        remedy = REDIRECT
     return Check("reachability", "failed", found, TROUBLE if _passes(error) else remedy)
 
 

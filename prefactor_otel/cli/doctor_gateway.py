@@ -9,7 +9,8 @@ from typing import Final
 import aiohttp
 from opentelemetry.util.re import parse_env_headers
 
-from prefactor_otel.cli.checks import Check, told, without
+from prefactor_otel.cli.advice import without
+from prefactor_otel.cli.checks import Check, told
 from prefactor_otel_transport.addresses import check_url
 
 HEADERS: Final = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from prefactor_otel.cli.shelf import Shelf
 from prefactor_otel.cli.terminal import new_console
-from prefactor_otel.cli.tree import Row, Tree, with_last
+from prefactor_otel.cli.tree import Row, Tree, part_lines, with_last
 from prefactor_otel.cli.why import uses_of
 from prefactor_otel.config.options import Config, load_config, types_of
 from prefactor_otel.delivery.operation import Item, SpanRef
@@ -171,8 +171,5 @@ def _show(shelf: Shelf, *, payloads: bool) -> None:
 def _details(row: Row, *, payloads: bool) -> Iterator[Text]:
     """Why the span looks as it does, and the parts of its payload that say something."""
     yield from map(Text, row.get("why", ()))
-    payload: dict[str, Any] = row["payload"]
-    for part in ("inputs", "outputs", "metadata") if payloads else ():
-        if payload[part]:
-            text = orjson.dumps(payload[part], option=orjson.OPT_INDENT_2).decode()
-            yield Text.assemble((f"{part} ", "dim"), text)
+    if payloads:
+        yield from part_lines(row)

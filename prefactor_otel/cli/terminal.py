@@ -1,6 +1,8 @@
 """What the commands write to: any terminal, pipe or file, whatever it can show."""
 
+import json
 import os
+import re
 import sys
 from codecs import register_error
 from collections.abc import Iterator
@@ -16,6 +18,12 @@ _ENDLESS: Final = 1_000_000
 _SIGNS: Final = "✓✗→←…·├└│─"
 _PLAIN: Final = dict(zip(_SIGNS, ("ok", "x", "->", "<-", "...", "-", *"|`|-"), strict=True))
 """What stands for a sign where it cannot be encoded; for all others a question mark does."""
+_DRIVING: Final = (
+    {*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029} - {ord("\n")},  # controls
+    {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)},  # its direction
+)
+_HARMLESS: Final = dict.fromkeys(set().union(*_DRIVING), "\ufffd")
+_TO_ESCAPE: Final = re.compile(f"[{''.join(map(chr, sorted(_HARMLESS)))}\ud800-\udfff]")
 
 
 @contextmanager
@@ -43,6 +51,24 @@ def _plainer(error: UnicodeError) -> tuple[str, int]:
         raise error
     text = error.object[error.start : error.end]
     return "".join(_PLAIN.get(sign, "?") for sign in text), error.end
+
+
+def harmless(text: str) -> str:
+    """The text without what would move a terminal's cursor, write elsewhere on it, or show the
+    words in another order than they have: texts of spans come from anywhere. Keeps line breaks."""
+    return text.translate(_HARMLESS)
+
+
+def on_one_line(text: object) -> str:
+    """The same without line breaks."""
+    return harmless(str(text)).replace("\n", " ")
+
+
+def json_of(value: object, *, indent: int | None = None) -> str:
+    """The value as JSON that drives no terminal: what would, and half a
+    character, is escaped, so it is the same value."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _TO_ESCAPE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def new_console(*, stderr: bool = False, quiet: bool = False) -> Console:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
+from prefactor_otel.cli.terminal import harmless, json_of, on_one_line
 from prefactor_otel.words import counted
 
 Row = dict[str, Any]
@@ -20,8 +21,6 @@ T = TypeVar("T")
 
 _NARROWEST: Final = 20
 """Columns that a label has at least, however deep it stands."""
-_UNPRINTABLE: Final = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\n")}, "\ufffd")
-"""Names come from anywhere, and these would move the terminal's cursor, or worse."""
 
 _STYLES: Final = {
     "active": "yellow",
@@ -49,6 +48,7 @@ class Tree:
     def lines(self, console: Console) -> Iterator[Text]:
         """Its lines, folded at the console's edge unless they stand too deep for that. Holds
         no more than the way from the root to the line."""
+        self.head.plain = harmless(self.head.plain)
         yield from self.head.wrap(console, console.width)
         open_levels = [with_last(self._branches(None))]
         ends: list[bool] = []
@@ -65,7 +65,7 @@ class Tree:
     def _branches(self, parent: str | None) -> Iterator[_Branch]:
         for span in self.below(parent):
             details = (_Branch(text, ()) for text in self.details(span))
-            yield _Branch(_label(span), chain(details, self._branches(span["id"])))
+            yield _Branch(line_of(span), chain(details, self._branches(span["id"])))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         return self.lines(console)
@@ -74,7 +74,7 @@ class Tree:
 def _folded(label: Text, ends: list[bool], console: Console) -> Iterator[Text]:
     """The lines of a label behind its guides; ``ends`` says of each level whether it is the last
     there."""
-    label.plain = label.plain.translate(_UNPRINTABLE)
+    label.plain = harmless(label.plain)
     lead = "".join("    " if is_last else "│   " for is_last in ends)
     first = lead[:-4] + ("└── " if ends[-1] else "├── ")
     lines = label.wrap(console, max(console.width - len(lead), _NARROWEST))
@@ -92,70 +92,161 @@ def with_last(values: Iterable[T]) -> Iterator[tuple[T, bool]]:
         yield value, True
 
 
-def run_tree(instance: Row, spans: list[Row]) -> Tree:
+def run_tree(instance: Row, spans: list[Row], details: Details = lambda _: ()) -> Tree:
     """The run as the root, spans under their parents, in order of their start."""
+    return Tree(head_of(instance, spans), grouped(spans), details)
+
+
+def head_of(instance: Row, spans: list[Row]) -> Text:
+    """What is to be said of the run as a whole; below its line, what was found of its quality."""
     head = Text.assemble(
-        ("run ", "bold"), instance["id"], "  ", _status(instance["status"]), _tokens_of(spans)
+        ("run ", "bold"), instance["id"], "  ", status_of(instance), _tokens_of(spans)
     )
-    return Tree(head, grouped(spans))
+    if reason := instance.get("termination_reason"):
+        head.append(f"  {on_one_line(reason)}", "red")
+    for name, payload in (instance.get("quality_payloads") or {}).items():
+        head.append(f"\n{on_one_line(name)}: {json_of(payload)}", "cyan")
+    return head
 
 
 def grouped(spans: list[Row]) -> Below:
-    """These spans by their parents, in order of their start."""
+    """These spans by their parents, in order of their start. What has a parent that is not among
+    them, or is its own ancestor, stands at the top: no span is left out."""
+    parents = _rooted({span["id"]: span.get("parent_span_id") for span in spans})
     children: defaultdict[str | None, list[Row]] = defaultdict(list)
-    for span in sorted(spans, key=lambda row: str(row["started_at"])):
-        children[span["parent_span_id"]].append(span)
+    for span in sorted(spans, key=lambda row: str(row.get("started_at") or "")):
+        children[parents[span["id"]]].append(span)
     return lambda parent: children[parent]
 
 
+def _rooted(parents: dict[str, str | None]) -> dict[str, str | None]:
+    """The same, where every way up ends: unknown parents are none, and circles are cut."""
+    known = {span: above if above in parents else None for span, above in parents.items()}
+    rooted: set[str | None] = {None}
+    for span in known:
+        way: dict[str | None, None] = {}
+        here: str | None = span
+        while here is not None and here not in rooted and here not in way:
+            way[here] = None
+            here = known[here]
+        if here is not None and here in way:
+            known[here] = None
+        rooted.update(way)
+    return known
+
+
 def seconds(row: Row) -> float | None:
-    """How long a span took; None while it is open."""
-    if not row["finished_at"]:
+    """How long a span or a run took; None while it is open, and where that is not known."""
+    try:
+        began, ended = (datetime.fromisoformat(row[n]) for n in ("started_at", "finished_at"))
+        return round((ended - began).total_seconds(), 3)
+    except (KeyError, TypeError, ValueError):  # also of one with a zone and one without
         return None
-    began, ended = (datetime.fromisoformat(row[n]) for n in ("started_at", "finished_at"))
-    return round((ended - began).total_seconds(), 3)
 
 
 def digest(span: Row) -> Row:
     """A stored span in a few plain values, for ``--json``."""
-    payload = span["payload"]
     return {
         "id": span["id"],
-        "parent_span_id": span["parent_span_id"],
-        "type": span["schema_name"],
-        "name": payload.get("name"),
-        "status": span["status"],
+        "parent_span_id": span.get("parent_span_id"),
+        "type": span.get("schema_name"),
+        "name": name_of(span),
+        "status": span.get("status"),
         "seconds": seconds(span),
-        "token_usage": payload.get("token_usage"),
-        "error": payload.get("error"),
+        "token_usage": _said(span, "token_usage"),
+        "error": error_of(span),
         "summary": span.get("summary"),
     }
 
 
-def _label(span: Row) -> Text:
-    payload = span["payload"]
+_NAMES: Final = ("name", "tool_name", "agent_name", "model_name")
+"""Where the SDKs of the platform put what a span is called."""
+
+
+def light(span: Row) -> Row:
+    """The span as far as its line and its digest tell it: thousands of these fit into memory."""
+    told = {"name": name_of(span), "token_usage": usage_of(span) or None, "error": error_of(span)}
+    return span | {"payload": told, "result_payload": None}
+
+
+def name_of(span: Row) -> str | None:
+    """What it is called, whichever SDK has sent it."""
+    payload = _object(span.get("payload"))
+    titles = (*(payload.get(name) for name in _NAMES), span.get("schema_title"))
+    return next((str(title) for title in titles if title), None)
+
+
+def error_of(span: Row) -> Row | None:
+    """Its error, with ``error_type`` and ``message``: in the payload, or in what it ended with."""
+    error = _said(span, "error")
+    result = _object(span.get("result_payload"))
+    if error is None and result.get("error_type"):
+        error = result
+    if error is None or isinstance(error, dict):
+        return error
+    return {"error_type": "error", "message": str(error)}
+
+
+def usage_of(span: Row) -> Row:
+    """Its counts of tokens by their names; empty where it tells none."""
+    return _object(_said(span, "token_usage"))
+
+
+def parts_of(span: Row) -> Iterator[tuple[str, object]]:
+    """What went in, came out and is told beside it, as far as that says something; with what it
+    ended with where its payload does not say that."""
+    payload, result = (_object(span.get(part)) for part in ("payload", "result_payload"))
+    for part in ("inputs", "outputs", "metadata"):
+        if payload.get(part):
+            yield part, payload[part]
+    told = (payload, _object(payload.get("outputs")), _object(payload.get("error")))
+    rest = {name: said for name, said in result.items() if all(t.get(name) != said for t in told)}
+    if rest:
+        yield "result", rest
+
+
+def part_lines(span: Row) -> Iterator[Text]:
+    """These, as JSON under their names."""
+    for part, content in parts_of(span):
+        yield Text.assemble((f"{part} ", "dim"), json_of(content, indent=2))
+
+
+def line_of(span: Row) -> Text:
+    """The span in a line, without its place."""
     taken = seconds(span)
     label = Text.assemble(
-        (f"{span['schema_name']:<10} ", "cyan"),
-        (str(payload["name"]), "bold"),
+        (f"{span.get('schema_name') or '?':<10} ", "cyan"),
+        (name_of(span) or "", "bold"),
         f"  {taken:.2f} s  " if taken is not None else "  ...  ",
-        _status(span["status"]),
+        status_of(span),
     )
-    usage = payload.get("token_usage")
-    if usage:
+    if usage := usage_of(span):
         counts = [usage.get(name, "?") for name in ("prompt_tokens", "completion_tokens")]
         label.append(f"  {counts[0]} → {counts[1]} tokens", "blue")
-    error = payload.get("error")
-    if error:
-        label.append(f"  {error['error_type']}: {error['message']}", "red")
+    if error := error_of(span):
+        label.append(f"  {error.get('error_type')}: {error.get('message')}", "red")
     return label
 
 
-def _status(status: str) -> tuple[str, str]:
+def status_of(row: Row) -> tuple[str, str]:
+    """The status of a span or a run, and how it looks."""
+    status = str(row.get("status"))
     return (status, _STYLES.get(status, ""))
 
 
+def _said(span: Row, name: str) -> Any:
+    """What its payload says under this name, or else what it ended with."""
+    for part in ("payload", "result_payload"):
+        if (said := _object(span.get(part)).get(name)) is not None:
+            return said
+    return None
+
+
+def _object(value: object) -> Row:
+    return value if isinstance(value, dict) else {}
+
+
 def _tokens_of(spans: list[Row]) -> str:
-    usages = [span["payload"].get("token_usage") or {} for span in spans]
-    total = sum(usage.get("total_tokens", 0) for usage in usages)
+    totals = [usage_of(span).get("total_tokens") for span in spans]
+    total = sum(count for count in totals if isinstance(count, int))
     return f"  {counted(len(spans), 'span')}, {counted(total, 'token')}"
