@@ -33,6 +33,12 @@ def status_in(answer: Mapping[str, object]) -> str | None:
     return status if isinstance(status, str) else None
 
 
+def page_in(details: Mapping[str, object]) -> str | None:
+    """The address of a run's page in what is shown of it; None where none is told."""
+    url = details.get("url")
+    return url if isinstance(url, str) and url.startswith(("https://", "http://")) else None
+
+
 def ended(status: str | None) -> DropReason | None:
     """Why a run of this status takes no more spans; None where it may, or nobody knows."""
     return _ENDED.get(status) if status is not None else None

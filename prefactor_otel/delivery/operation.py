@@ -43,6 +43,14 @@ class Operation(StrEnum):
     FINISH_RUN = "finish_run"
 
 
+class Registered(NamedTuple):
+    """What the API calls a run that it has registered: the agent instance's id, and the address of
+    its page, where it tells one."""
+
+    id: str
+    url: str | None
+
+
 def new_key() -> str:
     """A new key for a run: 32 hexadecimal characters, 20 of the system's randomness and then 12 of
     the time, in milliseconds."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import orjson
 
-from prefactor_otel.delivery.asking import ended, shown, status_in
+from prefactor_otel.delivery.asking import ended, page_in, shown, status_in
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.client import ApiClient, ApiError
 from prefactor_otel.delivery.continuing import (
@@ -459,7 +459,8 @@ class RunCalls:
         partition = partition_of(instance_id) if is_pfid(instance_id) else None
         self._settlement.unnamed.discard(entry.item.run)
         self._settlement.partition = partition
-        self._settlement.runs[entry.item.run] = RunRecord(instance_id, partition)
+        record = RunRecord(instance_id, partition, url=page_in(details))
+        self._settlement.runs[entry.item.run] = record
         self._settlement.note_record(entry)
         agent_id = details.get("agent_id")
         if isinstance(agent_id, str):

@@ -57,6 +57,8 @@ class RunRecord:
     """Of a run that other processes may end: what another would be registered with."""
     since: int = 0
     """How many runs had been followed when it came to be."""
+    url: str | None = None
+    """The address of its page, where the platform has told one."""
 
     @property
     def is_named(self) -> bool:

@@ -54,6 +54,8 @@ class Account:
         self.store = store
         self.client_ids = client_ids
         self.lenient_cancel = lenient_cancel
+        self.page: Callable[[], str | None] = lambda: None
+        """Where the page is served, if it is."""
         self.on_run: OnRun = lambda run, agent, purpose: None
         self.on_change: Callable[[], None] = lambda: None
         """Called after each operation that may have changed something, on the thread that did."""

@@ -14,8 +14,9 @@ from prefactor_otel.devserver.store import Row
 
 
 def register(account: Account, target: str, fields: Json) -> Json:
-    """A pending instance. The token counts as both account-wide and deployment token: without
-    agent or environment, the default ones are meant."""
+    """A pending instance, with the address of its page, as only this server tells it. The token
+    counts as both account-wide and deployment token: without agent or environment, the default
+    ones are meant."""
     form = Form(fields)
     agent_id = form.identifier("agent_id", account.partition) or account.agent_id
     environment_id = form.identifier("environment_id", account.partition)
@@ -44,7 +45,9 @@ def register(account: Account, target: str, fields: Json) -> Json:
     assert inserted is not None
     name = (version or {}).get("name") or account.store.value("agent", agent_id, "name")
     account.on_run(row["id"], name, row["purpose"])
-    return {"details": views.instance(account, inserted)}
+    page = account.page()
+    url = f"{page}/#/run/{row['id']}" if page is not None else None
+    return {"details": {**views.instance(account, inserted), "url": url}}
 
 
 def _name_default_agent(account: Account, name: str | None) -> None:

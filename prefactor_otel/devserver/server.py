@@ -79,6 +79,7 @@ class DevServer:
         except ValueError:
             self._store.close()
             raise
+        self._account.page = self._page_url
         if on_run is not None:
             self._account.on_run = on_run
         self._sessions = Sessions()

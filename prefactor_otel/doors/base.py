@@ -28,6 +28,13 @@ class Handle:
         return self._pipeline.run_id
 
     @property
+    def run_url(self) -> str | None:
+        """The address of the run's page; None until it is registered, and where the platform tells
+        none. The local API does."""
+        known = self._pipeline.registered()
+        return known.url if known is not None else None
+
+    @property
     def terminated(self) -> threading.Event:
         """Set when somebody has terminated the run of this process on the platform."""
         return self._pipeline.terminated

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from prefactor_otel.delivery.operation import FinishStatus
+from prefactor_otel.delivery.operation import FinishStatus, Registered
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.pipeline.inbox import Inbox, lose
 from prefactor_otel.runs.events import AboutRun, Awaited
@@ -48,8 +48,8 @@ class Off:
         """Nobody was asked."""
         return {}
 
-    def id_of(self, handle: str) -> str | None:
-        """It has none."""
+    def registered(self, handle: str | None) -> Registered | None:
+        """No run is."""
         return None
 
     def refuse(self, spans: Sequence[object], receipt: Receipt | None = None) -> bool:

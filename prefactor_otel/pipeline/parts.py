@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from prefactor_otel.config.options import Config
 from prefactor_otel.delivery.budget import Budget
+from prefactor_otel.delivery.operation import Registered
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.sender import Sender
 from prefactor_otel.pipeline.inbox import Inbox
@@ -88,10 +89,15 @@ class Parts:
             heir=Heir(self.intake.lives, config.run_linger / 2) if goes_on else NOBODY,
         )
 
+    def registered(self, run: str) -> Registered | None:
+        """What the API calls the run of this key; None until it has registered it."""
+        record = self.sender.runs.get(run)
+        return Registered(record.instance_id, record.url) if record is not None else None
+
     def instance_of(self, run: str) -> str | None:
         """The agent instance's id of the run of this key; None until the API has registered it."""
-        record = self.sender.runs.get(run)
-        return record.instance_id if record is not None else None
+        found = self.registered(run)
+        return found.id if found is not None else None
 
     def warn_of(self, reason: DropReason, spans: int) -> None:
         """Say in the log that so many spans are lost."""

@@ -13,7 +13,7 @@ from opentelemetry.metrics import MeterProvider
 from prefactor_otel.config.options import Config
 from prefactor_otel.config.settings import differing, settings, settings_in_file
 from prefactor_otel.config.token import TokenSource
-from prefactor_otel.delivery.operation import FinishStatus
+from prefactor_otel.delivery.operation import FinishStatus, Registered
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host import exits, gevent_loop, program, sigterm
 from prefactor_otel.host.termination import TerminatedRun
@@ -188,9 +188,10 @@ class Pipeline:
         """The agent instance's id; None until it is registered."""
         return self._current().run_id
 
-    def id_of(self, handle: str) -> str | None:
-        """The agent instance's id of an explicit run."""
-        return self._current().id_of(handle)
+    def registered(self, handle: str | None = None) -> Registered | None:
+        """What the API calls an explicit run, or else that of the process; None until it has
+        registered it."""
+        return self._current().registered(handle)
 
     @property
     def terminated(self) -> threading.Event:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from prefactor_otel.config.options import Config
 from prefactor_otel.delivery.continuing import is_to_continue
-from prefactor_otel.delivery.operation import FinishStatus
+from prefactor_otel.delivery.operation import FinishStatus, Registered
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.exits import is_ending
 from prefactor_otel.host.termination import TerminatedRun
@@ -248,9 +248,11 @@ class Worker:
         ref = span_ref(key, source.key, source.start_ns)
         return Caller(instance_id, ref.pfid(partition_of(instance_id)))
 
-    def id_of(self, handle: str) -> str | None:
-        """The agent instance's id of an explicit run, None until registered."""
-        return self._parts.instance_of(self._lives.key_of_handle(handle))
+    def registered(self, handle: str | None) -> Registered | None:
+        """What the API calls an explicit run, or else that of the process."""
+        lives = self._lives
+        key = lives.key_of_handle(handle) if handle is not None else lives.process_key
+        return self._parts.registered(key)
 
     @property
     def run_id(self) -> str | None:

@@ -8,7 +8,7 @@ from opentelemetry import baggage, context
 from opentelemetry.context import Context
 
 from prefactor_otel.config.options import Config
-from prefactor_otel.delivery.operation import FinishStatus, new_key
+from prefactor_otel.delivery.operation import FinishStatus, Registered, new_key
 from prefactor_otel.host import program
 from prefactor_otel.host.termination import TerminatedRun, current_task, event_of
 from prefactor_otel.mapping import SESSION_KEYS
@@ -36,7 +36,7 @@ class Listener(Protocol):
 
     def logged(self, record: Record) -> None: ...
 
-    def id_of(self, handle: str) -> str | None: ...
+    def registered(self, handle: str) -> Registered | None: ...
 
     def caller_at(self, where: Context | None) -> Caller | None: ...
 
@@ -55,7 +55,7 @@ class AgentRun:
         self.terminated = event_of(self.key)
         """Set when somebody has terminated the run on the platform."""
         self._status: FinishStatus | None = None
-        self._ids: dict[int, str] = {}
+        self._registered: dict[int, Registered] = {}
         """By generation of the process: a forked child has a run of its own for the block."""
 
     def __repr__(self) -> str:
@@ -65,14 +65,26 @@ class AgentRun:
     def id(self) -> str | None:
         """The agent instance's id, also after its end; None until the API has registered the
         run."""
+        known = self._known
+        return known.id if known is not None else None
+
+    @property
+    def url(self) -> str | None:
+        """The address of the run's page, known as long as ``id`` is; None where the platform tells
+        none. The local API does."""
+        known = self._known
+        return known.url if known is not None else None
+
+    @property
+    def _known(self) -> Registered | None:
         here = program.generation
-        if here not in self._ids:
-            found = (listener.id_of(self.key) for listener in list(listeners))
-            run_id = next((each for each in found if each is not None), None)
-            if run_id is None:
+        if here not in self._registered:
+            found = (listener.registered(self.key) for listener in list(listeners))
+            known = next((each for each in found if each is not None), None)
+            if known is None:
                 return None
-            self._ids[here] = run_id
-        return self._ids[here]
+            self._registered[here] = known
+        return self._registered[here]
 
     def set_status(self, status: FinishStatus) -> None:
         """How the run ends, however its block ends: complete, failed or cancelled. Raises

@@ -393,6 +393,30 @@ def test_the_id_of_a_run_is_known_after_its_end(api: DevServer) -> None:
     assert run.id == row["id"]
 
 
+def test_the_address_of_a_run_is_known_where_the_platform_tells_one(api: DevServer) -> None:
+    service = Service(api)
+    with prefactor_otel.run() as run:
+        service.tracer.start_span("step").end()
+    service.tracer.start_span("step of the process").end()
+    assert prefactor_otel.flush()
+    assert run.url == f"{api.url}/#/run/{run.id}"
+    assert service.processor.run_url == f"{api.url}/#/run/{service.processor.run_id}"
+    service.provider.shutdown()
+    assert run.url == f"{api.url}/#/run/{run.id}"
+
+
+@pytest.mark.parametrize("told", [None, 5, "javascript:alert()"])
+def test_what_is_no_address_of_a_run_is_none(api: DevServer, told: object) -> None:
+    details = {"id": "an-id", "type": "agent_instance", "status": "pending", "url": told}
+    body = json.dumps({"status": "success", "details": details})
+    api.faults.add(path="/register", status=200, body=body, times=None)
+    service = Service(api, "trace")
+    with prefactor_otel.run() as run:
+        service.tracer.start_span("step").end()
+        assert comes_true(lambda: run.id is not None)
+        assert (run.id, run.url) == ("an-id", None)
+
+
 def test_without_an_exporter_a_run_is_just_a_block() -> None:
     with prefactor_otel.run() as run:
         run.record_quality("x", None)
