@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Tracer
 
 from prefactor_otel.delivery.receipt import Receipt
-from prefactor_otel.runs.events import Ended, Started
+from prefactor_otel.runs.events import TOGETHER, Ended, Started
 from prefactor_otel.spans.sdk import READER, view_of
 from prefactor_otel.spans.view import SpanView
 
@@ -44,7 +44,9 @@ def started(span: ReadableSpan, at: float) -> Started:
 
 def ended(spans: Iterable[ReadableSpan], receipt: Receipt | None = None) -> Ended[ReadableSpan]:
     """The event of their ends."""
-    return Ended(spans, READER.view, receipt)
+    todo = list(spans)
+    groups = (todo[begin : begin + TOGETHER] for begin in range(0, len(todo), TOGETHER))
+    return Ended(groups, READER.view, receipt)
 
 
 def one_view(name: str = "step", **attributes: str | int | float | bool) -> SpanView:

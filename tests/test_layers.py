@@ -176,6 +176,7 @@ ORDER = [
     "runs.relief",
     "runs.explicit",
     "runs.lives",
+    "runs.ends",
     "runs.intake",
     "spool",
     "spool.changes",

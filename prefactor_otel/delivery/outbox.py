@@ -182,6 +182,11 @@ class Outbox(Queue):
         self.unrecorded.add(span, parent)
         self.note(batch, lambda file: file.unrecorded(span, parent))
 
+    def missing(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Those of them that are not in memory: whoever was to put them in was struck."""
+        held = {item.key for batch in self.line.batches() for item in batch.items} if items else ()
+        return [item for item in items if item.key not in held]
+
     # -- what is too much, or too old -------------------------------------------------------------
 
     def make_room(self) -> None:

@@ -10,12 +10,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
+from itertools import takewhile
 from math import inf
 from typing import Any, Final, NamedTuple, get_args
 
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.pace import Pace
 from prefactor_otel.runs.events import (
+    TOGETHER,
     Dropped,
     Ended,
     Event,
@@ -36,6 +38,9 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 
 ENTRY_BYTES: Final = 1024
 """What a span takes besides its text, at least."""
+
+_GROUP_BYTES: Final = 32 * 1024
+"""What is handled without a pause may take so many bytes, about, if it is more than one span."""
 
 _SAMPLES: Final = 16
 """Entries that are weighed at a time, at most."""
@@ -95,7 +100,12 @@ class Inbox:
         self._taken = 0
         self._receipt: Receipt | None = None
         """To whom the spans that come next belong."""
-        self._taking: Entry | None = None
+        self._taking: Sequence[Entry] = ()
+        """Entries at the front that are being handled."""
+        self._together = 1
+        """How many ended spans are handled together, at most."""
+        self._one_by_one = 0
+        """As many are handled each by itself, as one of them may have killed the thread."""
         self._retaken: Entry | None = None
         self._weight = 0.0
 
@@ -152,11 +162,12 @@ class Inbox:
             self.room.set()
 
     def _take_next(self, handle: Callable[[Event], None], pace: Pace) -> None:
-        entry = self._taking = self.entries[0]
+        entry = self.entries[0]
         if type(entry) not in _TOLD:
             reading = self.reader.view
             handle(Ended(self._ended(pace), reading, self._receipt, is_last=False))
             return
+        self._taking = (entry,)
         if isinstance(entry, tuple):
             source = self.reader.source(entry[0])
             if source is not None:
@@ -169,14 +180,25 @@ class Inbox:
             handle(entry)
         self._discard()  # not before: whatever kills the thread must not lose an entry
 
-    def _ended(self, pace: Pace) -> Iterator[Entry]:
-        """The ended spans at the front, each of which leaves when the next is asked for."""
+    def _ended(self, pace: Pace) -> Iterator[Sequence[Entry]]:
+        """The ended spans at the front in groups, each of which leaves when the next is asked
+        for."""
         while True:
-            yield self.entries[0]
+            self._taking = self._group()
+            yield self._taking
             self._discard()
             if not self.entries or type(self.entries[0]) in _TOLD or not pace.goes_on():
                 return
-            self._taking = self.entries[0]
+
+    def _group(self) -> Sequence[Entry]:
+        """Ended spans that follow each other at the front."""
+        if self._one_by_one:
+            self._one_by_one -= 1
+            return (self.entries[0],)
+        # By their places, because others append meanwhile.
+        many = min(self._together, len(self.entries))
+        first = [self.entries[place] for place in range(many)]
+        return list(takewhile(_is_span, first))
 
     def _take_receipt(self, entry: Receipt | End, handle: Callable[[Event], None]) -> None:
         if isinstance(entry, Receipt):
@@ -186,21 +208,29 @@ class Inbox:
             self._receipt = None
 
     def take_up(self, is_known: Callable[[SpanKey], bool]) -> "Lost | None":
-        """Where the thread died amid an entry, that is taken once more, unless it is known to be
-        done with. Returns a span or a log record that has killed two threads."""
-        entry = self._taking
-        if entry is None or not self.entries or self.entries[0] is not entry:
+        """Where the thread died amid entries, these are taken once more, each by itself, unless
+        they are known to be done with. Returns a span or a log record that has killed two threads
+        by itself."""
+        taking = self._taking
+        for entry in taking:
+            key = self.reader.key(entry) if _is_span(entry) else None
+            if not self.entries or self.entries[0] is not entry:
+                return None
+            if key is None or not is_known(key):
+                break
+            self._taking = (entry,)
+            self._discard()
+        else:
             return None
-        is_span = type(entry) not in _TOLD
-        key = self.reader.key(entry) if is_span else None
-        is_done = key is not None and is_known(key)
-        if entry is not self._retaken and not is_done:
-            self._retaken = entry
+        if len(taking) > 1 or entry is not self._retaken:
+            self._one_by_one += len(taking)
+            self._retaken = entry if len(taking) == 1 else None
             return None
+        self._taking = (entry,)
         self._discard()
         if isinstance(entry, Logged):
             return Lost(None, is_record=True)
-        return Lost(self._receipt) if is_span and not is_done else None
+        return Lost(self._receipt) if _is_span(entry) else None
 
     def close(self) -> None:
         """No more spans are to be handed over; what is in here is still taken."""
@@ -236,21 +266,23 @@ class Inbox:
         return receipts
 
     def _discard(self) -> None:
+        """What has been handled leaves."""
         with self._lock:
-            if self.entries and not self.is_shut:
+            while self._taking and self.entries and not self.is_shut:
                 self._remove()
-            self._taking = None
+            self._taking = ()
 
     def _remove(self) -> None:
-        is_span = type(self.entries[0]) not in _TOLD
+        is_span = _is_span(self.entries[0])
         # Nothing is called in these lines, so neither a handler nor another thread comes in
         # between, nor does what strikes this one.
         del self.entries[0]
         self._taken += is_span
-        self._taking = None
+        self._taking = self._taking[1:]
 
     def weigh(self) -> None:
-        """Adapt the capacity to what the spans in here weigh, as some of them tell."""
+        """Adapt the capacity, and how many are handled together, to what the spans in here weigh,
+        as some of them tell."""
         count = len(self.entries)
         step = max(1, count // _SAMPLES)
         weights = [self._weight_of(self.entries[-place]) for place in range(1, count + 1, step)]
@@ -259,6 +291,9 @@ class Inbox:
         average = sum(weights) / len(weights)
         self._weight = (self._weight + average) / 2 if self._weight else average
         self.limit = self.capacity = max(1, min(self._most, MAX_BYTES // self._weight))
+        # Nobody asks for room amid a group, so it is a small part of that.
+        fitting = min(self._most // 32, int(_GROUP_BYTES // self._weight))
+        self._together = max(1, min(TOGETHER, fitting))
         if self.is_closed:
             self.limit = 0
 
@@ -273,6 +308,10 @@ def lose(receipt: Receipt) -> None:
     receipt.lose()
     receipt.keep(on_disk=False)
     receipt.seal()
+
+
+def _is_span(entry: Entry) -> bool:
+    return type(entry) not in _TOLD
 
 
 def _spans_in(entries: "deque[Entry]") -> int:

@@ -15,6 +15,10 @@ from prefactor_otel.spans.view import SpanKey, SpanView
 
 S = TypeVar("S")
 
+TOGETHER: Final = 8
+"""Ended spans that go through each step together, at most: what a step needs of the machine's
+caches it finds there for all but the first of them."""
+
 
 class Place(NamedTuple):
     """Where a span starts, as far as its context tells: inside of which explicit run, in which
@@ -45,10 +49,11 @@ class Started:
 
 @dataclass(slots=True)
 class Ended(Generic[S]):
-    """Spans have ended, and are yet to be read; the receipt, if any, is settled when the API has
-    answered for them, and for those of the events before, of which it was not the last."""
+    """Spans have ended, and are yet to be read, those of a group together; the receipt, if any, is
+    settled when the API has answered for them, and for those of the events before, of which it was
+    not the last. Whoever asks for the next group is done with the one before."""
 
-    spans: Iterable[S]
+    groups: Iterable[Sequence[S]]
     read: Callable[[S], SpanView]
     receipt: Receipt | None
     is_last: bool = True

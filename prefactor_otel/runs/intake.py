@@ -1,36 +1,28 @@
 """From events to items: the one funnel between the doors and the outbox. No I/O, no waiting."""
 
 import time
-from collections.abc import Callable
-from typing import Final, TypeVar
 
 from prefactor_otel.delivery.budget import Budget
-from prefactor_otel.delivery.operation import Item, SpanRef
+from prefactor_otel.delivery.operation import SpanRef
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.pace import breathe
 from prefactor_otel.mapping import session_of
 from prefactor_otel.runs.agenda import Agenda
+from prefactor_otel.runs.ends import Ends
 from prefactor_otel.runs.events import Awaited, Calls, Dropped, Ended, Event, Flush, Logged, Started
 from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.lives import Lives
 from prefactor_otel.runs.making import RunMaker
 from prefactor_otel.runs.records import Records
 from prefactor_otel.runs.relief import Relief
-from prefactor_otel.runs.router import OpenRun, Router
+from prefactor_otel.runs.router import Router
 from prefactor_otel.runs.run import Run
 from prefactor_otel.runs.tenants import Tenants
-from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.spans.source import Record
-from prefactor_otel.spans.view import SpanKey, SpanView, ended
-from prefactor_otel.stats.counters import INTENDED, Counters, DropReason
+from prefactor_otel.spans.view import SpanKey
+from prefactor_otel.stats.counters import Counters
 from prefactor_otel.stats.log import QuietLog, logger, place_of
-
-S = TypeVar("S")
-
-AT_ONCE: Final = 64
-"""Ended spans that are accounted for together, at most: those that wait for their parents count
-as such only if these do not come soon."""
 
 
 class Intake:
@@ -60,12 +52,8 @@ class Intake:
         self._records = Records(budget.logged)
         self._sees_starts = False
         self._to_store: list[Receipt] = []
-        self._met = 0
-        """Spans that have ended and are not accounted for."""
-        self._touched: dict[OpenRun, None] = {}
-        """The runs of these."""
-        self._amid: tuple[SpanTree, SpanKey] | None = None
-        """The span whose end is being handled, and of which nothing is in the outbox yet."""
+        runs = self._router, self._handover, self._relief
+        self._ends = Ends(*runs, self._records, self._agenda, budget, outbox, counters, log)
 
     # -- what is asked, from any thread -----------------------------------------------------------
 
@@ -83,9 +71,7 @@ class Intake:
     def is_done_with(self, key: SpanKey) -> bool:
         """Asked where something struck the thread amid the end of this span: whether it was all
         done. If not, it is as if nobody had begun."""
-        amid, self._amid = self._amid, None
-        if amid is not None and amid[1] == key:
-            amid[0].take_back(key)
+        self._ends.recover()
         return self.has_ended(key)
 
     # -- what happens -----------------------------------------------------------------------------
@@ -95,7 +81,10 @@ class Intake:
         if isinstance(event, Started):
             self._take_started(event)
         elif isinstance(event, Ended):
-            self._take_ended(event)
+            self._ends.take(event)
+            if event.receipt is not None and event.is_last:
+                event.receipt.seal()
+                self._to_store.append(event.receipt)
         elif isinstance(event, Dropped):
             self._take_dropped(event)
         elif isinstance(event, Logged):
@@ -112,7 +101,7 @@ class Intake:
     def store(self) -> None:
         """Let everything taken so far outlive the process, where there is a spool, and tell
         those who wait for that."""
-        self._account()
+        self._ends.account()
         self._handover.store(self._agenda.changed)
         self._agenda.is_stored()
         on_disk = self._outbox.is_durable
@@ -123,7 +112,7 @@ class Intake:
         self._to_store.clear()
 
     def _take_flush(self, receipt: Receipt) -> None:
-        self._account()
+        self._ends.account()
         self.lives.take_due()
         self.lives.flush()
         self._outbox.watch(receipt)
@@ -209,82 +198,6 @@ class Intake:
         self._counters.unmatch(self._records.forget(list(self._records)))
 
     # -- ends -------------------------------------------------------------------------------------
-
-    def _take_ended(self, event: Ended[S]) -> None:
-        now = time.monotonic()
-        for span in event.spans:
-            items = self._items_of(span, event.read, now, event.receipt)
-            self._amid = None
-            if items:
-                self._outbox.put(items, event.receipt)
-            self._met += 1
-            if self._met >= AT_ONCE:
-                self._account()
-        if event.receipt is not None and event.is_last:
-            event.receipt.seal()
-            self._to_store.append(event.receipt)
-
-    def _items_of(
-        self, span: S, read: Callable[[S], SpanView], now: float, receipt: Receipt | None
-    ) -> list[Item]:
-        try:
-            view = ended(read(span))
-            if self._records:
-                view = self._records.joined(view)
-            if (reason := self._relief.cut_off.get(view.key)) is not None:
-                return self._leave_out(reason, receipt)
-            session = session_of(view.attributes) if self._router.knows_sessions else None
-            run = self._router.ended(view, session)
-            if run.tenant.resource is None:
-                run.tenant.resource = view.resource
-            run.touched = now
-            if run.tasks is not None:
-                run.forget_task(view.key)
-            if run.terminated is not None and view.start_ns > run.terminated.at_ns:
-                return self._leave_out(DropReason.RUN_TERMINATED, receipt)
-            if not run.is_registered:
-                self._handover.register_with_first_span(run)
-            tree = run.tree
-            self._amid = tree, view.key
-            items = tree.end(view, now)
-            if items and not run.is_registered:
-                self._handover.register(run)
-        except Exception as error:
-            self._unreadable(error, receipt)
-            return []
-        if tree.is_root(view) and self._router.ends_with_its_root(run):
-            run.over_since = now
-        self._touched[run] = None
-        return items
-
-    def _account(self) -> None:
-        """Account for what the last spans that have ended have changed in their runs."""
-        for run in self._touched:
-            if run.run.key in self._router.runs:  # else it has been closed since
-                run.tree.parking.settle()
-                self._handover.note(run)
-                self._agenda.changed[run] = None
-        self._touched.clear()
-        self._met = 0
-        if self._records:
-            self._records.forget_joined()
-        if self._budget.is_strained:
-            self._relief.relieve()
-
-    def _leave_out(self, reason: DropReason, receipt: Receipt | None) -> list[Item]:
-        """A span has ended that is not sent."""
-        self._counters.drop(reason, 1)
-        if receipt is not None and reason not in INTENDED:
-            receipt.lose()
-        return []
-
-    def _unreadable(self, error: Exception, receipt: Receipt | None) -> None:
-        logger.debug("A span could not be read: %s", place_of(error))
-        self._counters.drop(DropReason.UNREADABLE, 1)
-        self._counters.trouble(f"a span could not be read: {type(error).__name__}")
-        self._log.warn("unreadable", f"A span could not be read ({type(error).__name__})")
-        if receipt is not None:
-            receipt.lose()
 
     def _take_dropped(self, event: Dropped) -> None:
         """Spans have ended that never came here."""

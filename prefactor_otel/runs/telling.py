@@ -1,6 +1,6 @@
 """What is told of a span: by itself, and by what lies above and below it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from prefactor_otel.mapping import (
@@ -17,7 +17,6 @@ from prefactor_otel.mapping import (
     span_type,
 )
 from prefactor_otel.runs.calls import (
-    call_of,
     details_of,
     item_with_details,
     pass_up,
@@ -74,13 +73,17 @@ class Telling:
             _tell_origin(span, self._continues)
         return span
 
-    def at_its_end(self, node: Node, view: SpanView) -> AgentSpan:
-        """What a span tells that has ended, its tokens if they count; what lies above it knows
-        then what lies under it."""
-        span = self.so_far(node, view)
-        call = call_of(view, span)
+    def told_before(self, node: Node, call: Call) -> tuple[Node, ...]:
+        """The counted calls that have told what a span of this call tells again."""
+        return told_before(node, call, self._nodes.answers)
+
+    def counted(
+        self, node: Node, view: SpanView, span: AgentSpan, call: Call | None, told: Sequence[Node]
+    ) -> AgentSpan:
+        """What a span tells that has ended, its tokens if they count, where these have ``told``
+        before what its ``call`` tells; what lies above it knows then what lies under it."""
         if call is not None:
-            span = self._counted(node, span, call)
+            span = self._counted(node, span, call, told)
         if span.kind in _PERHAPS_AGENTS:
             node.agent = _agent_in(view.attributes, view.name)
         pass_up(node, span.kind)
@@ -102,11 +105,12 @@ class Telling:
             for other in self._nodes.open_beside(view.key)
         )
 
-    def _counted(self, node: Node, span: AgentSpan, call: Call) -> AgentSpan:
+    def _counted(
+        self, node: Node, span: AgentSpan, call: Call, before: Sequence[Node]
+    ) -> AgentSpan:
         """Of two that tell of one call, the one that counts takes the details of the other, as long
         as that has not been sent."""
         answers = self._nodes.answers
-        before = told_before(node, call, answers)
         if not before:
             answers.count(node, call)
             return span

@@ -6,19 +6,19 @@ finished child waits, or its open ancestors are created early with status ``acti
 is not to be sent is passed over: its children hang on what it hangs on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from prefactor_otel.delivery.budget import Budget
-from prefactor_otel.delivery.operation import Item, SpanRef
+from prefactor_otel.delivery.operation import Item, Operation, SpanRef
 from prefactor_otel.mapping import AgentSpan, Capture, SpanType
 from prefactor_otel.mapping.errors import status_of
-from prefactor_otel.runs.calls import hesitates, pass_up
+from prefactor_otel.runs.calls import call_of, hesitates, pass_up
 from prefactor_otel.runs.counts import Counts
 from prefactor_otel.runs.early import grace
 from prefactor_otel.runs.encoding import create_item, finish_item
 from prefactor_otel.runs.filtering import judged, note_above
-from prefactor_otel.runs.node import Node, Parked
+from prefactor_otel.runs.node import Call, Node, Parked
 from prefactor_otel.runs.nodes import Nodes
 from prefactor_otel.runs.parking import STEP_GRACE, Parking
 from prefactor_otel.runs.records import WithRecords
@@ -28,6 +28,28 @@ from prefactor_otel.span_types.declared import DEFAULT, SpanTypes
 from prefactor_otel.span_types.span_filter import CompiledFilter, Decision
 from prefactor_otel.spans.source import Source
 from prefactor_otel.spans.view import Event, SpanKey, SpanView
+
+
+@dataclass(slots=True, eq=False)
+class Met:
+    """A span that has ended, on its way through the steps from there to what is sent."""
+
+    tree: "SpanTree"
+    node: Node
+    view: SpanView
+    verdict: Decision
+    span: AgentSpan | None
+    """None if it is not to be sent."""
+    call: Call | None = None
+    told: Sequence[Node] = ()
+    """The counted calls that have told before what it tells again."""
+    created: AgentSpan | None = None
+    """With what it was created while it was open, if it was."""
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether what becomes of it hangs on what has become of those that ended before."""
+        return self.span is None or bool(self.told)
 
 
 @dataclass(slots=True)
@@ -137,52 +159,75 @@ class SpanTree:
 
     def end(self, view: SpanView, now: float) -> list[Item]:
         """A span has ended. Empty when it has to wait, or when it has ended before."""
+        met = self.meet(view)
+        if met is None:
+            return []
+        self.count(met)
+        return self.place(met, self.item_of(met), now)
+
+    def meet(self, view: SpanView) -> Met | None:
+        """The first step of a span that has ended: what it tells by itself. None when it has ended
+        before."""
         node = self._nodes.ended(view)
         if node is None:
             self.counts.duplicates += 1
-            return []
+            return None
         verdict = judged(self.span_filter, node, view)
         if verdict is Decision.LEAVE_OUT:
-            return self._leave_out(node, view)
-        span = self._telling.at_its_end(node, view)
-        if node.parent is None and view.is_local_root:
-            self.counts.root(span.status)
-        return self._finish(node, view, span, now, verdict)
+            return Met(self, node, view, verdict, None)
+        span = self._telling.so_far(node, view)
+        call = call_of(view, span)
+        told = self._telling.told_before(node, call) if call is not None else ()
+        return Met(self, node, view, verdict, span, call, told)
 
-    def is_root(self, view: SpanView) -> bool:
-        """Whether nothing is to come that this span hangs on."""
-        return view.parent is None if self.serves_others else view.is_local_root
-
-    def _leave_out(self, node: Node, view: SpanView) -> list[Item]:
-        """A span has ended that is not to be sent."""
-        self.counts.filtered += 1
-        if self.is_root(view):
-            self.counts.root(status_of(view))
-        pass_up(node, SpanType.SPAN)
+    def count(self, met: Met) -> None:
+        """The second: what others are to know of it. In the order in which spans have ended; if it
+        ``looks_back``, those before it have been placed."""
+        node, view, span = met.node, met.view, met.span
+        if span is None:
+            self.counts.filtered += 1
+            pass_up(node, SpanType.SPAN)
+            status = status_of(view) if self.is_root(view) else None
+        else:
+            met.span = span = self._telling.counted(node, view, span, met.call, met.told)
+            status = span.status if node.parent is None and view.is_local_root else None
+        if status is not None:
+            self.counts.root(status)
         if node.source is not None:
-            self._no_longer_open(node)
-        return self.parking.pass_over(node)
+            met.created = self._no_longer_open(node)
 
-    def _finish(
-        self, node: Node, view: SpanView, span: AgentSpan, now: float, verdict: Decision
-    ) -> list[Item]:
-        """The final item of a span: a finish when it was created early, else its creation."""
-        if node.source is not None:
-            created = self._no_longer_open(node)
-            if created is not None and node.ref is not None:
-                own = self.run, view.key, node.ref
-                return [finish_item(*own, span, created, self.max_item_bytes)]
-        item = create_item(self.run, node.key, view.start_ns, span, self.max_item_bytes)
-        only_between = verdict is Decision.KEEP_BETWEEN
+    def item_of(self, met: Met) -> Item | None:
+        """The third: its final item. A finish when it was created early, else its creation; None
+        where it is not to be sent. Changes nothing."""
+        node, view, span, created = met.node, met.view, met.span, met.created
+        if span is None:
+            return None
+        if created is not None and node.ref is not None:
+            own = self.run, view.key, node.ref
+            return finish_item(*own, span, created, self.max_item_bytes)
+        return create_item(self.run, node.key, view.start_ns, span, self.max_item_bytes)
+
+    def place(self, met: Met, item: Item | None, now: float) -> list[Item]:
+        """The last: what can be sent now. In the order in which spans have ended."""
+        node, span = met.node, met.span
+        if item is None or span is None:
+            return self.parking.pass_over(node)
+        if item.operation is Operation.FINISH_SPAN:
+            return [item]
+        only_between = met.verdict is Decision.KEEP_BETWEEN
         node.is_left_out = False
         if node.parent is None:
-            above = view.local_parent
+            above = met.view.local_parent
             if above is not None:  # a circle
                 return self.parking.orphan(node, item, above)
             if not only_between and hesitates(span):
                 self.parking.park(node, Parked(item, None, now, now + STEP_GRACE))
                 return []
         return self.parking.place(node, item, now, only_between=only_between)
+
+    def is_root(self, view: SpanView) -> bool:
+        """Whether nothing is to come that this span hangs on."""
+        return view.parent is None if self.serves_others else view.is_local_root
 
     def _no_longer_open(self, node: Node) -> AgentSpan | None:
         """With what it was created, if it was."""
@@ -330,7 +375,10 @@ class SpanTree:
         cancelled = ended._replace(
             status="cancelled", payload=ended.payload | {"status": "cancelled"}
         )
-        return self._finish(node, view, cancelled, 0.0, verdict)
+        met = Met(self, node, view, verdict, cancelled)
+        if node.source is not None:
+            met.created = self._no_longer_open(node)
+        return self.place(met, self.item_of(met), 0.0)
 
     # -- what is forgotten ------------------------------------------------------------------------
 

@@ -1,0 +1,184 @@
+"""From spans that have ended to what is sent of them, those of a group together.
+
+Each step is taken by all of a group before the next: to read them, to map and count them, to encode
+what is sent, to place it. A span that takes all steps alone finds little in the machine's caches of
+what the one before has left there, and takes a quarter longer.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+from prefactor_otel.delivery.budget import Budget
+from prefactor_otel.delivery.operation import Item
+from prefactor_otel.delivery.outbox import Outbox
+from prefactor_otel.delivery.receipt import Receipt
+from prefactor_otel.mapping import session_of
+from prefactor_otel.runs.agenda import Agenda
+from prefactor_otel.runs.events import Ended
+from prefactor_otel.runs.handover import Handover
+from prefactor_otel.runs.records import Records
+from prefactor_otel.runs.relief import Relief
+from prefactor_otel.runs.router import OpenRun, Router
+from prefactor_otel.runs.tree import Met, SpanTree
+from prefactor_otel.spans.view import SpanKey, SpanView, ended
+from prefactor_otel.stats.counters import INTENDED, Counters, DropReason
+from prefactor_otel.stats.log import QuietLog, logger, place_of
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+AT_ONCE: Final = 64
+"""Ended spans that are accounted for together, at most: those that wait for their parents count
+as such only if these do not come soon."""
+
+
+class Ends:
+    """The ends of the spans of some runs."""
+
+    def __init__(
+        self,
+        router: Router,
+        handover: Handover,
+        relief: Relief,
+        records: Records,
+        agenda: Agenda,
+        budget: Budget,
+        outbox: Outbox,
+        counters: Counters,
+        log: QuietLog,
+    ) -> None:
+        self._router = router
+        self._handover = handover
+        self._relief = relief
+        self._records = records
+        self._agenda = agenda
+        self._budget = budget
+        self._outbox = outbox
+        self._counters = counters
+        self._log = log
+        self._now = 0.0
+        self._receipt: Receipt | None = None
+        """Whoever waits for the spans that are being handled."""
+        self._amid: tuple[SpanTree, SpanKey] | None = None
+        """The one that is being met."""
+        self._met: list[tuple[OpenRun, Met]] = []
+        """Those that are counted, and not in the outbox yet."""
+        self._made: list[Item] = []
+        """What is to be sent of them, as far as they are placed."""
+        self._unaccounted = 0
+        """Spans that have ended and are not accounted for."""
+        self._touched: dict[OpenRun, None] = {}
+        """The runs of these."""
+
+    def take(self, event: Ended[S]) -> None:
+        """Spans have ended."""
+        self._now, self._receipt = time.monotonic(), event.receipt
+        for group in event.groups:
+            views = self._each(lambda span: ended(event.read(span)), group)
+            self._each(self._meet, views)
+            self._place_met()
+            self._unaccounted += len(group)
+            if self._unaccounted >= AT_ONCE:
+                self.account()
+
+    def account(self) -> None:
+        """Account for what the last spans that have ended have changed in their runs."""
+        for run in self._touched:
+            if run.run.key in self._router.runs:  # else it has been closed since
+                run.tree.parking.settle()
+                self._handover.note(run)
+                self._agenda.changed[run] = None
+        self._touched.clear()
+        self._unaccounted = 0
+        if self._records:
+            self._records.forget_joined()
+        if self._budget.is_strained:
+            self._relief.relieve()
+
+    def recover(self) -> None:
+        """The thread was struck amid a group: what was made of it is sent, and what has not come so
+        far is as if nobody had begun."""
+        made = {item.span for item in self._made if item.ends_span}
+        amid = [(met.tree, met.view.key) for _, met in self._met]
+        for tree, key in (*amid, *([self._amid] if self._amid is not None else ())):
+            if tree.ref_of(key) not in made:
+                tree.take_back(key)
+        self._outbox.put(self._outbox.missing(self._made), self._receipt)
+        self._amid, self._met, self._made = None, [], []
+
+    # -- step by step -----------------------------------------------------------------------------
+
+    def _each(self, step: Callable[[S], T], things: Iterable[S]) -> list[T]:
+        """What a step makes of each; a span of which it makes none is counted as unreadable."""
+        made = []
+        for thing in things:
+            try:
+                made.append(step(thing))
+            except Exception as error:
+                self._unreadable(error)
+        return made
+
+    def _meet(self, view: SpanView) -> None:
+        """Find the run of a span, map it, and let others know of it."""
+        if self._records:
+            view = self._records.joined(view)
+        if (reason := self._relief.cut_off.get(view.key)) is not None:
+            self._leave_out(reason)
+            return
+        session = session_of(view.attributes) if self._router.knows_sessions else None
+        run = self._router.ended(view, session)
+        if run.tenant.resource is None:
+            run.tenant.resource = view.resource
+        run.touched = self._now
+        if run.tasks is not None:
+            run.forget_task(view.key)
+        if run.terminated is not None and view.start_ns > run.terminated.at_ns:
+            self._leave_out(DropReason.RUN_TERMINATED)
+            return
+        if not run.is_registered:
+            self._handover.register_with_first_span(run)
+        tree = run.tree
+        self._amid = tree, view.key
+        met = tree.meet(view)
+        if met is not None:
+            if met.looks_back and self._met:
+                self._place_met()
+            tree.count(met)
+            self._met.append((run, met))
+        self._amid = None
+        if tree.is_root(view) and self._router.ends_with_its_root(run):
+            run.over_since = self._now
+        self._touched[run] = None
+
+    def _place_met(self) -> None:
+        """Encode what is sent of those that are met, and put what need not wait into the outbox."""
+        self._each(self._place, self._each(_with_item, self._met))
+        self._outbox.put(self._made, self._receipt)
+        self._met, self._made = [], []
+
+    def _place(self, one: tuple[OpenRun, Met, Item | None]) -> None:
+        run, met, item = one
+        items = met.tree.place(met, item, self._now)
+        if items and not run.is_registered:
+            self._handover.register(run)
+        self._made += items
+
+    def _leave_out(self, reason: DropReason) -> None:
+        """A span has ended that is not sent."""
+        self._counters.drop(reason, 1)
+        if self._receipt is not None and reason not in INTENDED:
+            self._receipt.lose()
+
+    def _unreadable(self, error: Exception) -> None:
+        logger.debug("A span could not be read: %s", place_of(error))
+        self._counters.drop(DropReason.UNREADABLE, 1)
+        self._counters.trouble(f"a span could not be read: {type(error).__name__}")
+        self._log.warn("unreadable", f"A span could not be read ({type(error).__name__})")
+        if self._receipt is not None:
+            self._receipt.lose()
+
+
+def _with_item(one: tuple[OpenRun, Met]) -> tuple[OpenRun, Met, Item | None]:
+    run, met = one
+    return run, met, met.tree.item_of(met)
