@@ -169,6 +169,7 @@ ORDER = [
     "runs.schedule",
     "runs.tree",
     "runs.events",
+    "runs.keeping",
     "runs.router",
     "runs.agenda",
     "runs.making",

@@ -52,6 +52,7 @@ _PLACES: Final = ("inputs", "outputs", "error", "metadata")
 
 Purpose = Literal["live", "smoke_test", "eval"]
 RunScope = Literal["provider", "trace", "session"]
+Keep = Literal["all", "errors"]
 T = TypeVar("T")
 
 
@@ -178,6 +179,12 @@ def _seconds(*, gt: float | None = None, ge: float | None = None) -> CoreSchema:
     return check.no_info_after_validator_function(_finite, check.float_schema(gt=gt, ge=ge))
 
 
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:  # also what is no number
+        raise ValueError("must be a share, from 0 to 1")
+    return value
+
+
 _TEXT: Final = check.str_schema()
 _URL: Final = check.no_info_after_validator_function(_usable_url, _TEXT)
 _TOKEN: Final = check.no_info_plain_validator_function(usable_source)
@@ -286,6 +293,24 @@ class Config:
         _seconds(ge=0),
         "Time between two questions whether an open run is terminated or over, in seconds. "
         "0: none.",
+    )
+    sample_rate: float | None = _option(
+        None,
+        check.no_info_after_validator_function(_share, check.float_schema()),
+        "Share of the runs that are sent, from 0 to 1, decided for each as a whole. Unset: 1, or "
+        "with `keep=errors` 0 ([Sampling](sampling.md)).",
+    )
+    keep: Keep = _option(
+        "all",
+        check.literal_schema(list(get_args(Keep))),
+        "Which of the other runs are sent: `all`, or `errors`: those in which a span has failed, "
+        "or that were slow, which is known at their end.",
+    )
+    keep_slower_than: float = _option(
+        0.0,
+        _seconds(ge=0),
+        "With `keep=errors`: how long a run takes, in seconds, that is kept for being slow. "
+        "0: none is.",
     )
     purpose: Purpose = _option("live", _PURPOSE, "Why the run happens: live, smoke_test or eval.")
     span_filter: SpanFilter = _option(
@@ -429,6 +454,9 @@ class AgentOptions(TypedDict, total=False):
     run_idle_timeout: float | None
     run_linger: float | None
     quality_schemas: Sequence[dict[str, object]] | None
+    sample_rate: float | None
+    keep: Keep | None
+    keep_slower_than: float | None
     purpose: Purpose | None
     span_filter: SpanFilter | None
     span_types: TypeOptions | None
@@ -608,6 +636,8 @@ def _type_name(name: str, default: object) -> str:
         return "object"
     if name in ("quality_schemas", "mask", "sensitive"):
         return "list"
+    if name == "sample_rate":
+        return "number"
     if isinstance(default, bool):
         return "true/false"
     if isinstance(default, int):

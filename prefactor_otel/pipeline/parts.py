@@ -106,7 +106,8 @@ class Parts:
     @property
     def has_nothing_to_send(self) -> bool:
         """Whether all that has ended is settled, runs included."""
-        settled = self.counters.waiting == 0 and not len(self.outbox)
+        held = self.intake.held_spans
+        settled = self.counters.waiting == held and not len(self.outbox)
         return settled and not self.intake.lives.has_any_to_close
 
     @property
@@ -129,7 +130,9 @@ class Parts:
             run_id=self.instance_of(run),
             is_refused=sender.has_refused(run),
             is_terminated=self.stops.terminated.is_set(),
-            waits_for_spans=self.config.run_scope != "provider" or lives.has_left,
+            waits_for_spans=(
+                self.config.run_scope != "provider" or lives.has_left or not lives.is_process_sent
+            ),
             is_closed=self.is_over.is_set(),
         )
 

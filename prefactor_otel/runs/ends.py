@@ -99,7 +99,8 @@ class Ends:
     def recover(self) -> None:
         """The thread was struck amid a group: what was made of it is sent, and what has not come so
         far is as if nobody had begun."""
-        made = {item.span for item in self._made if item.ends_span}
+        held = [run.held.items for run, _ in self._met if run.held is not None]
+        made = {item.span for items in (self._made, *held) for item in items if item.ends_span}
         amid = [(met.tree, met.view.key) for _, met in self._met]
         for tree, key in (*amid, *([self._amid] if self._amid is not None else ())):
             if tree.ref_of(key) not in made:
@@ -147,6 +148,8 @@ class Ends:
             tree.count(met)
             self._met.append((run, met))
         self._amid = None
+        if run.held is not None:
+            run.held.see(view)
         if tree.is_root(view) and self._router.ends_with_its_root(run):
             run.over_since = self._now
         self._touched[run] = None
@@ -160,6 +163,9 @@ class Ends:
     def _place(self, one: tuple[OpenRun, Met, Item | None]) -> None:
         run, met, item = one
         items = met.tree.place(met, item, self._now)
+        if run.held is not None:
+            self._handover.hold(run, run.held, items)
+            return
         if items and not run.is_registered:
             self._handover.register(run)
         self._made += items

@@ -40,7 +40,7 @@ class Intake:
         self._agenda = Agenda()
         maker = RunMaker(tenants, run, budget, self._agenda)
         self._router = Router(tenants.own.config.run_scope, tenants, maker)
-        self._handover = Handover(self._router, outbox, counters)
+        self._handover = Handover(self._router, outbox, budget, counters)
         self._relief = Relief(budget, self._router, self._agenda, self._handover, outbox, log)
         self.lives = Lives(maker, self._router, self._agenda, self._handover, self._relief, log)
         """The runs."""
@@ -73,6 +73,11 @@ class Intake:
         done. If not, it is as if nobody had begun."""
         self._ends.recover()
         return self.has_ended(key)
+
+    @property
+    def held_spans(self) -> int:
+        """Spans that have ended, and wait for the end of their run to say whether it is kept."""
+        return self._handover.held_spans
 
     # -- what happens -----------------------------------------------------------------------------
 
@@ -116,7 +121,8 @@ class Intake:
         self.lives.take_due()
         self.lives.flush()
         self._outbox.watch(receipt)
-        if self._budget.parked.items and not self._outbox.is_durable:
+        is_parked = self._budget.parked.items > self._handover.held_runs
+        if is_parked and not self._outbox.is_durable:
             receipt.lose()  # these wait for their parents, which nobody can hurry
         receipt.seal()
         self._to_store.append(receipt)
@@ -148,8 +154,9 @@ class Intake:
     def _take_call(self, key: SpanKey) -> None:
         """Another process goes on under an open span: its record is to come first."""
         run = self._router.of(key)
-        if run is not None and run.terminated is None:
+        if run is not None and run.terminated is None and not run.is_left_out:
             run.has_called = True
+            self._handover.keep(run)  # others are to have a part in it
             self._relief.put(run, run.tree.show(key))
             self._agenda.changed[run] = None
 

@@ -89,14 +89,17 @@ class Lives:
 
     def key_at(self, source: Source, place: Place) -> str | None:
         """The key of the run of an open span, which may be on its way here; None where that cannot
-        be told yet."""
+        be told yet, or is not kept."""
+        maker, run = self._maker, self._router.of(source.key)
         if place.handle is not None:
-            return self._maker.key_of_handle(place.handle)
-        run = self._router.of(source.key)
+            run = self._router.of_handle(place.handle)
+            key = maker.key_of_handle(place.handle)
+            return key if run is None and maker.may_send(key) else _key_to_tell(run)
         if run is None and place.caller is not None:
-            return self._maker.key_of_caller(place.caller.run)
+            return maker.key_of_caller(place.caller.run)
         run = run or self._router.at(source.key, place, source)
-        return run.run.key if run is not None else place.begins
+        is_known = run is not None or not maker.may_send(source.key.trace_hex)
+        return _key_to_tell(run) if is_known else place.begins
 
     def terminated_at(
         self, parent: SpanKey | None, place: Place, first: Telling | None
@@ -127,7 +130,15 @@ class Lives:
     def is_process_open(self) -> bool:
         """Whether the run of the process, if there is to be one, is registered."""
         process = self._router.process
-        return process is None or process.is_registered or self._waits_for_spans
+        return (
+            process is None or process.is_registered or not process.is_sent or self._waits_for_spans
+        )
+
+    @property
+    def is_process_sent(self) -> bool:
+        """Whether the run of the process goes to the platform, as far as that is known."""
+        process = self._router.process
+        return process is None or process.is_sent
 
     @property
     def _waits_for_spans(self) -> bool:
@@ -141,7 +152,7 @@ class Lives:
         """Register the run of the process before its first span, so that it is seen from the start:
         when the program has begun, but not where that is to make other processes."""
         process = self._router.process
-        if process is None or process.is_registered or self._waits_for_spans:
+        if process is None or self.is_process_open:
             return
         now = time.monotonic()
         if now < self._seen_at and not at_once:
@@ -271,3 +282,7 @@ class Lives:
             self._relief.cut_off.note(key, DropReason.DUPLICATE)
         run.tree.leave()
         self._agenda.forget(run)
+
+
+def _key_to_tell(run: OpenRun | None) -> str | None:
+    return run.run.key if run is not None and not run.is_left_out else None

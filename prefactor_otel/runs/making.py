@@ -8,6 +8,7 @@ from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.continuing import continuing_key
 from prefactor_otel.delivery.operation import key_like, new_key
 from prefactor_otel.runs.agenda import Agenda
+from prefactor_otel.runs.keeping import NOTHING, Held, is_sampled
 from prefactor_otel.runs.router import OpenRun
 from prefactor_otel.runs.run import NOTHING_SAID, About, Run, shared_key, shared_name
 from prefactor_otel.runs.tenant import Tenant
@@ -46,16 +47,23 @@ class RunMaker:
         """Whether runs of other processes may go on in this one."""
         return self._tenants.own.config.run_propagation
 
+    def may_send(self, name: str) -> bool:
+        """Whether a run of this name that is not known yet may be sent. From any thread."""
+        config = self._tenants.own.config
+        return config.keep != "all" or is_sampled(config, name)
+
     def of_process(self, tenant: Tenant) -> OpenRun:
         """The run of the process, where all spans of a tenant go there."""
         run = self._open(tenant, self.run if tenant is self._tenants.own else Run())
         run.lasts = True
+        _decide(run, run.run.key)
         return run
 
     def of_handle(self, about: About, handle: str) -> OpenRun:
         """An explicit run."""
-        run = Run(self.key_of_handle(handle))
-        return self._open(self._tenants.of(about.agent), run, about)
+        run = self._open(self._tenants.of(about.agent), Run(self.key_of_handle(handle)), about)
+        _decide(run, run.run.key)
+        return run
 
     def key_of_handle(self, handle: str) -> str:
         """The key of an explicit run. From any thread."""
@@ -74,8 +82,14 @@ class RunMaker:
         return continuing_key(instance_id, self.run.key, str(self._ended.get(instance_id, 0)))
 
     def of_spans(self, tenant: Tenant, first: Telling, what: str, key: str | None) -> OpenRun:
-        """The run of a trace or session, by what it is of. With a key of its own, unless others may
-        have a part in it: then it is of the name that it has for them."""
+        """The run of a trace or session, by what it is of, which also decides whether it is kept.
+        With a key of its own, unless others may have a part in it: then it is of the name that it
+        has for them."""
+        run = self._of_spans(tenant, first, what, key)
+        _decide(run, what)
+        return run
+
+    def _of_spans(self, tenant: Tenant, first: Telling, what: str, key: str | None) -> OpenRun:
         if not tenant.serves_others:
             return self._open(tenant, Run(key or new_key()))
         origin = shared_name(*tenant.identity, what)
@@ -118,10 +132,21 @@ class RunMaker:
                 config.max_request_bytes - REQUEST_OVERHEAD, config.max_request_bytes // 2
             ),
             parent_timeout=config.parent_timeout,
-            notes_parked=tenant.spools,
-            span_filter=tenant.span_filter,
+            notes_parked=tenant.spools and run.held is None,
+            span_filter=NOTHING if run.is_left_out else tenant.span_filter,
             types=tenant.types,
             continues=run.continues,
             serves_others=tenant.serves_others,
             budget=self._budget,
         )
+
+
+def _decide(run: OpenRun, name: str) -> None:
+    """Whether a run that has begun is kept, or only its end will tell."""
+    config = run.tenant.config
+    if is_sampled(config, name):
+        return
+    if config.keep == "errors":
+        run.held = Held(config.keep_slower_than)
+    else:
+        run.is_left_out = True

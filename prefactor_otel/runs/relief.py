@@ -61,7 +61,10 @@ class Relief:
         budget = self._budget
         while budget.parked.is_over:
             run = self._router.runs[budget.parked.owner_of_oldest]
-            self._handover.put(run, run.tree.give_up_parked())
+            if budget.parked.oldest is run.held:
+                self._keep_early(run)
+            else:
+                self._handover.put(run, run.tree.give_up_parked())
             self._agenda.changed[run] = None
         while budget.shown.is_over:
             forget_content(budget)
@@ -70,6 +73,14 @@ class Relief:
         if budget.remembered.is_over:
             self._forget()
         self._outbox.make_room()
+
+    def _keep_early(self, run: OpenRun) -> None:
+        self._log.warn(
+            "kept_early",
+            "More of runs that go on is held back (keep) than max_queue_bytes lets: the oldest of "
+            "them are kept, whatever becomes of them",
+        )
+        self._handover.keep(run)
 
     def _give_up_open(self) -> None:
         for run in self._idlest_first():

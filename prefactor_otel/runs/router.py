@@ -13,6 +13,7 @@ from prefactor_otel.delivery.operation import FinishStatus
 from prefactor_otel.host.termination import Task, TerminatedRun
 from prefactor_otel.runs.caller import Caller
 from prefactor_otel.runs.events import NOWHERE, Place
+from prefactor_otel.runs.keeping import Held
 from prefactor_otel.runs.run import About, Run
 from prefactor_otel.runs.tenant import Tenant
 from prefactor_otel.runs.tenants import Tenants
@@ -32,6 +33,10 @@ class OpenRun:
     new_tree: "Callable[[OpenRun], SpanTree]"
     about: About = field(default_factory=About)
     is_registered: bool = False
+    is_left_out: bool = False
+    """It is not kept: nothing of it is sent."""
+    held: Held | None = None
+    """What it has come to, while only its end will tell whether it is kept."""
     duplicates: int = 0
     """Spans of it that have come twice, as far as they are counted."""
     filtered: int = 0
@@ -81,6 +86,11 @@ class OpenRun:
         """The root has ended."""
         if self.tasks is not None:
             self.tasks.pop(root, None)
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether what comes of it goes to the platform, as far as that is known."""
+        return self.held is None and not self.is_left_out
 
     @property
     def has_spans(self) -> bool:

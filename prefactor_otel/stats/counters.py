@@ -22,6 +22,7 @@ class DropReason(StrEnum):
     GIVEN_UP = "given_up"
     DUPLICATE = "duplicate"
     FILTERED = "filtered"
+    NOT_KEPT = "not_kept"
     RUN_TERMINATED = "run_terminated"
     RUN_OVER = "run_over"
     UNREADABLE = "unreadable"
@@ -33,7 +34,7 @@ class DropReason(StrEnum):
 
 _AFTER_SHUTDOWN: Final = DropReason.AFTER_SHUTDOWN.value
 
-INTENDED: Final = (DropReason.DUPLICATE, DropReason.FILTERED)
+INTENDED: Final = (DropReason.DUPLICATE, DropReason.FILTERED, DropReason.NOT_KEPT)
 """With these, nothing is missing that was to be sent."""
 
 
