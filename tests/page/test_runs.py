@@ -132,6 +132,58 @@ def test_older_runs_are_read_when_the_list_is_scrolled(visit: Visit, call: Calle
         assert rows(page).count() < 60
 
 
+def test_what_is_read_stays_in_its_place_while_the_list_grows(visit: Visit, call: Caller) -> None:
+    runs = [call.pending() for _ in range(60)]
+    with visit() as page:
+        expect(rows(page).first).to_be_visible()
+        page.locator(".runs-list").evaluate("list => list.scrollTo(0, 700)")
+        read = page.locator(f"#run-{runs[30]}")
+        expect(read).to_be_visible()
+        before = read.bounding_box()
+        call.pending()
+        expect(page.get_by_text("61 runs", exact=True)).to_be_visible()
+        assert read.bounding_box() == before
+        for key in ("j", "j"):
+            page.keyboard.press(key)
+        expect(page.locator("a.run-row:focus")).to_be_in_viewport()
+        page.locator(".runs-list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+        expect(page.locator(f"#run-{runs[0]}")).to_be_in_viewport()
+        call.pending()
+        expect(page.get_by_text("62 runs", exact=True)).to_be_visible()
+        expect(page.locator(f"#run-{runs[0]}")).to_be_in_viewport()
+
+
+def test_what_is_typed_stays_while_the_list_is_drawn_again(visit: Visit, call: Caller) -> None:
+    """The search begins a moment after the last letter."""
+    typed = """async () => {
+        const search = document.querySelector('#search');
+        search.value = 'her';
+        search.dispatchEvent(new Event('input', { bubbles: true }));
+        document.querySelector('a.run-row').focus();
+        for (let i = 0; i < 2; i += 1) await new Promise(requestAnimationFrame);
+        return search.value;
+    }"""
+    call.pending()
+    with visit() as page:
+        expect(rows(page)).to_have_count(1)
+        assert page.evaluate(typed) == "her"
+
+
+def test_a_page_that_nobody_looks_at_holds_no_connection(visit: Visit, call: Caller) -> None:
+    """A browser keeps six to a server: a seventh view of it would wait for ever."""
+    looked_at = """hidden => {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    with visit() as page:
+        page.evaluate(looked_at, True)
+        expect(page.locator(".connection")).to_have_text("Paused")
+        call.pending()
+        page.evaluate(looked_at, False)
+        expect(page.locator(".connection")).to_have_text("Live")
+        expect(rows(page)).to_have_count(1)
+
+
 def test_a_link_works_once_and_its_secret_leaves_the_address(visit: Visit, api: DevServer) -> None:
     with visit(may_be_refused=True) as page:
         expect(page).to_have_url(f"{api.url}/#/runs")

@@ -54,6 +54,7 @@ function useSecret() {
 const SAID = {
   connecting: 'Connecting',
   live: 'Live',
+  paused: 'Paused',
   lost: 'The server does not answer. Trying again…',
 };
 
@@ -69,6 +70,7 @@ const NoSession = () => html`<main>
     <pre>prefactor-otel devserver --open</pre>
     <p>or look at an agent at work with <code>prefactor-otel demo --open</code>. Whoever has the link sees
     every prompt and answer, so it is not to be passed on.</p>
+    <p><button type="button" onClick=${() => location.reload()}>Try again</button></p>
   <//>
 </main>`;
 

@@ -5,7 +5,7 @@ import { observable } from './observable.js';
 
 const AGAIN_MS = 2000;
 
-/** 'connecting', 'live', or 'lost' while the page tries again. */
+/** 'connecting', 'live', 'lost' while the page tries again, or 'paused' while nobody looks at it. */
 export const connection = observable('connecting');
 
 /**
@@ -41,13 +41,26 @@ export function follow(run, { fresh, changed }) {
   /** The browser has given up, as it does when it is refused: ask why, which shows on the page. */
   async function retry() {
     const refused = await read('/page/runs?limit=1').catch((error) => error);
-    if (!stopped && refused?.status !== 401) open();
+    if (!stopped && !document.hidden && refused?.status !== 401) open();
   }
 
-  open();
+  // A browser keeps six connections to a server: what nobody looks at must not hold one.
+  function looked() {
+    close();
+    if (!document.hidden) open();
+    else connection.set('paused');
+  }
+
+  function close() {
+    clearTimeout(timer);
+    source?.close();
+  }
+
+  looked();
+  document.addEventListener('visibilitychange', looked);
   return () => {
     stopped = true;
-    clearTimeout(timer);
-    source.close();
+    document.removeEventListener('visibilitychange', looked);
+    close();
   };
 }

@@ -58,15 +58,18 @@ export function Runs({ filter }) {
 
 function Filters({ filter, agents, total, search, onChange }) {
   const timer = useRef(0);
+  const [text, setText] = useState(filter.q ?? '');
   const typed = (event) => {
     const q = event.currentTarget.value;
+    setText(q);
     clearTimeout(timer.current);
     timer.current = setTimeout(() => onChange({ q }), PAUSE_MS);
   };
   useEffect(() => () => clearTimeout(timer.current), []);
+  useEffect(() => setText(filter.q ?? ''), [filter.q]);
   return html`<form class="toolbar" role="search" onSubmit=${(event) => event.preventDefault()}>
     <label class="sr" for="search">Search names, inputs and outputs</label>
-    <input id="search" ref=${search} type="search" placeholder="Search names, inputs and outputs" value=${filter.q ?? ''} onInput=${typed} />
+    <input id="search" ref=${search} type="search" placeholder="Search names, inputs and outputs" value=${text} onInput=${typed} />
     <${Choice} label="Status" name="status" values=${STATUSES.map((each) => [each, each])} filter=${filter} onChange=${onChange} />
     <${Choice} label="Purpose" name="purpose" values=${PURPOSES.map((each) => [each, each])} filter=${filter} onChange=${onChange} />
     <${Choice} label="Agent" name="agent" values=${agents.map(({ id, name }) => [id, line(name, 60)])} filter=${filter} onChange=${onChange} />
@@ -86,21 +89,23 @@ const Choice = ({ label, name, values, filter, onChange }) => html`<select
   ${values.map(([value, text]) => html`<option key=${value} value=${value} selected=${filter[name] === value}>${text}</option>`)}
 </select>`;
 
+const idOf = (run) => run.id;
+
 function List({ runs, cursor, onFocus }) {
   const height = useNarrow() ? NARROW_ROW : ROW;
-  const index = runs.findIndex((run) => run.id === cursor);
   useEffect(() => {
     document.getElementById(`run-${cursor}`)?.focus({ preventScroll: true });
   }, [cursor]);
   return html`<${Windowed}
     role="list"
     aria-label="Runs"
-    count=${runs.length}
+    items=${runs}
+    keyOf=${idOf}
     height=${height}
-    shown=${index}
+    shown=${cursor}
     above=${AXIS}
-    row=${(i) => html`<div role="listitem" key=${runs[i].id} style=${at(i, height)}>
-      <${RunRow} run=${runs[i]} onFocus=${onFocus} />
+    row=${(run, index) => html`<div role="listitem" key=${run.id} style=${at(index, height)}>
+      <${RunRow} run=${run} onFocus=${onFocus} />
     </div>`}
   />`;
 }

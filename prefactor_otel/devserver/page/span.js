@@ -126,11 +126,11 @@ function Content({ span, inputs, outputs, spans, onOpen }) {
   if (kindOf(span.schema_name) === 'tool') {
     return html`<section class="call-sides wide">
       <div><h3>Arguments</h3>${isFilled(inputs) ? html`<${Json} value=${inputs} />` : html`<${Nothing} />`}</div>
-      <div><h3>Result</h3>${outputs === undefined ? html`<${Nothing} isOpen=${!span.finished_at} />` : html`<${Json} value=${onlyOutput(outputs)} />`}</div>
+      <div><h3>Result</h3>${outputs === undefined ? html`<${Nothing} span=${span} />` : html`<${Json} value=${onlyOutput(outputs)} />`}</div>
     </section>`;
   }
   const told = conversationOf(inputs, outputs);
-  const [facts, left] = factsOf(told.inputs, told.outputs);
+  const [facts, left] = factsOf(told.inputs, told.outputs, span.payload?.metadata);
   return html`${facts.length > 0 && html`<p class="facts">${facts.map(([name, value]) => html`<span><span class="muted">${line(name, 60)}</span> ${line(value, 120)}</span>`)}</p>`}
     ${told.messages.length > 0 &&
     html`<${Chat} key=${span.id} messages=${told.messages} made=${madeBy(span, spans, told.messages)} onOpen=${onOpen} />`}
@@ -141,7 +141,7 @@ function Content({ span, inputs, outputs, spans, onOpen }) {
 }
 
 /** Settings of a call and how it ended, which are read at a glance; and what else there is. */
-function factsOf(inputs, outputs) {
+function factsOf(inputs, outputs, metadata) {
   const { parameters, ...others } = isFilled(inputs) ? inputs : {};
   const facts = [];
   const take = (from) =>
@@ -156,9 +156,12 @@ function factsOf(inputs, outputs) {
   const settings = isFilled(parameters) ? take(parameters) : {};
   const answered = isFilled(outputs) && !Array.isArray(outputs) ? take(outputs) : outputs;
   if (isFilled(settings)) asked.parameters = settings;
+  if (isFilled(metadata)) take(Object.fromEntries(LABELS.filter((name) => name in metadata).map((name) => [name, metadata[name]])));
   return [facts, { inputs: asked, outputs: answered }];
 }
 
+/** What the metadata says that is read at a glance as well. */
+const LABELS = ['provider', 'response_model', 'time_to_first_token', 'cost', 'session_id', 'user_id'];
 /** Characters of a value that is shown as a fact. */
 const FACT = 60;
 
@@ -180,7 +183,7 @@ function madeBy(span, spans, messages) {
   return made;
 }
 
-const Nothing = ({ isOpen }) => html`<p class="muted">${isOpen ? 'Not yet' : 'None'}</p>`;
+const Nothing = ({ span }) => html`<p class="muted">${span && !span.finished_at ? 'Not yet' : 'None'}</p>`;
 
 /** A result that is one field named `output` is that field. */
 const onlyOutput = (outputs) => (Object.keys(outputs).join() === 'output' ? outputs.output : outputs);

@@ -3,6 +3,14 @@
 import { millis } from './format.js';
 
 const STEPS = [1, 2, 5];
+/** Behind this part of the scale is no room for what a tick says. */
+const LAST = 0.88;
+
+/**
+ * A run that is silent for longer than this, and than three times what it has worked, has a scale that
+ * no longer grows: of an agent that was killed yesterday, the bars would be dots.
+ */
+const QUIET_MS = 60_000;
 
 /** The smallest of 1, 2, 5, 10, 20, 50… that is no less. */
 function round(value) {
@@ -23,7 +31,8 @@ export function scaleOf(spans, isOpen, now) {
   }
   if (start === Infinity) return { start: 0, length: 1 };
   if (!isOpen) return { start, length: Math.max(end - start, 0.001) };
-  const reached = Math.max(end, now) - start;
+  const known = Math.max(end - start, QUIET_MS);
+  const reached = Math.min(Math.max(end, now) - start, known * 4);
   const step = round(Math.max(reached, 1000) / 4);
   return { start, length: Math.ceil((reached * 1.02) / step) * step };
 }
@@ -32,7 +41,7 @@ export function scaleOf(spans, isOpen, now) {
 export function ticksOf({ length }, wanted) {
   const step = round(length / wanted);
   const ticks = [];
-  for (let at = 0; at < length * 0.999; at += step) ticks.push(at);
+  for (let at = 0; at < length * LAST; at += step) ticks.push(at);
   return ticks;
 }
 

@@ -1,6 +1,6 @@
 // The spans of a run: the tree and the time of each in one row.
 
-import { html, useCallback, useMemo } from './preact.js';
+import { html, useMemo } from './preact.js';
 import { count, counted, duration, kindOf, line } from './format.js';
 import { Type, useNow } from './parts.js';
 import { scaleOf, ticksOf } from './timeline.js';
@@ -11,6 +11,8 @@ const NARROW_ROW = 44;
 const AXIS = 28;
 /** Deeper than this, a row is not moved to the right any more: its level is told by its number. */
 const DEEPEST = 14;
+
+const idOf = (row) => row.span.id;
 
 const indent = (depth) => Math.min(depth, DEEPEST);
 
@@ -23,23 +25,20 @@ export function Waterfall({ spans, rows, isOpen, cursor, open, onOpen, onFold })
   const height = isNarrow ? NARROW_ROW : ROW;
   const now = useNow(isOpen);
   const scale = scaleOf(spans, isOpen, now);
-  const ticks = ticksOf(scale, isNarrow ? 4 : 6);
-  const index = useMemo(() => rows.findIndex(({ span }) => span.id === cursor), [rows, cursor]);
-  const row = useCallback(
-    (i) => html`<${Row}
-      key=${rows[i].span.id}
-      row=${rows[i]}
-      index=${i}
-      style=${at(i, height)}
-      scale=${scale}
-      now=${now}
-      isCursor=${i === index}
-      isOpen=${rows[i].span.id === open}
-      onOpen=${onOpen}
-      onFold=${onFold}
-    />`,
-    [rows, height, scale, now, index, open],
-  );
+  const ticks = ticksOf(scale, isNarrow || open ? 3 : 6);
+  const isSeen = useMemo(() => rows.some((row) => idOf(row) === cursor), [rows, cursor]);
+  const row = (each, index) => html`<${Row}
+    key=${idOf(each)}
+    row=${each}
+    index=${index}
+    style=${at(index, height)}
+    scale=${scale}
+    now=${now}
+    isCursor=${idOf(each) === cursor}
+    isOpen=${idOf(each) === open}
+    onOpen=${onOpen}
+    onFold=${onFold}
+  />`;
   return html`<${Axis} scale=${scale} ticks=${ticks} />
     <${Windowed}
       class="waterfall"
@@ -47,11 +46,12 @@ export function Waterfall({ spans, rows, isOpen, cursor, open, onOpen, onFold })
       tabindex="0"
       aria-label="Spans"
       aria-rowcount=${rows.length}
-      aria-activedescendant=${index < 0 ? undefined : `row-${cursor}`}
-      count=${rows.length}
+      aria-activedescendant=${isSeen ? `row-${cursor}` : undefined}
+      items=${rows}
+      keyOf=${idOf}
       height=${height}
       row=${row}
-      shown=${index}
+      shown=${cursor}
       above=${AXIS}
       style=${{ '--tick': `${((ticks[1] ?? scale.length) / scale.length) * 100}%` }}
     />`;

@@ -5,25 +5,37 @@ import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from 
 const AROUND = 12;
 
 /**
- * `count` rows of `height` pixels each, made by `row(index)`, which sets `style` on its element as
- * `at(index)` says. `shown` is the index to keep in sight as it changes, below `above` pixels of
- * what sticks to the top.
+ * A row of `height` pixels for each of the `items`, which `row(item, index)` makes and sets where
+ * `at(index)` says; `keyOf(item)` names it. The item named `shown` is brought into sight when that is
+ * another, below `above` pixels of what sticks to the top. What is in sight stays where it is when
+ * items come before it.
  */
-export function Windowed({ count, height, row, shown = -1, above = 0, style, ...attributes }) {
+export function Windowed({ items, keyOf, height, row, shown, above = 0, style, ...attributes }) {
   const list = useRef(null);
+  const anchor = useRef(null);
   const [{ first, last }, setRange] = useState({ first: 0, last: 40 });
 
   const look = useCallback(() => {
-    const scroller = scrollerOf(list.current);
-    const top = scroller.getBoundingClientRect().top - list.current.getBoundingClientRect().top;
+    const { scroller, top } = placeOf(list.current);
+    const index = Math.floor(-top / height);
+    // Nothing has to stay in place while the list is seen from its beginning.
+    anchor.current = index > 0 && index < items.length ? { index, key: keyOf(items[index]) } : null;
     const next = {
-      first: Math.max(0, Math.floor(top / height) - AROUND),
-      last: Math.ceil((top + scroller.clientHeight) / height) + AROUND,
+      first: Math.max(0, index - AROUND),
+      last: Math.ceil((scroller.clientHeight - top) / height) + AROUND,
     };
     setRange((now) => (now.first === next.first && now.last === next.last ? now : next));
-  }, [height]);
+  }, [items, height]);
 
-  useLayoutEffect(look, [look, count]);
+  useLayoutEffect(() => {
+    const { index, key } = anchor.current ?? {};
+    if (key !== undefined && items[index] !== undefined && keyOf(items[index]) !== key) {
+      const now = items.findIndex((item) => keyOf(item) === key);
+      if (now >= 0) placeOf(list.current).scroller.scrollTop += (now - index) * height;
+    }
+    look();
+  }, [look]);
+
   useEffect(() => {
     // Which element scrolls depends on the width of the window: every one is listened to.
     const options = { capture: true, passive: true };
@@ -35,22 +47,19 @@ export function Windowed({ count, height, row, shown = -1, above = 0, style, ...
     };
   }, [look]);
 
+  const index = shown ? items.findIndex((item) => keyOf(item) === shown) : -1;
   useLayoutEffect(() => {
-    if (shown < 0) return;
-    const scroller = scrollerOf(list.current);
-    const bounds = scroller.getBoundingClientRect();
-    const top = list.current.getBoundingClientRect().top - bounds.top + shown * height;
-    if (top < above) scroller.scrollTop += top - above;
-    else if (top + height > scroller.clientHeight) {
-      scroller.scrollTop += top + height - scroller.clientHeight;
-    }
+    if (index < 0) return;
+    const { scroller, top } = placeOf(list.current);
+    const [from, to] = [top + index * height, top + (index + 1) * height];
+    if (from < above) scroller.scrollTop += from - above;
+    else if (to > scroller.clientHeight) scroller.scrollTop += to - scroller.clientHeight;
     look();
-  }, [shown, height, above]);
+  }, [shown, index >= 0, height]);
 
-  const rows = [];
-  for (let index = first; index < Math.min(last, count); index += 1) rows.push(row(index));
-  return html`<div ref=${list} style=${{ ...style, position: 'relative', height: `${count * height}px` }} ...${attributes}>
-    ${rows}
+  const seen = items.slice(first, last).map((item, i) => row(item, first + i));
+  return html`<div ref=${list} style=${{ ...style, position: 'relative', height: `${items.length * height}px` }} ...${attributes}>
+    ${seen}
   </div>`;
 }
 
@@ -61,6 +70,12 @@ export const at = (index, height) => ({
   top: `${index * height}px`,
   height: `${height}px`,
 });
+
+/** What scrolls a list, and where in that it begins. */
+function placeOf(list) {
+  const scroller = scrollerOf(list);
+  return { scroller, top: list.getBoundingClientRect().top - scroller.getBoundingClientRect().top };
+}
 
 function scrollerOf(element) {
   for (let each = element.parentElement; each; each = each.parentElement) {
