@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from prefactor_otel.devserver import DevServer
 from tests.devserver.calls import Caller, creation
 from tests.page.agents import SlowAgent, replay, travel
-from tests.page.browser import beside
+from tests.page.browser import NARROW, beside
 from tests.page.conftest import Visit
 
 pytestmark = pytest.mark.xdist_group("page of a run")
@@ -83,8 +83,23 @@ def test_the_head_says_what_was_asked_and_answered(visit: Visit, api: DevServer)
         expect(head.locator(".totals")).to_contain_text("276 input")
         expect(head.locator(".totals")).to_contain_text("60 output")
         expect(head.locator(".totals")).to_contain_text("scripted-model-1")
-        head.get_by_role("button", name="More of what was answered").click()
-        expect(head.locator(".said").last.locator(".text")).to_contain_text("pack light")
+        more = head.get_by_role("button", name="More of what was answered")
+        expect(more).to_have_count(0)  # all of it is there
+        page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+        more.click()
+        expect(head.locator(".said").last.locator(".text")).to_contain_text("on any weather map.")
+
+
+def test_alerts_are_told_in_the_list_and_in_the_head(visit: Visit, call: Caller) -> None:
+    run = call.active()
+    alert = {"agent_instance_id": run, "name": "too dear", "severity": "error", "payload": {}}
+    call("POST", "/alerts/raise", alert)
+    with visit() as page:
+        expect(page.locator("a.run-row .alert")).to_have_text("1 alert")
+        page.locator("a.run-row").click()
+        expect(page.locator(".run-head .alert")).to_have_text("error: too dear")
+        call("POST", "/alerts/clear", {"agent_instance_id": run, "name": "too dear"})
+        expect(page.locator(".run-head .chip")).to_have_text("error: too dear (cleared)")
 
 
 def test_parts_of_a_run_are_folded_with_the_keyboard(visit: Visit, api: DevServer) -> None:

@@ -57,8 +57,9 @@ def test_messages_are_a_conversation_with_results_beside_calls(
 
 def test_a_call_leads_to_the_span_that_carried_it_out(visit: Visit, api: DevServer) -> None:
     travel(api)
-    asks = next(n for n, span in enumerate(api.spans()) if span["schema_name"] == "otel:llm")
-    with visit(address(api, asks)) as page:
+    calls = [span for span in api.spans() if span["schema_name"] == "otel:llm"]
+    first = min(calls, key=lambda span: str(span["started_at"]))
+    with visit(f"#/run/{first['agent_instance_id']}/span/{first['id']}") as page:
         page.locator(".call").get_by_role("button", name="ran").click()
         expect(panel(page).locator("h2")).to_have_text("weather")
         expect(panel(page)).to_contain_text("sunny, 21 degrees")
@@ -151,6 +152,15 @@ def test_an_error_shows_its_stack_and_its_type(visit: Visit, api: DevServer) -> 
         expect(error).to_contain_text("no such city: Atlantis")
         error.get_by_text("Stack trace").click()
         expect(error.locator(".code")).to_contain_text("Traceback (most recent call last)")
+
+
+def test_why_a_span_looks_so_is_told(visit: Visit, api: DevServer) -> None:
+    travel(api)
+    tool = next(n for n, span in enumerate(api.spans()) if span["schema_name"] == "otel:tool")
+    with visit(address(api, tool)) as page:
+        page.get_by_text("Why is this here").click()
+        expect(page.locator(".why > div").first).to_be_visible()
+        expect(page.locator(".why")).to_contain_text("gen_ai.")
 
 
 def test_what_differs_from_its_type_is_told(visit: Visit, call: Caller) -> None:

@@ -1,6 +1,6 @@
 // The head of a run: whose it is and how it stands, the question and the answer, and the totals.
 
-import { html, useState } from './preact.js';
+import { html, useLayoutEffect, useRef, useState } from './preact.js';
 import { count, line, moment, shown } from './format.js';
 import { Duration, Status, Text } from './parts.js';
 import { backToRuns } from './router.js';
@@ -38,17 +38,22 @@ const Actions = ({ id, detail, reload }) => html`<div class="actions">
   ${detail.run.status === 'active' && html`<${Terminate} id=${id} onDone=${reload} />`}
 </div>`;
 
-/** Characters that fit into a line of any window. */
-const SHORT = 40;
-
 /** A line of what was said, which opens to all of it: so that the rows below keep their place. */
 function Said({ label, text, empty }) {
   const [isOpen, setOpen] = useState(false);
+  const [isCut, setCut] = useState(false);
+  const lineOf = useRef(null);
+  useLayoutEffect(() => {
+    const look = () => lineOf.current && setCut(lineOf.current.scrollWidth > lineOf.current.clientWidth);
+    look();
+    addEventListener('resize', look);
+    return () => removeEventListener('resize', look);
+  }, [text, isOpen]);
   if (!text) return html`<p class="said"><b>${label}</b><span class="muted">${empty}</span></p>`;
   return html`<div class="said">
     <b>${label}</b>
-    ${isOpen ? html`<${Text} value=${text} />` : html`<span class="said-line" dir="auto">${line(text, 600)}</span>`}
-    ${(text.length > SHORT || text.includes('\n')) &&
+    ${isOpen ? html`<${Text} value=${text} />` : html`<span ref=${lineOf} class="said-line" dir="auto">${line(text, 600)}</span>`}
+    ${(isOpen || isCut || text.includes('\n')) &&
     html`<button type="button" class="quiet" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>
       ${isOpen ? 'Less' : 'More'}<span class="sr"> of what was ${label.toLowerCase()}</span>
     </button>`}
@@ -72,7 +77,9 @@ const Totals = ({ detail: { run, instance, totals, quality, alerts } }) => html`
     ${totals.reasoning > 0 && html`<${Total} name="reasoning" value=${totals.reasoning} of=${totals.output} />`}`}
   ${totals.models.map((model) => html`<span class="chip">${line(model, 60)}</span>`)}
   ${[...quality, ...olderQuality(instance)].map((each) => html`<span class="chip quality" title=${shown(JSON.stringify(each.payload, null, 1))}>${line(each.name, 40)}: ${peek(each.payload)}</span>`)}
-  ${alerts.map((alert) => html`<span class="chip alert" title=${shown(JSON.stringify(alert.payload ?? {}, null, 1))}>${line(alert.severity ?? 'alert', 20)}: ${line(alert.name, 60)}</span>`)}`;
+  ${alerts.map((alert) => html`<span class="chip ${alert.status === 'cleared' ? '' : 'alert'}" title=${shown(JSON.stringify(alert.payload ?? {}, null, 1))}>
+    ${line(alert.severity ?? 'alert', 20)}: ${line(alert.name, 60)}${alert.status === 'cleared' && ' (cleared)'}
+  </span>`)}`;
 
 const peek = (payload) => {
   if (payload === null || typeof payload !== 'object') return line(payload, 60);

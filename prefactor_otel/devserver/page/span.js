@@ -189,7 +189,7 @@ const Nothing = ({ span }) => html`<p class="muted">${span && !span.finished_at 
 const onlyOutput = (outputs) => (Object.keys(outputs).join() === 'output' ? outputs.output : outputs);
 
 const Rest = ({ title, value }) =>
-  isFilled(value) && html`<section><h3>${title}</h3><${Json} value=${value} depth=${1} /></section>`;
+  isFilled(value) && html`<section><h3>${title}</h3><${Json} value=${value} /></section>`;
 
 const COUNTS = {
   prompt_tokens: 'Input',

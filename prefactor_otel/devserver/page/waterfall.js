@@ -57,11 +57,14 @@ export function Waterfall({ spans, rows, isOpen, cursor, open, onOpen, onFold })
     />`;
 }
 
+/** A round time, without the digits that say nothing. */
+const roundly = (ms) => duration(ms).replace(/\.?0+ s$/, ' s');
+
 const Axis = ({ scale, ticks }) => html`<div class="row axis" aria-hidden="true">
   <span class="cell-name">Span</span><span class="cell-tokens">Tokens</span><span class="cell-time">Duration</span>
   <span class="cell-bar">
     ${ticks.map(
-      (tick) => html`<i style=${{ left: `${(tick / scale.length) * 100}%` }}>${tick ? duration(tick) : '0'}</i>`,
+      (tick) => html`<i style=${{ left: `${(tick / scale.length) * 100}%` }}>${tick ? roundly(tick) : '0'}</i>`,
     )}
   </span>
 </div>`;
