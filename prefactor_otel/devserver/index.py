@@ -26,6 +26,7 @@ _AT_ONCE: Final = 500
 def keep_up(store: Store, changed: Iterable[Json]) -> None:
     """Follow records that were changed, in this order and as the API shows them."""
     runs: dict[str, tuple[int, Totals]] = {}
+    texts: list[tuple[int, str]] = []
     [(last,)] = store.rows("SELECT coalesce(max(changed), 0) FROM run_total")
     for change, record in enumerate(changed, start=last + 1):
         run = _run_of(record)
@@ -34,12 +35,14 @@ def keep_up(store: Store, changed: Iterable[Json]) -> None:
         totals = runs[run][1] if run in runs else _totals(store, run)
         runs[run] = change, totals
         if record["type"] == "agent_span":
-            _follow(store, record, totals, change)
+            texts.append(_follow(store, record, totals, change))
     marks = ", ".join("?" * len(_ROW))
     sql = f"INSERT OR REPLACE INTO run_total ({', '.join(_ROW)}) VALUES ({marks})"
     for run, (change, totals) in runs.items():
         sums = (getattr(totals, name) for name in _TOTALS[:-1])
         store.execute(sql, run, change, *sums, orjson.dumps(totals.models).decode())
+    if store.can_search:  # last: of each write to another table FTS5 makes a segment of its own
+        store.execute_many("INSERT INTO span_text (rowid, text) VALUES (?, ?)", texts)
 
 
 def _run_of(record: Json) -> str | None:
@@ -50,7 +53,8 @@ def _run_of(record: Json) -> str | None:
     return str(record["id"]) if kind == "agent_instance" else None
 
 
-def _follow(store: Store, span: Json, totals: Totals, change: int) -> None:
+def _follow(store: Store, span: Json, totals: Totals, change: int) -> tuple[int, str]:
+    """Write the row of a span; what it is found by, with a number that no other text has."""
     [(seq, before, counted)] = store.rows(
         "SELECT agent_span.seq, outline, usage FROM agent_span LEFT JOIN span_outline USING (seq)"
         " WHERE id = ?",
@@ -67,10 +71,9 @@ def _follow(store: Store, span: Json, totals: Totals, change: int) -> None:
         *(seq, span["agent_instance_id"], change, orjson.dumps(outline).decode()),
         *(orjson.dumps(usage).decode(), span["updated_at"]),
     )
-    if store.can_search:  # the end of a span has a row of its own: none is ever changed
-        text = reading.searched(span) if before is None else reading.searched_at_end(span)
-        sql = "INSERT INTO span_text (rowid, text) VALUES (?, ?)"
-        store.execute(sql, 2 * seq + (before is not None), indexed(text))
+    # The end of a span has a text of its own: none is ever changed.
+    text = reading.searched(span) if before is None else reading.searched_at_end(span)
+    return 2 * seq + (before is not None), indexed(text)
 
 
 def _totals(store: Store, run: str) -> Totals:
@@ -84,17 +87,13 @@ def catch_up(store: Store, span_of: Callable[[Row], Json]) -> None:
     """Follow what a version before has stored without: a file of any age can be looked at."""
     with store.transaction():
         keep_up(store, _unknown_runs(store))
-        keep_up(store, _unknown_spans(store, span_of))
+        last: Any = 0
+        while rows := store.behind(last, _AT_ONCE):
+            keep_up(store, map(span_of, rows))
+            last = rows[-1]["seq"]
 
 
 def _unknown_runs(store: Store) -> Iterator[Json]:
     known = "SELECT agent_instance_id FROM run_total"
     sql = f"SELECT id FROM agent_instance WHERE id NOT IN ({known}) ORDER BY seq"
     return ({"type": "agent_instance", "id": run} for (run,) in store.rows(sql))
-
-
-def _unknown_spans(store: Store, span_of: Callable[[Row], Json]) -> Iterator[Json]:
-    last: Any = 0
-    while rows := store.behind(last, _AT_ONCE):
-        yield from map(span_of, rows)
-        last = rows[-1]["seq"]

@@ -171,16 +171,17 @@ def _side(value: Any) -> str:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text and number inside of a value that is everybody's to see."""
-    if isinstance(value, str):
-        if value.strip():
-            yield value
-    elif isinstance(value, dict):
-        if "$sensitive" not in value:
-            for inner in value.values():
-                yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield str(value)
+    """Every text and number inside of a value that is everybody's to see, in its order."""
+    left = [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            if value.strip():
+                yield value
+        elif isinstance(value, dict):
+            if "$sensitive" not in value:
+                left.extend(reversed(value.values()))
+        elif isinstance(value, list):
+            left.extend(reversed(value))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield str(value)

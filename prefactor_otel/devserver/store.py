@@ -5,7 +5,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -240,6 +240,9 @@ class Store:
 
     def execute(self, sql: str, *values: Any) -> None:
         self._connection.execute(sql, values)
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._connection.executemany(sql, rows)
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """What a query of this package's own finds, as it is stored."""
