@@ -6,6 +6,7 @@ from typing import Final
 _EXTRAS: Final = {
     **dict.fromkeys(("click", "rich", "liquid"), "local"),
     **dict.fromkeys(("google", "opentelemetry.proto"), "gateway"),
+    "mcp": "mcp",
 }
 """What comes with which extra; others may have brought some of it."""
 

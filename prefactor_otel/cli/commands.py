@@ -256,6 +256,17 @@ def quality(run: str, name: str, payload: str) -> None:
     sys.exit(run_quality(run, name, payload))
 
 
+@commands.command()
+@click.option(
+    "--allow-terminate", is_flag=True, help="Offer the tool that stops runs; without it, none does."
+)
+def mcp(allow_terminate: bool) -> None:
+    """Let a coding agent read runs, by the Model Context Protocol on standard input and output."""
+    from prefactor_otel.cli.mcp_server import run_mcp
+
+    sys.exit(run_mcp(allow_terminate=allow_terminate))
+
+
 _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 
 

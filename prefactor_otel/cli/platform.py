@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from prefactor_otel.cli.advice import CORRECT, GET_TOKEN, NO_TOKEN
+from prefactor_otel.cli.advice import CORRECT, GET_TOKEN, NO_TOKEN, without
 from prefactor_otel.cli.installed import RESTORE
 from prefactor_otel.cli.problem import Problem, problem_of
 from prefactor_otel.cli.terminal import on_one_line
@@ -52,6 +52,10 @@ class Platform:
         self._client = client
         self._token = token
         self.url = client.config.api_url
+
+    def without_token(self, text: str) -> str:
+        """The text without any piece of the token: a span may hold it by mistake."""
+        return without(self._token, text)
 
     async def agents(self) -> list[Row]:
         """All agents of the account."""

@@ -21,6 +21,7 @@ _PLAIN: Final = dict(zip(_SIGNS, ("ok", "x", "->", "<-", "...", "-", *"|`|-"), s
 _DRIVING: Final = (
     {*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029} - {ord("\n")},  # controls
     {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)},  # its direction
+    {*range(0xE0000, 0xE0080)},  # tags: nobody sees them, and a model reads them
 )
 _HARMLESS: Final = dict.fromkeys(set().union(*_DRIVING), "\ufffd")
 _TO_ESCAPE: Final = re.compile(f"[{''.join(map(chr, sorted(_HARMLESS)))}\ud800-\udfff]")
@@ -68,7 +69,7 @@ def json_of(value: object, *, indent: int | None = None) -> str:
     """The value as JSON that drives no terminal: what would, and half a
     character, is escaped, so it is the same value."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    return _TO_ESCAPE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _TO_ESCAPE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def new_console(*, stderr: bool = False, quiet: bool = False) -> Console:
@@ -78,3 +79,8 @@ def new_console(*, stderr: bool = False, quiet: bool = False) -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _ENDLESS
     return console
+
+
+def endless_console() -> Console:
+    """A console that nobody sees, whose lines are never folded."""
+    return Console(quiet=True, width=_ENDLESS, color_system=None)

@@ -39,11 +39,12 @@ class _Branch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A head, and spans under their parents; below each, its details."""
+    """A head, and spans under their parents, each with its label; below each, its details."""
 
     head: Text
     below: Below
     details: Details = lambda _: ()
+    label: Callable[[Row], Text] = lambda span: line_of(span)
 
     def lines(self, console: Console) -> Iterator[Text]:
         """Its lines, folded at the console's edge unless they stand too deep for that. Holds
@@ -65,7 +66,7 @@ class Tree:
     def _branches(self, parent: str | None) -> Iterator[_Branch]:
         for span in self.below(parent):
             details = (_Branch(text, ()) for text in self.details(span))
-            yield _Branch(line_of(span), chain(details, self._branches(span["id"])))
+            yield _Branch(self.label(span), chain(details, self._branches(span["id"])))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         return self.lines(console)

@@ -143,16 +143,19 @@ def test_an_interrupted_demo_closes_its_run_and_ends_soon() -> None:
 
 
 def test_the_command_line_without_all_of_its_packages_says_how_to_get_them() -> None:
-    for package in ("click", "rich", "liquid"):
+    for package, word, extra in (
+        *((package, "demo", "local") for package in ("click", "rich", "liquid")),
+        ("mcp", "mcp", "mcp"),
+    ):
         blocked = f"import runpy, sys; sys.modules['{package}'] = None; "
         command = blocked + "runpy.run_module('prefactor_otel', run_name='__main__')"
         done = subprocess.run(
-            [COMMAND[0], "-c", command, "demo"],
+            [COMMAND[0], "-c", command, word],
             env=clean(),
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 1
-        assert done.stderr.strip().endswith("pip install 'prefactor-otel[local]'")
+        assert done.stderr.strip().endswith(f"pip install 'prefactor-otel[{extra}]'")
         assert len(done.stderr.splitlines()) == 1
