@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,12 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from prefactor_otel import PrefactorSpanProcessor, Stats, TracerProvider
+from prefactor_otel import (
+    PrefactorSpanProcessor,
+    PrefactorTerminatedError,
+    Stats,
+    TracerProvider,
+)
 from prefactor_otel.cli.agent import QUESTION, TravelAgent
 from prefactor_otel.cli.browser import open_page
 from prefactor_otel.cli.terminal import new_console
@@ -23,6 +29,8 @@ from prefactor_otel.config.options import DEFAULT_API_URL
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.devserver.store import MEMORY
 
+WATCHED_PACE: Final = 4.0
+"""So slow is an agent that somebody is to watch, and to stop, on the page."""
 REFRESH = 0.15
 """Seconds between two looks at the growing run."""
 
@@ -34,12 +42,15 @@ def run_demo(*, as_json: bool, keep: bool, opens: bool) -> int:
     kept = Path(tempfile.mkdtemp(prefix="prefactor-demo-")) / "prefactor.db" if keep else None
     console = new_console(quiet=as_json)
     with DevServer(kept or MEMORY) as server:
-        processor = PrefactorSpanProcessor(server.url, server.token, schedule_delay=0.1)
+        processor = PrefactorSpanProcessor(
+            server.url, server.token, schedule_delay=0.1, poll_interval=0.5, on_terminate="raise"
+        )
         provider = TracerProvider(
             resource=Resource.create({"service.name": "travel-agent", "service.version": "1.0"}),
             span_processors=[processor],
         )
-        agent = TravelAgent(provider.get_tracer("travel-agent", "1.0"))
+        tracer = provider.get_tracer("travel-agent", "1.0")
+        agent = TravelAgent(tracer, pace=WATCHED_PACE if opens else 1.0)
         try:
             _watch(console, server, provider, agent, opens=opens)
         finally:  # after Ctrl+C as well, while the server still listens
@@ -51,7 +62,8 @@ def run_demo(*, as_json: bool, keep: bool, opens: bool) -> int:
             _tell(console, stats, kept)
         if opens:
             _go_on(server)
-        finished = [run["status"] for run in server.instances()] == ["complete"]
+        [ended] = [run["status"] for run in server.instances()] or [None]
+        finished = ended == "complete" or (opens and ended == "terminated")
     return 0 if finished and stats.acknowledged == stats.accepted > 0 else 1
 
 
@@ -81,7 +93,7 @@ def _watch(
         soft_wrap=True,
     )
     console.print(Text(f"  {QUESTION}\n", "italic"), soft_wrap=True)
-    work = threading.Thread(target=agent.run, args=(QUESTION,), daemon=True)
+    work = threading.Thread(target=_ask, args=(agent,), daemon=True)
     work.start()
     with Live(console=console, refresh_per_second=10, transient=False) as live:
         while work.is_alive():
@@ -91,6 +103,11 @@ def _watch(
         live.update(_picture(server))
     if not console.is_terminal:  # there the picture ends without ending its line
         console.line()
+
+
+def _ask(agent: TravelAgent) -> None:
+    with suppress(PrefactorTerminatedError):  # on the page; the run says so, and why
+        agent.run(QUESTION)
 
 
 def _go_on(server: DevServer) -> None:

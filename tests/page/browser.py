@@ -5,11 +5,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect
 
-from prefactor_otel.devserver import DevServer
 from tests.patience import PATIENCE
 
 CHROMIUM: Final = next(
@@ -31,10 +30,19 @@ NARROW: Final = (390, 844)
 expect.set_options(timeout=PATIENCE * 1000)
 
 
+class Served(Protocol):
+    """Where the page is, and a link that opens it once."""
+
+    @property
+    def url(self) -> str: ...
+
+    def page_link(self) -> str: ...
+
+
 class Watched:
     """What a page has done that it must not: errors, refused content, requests to other hosts."""
 
-    def __init__(self, page: Page, server: DevServer) -> None:
+    def __init__(self, page: Page, server: Served) -> None:
         self.faults: list[str] = []
         self.refusals: list[int] = []
         """Answers of the server that are no success, in their order."""
@@ -62,7 +70,7 @@ class Watched:
 @contextmanager
 def visited(
     browser: Browser,
-    server: DevServer,
+    server: Served,
     view: str = "",
     *,
     size: tuple[int, int] = WIDE,

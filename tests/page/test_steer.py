@@ -1,18 +1,23 @@
 """What a person does to a run on the page, and what becomes of it."""
 
 import re
+from dataclasses import dataclass
 from itertools import repeat
+from signal import SIGINT
+from subprocess import PIPE, Popen
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from prefactor_otel import PrefactorTerminatedError
 from prefactor_otel.cli.agent import QUESTION, TravelAgent
 from prefactor_otel.devserver import DevServer
+from tests.cli.command import COMMAND, clean
 from tests.devserver.calls import Caller
 from tests.page.agents import travel, working
-from tests.page.browser import beside
+from tests.page.browser import beside, visited
 from tests.page.conftest import Visit
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.xdist_group("page that steers")
 
@@ -49,6 +54,45 @@ def test_terminate_stops_the_demos_agent_and_keeps_the_reason(visit: Visit, api:
     [run] = api.instances()
     assert (run["status"], run["termination_reason"]) == ("terminated", "it runs in circles")
     assert len(stopped) == 1 and "it runs in circles" in stopped[0]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo as a user starts it, for whom it prints a link."""
+
+    url: str
+    link: str
+
+    def page_link(self) -> str:
+        return self.link
+
+
+def printed(process: "Popen[str]") -> Demo:
+    assert process.stdout is not None
+    link = next(filter(None, (re.search(r"(http://\S+?)/#secret=\S+", s) for s in process.stdout)))
+    return Demo(link.group(1), link.group(0))
+
+
+def test_the_demo_that_opens_the_page_can_be_stopped_on_it(browser: Browser) -> None:
+    command = [*COMMAND, "demo", "--open"]
+    with Popen(
+        command, stdout=PIPE, stderr=PIPE, text=True, env=clean(PYTHONUNBUFFERED="1")
+    ) as demo:
+        try:
+            with visited(browser, printed(demo)) as page:
+                page.locator("a.run-row").click()
+                page.get_by_role("button", name="Terminate").click()
+                page.get_by_label("Reason").fill("seen enough")
+                page.get_by_role("dialog").get_by_role("button", name="Terminate").click()
+                expect(page.locator(".run-head .reason")).to_have_text("seen enough")
+                assert demo.stdout is not None
+                told = next(line for line in demo.stdout if "spans acknowledged" in line)
+                expect(page.locator(".waterfall [role=row]")).to_have_count(int(told.split()[0]))
+                assert int(told.split()[0]) < 6  # all of them, had it gone on
+        finally:
+            demo.send_signal(SIGINT)
+            _, errors = demo.communicate(timeout=PATIENCE)
+    assert (demo.returncode, "Traceback" in errors) == (0, False)
 
 
 def test_a_quality_is_recorded_and_shown(visit: Visit, call: Caller, api: DevServer) -> None:
