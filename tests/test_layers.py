@@ -110,6 +110,7 @@ ORDER = [
     "mapping.captions",
     "mapping.metadata",
     "mapping.mapper",
+    "mapping.judging",
     "mapping",
     "span_types",
     "span_types.data_risk",

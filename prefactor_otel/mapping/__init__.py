@@ -7,6 +7,7 @@ and ``mapper`` puts the parts together.
 
 from prefactor_otel.mapping.capture import Capture
 from prefactor_otel.mapping.dialects.words import SESSION_KEYS
+from prefactor_otel.mapping.judging import Judgement, judgements_in, judgements_of
 from prefactor_otel.mapping.kinds import (
     expected_type,
     says_nothing,
@@ -27,11 +28,14 @@ __all__ = [
     "AgentSpan",
     "Below",
     "Capture",
+    "Judgement",
     "SpanType",
     "agent_name",
     "agent_span",
     "bare_span",
     "expected_type",
+    "judgements_in",
+    "judgements_of",
     "says_nothing",
     "says_what_it_is",
     "session_of",

@@ -53,11 +53,13 @@ Slot = Literal[
     "to_agent",
     "triggered",
     "decided_by",
+    "judged",
     "failed",
 ]
 """What a span can tell. ``asked``, ``answered``: messages; ``input``, ``output``: anything else
 that went in or came out; ``answer``: what an agent says in the end; ``requested``, ``answering``:
-the models; ``failed``: that a tool did, or the error that a response is."""
+the models; ``judged``: what evaluators found, which is shown of the run and not of the span;
+``failed``: that a tool did, or the error that a response is."""
 
 
 class Part(NamedTuple):

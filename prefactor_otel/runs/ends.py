@@ -13,7 +13,7 @@ from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.operation import Item
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
-from prefactor_otel.mapping import session_of
+from prefactor_otel.mapping import judgements_in, session_of
 from prefactor_otel.runs.agenda import Agenda
 from prefactor_otel.runs.events import Ended
 from prefactor_otel.runs.handover import Handover
@@ -150,9 +150,20 @@ class Ends:
         self._amid = None
         if run.held is not None:
             run.held.see(view)
+        if run.tenant.qualities:
+            self._judge(run, view)
         if tree.is_root(view) and self._router.ends_with_its_root(run):
             run.over_since = self._now
         self._touched[run] = None
+
+    def _judge(self, run: OpenRun, view: SpanView) -> None:
+        """What evaluators have found is of the run."""
+        try:
+            found = judgements_in(view, run.tenant.capture)
+        except Exception as error:  # the span goes out all the same, and tells it
+            logger.debug("A judgement could not be read: %s", place_of(error))
+        else:
+            self._handover.heed(run, found)
 
     def _place_met(self) -> None:
         """Encode what is sent of those that are met, and put what need not wait into the outbox."""

@@ -81,6 +81,13 @@ class Handover:
             payload = mask.fields("quality", payload, set())
         self._send(run, [run.run.quality(name, payload, self._judgements)])
 
+    def heed(self, run: OpenRun, found: Iterable[tuple[str, dict[str, object]]]) -> bool:
+        """Evaluators have judged a run; whether under any name that it has declared."""
+        declared = [(name, payload) for name, payload in found if name in run.tenant.qualities]
+        for name, payload in declared:
+            self.judge(run, name, payload)
+        return bool(declared)
+
     def close(self, run: OpenRun, moment: int) -> None:
         """A run has ended (nanoseconds since the epoch); without a status, by its root spans. One
         of which nothing was sent is none, if that may be its filter's doing, or if it is that of a

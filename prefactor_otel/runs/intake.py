@@ -7,10 +7,20 @@ from prefactor_otel.delivery.operation import SpanRef
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host.pace import breathe
-from prefactor_otel.mapping import session_of
+from prefactor_otel.mapping import judgements_of, session_of
 from prefactor_otel.runs.agenda import Agenda
 from prefactor_otel.runs.ends import Ends
-from prefactor_otel.runs.events import Awaited, Calls, Dropped, Ended, Event, Flush, Logged, Started
+from prefactor_otel.runs.events import (
+    NOWHERE,
+    Awaited,
+    Calls,
+    Dropped,
+    Ended,
+    Event,
+    Flush,
+    Logged,
+    Started,
+)
 from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.lives import Lives
 from prefactor_otel.runs.making import RunMaker
@@ -20,6 +30,7 @@ from prefactor_otel.runs.router import Router
 from prefactor_otel.runs.run import Run
 from prefactor_otel.runs.tenants import Tenants
 from prefactor_otel.spans.source import Record
+from prefactor_otel.spans.view import Event as Recorded
 from prefactor_otel.spans.view import SpanKey
 from prefactor_otel.stats.counters import Counters
 from prefactor_otel.stats.log import QuietLog, logger, place_of
@@ -178,11 +189,11 @@ class Intake:
         """Something is told of a span apart from it; kept until that ends."""
         key = record.key
         run = self._router.of(key)
-        if run is None and self._is_late(key):
-            self._counters.unmatch(1)
-            return
         try:
             event = record.read()
+            if run is None and self._is_late(key):
+                self._counters.unmatch(0 if self._is_heeded(key, event) else 1)
+                return
         except Exception as error:
             logger.debug("A log record could not be read: %s", place_of(error))
             self._counters.unmatch(1)
@@ -198,6 +209,14 @@ class Intake:
         return self._sees_starts or any(
             run.tree.has_ended(key) for run in self._router.with_trace(key.trace_id)
         )
+
+    def _is_heeded(self, key: SpanKey, event: Recorded) -> bool:
+        """Whether it judges the run of a span that has ended, as evaluators do: they read what that
+        has said."""
+        run = self._router.at(key, NOWHERE, None)
+        if run is None or not run.tenant.qualities or run.terminated is not None:
+            return False
+        return self._handover.heed(run, judgements_of(event, key.span_hex, run.tenant.capture))
 
     def give_up_records(self) -> None:
         """No more spans come: what is left of records is of none."""

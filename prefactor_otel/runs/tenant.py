@@ -56,6 +56,8 @@ class Tenant:
         self.span_filter: CompiledFilter | None = (
             model.span_filter if model else filter_of(config, log)
         )
+        self.qualities = frozenset(each["name"] for each in config.quality_schemas or ())
+        """The names under which its runs may be judged."""
         self.open_runs = 0
         """Runs of it that are open."""
         self.spools = config.spool_dir is not None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from prefactor_otel.mapping.dialects.genai import INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_NAME
+from prefactor_otel.mapping.errors import ERROR_TYPE
 from prefactor_otel.mapping.rules import BOTH, EVENTS, Reader, Rule, Seen, types
 from prefactor_otel.mapping.shapes.blocks import text_of
 from prefactor_otel.mapping.shapes.messages import from_event, messages
@@ -24,7 +25,8 @@ CHOICE: Final = "gen_ai.choice"
 WHOLE: Final = "gen_ai.event.content"
 DETAILS: Final = "gen_ai.client.inference.operation.details"
 """Holds what could be attributes of the span, under their names."""
-RECORDED: Final = frozenset({*ROLES, SYSTEM, CHOICE, DETAILS})
+EVALUATION: Final = "gen_ai.evaluation.result"
+RECORDED: Final = frozenset({*ROLES, SYSTEM, CHOICE, DETAILS, EVALUATION})
 """Those that instrumentations write as log records, too."""
 PROMPT_TEXT, COMPLETION_TEXT = "gen_ai.prompt", "gen_ai.completion"
 PROMPT: Final = ("gen_ai.content.prompt", PROMPT_TEXT)
@@ -132,6 +134,28 @@ def _stopped(events: Events) -> object:
     return next((reason for reason in reasons if reason is not None), None)
 
 
+def _judged(events: Events) -> object:
+    found = [
+        {
+            field: event.attributes[name]
+            for name, field in _OF_EVALUATION
+            if name in event.attributes
+        }
+        for event in events
+        if event.name == EVALUATION
+    ]
+    return found or None
+
+
+_OF_EVALUATION: Final = (
+    ("gen_ai.evaluation.name", "name"),
+    ("gen_ai.evaluation.score.value", "score"),
+    ("gen_ai.evaluation.score.label", "label"),
+    ("gen_ai.evaluation.explanation", "explanation"),
+    (ERROR_TYPE, "error_type"),
+)
+
+
 def _told(event: Event) -> Mapping[str, object]:
     """What an event says; Azure's clients write all of it into one attribute."""
     whole = parsed(event.attributes.get(WHOLE))
@@ -216,7 +240,7 @@ _OF_EVENTS: Final = (
     Rule("result", _ALL, _result, BOTH, types(TOOL)),
 )
 
-RULES: Final = _OF_EVENTS
+RULES: Final = (*_OF_EVENTS, Rule("judged", _ALL, _judged, BOTH))
 IN_ATTRIBUTE: Final = tuple(
     Rule(rule.slot, ("events",), _in_attribute(rule.read), BOTH, rule.of, partly=True)
     for rule in _OF_EVENTS

@@ -215,6 +215,16 @@ def _parameters(value: object) -> object:
 _ELSEWHERE: Final = ("tools", "messages", "model", "model_name", "_type")
 """What of a request is no setting, or shown elsewhere."""
 
+
+def _judgements(name: str) -> Indexed:
+    return Indexed(f"{name}.", called=dict.fromkeys(("evaluation", "annotation"), ""))
+
+
+_JUDGED: Final = tuple(
+    (whose, what) for whose in ("", "trace.", "session.") for what in ("evaluation", "annotation")
+)
+"""What is judged, and in which of two words."""
+
 _LLM, _ASKS = types(LLM), types(LLM, AGENT)
 PARAMETERS: Final = "llm.invocation_parameters"
 
@@ -290,6 +300,7 @@ RULES: Final = (
         of=types(AGENT),
     ),
     Rule("provider", ("llm.provider", "llm.system")),
+    *(Rule("judged", _judgements(f"{whose}{what}s"), side=OUTPUT) for whose, what in _JUDGED),
     Rule("user_id", ("user.id",)),
     Rule("tags", ("tag.tags", "tags")),
 )
