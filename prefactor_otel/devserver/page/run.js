@@ -124,7 +124,9 @@ function Spans({ run, id, spanId, filter }) {
         <span class="muted" role="status">${isRead ? told(all.length, spans.length) : 'Reading…'}</span>
       </div>
       <${Waterfall} spans=${spans} rows=${rows} isOpen=${isOpen} cursor=${cursor} open=${spanId} onOpen=${show} onFold=${fold} />
-      ${isRead && !spans.length && html`<${Notice} title="No spans yet"><p>They appear here as the agent works.</p><//>`}
+      ${isRead && !spans.length && html`<${Notice} title=${isOpen ? 'No spans yet' : 'No spans'}>
+        <p>${isOpen ? 'They appear here as the agent works.' : 'This run has sent none.'}</p>
+      <//>`}
       ${isRead && spans.length > 0 && !all.length &&
       html`<${Notice} title="No span matches">
         <p><button type="button" onClick=${() => filtered({ find: '', ai: '' })}>Show all spans</button></p>
