@@ -158,8 +158,7 @@ def _how_to_look(kept: Path, stats: Stats) -> str:
     return f"""The data lies in {kept}. To serve it to any reader of the API:
   prefactor-otel devserver --db {kept}
 and, in another shell, with the two variables that this prints:
-  curl -H "Authorization: Bearer $PREFACTOR_API_TOKEN" \\
-    "$PREFACTOR_API_URL/api/v1/agent_spans?agent_instance_id={stats.run_id}"
+  prefactor-otel show {stats.run_id} --payloads
 When you have seen it:
   rm -r {kept.parent}"""
 

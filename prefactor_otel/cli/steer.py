@@ -52,7 +52,7 @@ def _payload(source: str) -> Row | None:
         else:
             text = Path(source[1:]).read_bytes() if source.startswith("@") else source
     except OSError as error:
-        raise Problem(f"{source[1:]}: {error.strerror}", exit_code=2) from None
+        raise Problem(f"{source} cannot be read: {error.strerror}", exit_code=2) from None
     try:
         payload = orjson.loads(text)
     except ValueError as error:

@@ -1,6 +1,7 @@
 """What the demo shows a newcomer, and that it shows it anywhere."""
 
 import json
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from prefactor_otel.devserver import DevServer
+from tests.cli.between import of
 from tests.cli.command import COMMAND, clean, run_command
 from tests.patience import PATIENCE, plain_process
 
@@ -118,6 +120,10 @@ def test_a_kept_demo_says_how_to_look_at_it_and_how_to_be_rid_of_it(tmp_path: Pa
     assert (done.returncode, done.stderr) == (0, "")
     [folder] = tmp_path.iterdir()
     assert f"prefactor-otel devserver --db {folder}/prefactor.db\n" in done.stdout
+    with DevServer(db=folder / "prefactor.db") as server:
+        [word] = re.findall(r"prefactor-otel show (\w+) --payloads\n", done.stdout)
+        shown = run_command("show", word, **of(server))
+    assert "6 spans" in shown.stdout
     assert f"rm -r {folder}\n" in done.stdout
 
 

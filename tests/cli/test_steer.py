@@ -68,7 +68,7 @@ def test_a_quality_is_recorded_after_the_run_and_removed(
         (["terminate", "nobody", "--reason", "a"], 1, "there is no run nobody"),
         (["quality", "RUN", "helpful", "{score: 1}"], 2, "JSON cannot be read"),
         (["quality", "RUN", "helpful", "[1]"], 2, "must be an object"),
-        (["quality", "RUN", "helpful", "@nowhere"], 2, "nowhere: No such file"),
+        (["quality", "RUN", "helpful", "@nowhere"], 2, "@nowhere cannot be read: No such file"),
         (["quality", "RUN", "unknown", "{}"], 1, "not among the quality schemas"),
         (["quality", "nobody", "helpful", "{}"], 1, "there is no run nobody"),
         (["show", "nobody"], 1, "there is no run nobody"),

@@ -64,3 +64,14 @@ def test_the_doctor_says_how_to_bring_it_back(tmp_path: Path, init: str) -> None
     told = run_command("doctor", **put(tmp_path, INITS[init])).stdout
     assert "! client: prefactor_http cannot be imported" in told
     assert "install prefactor-otel again, from where it came: pip install --force-re" in told
+
+
+@pytest.mark.parametrize("init", ["none", "a broken one"])
+def test_who_cannot_read_runs_without_it_is_told_how_to_bring_it_back(
+    api: DevServer, tmp_path: Path, init: str
+) -> None:
+    settings = {"PREFACTOR_API_URL": api.url, "PREFACTOR_API_TOKEN": api.token}
+    done = run_command("runs", **put(tmp_path, INITS[init]), **settings)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "prefactor_http cannot be imported" in done.stderr
+    assert "install prefactor-otel again, from where it came: pip install --force-re" in done.stderr

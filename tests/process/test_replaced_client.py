@@ -11,6 +11,7 @@ import pytest
 
 from prefactor_otel.devserver import DevServer
 from tests.cli.command import clean
+from tests.devserver.calls import Caller
 from tests.http import environments
 
 DOORS = Path(__file__).with_name("doors.py")
@@ -96,6 +97,18 @@ def test_the_doctor_finds_all_well_and_says_whose_client_it_is(user: Path, api: 
     told, _ = run(user, "prefactor-otel", "doctor", "--probe", api=api)
     assert "client: prefactor_http is that of prefactor-http 0.4.3" in told
     assert "probe: a smoke-test run of 6 spans was sent and read back" in told
+
+
+def test_runs_are_read_and_steered_by_the_official_client(user: Path, api: DevServer) -> None:
+    run_door(user, "configured", api)
+    [found] = api.instances()
+    told, _ = run(user, "prefactor-otel", "runs", api=api)
+    assert found["id"] in told
+    told, _ = run(user, "prefactor-otel", "show", "last", api=api)
+    assert told.startswith(f"run {found['id']}  complete  2 spans")
+    active = Caller(api).active()
+    run(user, "prefactor-otel", "terminate", active, "--reason", "too dear", api=api)
+    assert [each["status"] for each in api.instances()] == ["complete", "terminated"]
 
 
 @pytest.mark.parametrize("door", CALLS)
