@@ -117,7 +117,7 @@ def _go_on(server: DevServer) -> None:
         signal.signal(number, lambda *_: ended.set())
 
     def tell() -> None:
-        console.print(f"Another browser: {server.page_link()}", soft_wrap=True)
+        console.print(f"For another browser: {server.page_link()}", soft_wrap=True)
 
     sys.stdout.flush()
     console.print("The page stays until Ctrl+C.")

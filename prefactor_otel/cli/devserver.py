@@ -5,7 +5,7 @@ import shlex
 import sqlite3
 import sys
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import click
@@ -37,10 +37,11 @@ def run_devserver(
         click.echo(f"export PREFACTOR_API_TOKEN={shlex.quote(token)}")
         _end_output()
 
+    words = chain(["The page, for one browser"], repeat("For another browser"))
     to_open = iter([open_page] if opens else [])
 
     def linked(link: str) -> None:
-        _say(f"The page, for one browser: {link}")
+        _say(f"{next(words)}: {link}")
         for show in islice(to_open, 1):
             show(link)
 

@@ -1,5 +1,6 @@
 """The local API in the foreground of a shell."""
 
+import json
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -57,6 +59,37 @@ def test_what_a_shell_has_evaluated_goes_on_working_over_a_restart(tmp_path: Pat
             printed.append(process.stdout.read().splitlines()[1])
             process.terminate()
     assert printed[0] == printed[1]
+
+
+def test_the_first_link_is_opened_and_each_that_is_used_makes_another(tmp_path: Path) -> None:
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    os.mkfifo(opened)
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\nexec sleep 600\n')  # it stays open
+    browser.chmod(0o700)
+    with subprocess.Popen(
+        [*COMMAND, "devserver", "--port", "0", "--open"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean() | {"BROWSER": str(browser)},
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        link = opened.read_text()
+        assert process.stderr.readline() == f"The page, for one browser: {link}\n"
+        server, _, secret = link.partition("/#secret=")
+        body = json.dumps({"secret": secret}).encode()
+        with urlopen(Request(f"{server}/page/session", body), timeout=PATIENCE) as response:
+            assert response.status == 204
+        another = process.stderr.readline()
+        assert another.startswith(f"For another browser: {server}/#secret=")
+        assert secret not in another
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(PATIENCE) == 0  # whatever the browser does
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
