@@ -84,14 +84,12 @@ def _watch(
     opens: bool,
 ) -> None:
     """Let the agent work and show the run as the API has it, until that is finished."""
-    link = server.page_link()
+    console.print(f"A local Prefactor API listens on {server.url}.", soft_wrap=True)
     if opens:
+        link = server.page_link()
+        console.print(f"Its page, for one browser:\n  {link}", soft_wrap=True)
         open_page(link)
-    console.print(
-        f"A local Prefactor API listens on {server.url}. Its page, for one browser:\n"
-        f"  {link}\nThe agent is asked:",
-        soft_wrap=True,
-    )
+    console.print("The agent is asked:")
     console.print(Text(f"  {QUESTION}\n", "italic"), soft_wrap=True)
     work = threading.Thread(target=_ask, args=(agent,), daemon=True)
     work.start()
@@ -150,7 +148,8 @@ and add one line to the agent:
 
 
 _NOTHING_LEFT: Final = (
-    "Nothing is left of it. With --keep the data stays, and any reader of the API can look at it."
+    "Nothing is left of it. With --keep the data stays, and any reader of the API can look at it; "
+    "with --open you see it in the browser."
 )
 
 
