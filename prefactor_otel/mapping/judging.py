@@ -25,8 +25,8 @@ class Judgement(NamedTuple):
 
 
 def judgements_in(view: SpanView, capture: Capture) -> list[Judgement]:
-    """What a span tells of judgements, in the order of its vocabularies; what explains one is
-    content, as what was answered is."""
+    """What a span tells of judgements, in the order of its vocabularies; what explains one may
+    quote what was asked and what was answered."""
     _, attributes = with_events(view)
     return list(_judged(attributes, capture, view.key.span_hex))
 
@@ -52,6 +52,6 @@ def _made(found: Sequence[object], capture: Capture, span_hex: str) -> Iterator[
             payload = {
                 field: value
                 for field, value in each.items()
-                if field != "name" and (capture.outputs or field in _PLAIN)
+                if field != "name" and (field in _PLAIN or not capture.hidden)
             }
             yield Judgement(name, {**payload, "span_id": span_hex})
