@@ -14,11 +14,12 @@ def in_daemon(work: Callable[[], T], name: str) -> Future[T]:
     if not threading.main_thread().is_alive():  # newer Pythons refuse, and older ones in part
         raise RuntimeError("the interpreter ends")
     outcome: Future[T] = Future()
-    threading.Thread(target=_settle, args=(outcome, work), name=name, daemon=True).start()
+    threading.Thread(target=settle, args=(outcome, work), name=name, daemon=True).start()
     return outcome
 
 
-def _settle(outcome: Future[T], work: Callable[[], T]) -> None:
+def settle(outcome: Future[T], work: Callable[[], T]) -> None:
+    """Do it here, and tell what came of it."""
     if not outcome.set_running_or_notify_cancel():
         return
     try:

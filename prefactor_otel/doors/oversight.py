@@ -8,7 +8,8 @@ goes through their queue: a run may be over for days.
 import asyncio
 import contextvars
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Final, Literal, TypedDict, TypeVar, Unpack, get_args
 
@@ -347,12 +348,18 @@ def _waited_for(saying: Coroutine[object, object, T]) -> T:
     still meanwhile, which is what the coroutines are there for."""
     context = contextvars.copy_context()
     try:
-        outcome = in_daemon(lambda: context.run(_run_quietly, saying), "prefactor-request")
+        outcome = _elsewhere(lambda: context.run(_run_quietly, saying))
     except RuntimeError:  # no thread can be had any more: the interpreter ends
         return _run_quietly(saying)
     return outcome.result()
 
 
+def _elsewhere(work: Callable[[], T]) -> Future[T]:
+    if gevent_loop.are_greenlets():
+        return gevent_loop.apart(work)
+    return in_daemon(work, "prefactor-request")
+
+
 def _run_quietly(saying: Coroutine[object, object, T]) -> T:
-    with own_thread(), asyncio.Runner(loop_factory=gevent_loop.loop_factory()) as runner:
-        return runner.run(saying)
+    with own_thread():
+        return asyncio.run(saying)

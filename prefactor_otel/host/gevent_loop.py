@@ -11,8 +11,13 @@ import selectors
 import sys
 from asyncio import events
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
 
 from prefactor_otel.stats.log import logger
+from prefactor_otel_transport.daemon import settle
+
+T = TypeVar("T")
 
 _warned = False
 
@@ -36,8 +41,25 @@ def warn_once() -> None:
 
 def are_threads() -> bool:
     """Whether gevent has made greenlets of all threads."""
+    return _has_patched("threading")
+
+
+def are_greenlets() -> bool:
+    """Whether gevent is at work here: then a thread that waits holds up all greenlets on it."""
+    return _has_patched("socket")
+
+
+def _has_patched(module: str) -> bool:
     monkey = sys.modules.get("gevent.monkey")
-    return monkey is not None and bool(monkey.is_module_patched("threading"))
+    return monkey is not None and bool(monkey.is_module_patched(module))
+
+
+def apart(work: Callable[[], T]) -> Future[T]:
+    """Do work that runs a loop of its own, on a thread that is no greenlet of the application's,
+    where there is gevent; these go on meanwhile."""
+    outcome: Future[T] = Future()
+    sys.modules["gevent"].get_hub().threadpool.apply(settle, (outcome, work))
+    return outcome
 
 
 def _polite_loop() -> asyncio.AbstractEventLoop:

@@ -181,3 +181,45 @@ def test_a_process_under_gevent_delivers_and_runs_its_own_event_loop(
     )
     assert printed == "1000\n"
     assert len(api.spans()) == 1000
+
+
+SAYING = """
+from gevent import monkey; monkey.patch_all(PATCHED)
+import gevent
+PREPARED
+trace.get_tracer("agent").start_span("step").end()
+assert provider.force_flush()
+turns = []
+
+def others():
+    while not all(saying.ready() for saying in sayings):
+        turns.append(gevent.sleep(0.001))
+
+run_id = exporter.run_id
+sayings = [gevent.spawn(prefactor_otel.feedback, run_id, rating="up") for _ in range(3)]
+gevent.joinall([*sayings, gevent.spawn(others)], raise_error=True)
+assert turns
+trace.get_tracer("agent").start_span("step").end()
+provider.shutdown()
+prefactor_otel.raise_alert(run_id, "loop", "info")
+print(exporter.stats().acknowledged)
+"""
+
+
+@pytest.mark.parametrize("patched", ["", "thread=False, queue=False"])
+def test_greenlets_say_something_of_a_run_while_others_go_on(
+    api: DevServer, python: Path, patched: str
+) -> None:
+    door = "exporter := PrefactorExporter()"
+    prepared = "import prefactor_otel" + SET_UP.replace("DOOR", f"BatchSpanProcessor({door})")
+    printed = environments.run(
+        python,
+        "-c",
+        SAYING.replace("PATCHED", patched).replace("PREPARED", prepared),
+        PYTHONPATH=str(environments.CHECKOUT),
+        PREFACTOR_API_URL=localhost(api),
+        PREFACTOR_API_TOKEN=api.token,
+    )
+    assert printed == "2\n"
+    names = sorted(row["payload"]["name"] for row in api.spans())
+    assert names == [*["feedback"] * 3, *["step"] * 2]
