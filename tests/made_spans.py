@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Tracer
 
 from prefactor_otel.delivery.receipt import Receipt
-from prefactor_otel.runs.events import TOGETHER, Ended, Started
+from prefactor_otel.runs.events import TOGETHER, Spans, Started
 from prefactor_otel.spans.sdk import READER, view_of
 from prefactor_otel.spans.view import SpanView
 
@@ -42,11 +42,11 @@ def started(span: ReadableSpan, at: float) -> Started:
     return Started(source, at)
 
 
-def ended(spans: Iterable[ReadableSpan], receipt: Receipt | None = None) -> Ended[ReadableSpan]:
+def ended(spans: Iterable[ReadableSpan], receipt: Receipt | None = None) -> Spans[ReadableSpan]:
     """The event of their ends."""
     todo = list(spans)
     groups = (todo[begin : begin + TOGETHER] for begin in range(0, len(todo), TOGETHER))
-    return Ended(groups, READER.view, receipt)
+    return Spans(groups, READER.view, receipt)
 
 
 def one_view(name: str = "step", **attributes: str | int | float | bool) -> SpanView:

@@ -19,16 +19,16 @@ from prefactor_otel.host.pace import Pace
 from prefactor_otel.runs.events import (
     TOGETHER,
     Dropped,
-    Ended,
     Event,
     Flush,
     Logged,
     Place,
+    Spans,
     Started,
     Told,
 )
 from prefactor_otel.spans.source import Reader
-from prefactor_otel.spans.view import SpanKey
+from prefactor_otel.spans.view import SpanKey, SpanView
 
 MAX_SPANS: Final = 16_384
 """Ended spans that wait here, at most, however small they are."""
@@ -103,7 +103,7 @@ class Inbox:
         self._taking: Sequence[Entry] = ()
         """Entries at the front that are being handled."""
         self._together = 1
-        """How many ended spans are handled together, at most."""
+        """How many of them are handled together, at most."""
         self._one_by_one = 0
         """As many are handled each by itself, as one of them may have killed the thread."""
         self._retaken: Entry | None = None
@@ -163,48 +163,51 @@ class Inbox:
 
     def _take_next(self, handle: Callable[[Event], None], pace: Pace) -> None:
         entry = self.entries[0]
-        if type(entry) not in _TOLD:
-            reading = self.reader.view
-            handle(Ended(self._ended(pace), reading, self._receipt, is_last=False))
+        if _is_of_span(entry):
+            handle(Spans(self._groups(pace), self._read, self._receipt, is_last=False))
             return
         self._taking = (entry,)
-        if isinstance(entry, tuple):
-            source = self.reader.source(entry[0])
-            if source is not None:
-                self.sees_starts = True
-                handle(Started(source, *entry[1:]))
-        elif isinstance(entry, (Receipt, End)):
+        if isinstance(entry, (Receipt, End)):
             self._take_receipt(entry, handle)
         else:
             assert isinstance(entry, Told)
             handle(entry)
         self._discard()  # not before: whatever kills the thread must not lose an entry
 
-    def _ended(self, pace: Pace) -> Iterator[Sequence[Entry]]:
-        """The ended spans at the front in groups, each of which leaves when the next is asked
-        for."""
+    def _groups(self, pace: Pace) -> Iterator[Sequence[Entry]]:
+        """The spans at the front that start or have ended, in groups, each of which leaves when
+        the next is asked for."""
         while True:
             self._taking = self._group()
             yield self._taking
             self._discard()
-            if not self.entries or type(self.entries[0]) in _TOLD or not pace.goes_on():
+            if not self.entries or not _is_of_span(self.entries[0]) or not pace.goes_on():
                 return
 
     def _group(self) -> Sequence[Entry]:
-        """Ended spans that follow each other at the front."""
+        """Some that follow each other at the front."""
         if self._one_by_one:
             self._one_by_one -= 1
             return (self.entries[0],)
         # By their places, because others append meanwhile.
         many = min(self._together, len(self.entries))
-        first = [self.entries[place] for place in range(many)]
-        return list(takewhile(_is_span, first))
+        return list(takewhile(_is_of_span, [self.entries[place] for place in range(many)]))
+
+    def _read(self, entry: Entry) -> Started | SpanView | None:
+        """What starts, or has ended; None for what is no span that is to be followed."""
+        if type(entry) is not tuple:
+            return self.reader.view(entry)
+        source = self.reader.source(entry[0])
+        if source is None:
+            return None
+        self.sees_starts = True
+        return Started(source, *entry[1:])
 
     def _take_receipt(self, entry: Receipt | End, handle: Callable[[Event], None]) -> None:
         if isinstance(entry, Receipt):
             self._receipt = entry
         elif self._receipt is not None:
-            handle(Ended((), self.reader.view, self._receipt))
+            handle(Spans((), self._read, self._receipt))
             self._receipt = None
 
     def take_up(self, is_known: Callable[[SpanKey], bool]) -> "Lost | None":
@@ -212,25 +215,26 @@ class Inbox:
         they are known to be done with. Returns a span or a log record that has killed two threads
         by itself."""
         taking = self._taking
-        for entry in taking:
-            key = self.reader.key(entry) if _is_span(entry) else None
-            if not self.entries or self.entries[0] is not entry:
-                return None
-            if key is None or not is_known(key):
-                break
-            self._taking = (entry,)
-            self._discard()
-        else:
+        known = [_is_span(e) and self._is_known(e, is_known) for e in taking]
+        done = max((place for place, is_done in enumerate(known, 1) if is_done), default=0)
+        self._taking = taking[:done]
+        self._discard()
+        if done == len(taking) or not self.entries or self.entries[0] is not taking[done]:
             return None
-        if len(taking) > 1 or entry is not self._retaken:
-            self._one_by_one += len(taking)
-            self._retaken = entry if len(taking) == 1 else None
+        entry, left = taking[done], len(taking) - done
+        if left > 1 or entry is not self._retaken:
+            self._one_by_one += left
+            self._retaken = entry if left == 1 else None
             return None
         self._taking = (entry,)
         self._discard()
         if isinstance(entry, Logged):
             return Lost(None, is_record=True)
         return Lost(self._receipt) if _is_span(entry) else None
+
+    def _is_known(self, entry: Entry, is_known: Callable[[SpanKey], bool]) -> bool:
+        key = self.reader.key(entry)
+        return key is not None and is_known(key)
 
     def close(self) -> None:
         """No more spans are to be handed over; what is in here is still taken."""
@@ -308,6 +312,11 @@ def lose(receipt: Receipt) -> None:
     receipt.lose()
     receipt.keep(on_disk=False)
     receipt.seal()
+
+
+def _is_of_span(entry: Entry) -> bool:
+    """Whether it is a span that starts or has ended, and not something else that is told."""
+    return type(entry) is tuple or type(entry) not in _TOLD
 
 
 def _is_span(entry: Entry) -> bool:

@@ -1,4 +1,5 @@
-"""From spans that have ended to what is sent of them, those of a group together.
+"""From spans that have ended to what is sent of them, those of a group together, with what starts
+amid them.
 
 Each step is taken by all of a group before the next: to read them, to map and count them, to encode
 what is sent, to place it. A span that takes all steps alone finds little in the machine's caches of
@@ -7,6 +8,7 @@ what the one before has left there, and takes a quarter longer.
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final, TypeVar
 
 from prefactor_otel.delivery.budget import Budget
@@ -15,12 +17,12 @@ from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.mapping import judgements_in, session_of
 from prefactor_otel.runs.agenda import Agenda
-from prefactor_otel.runs.events import Ended
+from prefactor_otel.runs.events import Spans, Started
 from prefactor_otel.runs.handover import Handover
 from prefactor_otel.runs.records import Records
 from prefactor_otel.runs.relief import Relief
 from prefactor_otel.runs.router import OpenRun, Router
-from prefactor_otel.runs.tree import Met, SpanTree
+from prefactor_otel.runs.tree import Met
 from prefactor_otel.spans.view import SpanKey, SpanView, ended
 from prefactor_otel.stats.counters import INTENDED, Counters, DropReason
 from prefactor_otel.stats.log import QuietLog, logger, place_of
@@ -31,6 +33,8 @@ T = TypeVar("T")
 AT_ONCE: Final = 64
 """Ended spans that are accounted for together, at most: those that wait for their parents count
 as such only if these do not come soon."""
+
+NOBODY: Final = None, SpanKey(0, 0)
 
 
 class Ends:
@@ -57,11 +61,13 @@ class Ends:
         self._outbox = outbox
         self._counters = counters
         self._log = log
+        self.on_start: Callable[[Started], None] = lambda event: None
+        """Told of those that start amid others."""
         self._now = 0.0
         self._receipt: Receipt | None = None
         """Whoever waits for the spans that are being handled."""
-        self._amid: tuple[SpanTree, SpanKey] | None = None
-        """The one that is being met."""
+        self._amid: tuple[OpenRun | None, SpanKey] = NOBODY
+        """The one that is being met, and its run as far as it is known."""
         self._met: list[tuple[OpenRun, Met]] = []
         """Those that are counted, and not in the outbox yet."""
         self._made: list[Item] = []
@@ -71,16 +77,25 @@ class Ends:
         self._touched: dict[OpenRun, None] = {}
         """The runs of these."""
 
-    def take(self, event: Ended[S]) -> None:
-        """Spans have ended."""
+    def take(self, event: Spans[S]) -> None:
+        """Spans have ended, or start amid others."""
         self._now, self._receipt = time.monotonic(), event.receipt
         for group in event.groups:
-            views = self._each(lambda span: ended(event.read(span)), group)
-            self._each(self._meet, views)
+            read: list[SpanView | Started] = self._each(partial(_read, event), group)
+            for one in read:
+                if isinstance(one, Started):
+                    self._start(one)
+                else:
+                    self._tried(self._meet, one)
             self._place_met()
             self._unaccounted += len(group)
             if self._unaccounted >= AT_ONCE:
                 self.account()
+
+    def _start(self, event: Started) -> None:
+        if any(not met.tree.parking.knows_starts for _, met in self._met):
+            self._place_met()  # what they wait for hangs on that
+        self.on_start(event)
 
     def account(self) -> None:
         """Account for what the last spans that have ended have changed in their runs."""
@@ -101,24 +116,27 @@ class Ends:
         far is as if nobody had begun."""
         held = [run.held.items for run, _ in self._met if run.held is not None]
         made = {item.span for items in (self._made, *held) for item in items if item.ends_span}
-        amid = [(met.tree, met.view.key) for _, met in self._met]
-        for tree, key in (*amid, *([self._amid] if self._amid is not None else ())):
-            if tree.ref_of(key) not in made:
-                tree.take_back(key)
+        amid = [(run, met.view.key) for run, met in self._met]
+        for run, key in (*amid, self._amid):
+            is_lost = run is not None and run.has_spans and run.tree.ref_of(key) not in made
+            if run is not None and is_lost and run.tree.take_back(key):
+                self._router.has_not_ended(key, run)
         self._outbox.put(self._outbox.missing(self._made), self._receipt)
-        self._amid, self._met, self._made = None, [], []
+        self._amid, self._met, self._made = NOBODY, [], []
 
     # -- step by step -----------------------------------------------------------------------------
 
-    def _each(self, step: Callable[[S], T], things: Iterable[S]) -> list[T]:
-        """What a step makes of each; a span of which it makes none is counted as unreadable."""
-        made = []
-        for thing in things:
-            try:
-                made.append(step(thing))
-            except Exception as error:
-                self._unreadable(error)
-        return made
+    def _each(self, step: Callable[[S], T | None], things: Iterable[S]) -> list[T]:
+        """What a step makes of each, if anything."""
+        return [made for thing in things if (made := self._tried(step, thing)) is not None]
+
+    def _tried(self, step: Callable[[S], T | None], thing: S) -> T | None:
+        """What a step makes of a span; if it cannot, that is counted as unreadable."""
+        try:
+            return step(thing)
+        except Exception as error:
+            self._unreadable(error)
+            return None
 
     def _meet(self, view: SpanView) -> None:
         """Find the run of a span, map it, and let others know of it."""
@@ -128,26 +146,28 @@ class Ends:
             self._leave_out(reason)
             return
         session = session_of(view.attributes) if self._router.knows_sessions else None
+        self._amid = self._router.of(view.key), view.key
         run = self._router.ended(view, session)
+        self._amid = run, view.key
         if run.tenant.resource is None:
             run.tenant.resource = view.resource
         run.touched = self._now
         if run.tasks is not None:
             run.forget_task(view.key)
         if run.terminated is not None and view.start_ns > run.terminated.at_ns:
+            self._amid = NOBODY
             self._leave_out(DropReason.RUN_TERMINATED)
             return
         if not run.is_registered:
             self._handover.register_with_first_span(run)
         tree = run.tree
-        self._amid = tree, view.key
         met = tree.meet(view)
         if met is not None:
             if met.looks_back and self._met:
                 self._place_met()
             tree.count(met)
             self._met.append((run, met))
-        self._amid = None
+        self._amid = NOBODY
         if run.held is not None:
             run.held.see(view)
         if run.tenant.qualities:
@@ -173,13 +193,13 @@ class Ends:
 
     def _place(self, one: tuple[OpenRun, Met, Item | None]) -> None:
         run, met, item = one
-        items = met.tree.place(met, item, self._now)
         if run.held is not None:
-            self._handover.hold(run, run.held, items)
+            self._handover.hold(run, run.held, met.tree.place(met, item, self._now))
             return
-        if items and not run.is_registered:
+        known = len(self._made)
+        self._made += met.tree.place(met, item, self._now)  # in one step: nothing comes in between
+        if len(self._made) > known and not run.is_registered:
             self._handover.register(run)
-        self._made += items
 
     def _leave_out(self, reason: DropReason) -> None:
         """A span has ended that is not sent."""
@@ -194,6 +214,11 @@ class Ends:
         self._log.warn("unreadable", f"A span could not be read ({type(error).__name__})")
         if self._receipt is not None:
             self._receipt.lose()
+
+
+def _read(event: Spans[S], span: S) -> SpanView | Started | None:
+    found = event.read(span)
+    return ended(found) if isinstance(found, SpanView) else found
 
 
 def _with_item(one: tuple[OpenRun, Met]) -> tuple[OpenRun, Met, Item | None]:

@@ -16,8 +16,8 @@ from prefactor_otel.spans.view import SpanKey, SpanView
 S = TypeVar("S")
 
 TOGETHER: Final = 8
-"""Ended spans that go through each step together, at most: what a step needs of the machine's
-caches it finds there for all but the first of them."""
+"""Starts and ends of spans that go through each step together, at most: what a step needs of the
+machine's caches it finds there for all but the first of them."""
 
 
 class Place(NamedTuple):
@@ -48,13 +48,14 @@ class Started:
 
 
 @dataclass(slots=True)
-class Ended(Generic[S]):
-    """Spans have ended, and are yet to be read, those of a group together; the receipt, if any, is
-    settled when the API has answered for them, and for those of the events before, of which it was
-    not the last. Whoever asks for the next group is done with the one before."""
+class Spans(Generic[S]):
+    """Spans that start or have ended, and are yet to be read, those of a group together. The
+    receipt, if any, is of those that have ended: it is settled when the API has answered for them,
+    and for those of the events before, of which it was not the last. Whoever asks for the next
+    group is done with the one before."""
 
     groups: Iterable[Sequence[S]]
-    read: Callable[[S], SpanView]
+    read: Callable[[S], SpanView | Started | None]
     receipt: Receipt | None
     is_last: bool = True
 
@@ -130,4 +131,4 @@ class Flush:
 AboutRun = RunOpened | RunClosed | SessionEnded | Judged
 Told = Dropped | Flush | Logged | Calls | Awaited | AboutRun
 """What is told of spans and runs, and holds none."""
-Event = Started | Ended[Any] | Told
+Event = Started | Spans[Any] | Told

@@ -15,10 +15,10 @@ from prefactor_otel.runs.events import (
     Awaited,
     Calls,
     Dropped,
-    Ended,
     Event,
     Flush,
     Logged,
+    Spans,
     Started,
 )
 from prefactor_otel.runs.handover import Handover
@@ -65,6 +65,7 @@ class Intake:
         self._to_store: list[Receipt] = []
         runs = self._router, self._handover, self._relief
         self._ends = Ends(*runs, self._records, self._agenda, budget, outbox, counters, log)
+        self._ends.on_start = self._take_started
 
     # -- what is asked, from any thread -----------------------------------------------------------
 
@@ -96,7 +97,7 @@ class Intake:
         """Handle one event."""
         if isinstance(event, Started):
             self._take_started(event)
-        elif isinstance(event, Ended):
+        elif isinstance(event, Spans):
             self._ends.take(event)
             if event.receipt is not None and event.is_last:
                 event.receipt.seal()

@@ -170,7 +170,11 @@ class Router:
         return [run] if run is not None and run.has_spans else []
 
     def started(self, source: Source, session: str | None, place: Place) -> OpenRun:
-        """The run of a span that starts here, in this session if any."""
+        """The run of a span that starts here, in this session if any: of one that is told of again,
+        because whoever was told had been struck, the same."""
+        known = self._by_span.get(source.key)
+        if known is not None:
+            return known
         parent = source.parent
         run = self._by_handle.get(place.handle) if place.handle is not None else None
         if run is None and parent is None and place.caller is not None:
@@ -234,6 +238,10 @@ class Router:
     def given_up(self, key: SpanKey) -> None:
         """A span is not followed any longer, though it is open."""
         self._by_span.pop(key, None)
+
+    def has_not_ended(self, key: SpanKey, run: OpenRun) -> None:
+        """A span is open after all."""
+        self._by_span[key] = run
 
     def opened(self, handle: str, about: About) -> OpenRun:
         """An explicit run begins."""

@@ -119,13 +119,16 @@ class Showing:
             self._budget.shown.hold(shown, item.footprint, self._run)
         return items
 
-    def taken(self, node: Node) -> AgentSpan | None:
-        """A span is not open any longer: with what it was created, if it was."""
+    def created(self, node: Node) -> AgentSpan | None:
+        """With what an open span was created, if it was."""
+        shown = self._shown.get(node.ref) if node.ref is not None else None
+        return shown.span if shown is not None else None
+
+    def taken(self, node: Node) -> None:
+        """A span is not open any longer."""
         shown = self._shown.pop(node.ref, None) if node.ref is not None else None
-        if shown is None:
-            return None
-        self._budget.shown.release(shown)
-        return shown.span
+        if shown is not None:
+            self._budget.shown.release(shown)
 
     def creation_dropped(self, ref: SpanRef) -> None:
         """The creation of a span was given up before it was sent. If the span is still open it has

@@ -168,7 +168,9 @@ def _tell_origin(span: AgentSpan, instance_id: str) -> None:
 def _agent(node: Node) -> str | None:
     """The name of a span, open or ended, that is an agent."""
     source = node.source
-    return node.agent if source is None else _agent_in(source.attributes, source.name)
+    if source is None or node.has_ended:
+        return node.agent
+    return _agent_in(source.attributes, source.name)
 
 
 def _agent_in(attributes: Attributes, name: str) -> str | None:

@@ -43,8 +43,6 @@ class Met:
     call: Call | None = None
     told: Sequence[Node] = ()
     """The counted calls that have told before what it tells again."""
-    created: AgentSpan | None = None
-    """With what it was created while it was open, if it was."""
 
     @property
     def looks_back(self) -> bool:
@@ -111,12 +109,15 @@ class SpanTree:
         node = self._nodes.find(key)
         return node.ref if node is not None else None
 
-    def take_back(self, key: SpanKey) -> None:
+    def take_back(self, key: SpanKey) -> bool:
         """The thread was struck amid the end of this span, and what came of it is lost: it is as if
-        it had not come, unless it is parked."""
+        it had not come, unless it is parked. Whether it is open then."""
         node = self._nodes.find(key)
-        if node is not None and node.has_ended and node.parked is None:
+        if node is None:
+            return False
+        if node.has_ended and node.parked is None:
             self._nodes.take_back(node)
+        return node.source is not None and not node.has_ended
 
     # -- starts and ends ------------------------------------------------------------------------
 
@@ -193,23 +194,25 @@ class SpanTree:
             status = span.status if node.parent is None and view.is_local_root else None
         if status is not None:
             self.counts.root(status)
-        if node.source is not None:
-            met.created = self._no_longer_open(node)
 
     def item_of(self, met: Met) -> Item | None:
         """The third: its final item. A finish when it was created early, else its creation; None
         where it is not to be sent. Changes nothing."""
-        node, view, span, created = met.node, met.view, met.span, met.created
+        node, view, span = met.node, met.view, met.span
         if span is None:
             return None
+        created = self._showing.created(node)
         if created is not None and node.ref is not None:
             own = self.run, view.key, node.ref
             return finish_item(*own, span, created, self.max_item_bytes)
         return create_item(self.run, node.key, view.start_ns, span, self.max_item_bytes)
 
     def place(self, met: Met, item: Item | None, now: float) -> list[Item]:
-        """The last: what can be sent now. In the order in which spans have ended."""
+        """The last: what can be sent now. In the order in which spans have ended: to those before
+        it, it is still to come."""
         node, span = met.node, met.span
+        if node.source is not None:
+            self._no_longer_open(node)
         if item is None or span is None:
             return self.parking.pass_over(node)
         if item.operation is Operation.FINISH_SPAN:
@@ -229,13 +232,11 @@ class SpanTree:
         """Whether nothing is to come that this span hangs on."""
         return view.parent is None if self.serves_others else view.is_local_root
 
-    def _no_longer_open(self, node: Node) -> AgentSpan | None:
-        """With what it was created, if it was."""
-        created = self._showing.taken(node)
+    def _no_longer_open(self, node: Node) -> None:
+        self._showing.taken(node)
         node.source = None
         self.open -= 1
         self.budget.open.items -= 1
-        return created
 
     def creation_dropped(self, ref: SpanRef) -> None:
         """The creation of a span was given up before it was sent: if the span is still open, it
@@ -376,8 +377,6 @@ class SpanTree:
             status="cancelled", payload=ended.payload | {"status": "cancelled"}
         )
         met = Met(self, node, view, verdict, cancelled)
-        if node.source is not None:
-            met.created = self._no_longer_open(node)
         return self.place(met, self.item_of(met), 0.0)
 
     # -- what is forgotten ------------------------------------------------------------------------
