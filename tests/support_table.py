@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from prefactor_otel.cli.inspect import agent_spans
 from tests.recorded import NAMES, Recorded, recorded
+from tests.stopping.outcome import REACTIONS, Trial, read
 
 Payload = dict[str, Any]
 
@@ -259,7 +260,7 @@ def label_of(instrumentation: str) -> str:
 
 def framework_of(run: Recorded) -> tuple[str, str]:
     """Package and version of the framework."""
-    package = _package(run.framework)
+    package = package_of(run.framework)
     if package not in run.versions:
         raise ValueError(
             f"{run.name}: its versions have no {package}; name the package of {run.framework} "
@@ -290,12 +291,12 @@ def _marks() -> str:
     for run in map(recorded, NAMES):
         if run.instrumentation not in BY_HAND:
             rows[framework_of(run)[0], label_of(run.instrumentation)].append(run.name)
-    head = ("framework", "instrumentation", *CAPABILITIES)
+    head = ("framework", "instrumentation", *CAPABILITIES, *REACTIONS)
     return _table(head, [_row(label, names) for (_, label), names in sorted(rows.items())])
 
 
 def _notes() -> str:
-    notes = {_package(key): note for key, note in NOTES.items()}
+    notes = {package_of(key): note for key, note in NOTES.items()}
     return "\n".join(_note(name, notes[name]) for name in sorted(notes, key=str.lower))
 
 
@@ -310,7 +311,22 @@ def _row(label: str, names: list[str]) -> list[str]:
     frameworks = _versions(framework_of(run)[1] for run in runs)
     own = _versions(version_of(run) for run in runs)
     marks = [_mark(capability, names) for capability in CAPABILITIES.values()]
-    return [f"{package} {frameworks}", f"{label} {own}".strip(), *marks]
+    stops = [_stop(trial_of(package, label), reaction) for reaction in REACTIONS]
+    return [f"{package} {frameworks}", f"{label} {own}".strip(), *marks, *stops]
+
+
+def trial_of(package: str, label: str) -> Trial | None:
+    """What was tried of a row. Whether content is on spans does not matter."""
+    make = label.partition(",")[0]
+    for trial in read():
+        tried = package_of(trial.framework), label_of(trial.instrumentation).partition(",")[0]
+        if tried == (package, make):
+            return trial
+    return None
+
+
+def _stop(trial: Trial | None, reaction: str) -> str:
+    return trial.outcomes[reaction].mark if trial is not None else ""
 
 
 def _mark(capability: Capability, names: Iterable[str]) -> str:
@@ -330,7 +346,8 @@ def run_of(name: str) -> Run:
     return Run(run.case, payloads)
 
 
-def _package(framework: str) -> str:
+def package_of(framework: str) -> str:
+    """The package of a framework."""
     return DISTRIBUTIONS.get(framework, framework.replace("_", "-"))
 
 

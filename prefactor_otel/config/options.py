@@ -284,9 +284,9 @@ class Config:
     on_terminate: OnTerminate | None = _option(
         None,
         _REACTION,
-        "What stops an agent whose run is terminated on the platform: `raise` (its next span "
-        "raises `PrefactorTerminatedError`), `cancel` (the asyncio task of the run's root), or a "
-        "function of the run and the reason.",
+        "What stops an agent whose run is terminated on the platform: `raise` (its next span, or "
+        "step of a LangChain graph, raises `PrefactorTerminatedError`), `cancel` (the asyncio task "
+        "of the run's root), or a function of the run and the reason.",
     )
     poll_interval: float = _option(
         30.0,

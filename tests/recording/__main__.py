@@ -22,12 +22,12 @@ _NODE: Final = ("@opentelemetry/api@1", "@opentelemetry/sdk-trace-node@2")
 
 def record(recipe: Recipe, folder: Path) -> str:
     """Make one recording; its text, with nothing of this machine in it."""
-    made = _environment(recipe, folder)
+    made = environment(recipe, folder)
     out = folder / f"{recipe.name}.json"
     with FakeModel() as model:
         subprocess.run(
             [*_command(recipe, made, out), *recipe.arguments],
-            env=_variables(recipe, model, folder),
+            env=variables(recipe, model, folder),
             cwd=made,
             check=True,
             timeout=300,
@@ -38,7 +38,7 @@ def record(recipe: Recipe, folder: Path) -> str:
     return _document(recipe, told, str(folder))
 
 
-def _environment(recipe: Recipe, folder: Path) -> Path:
+def environment(recipe: Recipe, folder: Path) -> Path:
     """The folder with these packages; recipes with the same ones share it."""
     known_by = hashlib.sha256("\n".join(recipe.requirements).encode()).hexdigest()[:12]
     made = folder / known_by
@@ -63,7 +63,7 @@ def _command(recipe: Recipe, made: Path, out: Path) -> list[str | Path]:
     return ["node", made / "recorder.mjs", out, made / recipe.app]
 
 
-def _variables(recipe: Recipe, model: FakeModel, folder: Path) -> dict[str, str]:
+def variables(recipe: Recipe, model: FakeModel, folder: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     addresses = {
         "MODEL_HOST": model.host,

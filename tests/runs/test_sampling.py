@@ -205,6 +205,19 @@ def test_a_block_that_fails_is_kept_though_its_spans_have_not(api: DevServer) ->
     assert [run["status"] for run in api.instances()] == ["failed"]
 
 
+def test_a_failure_keeps_a_run_though_the_filter_leaves_that_span_out(api: DevServer) -> None:
+    with service(api, keep="errors", span_filter="agent") as agent:
+        for fails in (False, True):
+            with (
+                agent.tracer.start_as_current_span(f"agent {fails}", attributes=AGENT),
+                agent.tracer.start_as_current_span("GET", attributes={"http.method": "GET"}) as get,
+            ):
+                if fails:
+                    get.set_status(Status(StatusCode.ERROR))
+    assert names(api) == ["agent True"]
+    assert agent.processor.stats().dropped == {"not_kept": 1, "filtered": 2} and adds_up(agent)
+
+
 def test_the_run_of_a_process_is_decided_at_its_end(api: DevServer) -> None:
     for fails in (False, True):
         with service(api, "provider", keep="errors") as agent:

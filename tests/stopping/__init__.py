@@ -1,0 +1,1 @@
+"""Which frameworks an exception at the start of a span stops: tried, and written down."""
