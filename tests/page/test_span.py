@@ -260,6 +260,15 @@ def test_deep_and_long_json_opens_step_by_step(visit: Visit, call: Caller) -> No
         expect(page.locator(".json li", has_text=re.compile("^199:"))).to_be_visible()
 
 
+def test_arrows_scroll_the_panel_that_has_the_focus(visit: Visit, call: Caller) -> None:
+    payload = {"name": "long", "inputs": {"lines": "line\n" * 500}}
+    with visit(made(call, payload=payload)) as page:
+        panel(page).locator(".panel-body").click(position={"x": 5, "y": 200})
+        page.keyboard.press("End")
+        expect(page.get_by_text("Raw", exact=True)).to_be_in_viewport()
+        expect(panel(page).locator("h2")).to_have_text("long")
+
+
 def test_a_span_that_is_not_there_says_so(visit: Visit, call: Caller) -> None:
     run = call.active()
     with visit(f"#/run/{run}/span/{call.own_id()}", may_be_refused=True) as page:

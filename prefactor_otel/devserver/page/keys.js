@@ -18,6 +18,8 @@ export const HELP = [
 ];
 
 const isWriting = (element) => element.matches?.('input, textarea, select');
+/** In a panel that has the focus, these scroll. */
+const scrolls = ({ key, target }) => /^(Arrow|Home|End)/.test(key) && target.closest?.('.panel');
 const isPressed = (element) => element.matches?.('button, a, summary');
 
 /** Call what is bound to a key. `bindings` maps `event.key` to a function. */
@@ -32,7 +34,7 @@ export function useKeys(bindings) {
         if (event.key === 'Escape') event.target.blur();
         return;
       }
-      if (event.key === 'Enter' && isPressed(event.target)) return;
+      if (scrolls(event) || (event.key === 'Enter' && isPressed(event.target))) return;
       const act = current.current[event.key];
       if (!act) return;
       event.preventDefault();

@@ -110,7 +110,9 @@ export function useRuns(filter) {
   }, [key]);
 
   const more = async () => {
-    const { runs, next } = await read(`/page/runs?${query(filter, { before: state.next })}`);
+    const older = await read(`/page/runs?${query(filter, { before: state.next })}`).catch(() => null);
+    if (!older) return; // the head of the page says why, and the button is still there
+    const { runs, next } = older;
     setState((now) => {
       const known = new Set(now.runs.map((run) => run.id));
       return { ...now, next, runs: [...now.runs, ...runs.filter((run) => !known.has(run.id))] };
