@@ -198,3 +198,18 @@ def test_what_is_no_http_leaves_no_traceback(
                     pass
     assert browser.send("GET", "/")[0] == 200
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"])
+def test_no_method_comes_around_the_session(
+    server: DevServer, browser: Browser, method: str
+) -> None:
+    run = Caller(server).active()
+    for path in ("/page/runs", f"/page/runs/{run}/spans", "/page/events", "/page/link"):
+        assert browser.send(method, path)[0] in (401, 404), path
+    assert browser.send("HEAD", "/")[0] == 200
+    browser.opened()
+    assert browser.send("HEAD", "/page/runs")[:2] == (200, b"")
+    allowed = {"X-Prefactor-Page": "1"}
+    for path in ("/page/events", "/page/link"):
+        assert browser.send(method, path, headers=allowed)[0] in (404, 405), path
