@@ -278,8 +278,8 @@ class Config:
     quality_schemas: tuple[dict[str, object], ...] | None = _option(
         None,
         check.no_info_plain_validator_function(_schemas),
-        "Schemas of what `record_quality` records: `{name, schema, title, template}` each; "
-        "in the variable a JSON array.",
+        "Schemas of what `record_quality` and evaluators record: `{name, schema, title, template}` "
+        "each; in the variable a JSON array.",
     )
     on_terminate: OnTerminate | None = _option(
         None,
