@@ -7,7 +7,7 @@ is remembered for him.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -84,13 +84,17 @@ def _totals(store: Store, run: str) -> Totals:
 
 
 def catch_up(store: Store, span_of: Callable[[Row], Json]) -> None:
-    """Follow what a version before has stored without: a file of any age can be looked at."""
+    """Follow what a version before has stored without: a file of any age can be looked at. Others
+    on the file need not wait for all of it."""
     with store.transaction():
         keep_up(store, _unknown_runs(store))
-        last: Any = 0
-        while rows := store.behind(last, _AT_ONCE):
+    rows: list[Row] = []
+    while True:
+        with store.transaction():
+            rows = store.behind(rows[-1]["seq"] if rows else 0, _AT_ONCE)
             keep_up(store, map(span_of, rows))
-            last = rows[-1]["seq"]
+        if not rows:
+            return
 
 
 def _unknown_runs(store: Store) -> Iterator[Json]:

@@ -182,3 +182,22 @@ def test_what_a_version_without_the_page_has_added_is_caught_up_with(tmp_path: P
         assert (row["id"], row["status"]) == (span, "failed")
         [told] = browser.read("/page/runs")["runs"]
         assert (told["spans"], told["errors"]) == (1, 1)
+
+
+def test_an_old_file_of_many_spans_is_caught_up_with_to_the_last(tmp_path: Path) -> None:
+    db = tmp_path / "runs.db"
+    with DevServer(db) as server:
+        call = Caller(server)
+        run = call.active()
+        for number in range(3):
+            items = (creation(run, f"key-{number}-{n:04}") for n in range(400))
+            assert len(call.bulk(*items).body["outputs"]) == 400
+        call.span(run, payload={"name": "last"})
+    with closing(sqlite3.connect(db)) as database:  # as it was before there was a page
+        for table in ("run_total", "span_outline", "span_text"):
+            database.execute(f"DROP TABLE {table}")
+    with DevServer(db) as server:
+        browser = Browser(server).opened()
+        assert browser.read("/page/runs")["runs"][0]["spans"] == 1201
+        assert len(browser.read(f"/page/runs/{run}/spans")["spans"]) == 1201
+        assert browser.read("/page/runs?q=last")["total"] == 1
