@@ -14,13 +14,14 @@ _OWN: Final = RESERVED.union(
 )
 """Names in the metadata that are no attributes."""
 _READ: Final = (
-    "which these were the span no longer says; of spans in a file "
-    "`prefactor-otel inspect --why FILE` does"
+    "were read; the stored span no longer says which: prefactor-otel inspect --why FILE does, "
+    "of spans in a file"
 )
 
 
 def reasons(payload: Json) -> list[Json] | None:
-    """What is shown where, from what, and why so; None for a payload that is not the exporter's."""
+    """What is shown, from what, and why, which goes on from that as a sentence; None for a payload
+    that is not the exporter's."""
     metadata = payload.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("kind"), str):
         return None
@@ -39,7 +40,7 @@ def _read(payload: Json) -> Iterator[_Row]:
         if isinstance(fields, dict) and fields:
             yield (
                 ", ".join(f"{part}.{name}" for name in fields),
-                ["attributes that are read"],
+                ["attributes"],
                 _READ,
             )
     if payload.get("token_usage"):
@@ -51,33 +52,33 @@ def _named(metadata: Json) -> Iterator[_Row]:
         because = "is the span's own name: what its attributes say of the step is shown instead"
         yield "name", [str(name)], because
     if "uncounted_token_usage" in metadata:
-        because = "the calls below count these tokens, and a run would count them twice"
+        because = "repeat what the calls below count, which a run would count twice"
         yield "metadata.uncounted_token_usage", ["attributes that count tokens"], because
 
 
 def _left(metadata: Json) -> Iterator[_Row]:
     names = [name for name in metadata if name not in _OWN]
     if names:
-        yield "metadata", names, "no vocabulary reads these attributes, or not all of them"
+        yield "metadata", names, "stay as they are: no field shows all that they say"
     if names := _keys(metadata.get("attributes")):
-        because = "attributes whose names fields of the metadata have"
+        because = "stay as they are, apart: fields of the metadata have their names"
         yield "metadata.attributes", names, because
     events = metadata.get("events")
     if isinstance(events, list) and events:
         named = [str(event.get("name")) for event in events if isinstance(event, dict)]
-        yield "metadata.events", list(dict.fromkeys(named)), "no vocabulary reads these events"
+        yield "metadata.events", list(dict.fromkeys(named)), "are events that no field shows"
 
 
 def _origin(metadata: Json) -> Iterator[_Row]:
     scope = metadata.get("scope")
     if isinstance(scope, dict):
         told = [str(text) for text in (scope.get("name"), scope.get("version")) if text]
-        yield "metadata.scope", [" ".join(told)], "the instrumentation that made the span"
+        yield "metadata.scope", [" ".join(told)], "is the instrumentation that made the span"
     if names := _keys(metadata.get("resource")):
-        because = "attributes of the process, which a run's root carries"
+        because = "describe the process, and stand at the root of a run"
         yield "metadata.resource", names, because
     if isinstance(repaired := metadata.get("repaired"), list):
-        because = "what could not be taken as it was"
+        because = "could not be taken as it was"
         yield "metadata.repaired", [str(each) for each in repaired], because
 
 

@@ -31,7 +31,7 @@ _TYPES: Final[Mapping[str, str]] = {
 _CONTENT: Final = "; ".join(
     (
         *("default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'"),
-        *("img-src 'self' data:", "base-uri 'none'", "form-action 'none'"),
+        *("img-src 'self'", "base-uri 'none'", "form-action 'none'"),
         "frame-ancestors 'none'",
     )
 )

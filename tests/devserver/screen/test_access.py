@@ -28,7 +28,7 @@ def test_anybody_may_load_the_page_which_holds_no_data(browser: Browser) -> None
         "script-src": "'self'",
         "style-src": "'self'",
         "connect-src": "'self'",
-        "img-src": "'self' data:",
+        "img-src": "'self'",
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
