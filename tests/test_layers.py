@@ -153,6 +153,7 @@ ORDER = [
     "runs.redact",
     "runs.node",
     "runs.calls",
+    "runs.inheritance",
     "runs.nodes",
     "runs.records",
     "runs.counts",

@@ -90,6 +90,11 @@ class SpanRef(bytes):
         return _pfid(self, partition)
 
 
+def milliseconds_of(ref: SpanRef) -> int:
+    """When the span of this ref has started, in milliseconds since the epoch."""
+    return int.from_bytes(ref[:6], "big")
+
+
 @lru_cache(maxsize=1024)  # a span is named when it is sent, and soon after by its children
 def _pfid(ref: SpanRef, partition: int) -> str:
     number = int.from_bytes(ref, "big")

@@ -86,7 +86,9 @@ class Parts:
             self.log,
             max_bytes=config.spool_max_bytes,
             max_age=config.spool_max_age,
-            heir=Heir(self.intake.lives, config.run_linger / 2) if goes_on else NOBODY,
+            heir=Heir(self.intake.lives, config.run_linger / 2, self.intake.inheritance)
+            if goes_on
+            else NOBODY,
         )
 
     def registered(self, run: str) -> Registered | None:

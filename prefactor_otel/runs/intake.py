@@ -22,6 +22,7 @@ from prefactor_otel.runs.events import (
     Started,
 )
 from prefactor_otel.runs.handover import Handover
+from prefactor_otel.runs.inheritance import Inheritance
 from prefactor_otel.runs.lives import Lives
 from prefactor_otel.runs.making import RunMaker
 from prefactor_otel.runs.records import Records
@@ -49,7 +50,9 @@ class Intake:
         log: QuietLog,
     ) -> None:
         self._agenda = Agenda()
-        maker = RunMaker(tenants, run, budget, self._agenda)
+        self.inheritance = Inheritance(counters.adopt)
+        """What the dead have left."""
+        maker = RunMaker(tenants, run, budget, self._agenda, self.inheritance)
         self._router = Router(tenants.own.config.run_scope, tenants, maker)
         self._handover = Handover(self._router, outbox, budget, counters)
         self._relief = Relief(budget, self._router, self._agenda, self._handover, outbox, log)

@@ -15,7 +15,7 @@ from prefactor_otel.runs.relief import Relief
 from prefactor_otel.runs.router import OpenRun, Router
 from prefactor_otel.runs.run import Run
 from prefactor_otel.spans.source import Source, Telling
-from prefactor_otel.spans.view import SpanKey
+from prefactor_otel.spans.view import SpanKey, key_of
 from prefactor_otel.stats.counters import DropReason
 from prefactor_otel.stats.log import QuietLog
 
@@ -117,8 +117,7 @@ class Lives:
     def ref_of(self, run: str, span: str) -> SpanRef | None:
         """What a span is called that has a record in what is open here of the same run: one named
         by its trace id and span id in hexadecimal, with a colon between."""
-        trace_id, _, span_id = span.partition(":")
-        key = SpanKey(int(trace_id, 16), int(span_id, 16))
+        key = key_of(span)
         found = self._router.at(key, NOWHERE, None)
         if found is None or not found.has_spans or name_of(found.run.key) != name_of(run):
             return None

@@ -8,6 +8,7 @@ from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.continuing import continuing_key
 from prefactor_otel.delivery.operation import key_like, new_key
 from prefactor_otel.runs.agenda import Agenda
+from prefactor_otel.runs.inheritance import Inheritance
 from prefactor_otel.runs.keeping import NOTHING, Held, is_sampled
 from prefactor_otel.runs.router import OpenRun
 from prefactor_otel.runs.run import NOTHING_SAID, About, Run, shared_key, shared_name
@@ -32,12 +33,14 @@ class RunMaker:
         run: Run,
         budget: Budget,
         agenda: Agenda,
+        inheritance: Inheritance,
     ) -> None:
         self.run = run
         """The run of the process, where there is one."""
         self._tenants = tenants
         self._budget = budget
         self._agenda = agenda
+        self._inheritance = inheritance
         self._make_tree = self._new_tree  # one method for all runs
         self._ended: OrderedDict[str, int] = OrderedDict()
         """How many runs of the same origin are over for good, by that."""
@@ -125,7 +128,7 @@ class RunMaker:
 
     def _new_tree(self, run: OpenRun) -> SpanTree:
         tenant, config = run.tenant, run.tenant.config
-        return SpanTree(
+        tree = SpanTree(
             run=run.run.key,
             capture=tenant.capture,
             max_item_bytes=max(
@@ -139,6 +142,9 @@ class RunMaker:
             serves_others=tenant.serves_others,
             budget=self._budget,
         )
+        if tree.notes_parked and not run.is_left_out:  # else it would not be on disk here
+            tree.inherit(self._inheritance.take(run.run.key), time.monotonic())
+        return tree
 
 
 def _decide(run: OpenRun, name: str) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from prefactor_otel.delivery.budget import Count
-from prefactor_otel.delivery.operation import SpanRef
+from prefactor_otel.delivery.operation import SpanRef, milliseconds_of
+from prefactor_otel.delivery.rows import ParkedRow
 from prefactor_otel.runs.calls import Answers
 from prefactor_otel.runs.node import MANY, Node
-from prefactor_otel.spans.view import SpanKey, SpanView
+from prefactor_otel.spans.view import SpanKey, SpanView, key_of
 
 MAX_TWINS: Final = 99
 
@@ -72,12 +73,24 @@ class Nodes:
         self._remembered.items += 1
         return node
 
+    def inherited(self, row: ParkedRow) -> Node | None:
+        """A span that has ended in a process that has died, and waited there; None for one that is
+        known already."""
+        node = self.at(key_of(row.key))
+        if node.start_ns is not None or row.item.span is None:
+            return None
+        if row.parent is not None:
+            self._hang(node, self.at(key_of(row.parent)))
+            node.has_caller = node.parent is not None  # perhaps
+        node.start_ns = milliseconds_of(row.item.span) * 1_000_000
+        self._remembered.items += 1
+        return node
+
     def _other(self, node: Node, view: SpanView) -> Node | None:
         """The node of a span that has the id of one that has ended, unless it is the same."""
         twins = 0
         while node.start_ns is not None:
-            is_same = node.start_ns == view.start_ns and node.end_ns in (None, view.end_ns)
-            if is_same or twins == MAX_TWINS:
+            if _are_one(node.start_ns, node.end_ns, view) or twins == MAX_TWINS:
                 return None
             twins += 1
             node = self.at(SpanKey(view.key.trace_id | twins << 128, view.key.span_id))
@@ -163,6 +176,14 @@ class Nodes:
         for trace in self._traces.values():
             self._forget(trace.values())
         self._traces.clear()
+
+
+def _are_one(start_ns: int, end_ns: int | None, view: SpanView) -> bool:
+    """Whether a span of these times is this one. Where its end is not known, its start may be so
+    to the millisecond only."""
+    if end_ns is None:
+        return start_ns // 1_000_000 == view.start_ns // 1_000_000
+    return start_ns == view.start_ns and end_ns == view.end_ns
 
 
 _NO_TRACE: Final[Mapping[int, Node]] = {}

@@ -6,11 +6,12 @@ finished child waits, or its open ancestors are created early with status ``acti
 is not to be sent is passed over: its children hang on what it hangs on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.operation import Item, Operation, SpanRef
+from prefactor_otel.delivery.rows import ParkedRow
 from prefactor_otel.mapping import AgentSpan, Capture, SpanType
 from prefactor_otel.mapping.errors import status_of
 from prefactor_otel.runs.calls import call_of, hesitates, pass_up
@@ -20,7 +21,7 @@ from prefactor_otel.runs.encoding import create_item, finish_item
 from prefactor_otel.runs.filtering import judged, note_above
 from prefactor_otel.runs.node import Call, Node, Parked
 from prefactor_otel.runs.nodes import Nodes
-from prefactor_otel.runs.parking import STEP_GRACE, Parking
+from prefactor_otel.runs.parking import CALLER_GRACE, STEP_GRACE, Parking
 from prefactor_otel.runs.records import WithRecords
 from prefactor_otel.runs.showing import Showing
 from prefactor_otel.runs.telling import Telling
@@ -272,6 +273,16 @@ class SpanTree:
         self._no_longer_open(node)
         self._nodes.let_go(node)
         return True
+
+    def inherit(self, rows: Iterable[ParkedRow], now: float) -> None:
+        """These spans of the run have waited in a process that has died; nothing else is known of
+        it. Each waits on for its parent, as long as for one of another process."""
+        for row in rows:
+            node = self._nodes.inherited(row)
+            if node is not None:
+                grace = min(self.parent_timeout, CALLER_GRACE) if node.parent else STEP_GRACE
+                item = row.item._replace(run=self.run)
+                self.parking.park(node, Parked(item, node.parent, now, now + grace))
 
     # -- what time makes due, and what is asked for ----------------------------------------------
 

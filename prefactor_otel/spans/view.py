@@ -51,6 +51,12 @@ class SpanKey(NamedTuple):
         return f"{self.span_id:016x}"
 
 
+def key_of(text: str) -> SpanKey:
+    """The key that is written so, as ``str`` does. Raises ``ValueError``."""
+    trace_id, _, span_id = text.partition(":")
+    return SpanKey(int(trace_id, 16), int(span_id, 16))
+
+
 # The two below are values as well, but not ``frozen``: then making one takes a call for each of
 # its fields, which for every span costs as much as reading it does.
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from prefactor_otel.spool.database import size_of
 from prefactor_otel.spool.file import SpoolFile
 from prefactor_otel.spool.heir import NOBODY, Heir
 from prefactor_otel.spool.identity import Identity
-from prefactor_otel.spool.recovery import recover
+from prefactor_otel.spool.recovery import Elsewhere, recover
 from prefactor_otel.stats.counters import Counters, DropReason
 from prefactor_otel.stats.log import QuietLog, logger, place_of
 
@@ -214,24 +214,37 @@ class Adoption:
                 "of that account sends them; if an earlier token of this one made them, add --all",
             )
 
-    def _begun_elsewhere(self, file: SpoolFile) -> set[str]:
-        """The names of the runs of which other files of the dead hold a part that is yet to be
-        sent: whoever of these is the last ends them."""
+    def pass_on(self) -> None:
+        """Let the heir know what waits in the files of the dead, before anything comes: what it
+        waits for may be the first that does."""
         if self._heir.runs is None:
-            return set()
+            return
+        for found in folder.dead(self._path):
+            if isinstance(found, SpoolFile):
+                with closing(found):
+                    if self._identity.owns(found.owner()):
+                        self._heir.inheritance.leave(found.parked_rows())
+
+    def _elsewhere(self, file: SpoolFile) -> Elsewhere:
+        """What other files of the dead hold as well."""
+        if self._heir.runs is None:
+            return Elsewhere()
+        keys = {row.item.key for row in file.parked_rows()}
+        parked: set[str] = set()
         paths = folder.files(self._path)
         self._begun = {path: names for path, names in self._begun.items() if path in paths}
-        for found in folder.dead(self._path, lambda path: path in self._begun):
+        for found in folder.dead(self._path, lambda path: not keys and path in self._begun):
             if isinstance(found, SpoolFile):
                 with closing(found):
                     self._begun[found.path] = {name_of(row.run) for row in found.runs()}
+                    parked |= found.holding(keys)
         names = [each for path, each in self._begun.items() if path != file.path]
-        return set().union(*names)
+        return Elsewhere(set().union(*names), parked)
 
     # -- one file -------------------------------------------------------------------------------
 
     def _take_over(self, file: SpoolFile) -> None:
-        damaged = recover(file, clock.now(), self._heir, self._begun_elsewhere(file))
+        damaged = recover(file, clock.now(), self._heir, self._elsewhere(file))
         try:
             file.commit()
         except SpoolError as error:

@@ -1,6 +1,6 @@
 """What is in a spool's file: read, and counted on the disk."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from prefactor_otel import clock
@@ -59,6 +59,11 @@ class Contents:
                 item = Item(run, Operation.CREATE, key, body, span=SpanRef(span), ends_span=True)
                 parent = otel_parent if otel_parent != otel_key else None
                 yield ParkedRow(otel_key, parent, item, at if isinstance(at, float) else 0.0)
+
+    def holding(self, keys: Collection[str]) -> set[str]:
+        """Those of these keys under which something is in here."""
+        rows = self._database.all("SELECT key FROM item UNION ALL SELECT key FROM parked")
+        return {key for (key,) in rows if key in keys} if keys else set()
 
     def opened_spans(self) -> list[tuple[str, str, SpanRef]]:
         """Run, key of the creation and ref of every span that was created and not finished."""

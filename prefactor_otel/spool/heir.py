@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
 
 from prefactor_otel.delivery.operation import FinishStatus, SpanRef, name_of
+from prefactor_otel.runs.inheritance import Inheritance
 
 
 class Runs(Protocol):
@@ -26,6 +27,8 @@ class Heir(NamedTuple):
     runs: Runs | None = None
     waits: float = 0.0
     """Seconds until a file is taken over: what hangs together with it may be on its way."""
+    inheritance: Inheritance = Inheritance(lambda _: None)
+    """The finished spans that go on waiting where their run goes on."""
 
     def goes_on_with(self, runs: Iterable[str]) -> set[str]:
         """Which of the runs of these keys are not over."""

@@ -6,7 +6,7 @@ finished at the time of the last sign of life, unless the heir goes on with it.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -25,27 +25,47 @@ _ERROR: Final = {
 }
 
 
+class Elsewhere(NamedTuple):
+    """What other files of the dead hold as well, each of which is to be sent yet: whoever of these
+    is the last sends it, or ends it."""
+
+    runs: Collection[str] = ()
+    """The names of runs."""
+    parked: Collection[str] = ()
+    """The keys of items that are parked in this file."""
+
+
+_NOTHING: Final = Elsewhere()
+
+
 def recover(
-    file: SpoolFile, now: float, heir: Heir = NOBODY, begun_elsewhere: Collection[str] = ()
+    file: SpoolFile, now: float, heir: Heir = NOBODY, elsewhere: Elsewhere = _NOTHING
 ) -> int:
-    """Append to the file what its process would have sent last; the next ``commit`` writes it. Runs
-    of which others hold a part, by their names, are for these to end.
+    """Append to the file what its process would have sent last; the next ``commit`` writes it. What
+    others hold is for these.
     Does nothing the second time. Returns how many spans cannot be sent, for their rows are
     damaged. Raises ``SpoolError``."""
     waited = file.parked()
     parked = file.take_parked()
-    items = freed(parked, heir)
+    items = freed([row for row in parked if _is_to_be_sent(row, heir, elsewhere)], heir)
     runs = {row.run: row for row in file.runs()}
     for run, key, span in file.opened_spans():
         if run in runs:
             items.append(_cut_off(runs[run], key, span))
-    over = [r for r in runs.values() if not r.closed and name_of(r.run) not in begun_elsewhere]
+    over = [r for r in runs.values() if not r.closed and name_of(r.run) not in elsewhere.runs]
     alive = heir.goes_on_with(row.run for row in over)
     items += [
         closing_item(row.run, heir.closes_as, row.last_ns) for row in over if row.run not in alive
     ]
     file.write(items, now)
     return waited - len(parked)
+
+
+def _is_to_be_sent(row: ParkedRow, heir: Heir, elsewhere: Elsewhere) -> bool:
+    if row.item.key in elsewhere.parked or heir.inheritance.has_taken(row):
+        return False
+    heir.inheritance.give_back(row)
+    return True
 
 
 def freed(parked: Iterable[ParkedRow], heir: Heir = NOBODY) -> list[Item]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from prefactor_otel.delivery.outbox import Outbox
 from prefactor_otel.delivery.wire import RunRecord
+from prefactor_otel.errors import SpoolError
 from prefactor_otel.spool import folder
 from prefactor_otel.spool.adoption import Adoption
 from prefactor_otel.spool.database import is_safe_here
@@ -66,6 +67,10 @@ class Spool:
         self._file = OwnFile(self.path, self._identity)
         self._outbox.spool_into(self._file, self._max_bytes, self._max_age)
         self._outbox.more = self.look_around
+        try:
+            self._adoption.pass_on()
+        except SpoolError as error:  # it is told when they are looked for
+            logger.debug("Nothing is inherited: %s", error)
 
     @property
     def next_look(self) -> float:

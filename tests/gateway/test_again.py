@@ -7,7 +7,7 @@ from prefactor_otel.devserver import DevServer
 from tests.cli.command import run_command
 from tests.gateway.made import encoded, ids, in_json, request
 from tests.gateway.process import Gateway, before
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, comes_true
 
 
 def trace_of(steps: int) -> tuple[bytes, bytes]:
@@ -37,7 +37,7 @@ def test_a_batch_that_is_sent_again_after_the_end_of_its_run_changes_nothing(
         for _ in range(3):
             assert gateway.post(body).status == 200
             assert api.wait_until(is_over, PATIENCE)
-            assert api.wait_until(lambda _: is_settled(gateway), PATIENCE)
+            assert comes_true(lambda: is_settled(gateway))
         told = gateway.ask("/metrics").body.decode()
         assert gateway.end() == 0
     assert len(api.instances()) == 1
@@ -69,7 +69,7 @@ def test_of_what_comes_again_with_something_new_only_that_goes_on_in_the_run_tha
         for each in (body, late + body, body + late, body):
             assert gateway.post(each).status == 200
             assert api.wait_until(is_over, PATIENCE)
-            assert api.wait_until(lambda _: is_settled(gateway), PATIENCE)
+            assert comes_true(lambda: is_settled(gateway))
         assert gateway.end() == 0
     first, second = (len(api.spans(run["id"])) for run in api.instances())
     assert (first, second) == (4, 1)

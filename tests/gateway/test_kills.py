@@ -14,7 +14,7 @@ from tests.conftest import Figure
 from tests.devserver.calls import Caller
 from tests.gateway.made import ids, request
 from tests.gateway.process import Gateway, before
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, comes_true
 
 KILLS = int(os.environ.get("PREFACTOR_TEST_GATEWAY_KILLS", "10"))
 LINGER = 3.0
@@ -73,7 +73,7 @@ def sent(api: DevServer) -> set[str]:
 
 
 @pytest.mark.slow
-def test_what_was_answered_with_200_is_there_once_and_hangs_on_its_parent_or_names_it(
+def test_what_was_answered_with_200_is_there_once_and_hangs_on_its_parent(
     api: DevServer, tmp_path: Path, figure: Figure
 ) -> None:
     chance, spool = random.Random(11), tmp_path / "spool"
@@ -92,16 +92,15 @@ def test_what_was_answered_with_200_is_there_once_and_hangs_on_its_parent_or_nam
     rows = {row["payload"]["span_id"]: row for row in api.spans()}
     assert len(rows) == len(api.spans()), "a span is there twice"
     assert folder.files(spool) == []
-    orphans = 0
     for name, (_, _, parent) in answered.items():
-        above = rows.get(parent.hex())
-        is_orphan = parent != b"" and (above is None or rows[name]["parent_span_id"] != above["id"])
-        assert not is_orphan or rows[name]["payload"]["parent_span_id"] == parent.hex()
-        orphans += is_orphan
-    figure(
-        f"{KILLS} kills of a gateway: {len(answered)} spans answered with 200, 0 lost, 0 twice, "
-        f"{orphans} without their parent"
-    )
+        if (above := rows.get(parent.hex())) is not None:
+            assert rows[name]["parent_span_id"] == above["id"]
+        else:  # it was never answered for
+            assert parent.hex() not in answered
+    runs = {name: row["agent_instance_id"] for name, row in rows.items()}
+    traces = {name: trace for name, (trace, _, _) in answered.items()}
+    assert len({*runs.values()}) == len({*traces.values()})
+    figure(f"{KILLS} kills of a gateway: {len(answered)} spans answered with 200 are there once")
 
 
 def test_what_comes_after_a_kill_goes_on_in_the_run_that_is_there(
@@ -120,6 +119,61 @@ def test_what_comes_after_a_kill_goes_on_in_the_run_that_is_there(
     above, below = sorted(api.spans(), key=lambda row: row["parent_span_id"] is not None)
     assert below["parent_span_id"] == above["id"]
     assert [run["status"] for run in api.instances()] == ["complete"]
+
+
+LONG = {"PREFACTOR_RUN_LINGER": str(PATIENCE)}
+"""Nothing of the dead is sent while what belongs to it may come."""
+SHORT = {"PREFACTOR_RUN_LINGER": "0"}
+
+
+@pytest.mark.parametrize("is_sent_again", [False, True])
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_span_finds_its_parent_over_several_kills(
+    is_away: bool, is_sent_again: bool, api: DevServer, tmp_path: Path
+) -> None:
+    (trace, root), step, spool = ids(), secrets.token_bytes(8), tmp_path / "spool"
+    child = request((trace, step), parent=root).SerializeToString()
+    if is_away:
+        api.faults.add(status=503, times=None)
+    for body in (child, child if is_sent_again else None, None):
+        with before(api, spool, **LONG) as gateway:
+            assert body is None or gateway.post(body).status == 200
+            gateway.kill()
+    with before(api, spool, **LONG) as gateway:
+        assert gateway.post(request((trace, root)).SerializeToString()).status == 200
+        assert is_away or api.wait_until(lambda api: len(api.spans()) == 2)
+        gateway.kill()
+    api.faults.clear()
+    with before(api, spool, **SHORT) as gateway:
+        assert comes_true(lambda: folder_is_empty(gateway, spool))
+        assert gateway.end() == 0
+    above, below = sorted(api.spans(), key=lambda row: row["parent_span_id"] is not None)
+    assert below["parent_span_id"] == above["id"]
+    assert [run["status"] for run in api.instances()] == ["complete"]
+    assert "refused" not in gateway.told
+
+
+def folder_is_empty(gateway: Gateway, spool: Path) -> bool:
+    """But for the file of the gateway itself."""
+    return [path.name.partition("-")[0] for path in folder.files(spool)] == [str(gateway.pid)]
+
+
+def test_a_span_whose_parent_never_comes_goes_without_it_after_several_kills(
+    api: DevServer, tmp_path: Path
+) -> None:
+    (trace, root), step, spool = ids(), secrets.token_bytes(8), tmp_path / "spool"
+    sibling = secrets.token_bytes(8)
+    for span in (step, sibling):
+        with before(api, spool, **LONG) as gateway:
+            body = request((trace, span), parent=root).SerializeToString()
+            assert gateway.post(body).status == 200
+            gateway.kill()
+    with before(api, spool, **SHORT) as gateway:
+        assert api.wait_until(lambda api: len(api.spans()) == 2, PATIENCE)
+        assert gateway.end() == 0
+    assert {row["payload"]["parent_span_id"] for row in api.spans()} == {root.hex()}
+    assert [run["status"] for run in api.instances()] == ["complete"]
+    assert folder.files(spool) == []
 
 
 def test_what_a_killed_gateway_has_left_of_a_run_that_has_ended_goes_on_in_the_next(
