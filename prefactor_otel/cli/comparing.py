@@ -61,7 +61,7 @@ def _keys(steps: Iterable[Row]) -> list[tuple[object, ...]]:
     seen = Counter[tuple[object, ...]]()
     keys: list[tuple[object, ...]] = []
     for step in steps:
-        kind = (step.get("schema_name"), name_of(step))
+        kind = (str(step.get("schema_name")), name_of(step))
         seen[kind] += 1
         keys.append((*kind, seen[kind]))
     return keys

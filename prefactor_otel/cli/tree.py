@@ -105,7 +105,7 @@ def head_of(instance: Row, spans: list[Row]) -> Text:
     )
     if reason := instance.get("termination_reason"):
         head.append(f"  {on_one_line(reason)}", "red")
-    for name, payload in (instance.get("quality_payloads") or {}).items():
+    for name, payload in _object(instance.get("quality_payloads")).items():
         head.append(f"\n{on_one_line(name)}: {json_of(payload)}", "cyan")
     return head
 
@@ -113,7 +113,8 @@ def head_of(instance: Row, spans: list[Row]) -> Text:
 def grouped(spans: list[Row]) -> Below:
     """These spans by their parents, in order of their start. What has a parent that is not among
     them, or is its own ancestor, stands at the top: no span is left out."""
-    parents = _rooted({span["id"]: span.get("parent_span_id") for span in spans})
+    told = ((span["id"], span.get("parent_span_id")) for span in spans)
+    parents = _rooted({span: above if isinstance(above, str) else None for span, above in told})
     children: defaultdict[str | None, list[Row]] = defaultdict(list)
     for span in sorted(spans, key=lambda row: str(row.get("started_at") or "")):
         children[parents[span["id"]]].append(span)
@@ -216,7 +217,7 @@ def line_of(span: Row) -> Text:
     """The span in a line, without its place."""
     taken = seconds(span)
     label = Text.assemble(
-        (f"{span.get('schema_name') or '?':<10} ", "cyan"),
+        (f"{span.get('schema_name') or '?'!s:<10} ", "cyan"),
         (name_of(span) or "", "bold"),
         f"  {taken:.2f} s  " if taken is not None else "  ...  ",
         status_of(span),
