@@ -1,5 +1,6 @@
 """``prefactor-otel mcp``: runs for a coding agent to read, by the Model Context Protocol."""
 
+import signal
 from collections.abc import Awaitable, Callable, Iterator
 from functools import wraps
 from inspect import getdoc
@@ -63,10 +64,9 @@ _LONGEST_MESSAGE: Final = 1000
 def run_mcp(*, allow_terminate: bool) -> int:
     """Serve on standard input and output until the client goes. The exit code is 0, or 2 for
     settings that cannot work."""
-    try:
-        return exit_code_of(_serve(allow_terminate))
-    except KeyboardInterrupt:
-        return 0
+    # A thread waits for the client's next words: what is to end cleanly would wait for these, too.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return exit_code_of(_serve(allow_terminate))
 
 
 async def _serve(allow_terminate: bool) -> int:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,10 +14,11 @@ from mcp import Client, StdioServerParameters
 from prefactor_otel.cli.excerpts import LONGEST
 from prefactor_otel.devserver import DevServer
 from tests.cli.between import HOSTILE, drives_a_terminal, of
-from tests.cli.command import clean, run_command
+from tests.cli.command import COMMAND, clean, run_command
 from tests.cli.test_doctor import assert_hidden
 from tests.cli.test_show import exported, grown
 from tests.devserver.calls import Caller
+from tests.patience import PATIENCE
 
 READING = ["list_runs", "show_run", "read_span", "find_errors", "compare_runs"]
 
@@ -185,3 +188,26 @@ def test_without_a_client_or_a_setting_it_ends_and_writes_nothing(api: DevServer
     done = run_command("mcp")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("PREFACTOR_API_TOKEN is not set")
+
+
+def test_ctrl_c_ends_it_while_its_client_says_nothing(api: DevServer) -> None:
+    about: dict[str, object] = {"protocolVersion": "2025-06-18", "capabilities": {}}
+    about |= {"clientInfo": {"name": "by hand", "version": "1"}}
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about}
+    with subprocess.Popen(
+        [*COMMAND, "mcp"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean(**of(api)),
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(asked) + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["result"]["serverInfo"]["name"] == "prefactor"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == -signal.SIGINT
+        assert (process.stdout.read(), process.stderr.read()) == ("", "")
