@@ -35,7 +35,11 @@ class _Watch(MetaPathFinder):
         if name != self._name:
             return None
         for finder in list(sys.meta_path):
-            if finder is not self and (spec := finder.find_spec(name, path, target)) is not None:
+            find = getattr(finder, "find_spec", None)  # an old one may have none
+            if finder is self or find is None:
+                continue
+            spec: ModuleSpec | None = find(name, path, target)
+            if spec is not None:
                 self._follow(spec)
                 return spec
         return None

@@ -11,15 +11,18 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypedDict
 
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage
-from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.prebuilt import ToolNode
-from langgraph.types import RetryPolicy
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from prefactor_otel import PrefactorSpanProcessor, PrefactorTerminatedError
+
+processor = PrefactorSpanProcessor()  # as a launcher makes it: before LangChain is imported
+
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel  # noqa: E402
+from langchain_core.messages import AIMessage  # noqa: E402
+from langgraph.graph import END, START, MessagesState, StateGraph  # noqa: E402
+from langgraph.prebuilt import ToolNode  # noqa: E402
+from langgraph.types import RetryPolicy  # noqa: E402
 
 Asked = Mapping[str, Any]
 
@@ -264,8 +267,6 @@ CASES: Mapping[str, Callable[[], None]] = {
     "fork": forked,
     "shutdown": shut_down,
 }
-
-processor = PrefactorSpanProcessor()
 
 
 def instrumented(by: str) -> None:
