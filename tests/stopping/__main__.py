@@ -15,13 +15,15 @@ from tests.model import FakeModel
 from tests.process.scripts import environment_of
 from tests.recording.__main__ import environment, variables
 from tests.recording.recipes import Recipe
-from tests.stopping.outcome import FILE, REACTIONS, Outcome, Trial, read
+from tests.stopping.outcome import FILE, HANGS, REACTIONS, Outcome, Trial, read
 from tests.stopping.trials import APPS, TRIALS
 from tests.support_table import package_of
 
 _HERE: Final = Path(__file__).parent
 _RECORDED: Final = _HERE.parent / "recording" / "apps"
 _LONGEST: Final = 300.0
+_LEFT: Final = 60.0
+"""Seconds that an application has to end after it was told; then it hangs."""
 
 
 def attempt(recipe: Recipe, made: Path, folder: Path, reaction: str) -> Outcome:
@@ -40,6 +42,7 @@ def attempt(recipe: Recipe, made: Path, folder: Path, reaction: str) -> Outcome:
             sys.stderr.write(line)
             if "was terminated on the platform" in line:
                 heard.set()
+                hanging.start()
 
     with DevServer() as server, FakeModel(think) as model:
         own = environment_of(server.url, server.token)
@@ -59,12 +62,14 @@ def attempt(recipe: Recipe, made: Path, folder: Path, reaction: str) -> Outcome:
             stderr=subprocess.PIPE,
             text=True,
         )
+        hanging = threading.Timer(_LEFT, process.kill)
         with process:
             listening = threading.Thread(target=listen)
             listening.start()
             said = (process.stdout.read() if process.stdout else "").splitlines()
             listening.join()
-        ended = next((line for line in said if line.startswith("ended")), "ended")
+            hanging.cancel()
+        ended = next((line for line in said if line.startswith("ended")), HANGS)
         calls, tools = model.answered, said.count("tool called")
         assert heard.is_set(), f"{recipe.name}: the model was never asked"
         return Outcome(calls, tools, ended.removeprefix("ended").removeprefix(" by "))

@@ -9,6 +9,8 @@ from typing import Final
 FILE: Final = Path(__file__).with_name("stopped.json")
 REACTIONS: Final = ("raise", "cancel")
 """What the option ``on_terminate`` is set to, in turn."""
+HANGS: Final = "nothing: it hangs"
+"""How an application ended that did not."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Outcome:
     def mark(self) -> str:
         """In a word: whether nothing was done any more, or only the tool that the model had asked
         for already, or more."""
+        if self.ended_by == HANGS:
+            return "hangs"
         if self.asked > 1:
             return "no"
         return "tool" if self.tools else "✓"

@@ -19,8 +19,9 @@ def test_a_mark_says_what_was_done_after_the_run_was_terminated(trial: Trial) ->
     for outcome in trial.outcomes.values():
         done = outcome.asked - 1, outcome.tools
         assert done >= (0, 0)
-        assert (outcome.mark == "✓") == (done == (0, 0))
-        assert (outcome.mark == "no") == (done[0] > 0)
+        if outcome.mark != "hangs":
+            assert (outcome.mark == "✓") == (done == (0, 0))
+            assert (outcome.mark == "no") == (done[0] > 0)
 
 
 @pytest.mark.parametrize("trial", TRIED, ids=of)
