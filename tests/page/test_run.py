@@ -187,6 +187,34 @@ def test_the_next_error_is_found_behind_what_is_folded(visit: Visit, api: DevSer
         expect(failed).to_contain_text("LookupError")
 
 
+SCALES = {
+    "2026-11-30T12:00:00.000100Z": ("0.1 ms", "0 20 µs 40 µs 60 µs 80 µs"),
+    "2026-11-30T12:00:00.300000Z": ("300 ms", "0 50 ms 100 ms 150 ms 200 ms 250 ms"),
+    "2026-11-30T12:00:02.500000Z": ("2.50 s", "0 500 ms 1 s 1.5 s 2 s"),
+    "2026-11-30T12:00:50.000000Z": ("50.0 s", "0 10 s 20 s 30 s 40 s"),
+    "2026-11-30T12:01:40.000000Z": ("1 m 40 s", "0 20 s 40 s 1 m 1 m 20 s"),
+    "2026-11-30T12:05:35.000000Z": ("5 m 35 s", "0 1 m 2 m 3 m 4 m"),
+    "2026-11-30T13:40:00.000000Z": ("1 h 40 m", "0 20 m 40 m 1 h 1 h 20 m"),
+    "2026-11-30T14:00:00.000000Z": ("2 h 00 m", "0 20 m 40 m 1 h 1 h 20 m 1 h 40 m"),
+    "2026-12-01T12:00:00.000000Z": ("24 h 00 m", "0 5 h 10 h 15 h 20 h"),
+}
+"""The end of a span that begins at noon: how long it was, and what the scale says."""
+
+
+def test_the_scale_tells_round_times_whole(visit: Visit, call: Caller) -> None:
+    noon = "2026-11-30T12:00:00Z"
+    runs = [call.active() for _ in SCALES]
+    for number, (run, end) in enumerate(zip(runs, SCALES, strict=True)):
+        call.bulk(begun(call, run, number, started_at=noon, finished_at=end))
+        call.finish(run)
+    with visit() as page:
+        for run, (length, ticks) in zip(runs, SCALES.values(), strict=True):
+            page.goto(f"{call.server.url}/#/run/{run}")
+            expect(page.locator(".waterfall .cell-time")).to_have_text(length)
+            said = page.locator(".axis .cell-bar i").all_inner_texts()
+            assert " ".join(said) == ticks
+
+
 @pytest.fixture
 def long_run(api: DevServer, call: Caller) -> Iterator[str]:
     run = call.active()

@@ -42,6 +42,18 @@ def test_a_run_is_one_row_with_its_figures(visit: Visit, api: DevServer) -> None
         expect(row.locator(".run-purpose")).to_have_text("live")
 
 
+def test_any_count_of_tokens_is_told_whole(visit: Visit, call: Caller) -> None:
+    for tokens in (999_999, 1_234_567, 999_999_999, 10**12):
+        usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
+        call.span(call.active(), payload={"name": "chat", "token_usage": usage})
+    with visit() as page:
+        expect(rows(page)).to_have_count(4)
+        cells = page.locator(".run-tokens")
+        expect(cells).to_contain_text(["1.00T", "1.00B", "1.23M", "999,999"])
+        for cell in cells.all():
+            assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+
+
 def test_the_list_grows_by_itself_newest_first(visit: Visit, call: Caller) -> None:
     with visit() as page:
         call.span(call.active(), payload=asked("first?"))

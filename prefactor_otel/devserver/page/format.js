@@ -16,16 +16,24 @@ export function millis(time) {
   return Date.parse(time) + (beyond ? Number(`0.${beyond}`) : 0);
 }
 
-/** How long: `0.4 ms`, `843 ms`, `2.41 s`, `1 m 03 s`, `2 h 05 m`. */
+/** How long: `40 µs`, `0.4 ms`, `843 ms`, `2.41 s`, `1 m 03 s`, `2 h 05 m`. */
 export function duration(ms) {
   if (!(ms >= 0)) return '–';
-  if (ms < 1) return ms === 0 ? '0 ms' : `${ms.toFixed(1)} ms`;
+  if (ms < 0.0995) return ms === 0 ? '0 ms' : `${Number((ms * 1000).toPrecision(2))} µs`;
+  if (ms < 0.95) return `${ms.toFixed(1)} ms`;
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 59_995) return `${(ms / 1000).toFixed(ms < 9_995 ? 2 : 1)} s`;
   const seconds = Math.round(ms / 1000);
   if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${two(seconds % 60)} s`;
   return `${Math.floor(seconds / 3600)} h ${two(Math.floor(seconds / 60) % 60)} m`;
 }
+
+/** The same of a round time, without the digits that say nothing: `10 s`, `1.5 s`, `1 m 40 s`, `5 m`, `2 h`. */
+export const roundly = (ms) =>
+  duration(ms)
+    .replace(/(?<= [mh]) 00 [sm]$/, '')
+    .replace(/\.0+ s$/, ' s')
+    .replace(/(\.\d*[1-9])0+ s$/, '$1 s');
 
 const two = (number) => String(number).padStart(2, '0');
 
@@ -43,10 +51,16 @@ export function moment(time) {
 
 const whole = new Intl.NumberFormat('en');
 
-/** A count: `1,234`; of a million and more, `1.23M`. */
+const compact = new Intl.NumberFormat('en', {
+  notation: 'compact',
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
+});
+
+/** A count: `1,234`; of a million and more, `1.23M`, `1.23B` or `1.23T`. */
 export function count(number) {
   if (!(number >= 0)) return '–';
-  return number < 1e6 ? whole.format(number) : `${(number / 1e6).toFixed(2)}M`;
+  return (number < 1e6 ? whole : compact).format(number);
 }
 
 /** `1 span`, `2 spans`. */

@@ -2,7 +2,10 @@
 
 import { millis } from './format.js';
 
-const STEPS = [1, 2, 5];
+const STEPS = [1, 2, 5, 10];
+const HOUR = 3_600_000;
+/** Between seconds and hours, in which people count by tens, these are round. */
+const MINUTES = [0.5, 1, 2, 5, 10, 20, 30, 60].map((minutes) => minutes * 60_000);
 /** Behind this part of the scale is no room for what a tick says. */
 const LAST = 0.88;
 
@@ -12,10 +15,15 @@ const LAST = 0.88;
  */
 const QUIET_MS = 60_000;
 
-/** The smallest of 1, 2, 5, 10, 20, 50… that is no less. */
+/** The smallest round time that is no less: 1, 2, 5, 10, 20, 50… milliseconds, and as many hours. */
 function round(value) {
+  if (value > HOUR) return HOUR * decimal(value / HOUR);
+  return value > 20_000 ? MINUTES.find((step) => step >= value * 0.999999) : decimal(value);
+}
+
+function decimal(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [...STEPS, 10].map((step) => step * power).find((step) => step >= value * 0.999999);
+  return STEPS.map((step) => step * power).find((step) => step >= value * 0.999999);
 }
 
 /**

@@ -1,7 +1,7 @@
 // The spans of a run: the tree and the time of each in one row.
 
 import { html, useMemo } from './preact.js';
-import { count, counted, duration, kindOf, line } from './format.js';
+import { count, counted, duration, kindOf, line, roundly } from './format.js';
 import { Type, useNow } from './parts.js';
 import { scaleOf, ticksOf } from './timeline.js';
 import { at, useNarrow, Windowed } from './windowed.js';
@@ -56,9 +56,6 @@ export function Waterfall({ spans, rows, isOpen, cursor, open, onOpen, onFold })
       style=${{ '--tick': `${((ticks[1] ?? scale.length) / scale.length) * 100}%` }}
     />`;
 }
-
-/** A round time, without the digits that say nothing. */
-const roundly = (ms) => duration(ms).replace(/\.?0+ s$/, ' s');
 
 const Axis = ({ scale, ticks }) => html`<div class="row axis" aria-hidden="true">
   <span class="cell-name">Span</span><span class="cell-tokens">Tokens</span><span class="cell-time">Duration</span>
