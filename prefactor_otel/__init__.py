@@ -30,6 +30,7 @@ from prefactor_otel.errors import (
     PrefactorTokenError,
     PrefactorUnavailableError,
     PrefactorUndeclaredError,
+    PrefactorUnknownAlertError,
     PrefactorUnknownRunError,
 )
 from prefactor_otel.host.exits import aflush, flush, shutdown
@@ -56,6 +57,7 @@ __all__ = [
     "PrefactorTokenError",
     "PrefactorUnavailableError",
     "PrefactorUndeclaredError",
+    "PrefactorUnknownAlertError",
     "PrefactorUnknownRunError",
     "Stats",
     "TerminatedRun",

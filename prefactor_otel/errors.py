@@ -44,6 +44,10 @@ class PrefactorUnknownRunError(PrefactorRequestError):
     """The API knows no run of this id, or not in the account of this token."""
 
 
+class PrefactorUnknownAlertError(PrefactorRequestError):
+    """The run has no open alert of this name: it was never raised, or is cleared already."""
+
+
 class PrefactorUndeclaredError(PrefactorRequestError):
     """The run has not declared a quality of this name at its registration; the text says which
     option does so."""

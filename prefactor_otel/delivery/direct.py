@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import ClientError
 
 from prefactor_otel.delivery.client import ApiClient, ApiError
-from prefactor_otel.delivery.verdicts import NOT_FOUND, Answer, Verdict, judge_request
+from prefactor_otel.delivery.verdicts import NOT_FOUND, Answer, Verdict, fields_in, judge_request
 from prefactor_otel.errors import (
     PrefactorRequestError,
     PrefactorTokenError,
@@ -34,7 +34,7 @@ class Refused(Exception):
     def __init__(self, error: ApiError, answer: Answer) -> None:
         super().__init__(answer.reason)
         self.status = error.status
-        self.fields = answer.fields
+        self.fields = fields_in(error.errors)
         self.is_unknown = error.status == 404 or answer.code == NOT_FOUND
 
     def told(self, what: str) -> PrefactorRequestError:

@@ -118,7 +118,7 @@ def _judge_status(error: ApiError) -> Answer:
     if status in (400, 422):
         return Answer(
             *(Verdict.APART, reason),
-            fields=_fields(error.errors),
+            fields=fields_in(error.errors),
             code=error.code,
             is_taken=_is_taken(error.errors),
         )
@@ -142,7 +142,7 @@ def judge_output(operation: Operation, output: object) -> Answer:
         return Answer(Verdict.LATER, code, is_fault=code in _FAULT_CODES)
     refusal = Answer(
         *(Verdict.NEVER, _refusal(code, errors)),
-        fields=_fields(errors),
+        fields=fields_in(errors),
         code=code,
         is_taken=_is_taken(errors),
     )
@@ -167,11 +167,12 @@ def judge_cancelled(refusal: Answer) -> Answer:
 
 def _refusal(code: object, errors: object) -> str:
     """Code and field names only: messages may quote what was sent."""
-    fields = ", ".join(_fields(errors)[:_MANY_FIELDS])
+    fields = ", ".join(fields_in(errors)[:_MANY_FIELDS])
     return f"{_named(code)} ({fields})" if fields else _named(code)
 
 
-def _fields(errors: object) -> tuple[str, ...]:
+def fields_in(errors: object) -> tuple[str, ...]:
+    """The fields that an answer names as wrong, by their paths; only those that look like one."""
     names = [n for n in errors if isinstance(n, str)] if isinstance(errors, dict) else []
     return tuple(sorted(filter(_FIELD.fullmatch, names)))
 

@@ -9,6 +9,7 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanContext, StatusCode, Tracer
 
+from prefactor_otel.doors.rating import Rating, thumb
 from prefactor_otel.errors import PrefactorError
 from prefactor_otel.mapping import TYPE_KEY, SpanType
 from prefactor_otel.mapping.dialects.own import ANSWER, DECIDED_BY, INPUTS
@@ -36,14 +37,15 @@ class Approval:
         """The ids of the approval's span."""
         return self._span.get_span_context()
 
-    def decided(self, *, by: str, answer: str | bool, rating: str | None = None) -> None:
+    def decided(self, *, by: str, answer: str | bool, rating: Rating | None = None) -> None:
         """Who has answered, and what: True is ``approved``, False ``rejected``. The last answer
-        within the block counts. ``rating``, such as ``up`` or ``down``, is what they think of it,
-        and goes where dashboards count ratings. Raises ``PrefactorError`` after the block, for
-        nobody would see it any more."""
+        within the block counts. ``rating``, up or down, is what they think of it, and goes where
+        dashboards count ratings: ``ValueError`` for any other. Raises ``PrefactorError`` after the
+        block, for nobody would see it any more."""
         if self._is_over:
             raise PrefactorError("the approval is over: call decided() inside of its block")
-        self._is_decided, self._rating = True, rating
+        self._rating = thumb(rating) if rating is not None else None
+        self._is_decided = True
         told = _WORDS[answer] if isinstance(answer, bool) else answer
         self._span.set_attributes({ANSWER: told, DECIDED_BY: by})
 

@@ -7,6 +7,7 @@ goes through their queue: a run may be over for days.
 
 import asyncio
 import contextvars
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Future
@@ -18,15 +19,19 @@ from prefactor_otel.config.token import TokenReader, TokenSource
 from prefactor_otel.delivery.client import ApiClient
 from prefactor_otel.delivery.direct import Direct, Refused
 from prefactor_otel.delivery.operation import digest_of, new_key
+from prefactor_otel.doors.rating import Rating, thumb
 from prefactor_otel.errors import (
     PrefactorConfigError,
+    PrefactorRequestError,
     PrefactorTokenError,
     PrefactorUndeclaredError,
+    PrefactorUnknownAlertError,
     PrefactorUnknownRunError,
 )
 from prefactor_otel.host import gevent_loop
 from prefactor_otel.host.suppress import untraced
 from prefactor_otel.mapping import SpanType, timestamp
+from prefactor_otel.payload.strict import checked_object
 from prefactor_otel.privacy.masking import Masking
 from prefactor_otel.runs import explicit
 from prefactor_otel.stats.own_logs import own_thread
@@ -40,8 +45,8 @@ FEEDBACK: Final = "feedback"
 """What feedback is called, wherever it is recorded."""
 
 Severity = Literal["critical", "error", "warning", "info"]
-Rating = str | bool | int | float
 Payload = Mapping[str, object]
+_SPAN_ID: Final = re.compile("[0-9a-fA-F]{16}")
 T = TypeVar("T")
 
 
@@ -62,12 +67,15 @@ async def arecord_quality(
 
     Raises ``PrefactorUndeclaredError`` for a name that the run has not declared,
     ``PrefactorUnknownRunError``, ``PrefactorTokenError``, ``PrefactorUnavailableError`` (all of
-    them ``PrefactorRequestError``), and ``PrefactorConfigError`` without a usable token. An attempt
-    that is not answered is repeated under the same key, so that nothing is recorded twice.
+    them ``PrefactorRequestError``), ``PrefactorConfigError`` without a usable token, and
+    ``ValueError`` for a payload that is no object or holds what JSON has not. An attempt that is
+    not answered is repeated under the same key, so that nothing is recorded twice.
     """
+    run_id = _checked(run_id)
+    given = checked_object(payload) if payload is not None else None
     async with _reaching(how) as reached:
-        masked = reached.masked("quality", payload) if payload is not None else None
-        await _record_quality(reached, _checked(run_id), name, masked)
+        masked = reached.masked("quality", given) if given is not None else None
+        await _record_quality(reached, run_id, name, masked)
 
 
 async def afeedback(
@@ -80,16 +88,17 @@ async def afeedback(
 ) -> None:
     """Record what a person thinks of a run, or of one of its spans.
 
-    ``rating`` is ``"up"`` or ``"down"``, for which True and False also stand, or a mark of any
-    other scale. ``span_id`` is the id of a record on the platform, under which it is then shown, or
-    OpenTelemetry's (the number, or 16 hexadecimal digits), which is told with it.
+    ``rating`` is ``"up"`` or ``"down"``, for which True and False also stand. ``span_id`` is the id
+    of a record on the platform, under which it is then shown, or OpenTelemetry's (the number, or 16
+    hexadecimal digits), which is told with it.
 
     It becomes a span of the run, which dashboards count as feedback by its rating; of a run that
     takes no more spans, the quality ``feedback``, where the last one counts. Raises as
-    ``record_quality`` does, and ``ValueError`` without rating and comment.
+    ``record_quality`` does, and ``ValueError`` without rating and comment and for a rating or a
+    ``span_id`` that nobody would count.
     """
     run_id = _checked(run_id)
-    said = _said(rating=rating, comment=comment)
+    said = _said(rating, comment)
     about = _about(span_id)
     async with _reaching(how) as reached:
         await _record_feedback(reached, run_id, {**reached.masked(FEEDBACK, said), **about})
@@ -106,19 +115,23 @@ async def araise_alert(
     ``severity`` is critical, error, warning or info. Raises as ``record_quality`` does."""
     if severity not in get_args(Severity):
         raise ValueError(f"severity must be one of {', '.join(get_args(Severity))}")
+    run_id = _checked(run_id)
+    given = checked_object(payload) if payload is not None else {}
     async with _reaching(how) as reached:
-        body = {"severity": severity, "payload": reached.masked("alert", payload or {})}
-        await _alert(reached, "raise", _checked(run_id), name, body)
+        body = {"severity": severity, "payload": reached.masked("alert", given)}
+        await _alert(reached, "raise", run_id, name, body)
 
 
 async def aclear_alert(
     run_id: str, name: str, payload: Payload | None = None, **how: Unpack[Asking]
 ) -> None:
     """Clear the alert that stands under a name; a ``payload`` says what has become of it. Raises as
-    ``record_quality`` does, and ``PrefactorRequestError`` where none stands."""
+    ``record_quality`` does, and ``PrefactorUnknownAlertError`` where none stands."""
+    run_id = _checked(run_id)
+    given = checked_object(payload) if payload is not None else None
     async with _reaching(how) as reached:
-        body = {"payload": reached.masked("alert", payload)} if payload is not None else {}
-        await _alert(reached, "clear", _checked(run_id), name, body)
+        body = {"payload": reached.masked("alert", given)} if given is not None else {}
+        await _alert(reached, "clear", run_id, name, body)
 
 
 def record_quality(run_id: str, name: str, payload: Payload | None, **how: Unpack[Asking]) -> None:
@@ -195,10 +208,19 @@ async def _alert(
     try:
         await reached.api.post(f"/alerts/{act}", {**place, **said})
     except Refused as refused:
-        about_run = "agent_instance_id" in refused.fields or not refused.fields
-        if about_run and (refused.is_unknown or refused.status in (400, 422)):
-            raise _unknown(run_id) from None
-        raise refused.told(f"to {act} the alert {name!r}") from None
+        raise _of_alert(refused, act, run_id, name) from None
+
+
+def _of_alert(refused: Refused, act: str, run_id: str, name: str) -> PrefactorRequestError:
+    """What is unknown: the run, or to clear it also the alert. An answer need not say which."""
+    is_unknown = refused.is_unknown or refused.status in (400, 422)
+    if is_unknown and "agent_instance_id" in refused.fields:
+        return _unknown(run_id)
+    if is_unknown and not refused.fields:
+        return _unknown(run_id) if act == "raise" else _unknown_alert(refused, run_id, name)
+    if act == "clear" and (refused.is_unknown or refused.status == 409):
+        return _unknown_alert(refused, run_id, name)
+    return refused.told(f"to {act} the alert {name!r}")
 
 
 async def _record_feedback(reached: _Reached, run_id: str, said: dict[str, object]) -> None:
@@ -266,18 +288,33 @@ def _quality_of(answer: Mapping[str, object]) -> dict[str, object] | None:
     return quality if isinstance(quality, dict) else None
 
 
-def _said(**parts: Rating | None) -> dict[str, object]:
-    said = {name: part for name, part in parts.items() if part is not None}
+def _said(rating: Rating | None, comment: str | None) -> dict[str, object]:
+    if comment is not None and not isinstance(comment, str):
+        raise ValueError("comment has to be a text")
+    said = {"rating": thumb(rating)} if rating is not None else {}
+    if comment is not None and comment.strip():
+        said["comment"] = comment
     if not said:
-        raise ValueError(f"give a {' or a '.join(parts)}")
-    thumbs = {True: "up", False: "down"}
-    return {name: thumbs[part] if isinstance(part, bool) else part for name, part in said.items()}
+        raise ValueError("give a rating or a comment")
+    return dict(said)
 
 
 def _about(span_id: str | int | None) -> dict[str, str]:
     if span_id is None:
         return {}
-    return {"span_id": f"{span_id:016x}" if isinstance(span_id, int) else span_id}
+    told = span_id
+    if isinstance(span_id, int) and not isinstance(span_id, bool) and span_id > 0:
+        told = f"{span_id:016x}"
+    if isinstance(told, str) and (is_pfid(told) or _is_of_opentelemetry(told)):
+        return {"span_id": told}
+    raise ValueError(
+        "span_id has to be the id of a record on the platform, or OpenTelemetry's of a span: a "
+        "number, or 16 hexadecimal digits"
+    )
+
+
+def _is_of_opentelemetry(span_id: str) -> bool:
+    return _SPAN_ID.fullmatch(span_id) is not None and int(span_id, 16) > 0
 
 
 def _checked(run_id: str) -> str:
@@ -290,6 +327,13 @@ def _unknown(run_id: str) -> PrefactorUnknownRunError:
     return PrefactorUnknownRunError(
         f"Prefactor knows no run {run_id!r} in the account of this token", status=404
     )
+
+
+def _unknown_alert(refused: Refused, run_id: str, name: str) -> PrefactorUnknownAlertError:
+    told = f"run {run_id} has no open alert {name!r}"
+    if not refused.fields and refused.status != 409:
+        told = f"there is no such run, or no open alert {name!r}: {run_id}"
+    return PrefactorUnknownAlertError(told, status=refused.status)
 
 
 def _undeclared(run_id: str, name: str) -> PrefactorUndeclaredError:
@@ -307,8 +351,10 @@ def _undeclared(run_id: str, name: str) -> PrefactorUndeclaredError:
 
 @asynccontextmanager
 async def _reaching(how: Asking) -> AsyncIterator[_Reached]:
+    timeout: object = how.get("timeout", TIMEOUT)
+    if not isinstance(timeout, int | float) or not timeout > 0:
+        raise ValueError("timeout has to be a number of seconds above 0")
     config = _config(how.get("api_url"), how.get("api_token"))
-    timeout = how.get("timeout", TIMEOUT)
     with untraced():
         token = await _token(config)
         limit = min(config.request_timeout, timeout)

@@ -114,6 +114,13 @@ def test_a_rating_stands_where_dashboards_look_for_one(
     assert "approval" not in rated["schema_name"]
 
 
+def test_a_rating_that_nobody_would_count_is_refused(tracer: Tracer) -> None:
+    with prefactor_otel.approval("refund", tracer=tracer) as waiting:
+        with pytest.raises(ValueError, match="rating has to be 'up' or 'down'"):
+            waiting.decided(by="ann", answer=True, rating="great")  # type: ignore[arg-type]
+        waiting.decided(by="ann", answer=True, rating=False)
+
+
 def test_without_a_decision_it_has_failed(
     api: DevServer, provider: TracerProvider, tracer: Tracer
 ) -> None:

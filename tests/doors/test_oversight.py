@@ -1,9 +1,11 @@
 """What is said of a run from outside of it arrives once, or is told not to."""
 
 import asyncio
+import math
 import pickle
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -20,6 +22,7 @@ from prefactor_otel import (
     PrefactorTokenError,
     PrefactorUnavailableError,
     PrefactorUndeclaredError,
+    PrefactorUnknownAlertError,
     PrefactorUnknownRunError,
     TracerProvider,
 )
@@ -90,7 +93,7 @@ def test_feedback_on_a_run_that_goes_on_is_a_span_with_a_rating(
     run_id = run_of(api_environment, is_over=False)
     [step] = api_environment.spans(run_id)
     prefactor_otel.feedback(run_id, rating="up", comment="good", span_id=step["id"])
-    prefactor_otel.feedback(run_id, rating=4, span_id=0xAB)
+    prefactor_otel.feedback(run_id, rating=False, span_id=0xAB)
     first, second = feedback_in(api_environment, run_id)
     assert first["payload"]["inputs"]["feedback"] == {
         "rating": "up",
@@ -99,14 +102,14 @@ def test_feedback_on_a_run_that_goes_on_is_a_span_with_a_rating(
     }
     assert (first["parent_span_id"], first["status"]) == (step["id"], "complete")
     assert second["payload"]["inputs"]["feedback"] == {
-        "rating": "4",
+        "rating": "down",
         "span_id": "00000000000000ab",
     }
     assert second["parent_span_id"] is None
     assert first["schema_mismatches"] == second["schema_mismatches"] == []
 
 
-@pytest.mark.parametrize(("rating", "shown"), [(True, "up"), (False, "down"), ("3/5", "3/5")])
+@pytest.mark.parametrize(("rating", "shown"), [(True, "up"), (False, "down"), ("down", "down")])
 def test_a_thumb_is_what_dashboards_count(
     rating: Any, shown: str, api_environment: DevServer
 ) -> None:
@@ -124,8 +127,9 @@ def test_feedback_on_a_run_that_is_over_needs_nothing_declared(
     path = f"/agent_instance/{run_id}"
     call("PUT", path, {"details": {"quality_payload": {"score": 1}}})
     prefactor_otel.feedback(run_id, rating=True, comment="good")
-    prefactor_otel.feedback(run_id, rating=2)
-    assert call.get(path).details["quality_payload"] == {"score": 1, "feedback": {"rating": 2}}
+    prefactor_otel.feedback(run_id, rating=False)
+    shown = call.get(path).details["quality_payload"]
+    assert shown == {"score": 1, "feedback": {"rating": "down"}}
 
 
 def test_feedback_on_a_run_that_is_over_is_its_quality_where_that_is_declared(
@@ -166,9 +170,30 @@ def test_an_alert_is_raised_changed_and_cleared(api_environment: DevServer) -> N
     prefactor_otel.clear_alert(run_id, "loop", {"by": "somebody"})
     shown = call.get(f"/alerts/{row['id']}").details
     assert (shown["status"], shown["payload"]) == ("cleared", {"by": "somebody"})
-    with pytest.raises(PrefactorRequestError, match="to clear the alert 'loop'") as caught:
+    with pytest.raises(PrefactorUnknownAlertError, match="has no open alert 'loop'") as caught:
         prefactor_otel.clear_alert(run_id, "loop")
     assert caught.value.status == 409
+
+
+def test_an_alert_that_was_never_raised_is_told_from_an_unknown_run(
+    api_environment: DevServer,
+) -> None:
+    run_id = run_of(api_environment)
+    with pytest.raises(PrefactorUnknownAlertError, match="has no open alert 'never'") as caught:
+        prefactor_otel.clear_alert(run_id, "never")
+    assert (caught.value.status, run_id in str(caught.value)) == (404, True)
+
+
+def test_an_answer_that_does_not_say_what_is_unknown_is_told_as_both(
+    api_environment: DevServer,
+) -> None:
+    body = '{"status": "error", "code": "not_found", "message": "Not found"}'
+    api_environment.faults.add(path="/api/v1/alerts/clear", status=404, body=body)
+    with pytest.raises(PrefactorUnknownAlertError, match="no such run, or no open alert 'loop'"):
+        prefactor_otel.clear_alert("some-run", "loop")
+    api_environment.faults.add(path="/api/v1/alerts/raise", status=404, body=body)
+    with pytest.raises(PrefactorUnknownRunError, match="some-run"):
+        prefactor_otel.raise_alert("some-run", "loop", "info")
 
 
 @every_saying
@@ -355,12 +380,84 @@ def test_saying_something_is_not_traced(api: DevServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("say", "wrong"),
+    ("said", "wrong"),
     [
-        (lambda: prefactor_otel.feedback("run"), "give a rating or a comment"),
-        (lambda: prefactor_otel.raise_alert("run", "x", "loud"), "severity must be one of"),  # type: ignore[arg-type]
+        ({}, "give a rating or a comment"),
+        ({"comment": " "}, "give a rating or a comment"),
+        ({"comment": 5}, "comment has to be a text"),
+        ({"rating": "great"}, "rating has to be 'up' or 'down', or True or False"),
+        ({"rating": "UP"}, "rating has to be 'up' or 'down', or True or False"),
+        ({"rating": 5}, "rating has to be"),
+        ({"rating": 1}, "rating has to be"),
+        ({"rating": True, "span_id": "nope"}, "span_id has to be"),
+        ({"rating": True, "span_id": ""}, "span_id has to be"),
+        ({"rating": True, "span_id": "0" * 16}, "span_id has to be"),
+        ({"rating": True, "span_id": -1}, "span_id has to be"),
+        ({"rating": True, "span_id": 2**64}, "span_id has to be"),
+        ({"rating": True, "span_id": True}, "span_id has to be"),
+        ({"rating": True, "timeout": -1}, "timeout has to be"),
+        ({"rating": True, "timeout": 0}, "timeout has to be"),
+        ({"rating": True, "timeout": math.nan}, "timeout has to be"),
+        ({"rating": True, "timeout": "5"}, "timeout has to be"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(say: Callable[[], object], wrong: str) -> None:
+def test_feedback_that_nobody_would_count_is_refused(
+    said: dict[str, Any], wrong: str, api_environment: DevServer
+) -> None:
     with pytest.raises(ValueError, match=wrong):
-        say()
+        prefactor_otel.feedback("run", **said)
+    assert api_environment.requests == []
+
+
+JUDGING: dict[str, Callable[[Any], object]] = {
+    "record_quality": lambda payload: prefactor_otel.record_quality("run", "tone", payload),
+    "raise_alert": lambda payload: prefactor_otel.raise_alert("run", "loop", "info", payload),
+    "clear_alert": lambda payload: prefactor_otel.clear_alert("run", "loop", payload),
+}
+
+
+def looped() -> dict[str, Any]:
+    payload: dict[str, Any] = {}
+    payload["again"] = payload
+    return payload
+
+
+@pytest.mark.parametrize("say", JUDGING.values(), ids=JUDGING.keys())
+@pytest.mark.parametrize(
+    ("payload", "wrong"),
+    [
+        ([1], "payload has to be an object, .* and is of the type list"),
+        ("secret", "payload has to be an object, .* and is of the type str"),
+        ({"score": math.nan}, r"payload\['score'\] is NaN or infinite"),
+        ({"a": [1, {"b": -math.inf}]}, r"payload\['a'\]\[1\]\['b'\] is NaN or infinite"),
+        ({"a": ({"secret"},)}, r"payload\['a'\]\[0\] is of the type set"),
+        ({"a": object()}, r"payload\['a'\] is of the type object"),
+        ({"a": b"secret"}, r"payload\['a'\] is of the type bytes"),
+        ({"a": 2**64}, r"payload\['a'\] is an integer of more than 64 bits"),
+        ({"a": {7: "secret"}}, r"payload\['a'\] has a key that is no text"),
+        (looped(), "is nested too deep"),
+    ],
+    ids=["list", "text", "nan", "infinite", "set", "object", "bytes", "long", "key", "loop"],
+)
+def test_a_payload_that_would_not_arrive_as_it_is_is_refused_without_its_content(
+    say: Callable[[Any], object], payload: Any, wrong: str, api_environment: DevServer
+) -> None:
+    with pytest.raises(ValueError, match=wrong) as caught:
+        say(payload)
+    assert "secret" not in str(caught.value)
+    assert api_environment.requests == []
+
+
+def test_a_payload_may_hold_what_has_one_form_in_json(api_environment: DevServer) -> None:
+    run_id = run_of(api_environment, quality_schemas=[TONE])
+    day = datetime(2026, 1, 2, tzinfo=UTC)
+    prefactor_otel.record_quality(run_id, "tone", {"at": day, "of": ("a", None, 1.5, True)})
+    row = Caller(api_environment).get(f"/agent_instance/{run_id}").details
+    assert row["quality_payloads"] == {
+        "tone": {"at": "2026-01-02T00:00:00+00:00", "of": ["a", None, 1.5, True]}
+    }
+
+
+def test_a_severity_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="severity must be one of"):
+        prefactor_otel.raise_alert("run", "x", "loud")  # type: ignore[arg-type]
