@@ -5,7 +5,9 @@ import asyncio
 import os
 import random
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 
 import pytest
 
@@ -40,7 +42,17 @@ async def storm(behind: list[Replica]) -> list[Sender]:
     return senders
 
 
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Each sender takes a connection at both of its ends, and one behind the balancer."""
+    soft, hard = getrlimit(RLIMIT_NOFILE)
+    setrlimit(RLIMIT_NOFILE, (hard, hard))
+    yield
+    setrlimit(RLIMIT_NOFILE, (soft, hard))
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("many_files")
 def test_what_a_thousand_senders_were_answered_for_is_there_once_in_one_run_a_trace(
     api: DevServer, tmp_path: Path, figure: Figure
 ) -> None:
