@@ -59,7 +59,8 @@ def run_demo(*, as_json: bool, keep: bool, opens: bool) -> int:
         if as_json:
             sys.stdout.buffer.write(_as_json(server, stats, kept) + b"\n")
         else:
-            _tell(console, stats, kept)
+            left = _STAYS if opens else _NOTHING_LEFT
+            _tell(console, stats, left if kept is None else _how_to_look(kept, stats))
         if opens:
             _go_on(server)
         [ended] = [run["status"] for run in server.instances()] or [None]
@@ -133,11 +134,11 @@ def _picture(server: DevServer) -> Group:
     return Group(*runs)
 
 
-def _tell(console: Console, stats: Stats, kept: Path | None) -> None:
+def _tell(console: Console, stats: Stats, left: str) -> None:
     lines = f"""
 {stats.acknowledged} of {stats.accepted} spans acknowledged in {stats.requests} requests.
 
-{_NOTHING_LEFT if kept is None else _how_to_look(kept, stats)}
+{left}
 
 To send your own agent's spans to the real platform, set
   PREFACTOR_API_URL={DEFAULT_API_URL}
@@ -147,6 +148,7 @@ and add one line to the agent:
     console.print(lines, soft_wrap=True, markup=False)
 
 
+_STAYS: Final = "It stays in the browser until you stop this with Ctrl+C."
 _NOTHING_LEFT: Final = (
     "Nothing is left of it. With --keep the data stays, and any reader of the API can look at it; "
     "with --open you see it in the browser."

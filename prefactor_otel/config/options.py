@@ -613,7 +613,7 @@ def _shown(option: str, value: object) -> str:
         text = repr(value)
         return f"{text[:_LONGEST_SHOWN]}{'…' if len(text) > _LONGEST_SHOWN else ''}"
     if value and "." not in value and ":" not in value:
-        return "this text (not shown, for it looks like a token)"
+        return "this text (not shown, for it may be a token)"
     return repr(_QUERY.sub("?[query]", _CREDENTIALS.sub("//[credentials]@", value)))
 
 

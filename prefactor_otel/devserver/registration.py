@@ -15,10 +15,10 @@ from prefactor_otel.devserver.store import Row
 
 def register(account: Account, target: str, fields: Json) -> Json:
     """A pending instance, with the address of its page, as only this server tells it. The token
-    counts as both account-wide and deployment token: without agent or environment, the default
-    ones are meant."""
+    counts as both account-wide and deployment token: without an environment the default one is
+    meant, and without an agent the one that is called as the run says."""
     form = Form(fields)
-    agent_id = form.identifier("agent_id", account.partition) or account.agent_id
+    agent_id = form.identifier("agent_id", account.partition)
     environment_id = form.identifier("environment_id", account.partition)
     version = check_version(form, "agent_version")
     definition = check_definition(form, "agent_schema_version")
@@ -28,13 +28,14 @@ def register(account: Account, target: str, fields: Json) -> Json:
         "purpose": form.choice("purpose", rules.PURPOSES) or "live",
         "external_identifier": form.text("external_identifier"),
     }
+    if agent_id is None:
+        named = (version or {}).get("name") if update_current is not False else None
+        agent_id = _agent_called(account, named)
     _check_unique(account, form, instance_id, agent_id, row["external_identifier"])
     form.check()
     row |= {"agent_id": agent_id, "environment_id": environment_id or account.environment_id}
     _check_owners(account, row)
     row["id"] = instance_id or account.ids.new()
-    if agent_id == account.agent_id and update_current is not False:
-        _name_default_agent(account, (version or {}).get("name"))
     row["agent_version_id"] = _version(account, agent_id, version or {})
     row["agent_schema_version_id"] = _schema_version(account, agent_id, definition)
     row["agent_deployment_id"] = _deployment(account, row, update_current is not False)
@@ -50,13 +51,26 @@ def register(account: Account, target: str, fields: Json) -> Json:
     return {"details": {**views.instance(account, inserted), "url": url}}
 
 
-def _name_default_agent(account: Account, name: str | None) -> None:
-    """The agent that nobody made goes by the name its runs report, until somebody names it."""
-    store, agent_id = account.store, account.agent_id
-    known = store.value("agent", agent_id, "name")
-    reported = store.find("agent_version", agent_id=agent_id, name=known) is not None
-    if name and name != known and (known == UNNAMED or reported):
-        store.update("agent", agent_id, {"name": name, "updated_at": now()})
+def _agent_called(account: Account, name: str | None) -> str:
+    """The agent of this name, made when a run first reports it. The default one has the name that
+    was first reported; once somebody names it by hand, it is meant by all that name no agent, as a
+    deployment token means one."""
+    store, default = account.store, account.agent_id
+    known = store.value("agent", default, "name")
+    if name is None or name == known:
+        return default
+    if known == UNNAMED:
+        store.update("agent", default, {"name": name, "updated_at": now()})
+        return default
+    if store.find("agent_version", agent_id=default, name=known) is None:
+        return default
+    found = store.find("agent", name=name)
+    if found is not None:
+        return str(found["id"])
+    moment = now()
+    row: Row = {"id": account.ids.new(), "name": name, "inserted_at": moment, "updated_at": moment}
+    store.insert("agent", row)
+    return str(row["id"])
 
 
 def _check_unique(

@@ -110,7 +110,8 @@ class DevServer:
 
     @property
     def agent_id(self) -> str:
-        """The default agent: runs that name none belong to it."""
+        """The default agent: that of the runs that name none, or the name of which was reported
+        first."""
         return self._account.agent_id
 
     @property

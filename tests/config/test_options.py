@@ -125,7 +125,7 @@ def test_every_refusal_of_every_option_is_one_sentence_in_our_own_words(option: 
         ("api_token", " ", "used: must not be blank"),
         ("api_token", 5, "used: must be text"),
         ("api_url", "", f"'': {_URL}"),
-        ("api_url", "secret", f"this text (not shown, for it looks like a token): {_URL}"),
+        ("api_url", "secret", f"this text (not shown, for it may be a token): {_URL}"),
         ("agent_name", 5, "5: must be text"),
         ("run_scope", "all", "'all': must be 'provider', 'trace' or 'session'"),
         ("shutdown_timeout", "soon", "'soon': must be a number"),

@@ -20,7 +20,19 @@ def reported(call: Caller, name: str, **fields: object) -> str:
 def test_the_agent_goes_by_the_name_its_runs_report(call: Caller) -> None:
     assert call.get(f"/agent/{call.server.agent_id}").details["name"] == "Local agent"
     assert reported(call, "support") == "support"
-    assert reported(call, "support desk") == "support desk"
+
+
+def test_each_name_is_an_agent_of_its_own(server: DevServer, call: Caller) -> None:
+    def whose(name: str) -> str:
+        version = {"external_identifier": "1.0.0", "name": name}
+        agent: str = call.register(agent_version=version).details["agent_id"]
+        return agent
+
+    porter, clerk = whose("night porter"), whose("clerk")
+    assert porter == server.agent_id != clerk
+    assert (whose("night porter"), whose("clerk")) == (porter, clerk)
+    shown = {row["id"]: row["name"] for row in call.get("/agent").summaries}
+    assert shown == {porter: "night porter", clerk: "clerk"}
 
 
 def test_a_name_that_somebody_has_given_stays(call: Caller, server: DevServer) -> None:
