@@ -1,10 +1,12 @@
 """What the page tells of a span in a line, read out of what any SDK may have written into it."""
 
+import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from prefactor_otel.devserver.form import Json
 from prefactor_otel.mapping.usage import TOTAL, Usage, counts_in, settled
+from prefactor_otel.payload.media import MARKER
 
 LINE: Final = 200
 """Characters of a line."""
@@ -18,8 +20,23 @@ _ASKED: Final = ("messages", "input", "question", "query", "prompt", "text", "co
 _SAID: Final = ("messages", "output", "answer", "text", "content", "response", "result", "outputs")
 _ASKS: Final = frozenset({"user", "human"})
 _SAYS: Final = frozenset({"assistant", "ai", "model"})
+_WITHIN: Final = ("parts", "blocks", "data")
+"""Where messages of some frameworks hold what they say."""
 _BESIDE: Final = frozenset({"inputs", "metadata", "token_usage", "error", "status"})
 """What stands in a result beside what came out."""
+_LABELS: Final = frozenset(
+    [
+        *("model", "parameters", "tools", "tool_calls", "system", "role", "type", "block_type"),
+        *("id", "name", "index", "score", "count", "dimensions", "usage", "token_usage", "meta"),
+        *("metadata", "additional_kwargs", "response_metadata", "stop_reason", "finish_reason"),
+    ]
+)
+"""What is told of a call or a message, and is nothing that anybody says."""
+_SILENT: Final = frozenset({"approval", "embedding", "reranker"})
+"""Types of spans that nobody asks, and that give no answer; an embedding may be all there is."""
+_INNER: Final = _SILENT | {"span", "tool", "guardrail", "evaluator", "handoff"}
+"""Types of spans of which only a root tells what the run was asked, or has answered."""
+_MEDIA: Final = re.compile(rf"\n?{MARKER.pattern}")
 
 
 def outline(span: Json, usage: Usage) -> Json:
@@ -34,7 +51,7 @@ def outline(span: Json, usage: Usage) -> Json:
         "finished_at": span["finished_at"],
         "tokens": usage.get(TOTAL),
         "error": error_of(span),
-        "ai": span["schema_name"].rpartition(":")[2] != "span",
+        "ai": _kind(span) != "span",
         "mismatches": len(span["schema_mismatches"]),
     }
 
@@ -85,25 +102,62 @@ def model_of(span: Json) -> str | None:
     return line(named) if isinstance(named, str) and named.strip() else None
 
 
+class Told(NamedTuple):
+    """What a span says as a person would, and whether that was said, or is any text that a root
+    holds, or the value of a step."""
+
+    text: str
+    is_said: bool
+
+
 def question_in(span: Json) -> str | None:
     """What was asked, as a person would say it; of a root also any text that it was given."""
-    asked = _inputs(span)
-    found = _text(asked, _ASKED, _ASKS)
-    if found is None and span["parent_span_id"] is None and "messages" not in asked:
-        found = next(_texts(asked), None)
-    return found and found.strip()[:WHOLE]
+    kind = _kind(span)
+    if kind == "approval" or _is_feedback(span) or (_is_below(span) and kind in _INNER):
+        return None
+    told = _told(span, _inputs(span), _ASKED, _ASKS)
+    return told.text if told is not None else None
 
 
 def answer_in(span: Json) -> str | None:
     """What came out, as a person would say it; of a root also any text that it gave."""
-    result = span["result_payload"] or {}
-    if "error_type" in result:
+    told = told_answer(span)
+    return told.text if told is not None else None
+
+
+def told_answer(span: Json) -> Told | None:
+    """The same, with what it was found by."""
+    kind = _kind(span)
+    if kind in _SILENT | {"retriever"} or _is_feedback(span):
         return None
-    said = _outputs(span)
-    found = _text(said, _SAID, _SAYS)
-    if found is None and span["parent_span_id"] is None and "messages" not in said:
-        found = next(_texts(said), None)
-    return found and found.strip()[:WHOLE]
+    if "error_type" in (span["result_payload"] or {}) or (_is_below(span) and kind in _INNER):
+        return None
+    return _told(span, _outputs(span), _SAID, _SAYS)
+
+
+def _told(span: Json, side: Json, keys: tuple[str, ...], roles: frozenset[str]) -> Told | None:
+    found = _text(side, keys, roles)
+    is_said = found is not None and not (_is_below(span) and _kind(span) == "chain")
+    if found is None and not _is_below(span) and "messages" not in side:
+        found = next(_texts(side, _LABELS), None)
+    if found is None:
+        return None
+    text = _MEDIA.sub("", found).strip() or found.strip()
+    return Told(text[:WHOLE], is_said)
+
+
+def _kind(span: Json) -> str:
+    """The type without whose it is."""
+    return str(span["schema_name"]).rpartition(":")[2]
+
+
+def _is_below(span: Json) -> bool:
+    return span["parent_span_id"] is not None
+
+
+def _is_feedback(span: Json) -> bool:
+    """Whether it holds what a person thinks of a run: that is a root where it is about no span."""
+    return _kind(span) == "span" and isinstance(_inputs(span).get("feedback"), dict)
 
 
 def _inputs(span: Json) -> Json:
@@ -130,7 +184,7 @@ def _text(value: Any, keys: tuple[str, ...], roles: frozenset[str]) -> str | Non
         return _text_of_list(value, keys, roles)
     if not isinstance(value, dict) or "$sensitive" in value:
         return None
-    found = (_text(value[key], keys, roles) for key in (*keys, "parts") if key in value)
+    found = (_text(value[key], keys, roles) for key in (*keys, *_WITHIN) if key in value)
     return next((text for text in found if text is not None), None)
 
 
@@ -170,8 +224,9 @@ def _side(value: Any) -> str:
     return text if len(text) <= _SEARCHED else f"{text[:half]} {text[-half:]}"
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Every text and number inside of a value that is everybody's to see, in its order."""
+def _texts(value: Any, without: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Every text and number inside of a value that is everybody's to see, in its order, but for
+    what stands under these names."""
     left = [value]
     while left:
         value = left.pop()
@@ -180,7 +235,8 @@ def _texts(value: Any) -> Iterator[str]:
                 yield value
         elif isinstance(value, dict):
             if "$sensitive" not in value:
-                left.extend(reversed(value.values()))
+                shown = [inner for name, inner in value.items() if name not in without]
+                left.extend(reversed(shown))
         elif isinstance(value, list):
             left.extend(reversed(value))
         elif isinstance(value, int | float) and not isinstance(value, bool):

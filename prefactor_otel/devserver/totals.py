@@ -10,13 +10,14 @@ from prefactor_otel.mapping.usage import CACHED, COMPLETION, PROMPT, REASONING, 
 
 _MOST_MODELS: Final = 20
 _NOBODY: Final = 2
-"""Further from the root than any span: nothing has been asked or answered yet."""
+"""Further from the root than any span: nothing has been asked yet. As far stands
+an answer that nobody has said: any text of a root, the value of a step."""
 
 
 @dataclass(slots=True)
 class Totals:
     """The sums of a run; who asked and who answered are rows of spans, with how far they stand
-    from the root, of which only "the root" and "not the root" count."""
+    from the root: 0 is the root, 1 below it."""
 
     spans: int = 0
     errors: int = 0
@@ -45,16 +46,19 @@ class Totals:
             self.total += sign * usage.get(TOTAL, 0)
 
     def tell(self, span: Json, usage: Mapping[str, int], seq: int) -> None:
-        """Take what a span tells of the run: the first question, by the root if by any, the last
-        answer, and the models that were asked."""
+        """Take what a span tells of the run: the first question, by the root if by any; the last
+        answer, by the root if it has said it; and the models that were asked."""
         depth = 0 if span["parent_span_id"] is None else 1
         if depth < self.asked_depth or seq == self.asked_by:
             question = reading.question_in(span)
             if question is not None:
                 self.question = reading.line(question)
                 self.asked_by, self.asked_depth = seq, depth
-        if depth <= self.answered_depth and reading.answer_in(span) is not None:
-            self.answered_by, self.answered_depth = seq, depth
+        answer = reading.told_answer(span)
+        if answer is not None:
+            depth = depth if answer.is_said else _NOBODY
+            if depth <= self.answered_depth:
+                self.answered_by, self.answered_depth = seq, depth
         model = reading.model_of(span) if usage else None
         if model is not None and model not in self.models and len(self.models) < _MOST_MODELS:
             self.models.append(model)
