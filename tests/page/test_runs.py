@@ -54,6 +54,16 @@ def test_any_count_of_tokens_is_told_whole(visit: Visit, call: Caller) -> None:
             assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
 
 
+def test_why_a_run_was_stopped_is_no_question_but_is_told_of_its_status(
+    visit: Visit, call: Caller
+) -> None:
+    call.terminate(call.active(), reason="it runs in circles")
+    with visit() as page:
+        row = rows(page)
+        expect(row.locator(".run-question")).to_have_text("\N{EN DASH}")
+        expect(row.locator(".run-status")).to_have_attribute("title", "it runs in circles")
+
+
 def test_the_list_grows_by_itself_newest_first(visit: Visit, call: Caller) -> None:
     with visit() as page:
         call.span(call.active(), payload=asked("first?"))

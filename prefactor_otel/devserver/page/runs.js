@@ -111,11 +111,11 @@ function List({ runs, cursor, onFocus }) {
 }
 
 const RunRow = ({ run, onFocus }) => html`<a id=${`run-${run.id}`} class="run-row" href=${toRun(run.id)} onFocus=${() => onFocus(run.id)}>
-  <span class="run-status"><${Status} of=${run.status} /></span>
+  <span class="run-status" title=${run.termination_reason && line(run.termination_reason, 200)}><${Status} of=${run.status} /></span>
   <span class="run-agent">${line(run.agent_name, 60)}</span>
   <span class="run-question" dir="auto">
     ${run.alerts > 0 && html`<span class="chip alert">${counted(run.alerts, 'alert')}</span>`}
-    ${run.question ? line(run.question) : html`<span class="muted">${run.termination_reason ? line(run.termination_reason) : '–'}</span>`}
+    ${run.question ? line(run.question) : html`<span class="muted">–</span>`}
   </span>
   <span class="number run-spans">${count(run.spans)}<span class="unit"> ${run.spans === 1 ? 'span' : 'spans'}</span></span>
   <span class="number run-tokens ${run.tokens.total ? '' : 'is-none'}">${run.tokens.total ? count(run.tokens.total) : '–'}<span class="unit"> tokens</span></span>
