@@ -16,12 +16,18 @@ _BITS: Final = range(-(2**63), 2**64)
 def checked_object(payload: object) -> Mapping[str, object]:
     """The payload, if it is an object of which JSON can hold every part. Raises ``ValueError``,
     which names the first place that is not so, and never what is there."""
+    checked = an_object(payload)
+    fault = next(_faults(checked, "payload", 0), None)
+    if fault is not None:
+        raise ValueError(f"{fault}: the API takes nothing that JSON does not have")
+    return checked
+
+
+def an_object(payload: object) -> Mapping[str, object]:
+    """The payload, if it is an object, whatever is in it. Raises ``ValueError``."""
     if not isinstance(payload, Mapping):
         kind = type(payload).__name__
         raise ValueError(f"payload has to be an object, a dict, and is of the type {kind}")
-    fault = next(_faults(payload, "payload", 0), None)
-    if fault is not None:
-        raise ValueError(f"{fault}: the API takes nothing that JSON does not have")
     return payload
 
 

@@ -12,6 +12,7 @@ from prefactor_otel.delivery.operation import FinishStatus, Registered, new_key
 from prefactor_otel.host import program
 from prefactor_otel.host.termination import TerminatedRun, current_task, event_of
 from prefactor_otel.mapping import SESSION_KEYS
+from prefactor_otel.payload.strict import an_object
 from prefactor_otel.runs.caller import Caller
 from prefactor_otel.runs.events import AboutRun, Awaited, Judged, RunClosed, RunOpened
 from prefactor_otel.runs.naming import AGENT_ID, AGENT_NAME, Named, named
@@ -95,7 +96,10 @@ class AgentRun:
 
     def record_quality(self, name: str, payload: dict[str, object] | None) -> None:
         """Record a judgement of the run under a name of ``quality_schemas``; None takes it back.
-        Returns at once."""
+        Returns at once. Raises ``ValueError`` for a payload that is no object; what JSON has not is
+        repaired, as in spans."""
+        if payload is not None:
+            an_object(payload)
         tell(Judged(self.key, name, payload))
 
     def opened(self) -> None:

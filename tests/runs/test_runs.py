@@ -351,6 +351,12 @@ def test_every_call_of_a_decorated_function_is_a_run(api: DevServer) -> None:
     assert Counter(run["status"] for run in api.instances()) == {"complete": 3, "failed": 1}
 
 
+@pytest.mark.parametrize("payload", [[1], "good", 5])
+def test_a_judgement_that_is_no_object_is_told_to_who_gives_it(payload: Any) -> None:
+    with prefactor_otel.run() as run, pytest.raises(ValueError, match="has to be an object"):
+        run.record_quality("helpful", payload)
+
+
 def test_a_run_can_be_judged_and_told_how_it_ends(api: DevServer) -> None:
     schema = {"name": "helpful", "schema": {"type": "object"}, "template": "{{ score }}"}
     service = Service(api, quality_schemas=[schema])
