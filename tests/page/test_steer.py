@@ -56,6 +56,26 @@ def test_terminate_stops_the_demos_agent_and_keeps_the_reason(visit: Visit, api:
     assert len(stopped) == 1 and "it runs in circles" in stopped[0]
 
 
+@pytest.mark.parametrize("key", ["Enter", "Control+Enter", "Meta+Enter"])
+def test_enter_sends_the_reason_as_it_is_meant(visit: Visit, call: Caller, key: str) -> None:
+    """Without what stands around it, and with the lines that were asked for."""
+    run = call.active()
+    with visit(f"#/run/{run}") as page:
+        page.get_by_role("button", name="Terminate").click()
+        dialog = page.get_by_role("dialog", name="Terminate this run")
+        page.keyboard.type("   ")
+        page.keyboard.press(key)
+        expect(dialog.get_by_role("alert")).to_contain_text("Say why")
+        page.keyboard.type("in circles")
+        page.keyboard.press("Shift+Enter")
+        page.keyboard.type("and too dear ")
+        page.keyboard.press(key)
+        expect(dialog).to_have_count(0)
+    assert call.get(f"/agent_instance/{run}").details["termination_reason"] == (
+        "in circles\nand too dear"
+    )
+
+
 @dataclass(frozen=True)
 class Demo:
     """The demo as a user starts it, for whom it prints a link."""

@@ -13,7 +13,9 @@ function Action({ label, title, class: name = '', children, send, submit, onDone
   const close = () => setOpen(false);
   const sent = async (event) => {
     event.preventDefault();
-    const fields = Object.fromEntries(new FormData(event.currentTarget));
+    const fields = Object.fromEntries(
+      [...new FormData(event.currentTarget)].map(([name, text]) => [name, text.trim()]),
+    );
     setState({ error: null, isSending: true });
     try {
       await send(fields);
@@ -27,7 +29,7 @@ function Action({ label, title, class: name = '', children, send, submit, onDone
   return html`<button type="button" class=${name} onClick=${() => setOpen(true)}>${label}</button>
     ${isOpen &&
     html`<${Dialog} title=${title} onClose=${close}>
-      <form onSubmit=${sent}>
+      <form onSubmit=${sent} onKeyDown=${submits}>
         ${children}
         ${state.error && html`<p class="form-error" role="alert">${state.error}</p>`}
         <footer>
@@ -37,17 +39,31 @@ function Action({ label, title, class: name = '', children, send, submit, onDone
     <//>`}`;
 }
 
+/** Enter sends what is written; where that is code, and with Shift, it begins another line. */
+function submits(event) {
+  const { key, target, isComposing, shiftKey, ctrlKey, metaKey } = event;
+  if (key !== 'Enter' || isComposing || shiftKey || !target.matches('textarea')) return;
+  if (target.matches('.code') && !ctrlKey && !metaKey) return;
+  event.preventDefault();
+  event.currentTarget.requestSubmit();
+}
+
 export const Terminate = ({ id, onDone }) => html`<${Action}
   label="Terminate"
   class="danger"
   title="Terminate this run"
   submit="Terminate"
   onDone=${onDone}
-  send=${({ reason }) => write(api(id, 'terminate'), { reason })}
+  send=${({ reason }) => terminate(id, reason)}
 >
   <p>The agent stops at its next step. This cannot be undone; the reason stays with the run.</p>
   <label>Reason<textarea name="reason" rows="3" required autofocus></textarea></label>
 <//>`;
+
+async function terminate(id, reason) {
+  if (!reason) throw new Error('Say why: the reason stays with the run.');
+  await write(api(id, 'terminate'), { reason });
+}
 
 /** Records the payload of one of the qualities that the run has declared. */
 export function Quality({ id, detail, onDone }) {
