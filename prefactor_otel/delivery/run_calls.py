@@ -38,7 +38,14 @@ from prefactor_otel.delivery.verdicts import (
     judge_output,
     judge_request,
 )
-from prefactor_otel.delivery.wire import Cut, RunRecord, ended_otherwise, is_cancelled, plainer
+from prefactor_otel.delivery.wire import (
+    Cut,
+    RunRecord,
+    ended_otherwise,
+    is_cancelled,
+    page_of,
+    plainer,
+)
 from prefactor_otel.stats.counters import Counters, DropReason
 from prefactor_otel.stats.log import QuietLog
 from prefactor_otel_transport.addresses import is_segment, segment
@@ -459,7 +466,8 @@ class RunCalls:
         partition = partition_of(instance_id) if is_pfid(instance_id) else None
         self._settlement.unnamed.discard(entry.item.run)
         self._settlement.partition = partition
-        record = RunRecord(instance_id, partition, url=page_in(details))
+        url = page_in(details)
+        record = RunRecord(instance_id, partition, page=url and page_of(url, instance_id))
         self._settlement.runs[entry.item.run] = record
         self._settlement.note_record(entry)
         agent_id = details.get("agent_id")

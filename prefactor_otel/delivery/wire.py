@@ -2,6 +2,7 @@
 that are refused."""
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,6 +22,15 @@ from prefactor_otel_transport.pfid import encode_all
 
 IN_A_ROW: Final = 128
 """Items that are encoded or accounted for without a pause: less than half a millisecond."""
+
+
+_ID: Final = "\0"
+
+
+def page_of(url: str, instance_id: str) -> str:
+    """The address of a run's page without its id: one text for all runs, of which there are
+    many."""
+    return sys.intern(url.replace(instance_id, _ID))
 
 
 class Kept(NamedTuple):
@@ -57,8 +67,13 @@ class RunRecord:
     """Of a run that other processes may end: what another would be registered with."""
     since: int = 0
     """How many runs had been followed when it came to be."""
-    url: str | None = None
-    """The address of its page, where the platform has told one."""
+    page: str | None = None
+    """The address of its page, where the platform has told one, as ``page_of`` keeps it."""
+
+    @property
+    def url(self) -> str | None:
+        """That address."""
+        return self.page and self.page.replace(_ID, self.instance_id)
 
     @property
     def is_named(self) -> bool:
