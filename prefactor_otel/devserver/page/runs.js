@@ -1,6 +1,6 @@
 // Every run, newest first, as they come and go on.
 
-import { html, useEffect, useRef, useState } from './preact.js';
+import { html, useEffect, useLayoutEffect, useRef, useState } from './preact.js';
 import { count, counted, line, moment } from './format.js';
 import { useKeys } from './keys.js';
 import { Duration, Notice, Status } from './parts.js';
@@ -93,7 +93,8 @@ const idOf = (run) => run.id;
 
 function List({ runs, cursor, onFocus }) {
   const height = useNarrow() ? NARROW_ROW : ROW;
-  useEffect(() => {
+  // In the same step as the cursor: a focus that came later would take the cursor back, and go on so.
+  useLayoutEffect(() => {
     document.getElementById(`run-${cursor}`)?.focus({ preventScroll: true });
   }, [cursor]);
   return html`<${Windowed}
