@@ -365,7 +365,7 @@ class BulkRequests:
         details = output.get("details") if isinstance(output, dict) else None
         server_id = details.get("id") if isinstance(details, dict) else None
         if ref is not None and isinstance(server_id, str):
-            record.server_ids[ref] = server_id
+            record.learn_id(ref, server_id)
             self._outbox.note(batch, lambda file: file.learnt(run, ref, server_id))
 
     def _named(self, batch: Batch) -> frozenset[str]:

@@ -4,7 +4,7 @@ that are refused."""
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 from operator import itemgetter
@@ -53,7 +53,7 @@ class RunRecord:
     instance_id: str
     partition: int | None
     ids_accepted: bool = False
-    server_ids: dict[SpanRef, str] = field(default_factory=dict)
+    server_ids: dict[SpanRef, str] | None = None
     ended_as: DropReason | None = None
     """How the platform has ended it, as far as that was asked for and is known."""
     is_shut: bool = False
@@ -80,9 +80,15 @@ class RunRecord:
         """Whether we make the ids of its spans."""
         return self.partition is not None
 
+    def learn_id(self, ref: SpanRef, server_id: str) -> None:
+        """A span has this id there."""
+        if self.server_ids is None:
+            self.server_ids = {}
+        self.server_ids[ref] = server_id
+
     def can_name(self, ref: SpanRef | None) -> bool:
         """Whether a span that an item must name, if any, has an id by now."""
-        return ref is None or self.partition is not None or ref in self.server_ids
+        return ref is None or self.partition is not None or ref in (self.server_ids or ())
 
 
 def shrunk(item: Item, max_bytes: int) -> Item:
@@ -275,7 +281,7 @@ def _known(items: Sequence[Item], records: Mapping[str, RunRecord | None]) -> di
         record = records[run]
         assert record is not None
         if record.partition is None:
-            told = record.server_ids
+            told = record.server_ids or {}
             ids: _Ids = {ref: _inside(told[ref]) for ref in named if ref in told}
         else:
             if record.partition not in made:

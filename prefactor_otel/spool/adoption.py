@@ -258,7 +258,7 @@ class Adoption:
         for row in rows:
             if row.instance_id is not None:
                 record = RunRecord(row.instance_id, row.partition, row.ids_accepted)
-                record.server_ids.update(ids[row.run])
+                record.server_ids = ids[row.run]
                 self._runs[row.run] = record
                 self._taken_over.add(row.run)
         for span, parent in unrecorded:
