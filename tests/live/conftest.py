@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.http import environments
-from tests.live.frameworks import FRAMEWORKS, Framework
+from tests.live.frameworks import ENVIRONMENTS, Framework
 from tests.live.stories import Story, tell
 
 Tell = Callable[[Framework, str, str], Story]
@@ -26,10 +26,10 @@ def pythons(tmp_path_factory: pytest.TempPathFactory) -> dict[Framework, Path]:
         packages = (f"{wheel}[local]", *framework.requirements)
         return environments.make(folder / framework.name, *packages)
 
-    apart = {framework.name: framework for framework in FRAMEWORKS}
+    apart = {framework.name: framework for framework in ENVIRONMENTS}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         made = dict(zip(apart, pool.map(make, apart.values()), strict=True))
-    return {framework: made[framework.name] for framework in FRAMEWORKS}
+    return {framework: made[framework.name] for framework in ENVIRONMENTS}
 
 
 @pytest.fixture(scope="session")

@@ -62,4 +62,6 @@ GRAPHS: Final = Framework(
 )
 """LangGraph without a model, under each of the instrumentations that watch it."""
 
-FRAMEWORKS: Final = (PYDANTIC_AI, LANGGRAPH, LANGGRAPH_LIVE, OPENAI, STRANDS, GRAPHS)
+FRAMEWORKS: Final = (PYDANTIC_AI, LANGGRAPH, LANGGRAPH_LIVE, OPENAI, STRANDS)
+ENVIRONMENTS: Final = (*FRAMEWORKS, GRAPHS)
+"""Those whose packages are installed: graphs answer no question."""
