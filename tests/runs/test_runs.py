@@ -393,7 +393,7 @@ def test_the_id_of_a_run_is_known_after_its_end(api: DevServer) -> None:
     service = Service(api)
     with prefactor_otel.run() as run:
         service.tracer.start_span("step").end()
-    assert prefactor_otel.flush()
+    assert service.provider.force_flush(int(PATIENCE * 1000))
     service.provider.shutdown()
     [row] = [each for each in api.instances() if each["span_counts"]["total"]]
     assert run.id == row["id"]
@@ -404,7 +404,7 @@ def test_the_address_of_a_run_is_known_where_the_platform_tells_one(api: DevServ
     with prefactor_otel.run() as run:
         service.tracer.start_span("step").end()
     service.tracer.start_span("step of the process").end()
-    assert prefactor_otel.flush()
+    assert service.provider.force_flush(int(PATIENCE * 1000))
     assert run.url == f"{api.url}/#/run/{run.id}"
     assert service.processor.run_url == f"{api.url}/#/run/{service.processor.run_id}"
     service.provider.shutdown()
