@@ -211,6 +211,7 @@ ORDER = [
     "pipeline.place",
     "pipeline.pipeline",
     "doors",
+    "doors.blocks",
     "doors.generators",
     "doors.run",
     "doors.rating",

@@ -523,6 +523,15 @@ def config_of_tenant(config: Config, name: str) -> Config:
     return replace(config, **values | (config.tenants or {})[name])
 
 
+def token_of(config: Config) -> str | TokenSource:
+    """The option ``api_token``. Raises ``PrefactorConfigError`` where there is none."""
+    if config.api_token is None:
+        raise PrefactorConfigError(
+            f"no API token: set {variable_of('api_token')} or pass api_token="
+        )
+    return config.api_token
+
+
 def variable_of(option: str) -> str:
     """The environment variable of an option."""
     given: str = _OPTIONS[option].metadata["variable"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from prefactor_otel.config.options import Config, load_config, variable_of
+from prefactor_otel.config.options import Config, load_config, token_of, variable_of
 from prefactor_otel.config.token import TokenSource
 from prefactor_otel.config.unread import warn_of_misspelt
 from prefactor_otel.errors import PrefactorConfigError
@@ -46,10 +46,7 @@ def settings(
         return None
     try:
         config = load_config(api_url, api_token, **options)
-        if config.api_token is None:
-            raise PrefactorConfigError(
-                f"no API token: set {variable_of('api_token')} or pass api_token="
-            )
+        token_of(config)
     except PrefactorConfigError as error:
         is_argument = raises and error.from_arguments
         if options.get("strict") or is_argument or _strict_by_environment():

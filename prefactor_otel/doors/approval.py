@@ -1,14 +1,13 @@
 """A person is asked before the agent goes on: ``with prefactor_otel.approval("refund"): ...``."""
 
 from collections.abc import Mapping
-from contextvars import Token
-from types import TracebackType
 from typing import Final
 
-from opentelemetry import context, trace
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanContext, StatusCode, Tracer
 
+from prefactor_otel.doors.blocks import Block
 from prefactor_otel.doors.rating import Rating, thumb
 from prefactor_otel.errors import PrefactorError
 from prefactor_otel.mapping import TYPE_KEY, SpanType
@@ -49,7 +48,7 @@ class Approval:
         told = _WORDS[answer] if isinstance(answer, bool) else answer
         self._span.set_attributes({ANSWER: told, DECIDED_BY: by})
 
-    def left(self, error: BaseException | None) -> None:
+    def closed(self, error: BaseException | None) -> None:
         """Its block has been left, with this exception."""
         self._is_over = True
         if error is not None:
@@ -68,7 +67,7 @@ class Approval:
         _start(self._tracer, "feedback", {"feedback": {"rating": rating}}, of=self._span).end()
 
 
-class approval:
+class approval(Block[Approval]):
     """Make a block a step in which a person decides, open while it waits: ``with`` or ``async
     with``.
 
@@ -86,41 +85,19 @@ class approval:
         inputs: Mapping[str, object] | None = None,
         tracer: Tracer | None = None,
     ) -> None:
+        super().__init__()
         self._name = name
         self._inputs = inputs or {}
         self._tracer = tracer
-        self._entered: list[tuple[Approval, Token[Context]]] = []
 
-    def __enter__(self) -> Approval:
+    def _open(self) -> tuple[Approval, Context]:
         tracer = self._tracer or trace.get_tracer(PACKAGE, __version__)
         span = _start(tracer, self._name, self._inputs, SpanType.APPROVAL)
         asked = Approval(span, tracer)
         ids = asked.span_context
         if ids.is_valid:
             tell(Awaited(SpanKey(ids.trace_id, ids.span_id)))
-        self._entered.append((asked, context.attach(trace.set_span_in_context(span))))
-        return asked
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        asked, token = self._entered.pop()
-        context.detach(token)
-        asked.left(error)
-
-    async def __aenter__(self) -> Approval:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, trace)
+        return asked, trace.set_span_in_context(span)
 
 
 def _start(

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Final, Literal, TypedDict, TypeVar, Unpack, get_args
 
-from prefactor_otel.config.options import Config, load_config, types_of, variable_of
+from prefactor_otel.config.options import Config, load_config, token_of, types_of, variable_of
 from prefactor_otel.config.token import TokenReader, TokenSource
 from prefactor_otel.delivery.client import ApiClient
 from prefactor_otel.delivery.direct import Direct, Refused
@@ -363,12 +363,9 @@ async def _reaching(how: Asking) -> AsyncIterator[_Reached]:
 
 
 async def _token(config: Config) -> str:
-    if config.api_token is None:
-        raise PrefactorConfigError(
-            f"no API token: set {variable_of('api_token')} or pass api_token="
-        )
+    source = token_of(config)
     try:
-        return await TokenReader(config.api_token).read()
+        return await TokenReader(source).read()
     except ValueError as error:
         problem = str(error)
     raise PrefactorTokenError(f"there is no API token: {problem}")

@@ -8,13 +8,13 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from opentelemetry import context
 from opentelemetry.context import Context
 
 from prefactor_otel.config.options import Purpose
+from prefactor_otel.doors.blocks import Block
 from prefactor_otel.doors.generators import within, within_async
 from prefactor_otel.host.termination import error_of
 from prefactor_otel.runs.events import SessionEnded
@@ -26,7 +26,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class run:
+class run(Block[AgentRun]):
     """Make a block or a function a run of its own, whatever ``run_scope`` says.
 
     ``with run(): ...``, ``async with run(): ...``, or ``@run()`` on a function, coroutine
@@ -50,45 +50,21 @@ class run:
         agent: str | None = None,
         agent_id: str | None = None,
     ) -> None:
+        super().__init__()
         whose = named(agent_id, agent)
         self._about = About(name, description, purpose, external_identifier, whose)
-        self._entered: list[tuple[AgentRun, Any]] = []
 
-    def __enter__(self) -> AgentRun:
+    def _open(self) -> tuple[AgentRun, Context]:
         agent_run = AgentRun(self._about)
         agent_run.opened()
-        token = context.attach(context.set_value(CURRENT, agent_run))
-        self._entered.append((agent_run, token))
-        return agent_run
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        agent_run, token = self._entered.pop()
-        context.detach(token)
-        agent_run.closed(error)
-
-    async def __aenter__(self) -> AgentRun:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, trace)
+        return agent_run, context.set_value(CURRENT, agent_run)
 
     @contextmanager
     def _opened(self) -> Iterator[Context]:
         """A run that is as long as the block, and the context in which it is."""
-        agent_run = AgentRun(self._about)
-        agent_run.opened()
+        agent_run, where = self._open()
         try:
-            yield context.set_value(CURRENT, agent_run)
+            yield where
         except BaseException as error:
             agent_run.closed(error)
             raise
