@@ -16,7 +16,7 @@ from prefactor_otel.cli.advice import CORRECT, GET_TOKEN, NO_TOKEN, without
 from prefactor_otel.cli.installed import RESTORE
 from prefactor_otel.cli.problem import Problem, problem_of
 from prefactor_otel.cli.terminal import on_one_line
-from prefactor_otel.cli.tree import Row
+from prefactor_otel.cli.tree import Row, object_of
 from prefactor_otel.config.options import Config, load_config
 from prefactor_otel.config.token import read_token
 from prefactor_otel.errors import PrefactorConfigError
@@ -68,7 +68,7 @@ class Platform:
         asked = [{"agent_id": agent_id, **sorting} for sorting in (_NEWEST_FIRST, {})]
         first, where = await self._first("/agent_instance", *asked)
         rows, following = _rows(first), _next_offset(first, 0)
-        count = _object(first.get("pagination")).get("item_count")
+        count = object_of(first.get("pagination")).get("item_count")
         if following is None:
             yield _newest_first(rows)
         elif _age(rows[0]) > _age(rows[-1]):
@@ -112,7 +112,7 @@ class Platform:
             answer = await self._request("GET", f"/agent_instance/{_in_path(run_id)}")
         except Problem as problem:
             raise _unknown(run_id) if problem.status == 404 else problem from None
-        return {**_object(answer.get("details")), "id": run_id}
+        return {**object_of(answer.get("details")), "id": run_id}
 
     async def spans(self, run: Row) -> AsyncIterator[list[Row]]:
         """The spans of a run, in pages. The API may want to be told when they were."""
@@ -256,7 +256,7 @@ def _rows(answer: Row) -> list[Row]:
 def _next_offset(answer: Row, offset: int) -> int | None:
     """Where the page after this one begins. Where the API does not say whether there is one, it is
     asked for."""
-    pagination = _object(answer.get("pagination"))
+    pagination = object_of(answer.get("pagination"))
     following = pagination.get("next_page_offset", offset + len(_rows(answer)))
     return following if isinstance(following, int) and following > offset else None
 
@@ -288,7 +288,3 @@ def _window(run: Row) -> dict[str, str]:
     now = datetime.now(UTC)
     begin, end = min([now, *known]) - _MARGIN, max([now, *known]) + _MARGIN
     return {"start_time": begin.isoformat(), "end_time": end.isoformat()}
-
-
-def _object(value: object) -> Row:
-    return value if isinstance(value, dict) else {}

@@ -105,7 +105,7 @@ def head_of(instance: Row, spans: list[Row]) -> Text:
     )
     if reason := instance.get("termination_reason"):
         head.append(f"  {on_one_line(reason)}", "red")
-    for name, payload in _object(instance.get("quality_payloads")).items():
+    for name, payload in object_of(instance.get("quality_payloads")).items():
         head.append(f"\n{on_one_line(name)}: {json_of(payload)}", "cyan")
     return head
 
@@ -173,7 +173,7 @@ def light(span: Row) -> Row:
 
 def name_of(span: Row) -> str | None:
     """What it is called, whichever SDK has sent it."""
-    payload = _object(span.get("payload"))
+    payload = object_of(span.get("payload"))
     titles = (*(payload.get(name) for name in _NAMES), span.get("schema_title"))
     return next((str(title) for title in titles if title), None)
 
@@ -181,7 +181,7 @@ def name_of(span: Row) -> str | None:
 def error_of(span: Row) -> Row | None:
     """Its error, with ``error_type`` and ``message``: in the payload, or in what it ended with."""
     error = _said(span, "error")
-    result = _object(span.get("result_payload"))
+    result = object_of(span.get("result_payload"))
     if error is None and result.get("error_type"):
         error = result
     if error is None or isinstance(error, dict):
@@ -191,17 +191,17 @@ def error_of(span: Row) -> Row | None:
 
 def usage_of(span: Row) -> Row:
     """Its counts of tokens by their names; empty where it tells none."""
-    return _object(_said(span, "token_usage"))
+    return object_of(_said(span, "token_usage"))
 
 
 def parts_of(span: Row) -> Iterator[tuple[str, object]]:
     """What went in, came out and is told beside it, as far as that says something; with what it
     ended with where its payload does not say that."""
-    payload, result = (_object(span.get(part)) for part in ("payload", "result_payload"))
+    payload, result = (object_of(span.get(part)) for part in ("payload", "result_payload"))
     for part in ("inputs", "outputs", "metadata"):
         if payload.get(part):
             yield part, payload[part]
-    told = (payload, _object(payload.get("outputs")), _object(payload.get("error")))
+    told = (payload, object_of(payload.get("outputs")), object_of(payload.get("error")))
     rest = {name: said for name, said in result.items() if all(t.get(name) != said for t in told)}
     if rest:
         yield "result", rest
@@ -239,12 +239,13 @@ def status_of(row: Row) -> tuple[str, str]:
 def _said(span: Row, name: str) -> Any:
     """What its payload says under this name, or else what it ended with."""
     for part in ("payload", "result_payload"):
-        if (said := _object(span.get(part)).get(name)) is not None:
+        if (said := object_of(span.get(part)).get(name)) is not None:
             return said
     return None
 
 
-def _object(value: object) -> Row:
+def object_of(value: object) -> Row:
+    """The value, if it is an object; else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
