@@ -1,6 +1,7 @@
 """The list of runs: what is in it, how it is filtered and searched, and how it grows."""
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -226,3 +227,47 @@ def test_a_server_that_is_gone_is_told_and_looked_for(visit: Visit, api: DevServ
         expect(page.locator(".connection")).to_contain_text("Trying again")
         api.start()
         expect(page.locator(".connection")).to_have_text("Live")
+
+
+WHAT_IS_SAID = """() => {
+    window.said = [];
+    const look = () => {
+        const text = document.querySelector('.connection')?.textContent;
+        if (text && text !== window.said.at(-1)) window.said.push(text);
+    };
+    new MutationObserver(look).observe(document, {
+        subtree: true, childList: true, characterData: true });
+}"""
+NO_SESSION = "The running server has printed the next link"
+
+
+def test_a_used_link_says_at_once_where_the_next_one_is(visit: Visit, api: DevServer) -> None:
+    with visit(may_be_refused=True) as page:
+        used = api.page_link()
+        page.goto("about:blank")
+        page.goto(used)
+        expect(page.locator(".connection")).to_have_text("Live")
+        page.context.clear_cookies()
+        page.add_init_script(f"({WHAT_IS_SAID})()")
+        page.goto("about:blank")
+        page.goto(used)
+        expect(page.get_by_text(NO_SESSION)).to_be_visible()
+        assert page.evaluate("said") == ["Connecting"]
+
+
+def test_a_server_that_began_anew_is_no_server_that_does_not_answer(
+    visit: Visit, api: DevServer
+) -> None:
+    """It knows no session, but it answers, and has printed a link that opens one."""
+    with visit(may_be_refused=True) as page:
+        api.stop()
+        expect(page.locator(".connection")).to_contain_text("Trying again")
+        page.evaluate(WHAT_IS_SAID)
+        port = urlsplit(api.url).port
+        api.close()
+        with DevServer(port=port or 0) as anew:
+            expect(page.get_by_text(NO_SESSION)).to_be_visible()
+            expect(page.get_by_text("does not answer")).to_have_count(0)
+            assert page.evaluate("said") == []  # nothing else in between
+            page.goto(anew.page_link())
+            expect(page.locator(".connection")).to_have_text("Live")

@@ -66,7 +66,9 @@ function Connection({ isRefused }) {
 
 const NoSession = () => html`<main>
   <${Notice} title="This page opens with a link">
-    <p>The server prints it, and it is good for one time. Get a new one with</p>
+    <p>The running server has printed the next link, where it was started. Open that: it is good for one
+    time. A session ends with its server, so after a restart there is a new link as well.</p>
+    <p>Where none runs, start one with</p>
     <pre>prefactor-otel devserver --open</pre>
     <p>or look at an agent at work with <code>prefactor-otel demo --open</code>. Whoever has the link sees
     every prompt and answer, so it is not to be passed on.</p>

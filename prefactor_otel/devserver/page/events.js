@@ -16,21 +16,20 @@ export function follow(run, { fresh, changed }) {
   const path = `/page/events${run ? `?run=${encodeURIComponent(run)}` : ''}`;
   let source, timer;
   let isRead = false;
-  let stopped = false;
 
   const start = () => fresh().then(() => (isRead = true), () => (isRead = false));
 
   function open() {
     isRead = false;
-    source = new EventSource(path);
+    const opened = (source = new EventSource(path));
     source.onopen = () => {
       connection.set('live');
       // Later the browser says what it saw last, and the server goes on there.
       if (!isRead) start();
     };
     source.onerror = () => {
-      connection.set('lost');
-      if (source.readyState === EventSource.CLOSED) timer = setTimeout(retry, AGAIN_MS);
+      if (opened.readyState === EventSource.CLOSED) refused(opened);
+      else connection.set('lost');
     };
     source.addEventListener('reset', start);
     for (const kind of ['run', 'span']) {
@@ -38,10 +37,12 @@ export function follow(run, { fresh, changed }) {
     }
   }
 
-  /** The browser has given up, as it does when it is refused: ask why, which shows on the page. */
-  async function retry() {
-    const refused = await read('/page/runs?limit=1').catch((error) => error);
-    if (!stopped && !document.hidden && refused?.status !== 401) open();
+  /** The browser gives up where the server answers and refuses: ask why at once, which shows on the page. */
+  async function refused(opened) {
+    const answer = await read('/page/runs?limit=1').catch((error) => error);
+    if (source !== opened || answer?.status === 401) return;
+    connection.set('lost');
+    timer = setTimeout(open, AGAIN_MS);
   }
 
   // A browser keeps six connections to a server: what nobody looks at must not hold one.
@@ -54,12 +55,12 @@ export function follow(run, { fresh, changed }) {
   function close() {
     clearTimeout(timer);
     source?.close();
+    source = null;
   }
 
   looked();
   document.addEventListener('visibilitychange', looked);
   return () => {
-    stopped = true;
     document.removeEventListener('visibilitychange', looked);
     close();
   };
