@@ -121,20 +121,25 @@ def shutdown(timeout_millis: float | None = None) -> bool:
 
     Takes at most the timeout, by default the option ``shutdown_timeout``. Whether everything was
     delivered and every run is finished; True also where nothing was set up, False where it was off
-    and has been given spans. What ends later is dropped and counted.
+    and has been given spans. What ends later is dropped and counted. A loss is told once: the next
+    call is about what was set up, or was given spans, since.
     """
     begun, closing = time.monotonic(), list(_open)
     timeouts = [each.shutdown_timeout for each in closing]
     if timeout_millis is not None:
         timeouts = [timeout_millis / 1000]
-    ended = [_hand_over(begun + max(timeouts, default=0.0) * _PART_OF_OTHERS)]
+    parted = _hand_over(begun + max(timeouts, default=0.0) * _PART_OF_OTHERS)
     if timeout_millis is not None:
         deadline = begun + timeout_millis / 1000
-        ended += [each.shutdown(milliseconds_to(deadline)) for each in closing]
+        ended = {each: each.shutdown(milliseconds_to(deadline)) for each in closing}
     else:
         used = time.monotonic() - begun
-        ended += [each.shutdown(max(0.0, each.shutdown_timeout - used) * 1000) for each in closing]
-    return all(ended)
+        ended = {
+            each: each.shutdown(max(0.0, each.shutdown_timeout - used) * 1000) for each in closing
+        }
+    # A loss is told once: who sets Prefactor up anew in this process asks about that.
+    _open.difference_update(each for each, is_delivered in ended.items() if not is_delivered)
+    return parted and all(ended.values())
 
 
 def _hand_over(deadline: float) -> bool:

@@ -388,3 +388,23 @@ def test_a_forked_child_that_has_done_nothing_begins_no_run_for_a_flush(
     ended = run_script(script, localhost(api), api.token)
     assert (ended.code, ended.stderr) == (0, "")
     assert len(api.instances()) == 1
+
+
+def one_span() -> PrefactorSpanProcessor:
+    """A processor that is kept alive by who asked for it, and has been given a span."""
+    processor = PrefactorSpanProcessor()
+    provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+    provider.get_tracer("agent").start_span("span").end()
+    return processor
+
+
+def test_a_loss_is_told_once_and_not_of_what_is_set_up_after_it(api_environment: DevServer) -> None:
+    api_environment.faults.add(path="/bulk", status=503, times=None)
+    lossy = one_span()
+    assert not prefactor_otel.shutdown(0)
+    api_environment.faults.clear()
+    after_it = one_span()
+    assert prefactor_otel.flush()
+    assert prefactor_otel.shutdown()
+    assert lossy.stats().dropped == {"shutdown_timeout": 1}
+    assert after_it.stats().acknowledged == 1
