@@ -231,6 +231,7 @@ ORDER = [
     "gateway.settings",
     "gateway.agents",
     "gateway.reader",
+    "gateway.roots",
     "gateway.records",
     "gateway.accounts",
     "gateway.exposition",

@@ -11,9 +11,10 @@ from typing import Final, TypeVar
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.gateway.reader import READER, Entry
 from prefactor_otel.gateway.records import Records
+from prefactor_otel.gateway.roots import agent_of, roots_of
 from prefactor_otel.gateway.settings import Settings
 from prefactor_otel.pipeline.pipeline import Pipeline
-from prefactor_otel.runs.naming import AGENT_ID
+from prefactor_otel.runs.events import Foretold
 from prefactor_otel.spans.logs import OtlpRecord
 from prefactor_otel.spans.otlp import Received
 from prefactor_otel.spans.protobuf import ProtobufSpan
@@ -107,15 +108,16 @@ class Account:
         not know them."""
         came: list[Entry] = [*received.spans]
         refused = self.pipeline.refused_agents
-        unknown = [a for span in came if (a := self._agent_of(span)) in refused] if refused else []
+        if not refused:
+            return Received(came, received.rejected, received.why)
+        roots = roots_of(came)
+        agents = [agent_of(span, roots).id or self._agent_id for span in came]
+        unknown = [agent for agent in agents if agent in refused]
         if not unknown:
             return Received(came, received.rejected, received.why)
-        spans = [span for span in came if self._agent_of(span) not in refused]
+        spans = [span for span, agent in zip(came, agents, strict=True) if agent not in refused]
         why = f"Prefactor registers no run of the agent {unknown[0]} ({refused[str(unknown[0])]})"
         return Received(spans, received.rejected + len(unknown), why)
-
-    def _agent_of(self, span: Entry) -> object:
-        return span.resource.get(AGENT_ID, self._agent_id)
 
     def hear(self, records: Sequence[OtlpRecord]) -> None:
         """Hand over what log records tell of spans."""
@@ -133,6 +135,7 @@ class Account:
         self.taking += 1
         try:
             await self._records.wait_for(spans)
+            self.pipeline.tell(Foretold(roots_of(spans)))
             for begin in range(0, len(spans), AT_ONCE):
                 await self._take(spans[begin : begin + AT_ONCE], within)
         finally:

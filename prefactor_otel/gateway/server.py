@@ -15,8 +15,10 @@ from prefactor_otel.gateway.accounts import Accounts
 from prefactor_otel.gateway.agents import Agents
 from prefactor_otel.gateway.app import App
 from prefactor_otel.gateway.reader import READER
+from prefactor_otel.gateway.roots import roots_of
 from prefactor_otel.gateway.settings import Settings
 from prefactor_otel.pipeline.pipeline import Pipeline
+from prefactor_otel.runs.events import Foretold
 from prefactor_otel.spans.source import Whose
 from prefactor_otel.spans.view import SpanView
 from prefactor_otel.stats.log import QuietLog
@@ -87,7 +89,9 @@ def replay(settings: Settings, views: Iterable[SpanView]) -> Replayed:
     pipeline = Pipeline(reader, settings.api_url, own_token, **settings.exporter_options)
     sent = 0
     for some in _batched(views, _AT_ONCE):
-        pipeline.deliver([replace(view, resource=describe(view.resource)) for view in some])
+        said = [replace(view, resource=describe(view.resource)) for view in some]
+        pipeline.tell(Foretold(roots_of(said)))
+        pipeline.deliver(said)
         sent += len(some)
     pipeline.shutdown(_REPLAY_WITHIN * 1000)
     stats = pipeline.stats()

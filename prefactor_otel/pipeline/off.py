@@ -8,7 +8,7 @@ from typing import Any, Literal
 from prefactor_otel.delivery.operation import FinishStatus, Registered
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.pipeline.inbox import Inbox, lose
-from prefactor_otel.runs.events import AboutRun, Awaited
+from prefactor_otel.runs.events import AboutRun, Awaited, Foretold
 from prefactor_otel.spans.source import Reader
 from prefactor_otel.spans.view import Attributes
 from prefactor_otel.stats.counters import Counters, DropReason, Stats
@@ -40,7 +40,7 @@ class Off:
     def bind(self, resource: Attributes) -> None:
         """No run has it."""
 
-    def tell(self, event: AboutRun | Awaited) -> None:
+    def tell(self, event: AboutRun | Awaited | Foretold) -> None:
         """There is no run of which to tell."""
 
     @property

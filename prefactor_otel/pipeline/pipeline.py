@@ -25,7 +25,7 @@ from prefactor_otel.pipeline.waiting import Waiting, flush
 from prefactor_otel.pipeline.worker import Worker
 from prefactor_otel.runs import explicit
 from prefactor_otel.runs.caller import Caller
-from prefactor_otel.runs.events import NOWHERE, AboutRun, Awaited, Logged
+from prefactor_otel.runs.events import NOWHERE, AboutRun, Awaited, Foretold, Logged
 from prefactor_otel.spans.source import Reader, Record, Source
 from prefactor_otel.spans.view import Attributes
 from prefactor_otel.stats import metrics
@@ -143,7 +143,7 @@ class Pipeline:
             return worker.refuse(spans)
         return self._waiting.deliver(worker, spans, self.ended)
 
-    def tell(self, event: AboutRun | Awaited) -> None:
+    def tell(self, event: AboutRun | Awaited | Foretold) -> None:
         """Something has become of a run. Returns at once."""
         self._current().tell(event)
 

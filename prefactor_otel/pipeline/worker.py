@@ -26,7 +26,7 @@ from prefactor_otel.pipeline.snapshot import Snapshot
 from prefactor_otel.pipeline.wakeup import Wakeup
 from prefactor_otel.runs.caller import Caller
 from prefactor_otel.runs.encoding import span_ref
-from prefactor_otel.runs.events import AboutRun, Awaited, Calls, Dropped, Flush, Place
+from prefactor_otel.runs.events import AboutRun, Awaited, Calls, Dropped, Flush, Foretold, Place
 from prefactor_otel.spans.source import Reader, Source, Telling
 from prefactor_otel.spans.view import Attributes, SpanKey
 from prefactor_otel.stats.counters import DropReason, Stats
@@ -151,7 +151,7 @@ class Worker:
             tenant.resource = resource
             self.wake(urgent=True)
 
-    def tell(self, event: AboutRun | Awaited | Calls) -> None:
+    def tell(self, event: AboutRun | Awaited | Calls | Foretold) -> None:
         """Something has become of a run."""
         if not self.is_closing:
             self.inbox.tell(event)

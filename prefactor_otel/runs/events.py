@@ -1,6 +1,6 @@
 """What happens to spans and runs, as the doors tell it to the worker's thread."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -10,7 +10,7 @@ from prefactor_otel.host.termination import Task
 from prefactor_otel.runs.caller import Caller
 from prefactor_otel.runs.naming import UNNAMED, Named
 from prefactor_otel.runs.run import About
-from prefactor_otel.spans.source import Record, Source
+from prefactor_otel.spans.source import Record, Source, Telling
 from prefactor_otel.spans.view import SpanKey, SpanView
 
 S = TypeVar("S")
@@ -75,6 +75,14 @@ class Logged:
 
 
 @dataclass(slots=True)
+class Foretold:
+    """Of traces of which spans come next, by their ids: the roots, which come behind others though
+    it is for them to say what the run is of."""
+
+    roots: Mapping[int, Telling]
+
+
+@dataclass(slots=True)
 class Calls:
     """Another process has been told of an open span, under which it goes on."""
 
@@ -129,6 +137,6 @@ class Flush:
 
 
 AboutRun = RunOpened | RunClosed | SessionEnded | Judged
-Told = Dropped | Flush | Logged | Calls | Awaited | AboutRun
+Told = Dropped | Flush | Logged | Foretold | Calls | Awaited | AboutRun
 """What is told of spans and runs, and holds none."""
 Event = Started | Spans[Any] | Told

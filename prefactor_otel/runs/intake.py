@@ -17,6 +17,7 @@ from prefactor_otel.runs.events import (
     Dropped,
     Event,
     Flush,
+    Foretold,
     Logged,
     Spans,
     Started,
@@ -109,6 +110,8 @@ class Intake:
             self._take_dropped(event)
         elif isinstance(event, Logged):
             self._take_logged(event.record)
+        elif isinstance(event, Foretold):
+            self._router.foretell(event.roots)
         elif isinstance(event, Calls):
             self._take_call(event.span)
         elif isinstance(event, Awaited):

@@ -26,6 +26,12 @@ def named_by(attributes: Attributes) -> Named:
     return named(attributes.get(AGENT_ID), attributes.get(AGENT_NAME))
 
 
+def named_in(attributes: Attributes, resource: Attributes) -> Named:
+    """The agent that a span of these attributes names, or else its resource."""
+    said = named_by(attributes)
+    return named_by(resource) if said is UNNAMED else said
+
+
 def named(agent_id: object, name: object) -> Named:
     """The agent of this id and name, as far as they can be any."""
     if agent_id is None and name is None:

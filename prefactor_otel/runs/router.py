@@ -4,9 +4,10 @@ Pure bookkeeping: no clock, no thread, no I/O. What is known of a span when it s
 child goes where its parent has gone, and a span whose start was not seen goes with its trace.
 """
 
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from prefactor_otel.config.options import RunScope
 from prefactor_otel.delivery.operation import FinishStatus
@@ -22,6 +23,9 @@ from prefactor_otel.spans.source import Source, Telling
 from prefactor_otel.spans.view import Attributes, SpanKey, SpanView
 
 K = TypeVar("K")
+
+MAX_FORETOLD: Final = 10_000
+"""Roots of traces that are known before they come, at most."""
 
 
 @dataclass(slots=True, eq=False)
@@ -152,6 +156,7 @@ class Router:
         self._by_session: dict[str, dict[Tenant, OpenRun]] = {}
         self._by_handle: dict[str, OpenRun] = {}
         self._by_caller: dict[str, OpenRun] = {}
+        self._foretold: OrderedDict[int, Telling] = OrderedDict()
 
     @property
     def open(self) -> int:
@@ -168,6 +173,12 @@ class Router:
             return self.with_spans()
         run = self._by_trace.get(trace_id)
         return [run] if run is not None and run.has_spans else []
+
+    def foretell(self, roots: Mapping[int, Telling]) -> None:
+        """These are the roots of traces, by their ids: what a run of one says, it says by these."""
+        self._foretold.update(roots)
+        while len(self._foretold) > MAX_FORETOLD:
+            self._foretold.popitem(last=False)
 
     def started(self, source: Source, session: str | None, place: Place) -> OpenRun:
         """The run of a span that starts here, in this session if any: of one that is told of again,
@@ -332,7 +343,9 @@ class Router:
     def _tenant_of(self, first: Telling, place: Place) -> Tenant:
         """Whose a span is: of what is above it, else of whom it names."""
         above = self._by_span.get(first.parent) if first.parent is not None else None
-        return above.tenant if above is not None else self._tenants.told(first, place.agent)
+        if above is not None:
+            return above.tenant
+        return self._tenants.told(self._root_above(first), place.agent)
 
     def _bind(self, session: str, run: OpenRun) -> None:
         """A session that has no run yet goes on in the one in which it turned up."""
@@ -343,12 +356,17 @@ class Router:
         trace = first.key.trace_id
         run = None if is_root and self._scope == "trace" else self._by_trace.get(trace)
         if run is None or is_root:
+            first = self._root_above(first)
             tenant = self._tenants.told(first, place.agent)
             if run is None or run.tenant is not tenant:
                 named = first.key.trace_hex
                 run = self._add(self._maker.of_spans(tenant, first, named, place.begins))
                 self._name_trace(trace, run)
         return run
+
+    def _root_above(self, first: Telling) -> Telling:
+        """What says whose the run of a span is: the root of its trace, if that is known."""
+        return self._foretold.get(first.key.trace_id, first)
 
     def _name_trace(self, trace: int, run: OpenRun) -> None:
         if self._by_trace.get(trace) is not run:

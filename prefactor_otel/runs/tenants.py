@@ -107,7 +107,9 @@ class Tenants:
 
     def _is_own(self, said: Named) -> bool:
         own = self.own
-        return said.id in (None, own.config.agent_id) and said.name in (None, own.name)
+        # Of many services the first to come is known: what follows from that differs by chance.
+        name = own.config.agent_name if own.serves_others else own.name
+        return said.id in (None, own.config.agent_id) and said.name in (None, name)
 
     def _new(self, said: Named) -> Tenant:
         """One of which no more is said than what names it: all else is as for the process's own, or

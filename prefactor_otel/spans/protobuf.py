@@ -37,6 +37,7 @@ _SCALARS: Final = frozenset(
 )
 _NO_TRACE: Final = bytes(16)
 _NO_SPAN: Final = bytes(8)
+_NO_PARENT: Final = (b"", _NO_SPAN)
 
 
 class ProtobufSpan(NamedTuple):
@@ -52,13 +53,35 @@ class ProtobufSpan(NamedTuple):
         """What identifies it."""
         return _key(self.message.trace_id, self.message.span_id)
 
+    @property
+    def parent(self) -> SpanKey | None:
+        """What it says that its parent is."""
+        above = self.message.parent_span_id
+        return _key(self.message.trace_id, above) if above not in _NO_PARENT else None
+
+    @property
+    def is_local_root(self) -> bool:
+        """Whether no span of its process is its parent."""
+        return self.message.parent_span_id in _NO_PARENT or bool(self.message.flags & REMOTE)
+
+    @property
+    def start_ns(self) -> int:
+        """When it has started, in nanoseconds since the epoch."""
+        message = self.message
+        start, end = message.start_time_unix_nano or None, message.end_time_unix_nano or None
+        return times(start, end, set())[0]
+
+    def texts(self, names: Container[str]) -> Attributes:
+        """Those of its attributes that have these names and are texts."""
+        found = self.message.attributes
+        return {each.key: each.value.string_value for each in found if each.key in names}
+
     def read(self) -> SpanView:
         """The span as a value."""
         message = self.message
         repairs: Repairs = set()
-        key, above = self.key, message.parent_span_id
-        parent = _key(message.trace_id, above) if above and above != _NO_SPAN else None
-        parent = parent_of(key, parent, repairs)
+        key = self.key
+        parent = parent_of(key, self.parent, repairs)
         start_ns, end_ns = times(
             message.start_time_unix_nano or None, message.end_time_unix_nano or None, repairs
         )

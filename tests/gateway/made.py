@@ -40,6 +40,19 @@ def request(
     return made
 
 
+def saying(made: ExportTraceServiceRequest, **attributes: str) -> ExportTraceServiceRequest:
+    """The request, each of whose spans says this as well."""
+    for of_resource in made.resource_spans:
+        for of_scope in of_resource.scope_spans:
+            for span in of_scope.spans:
+                for key, text in attributes.items():
+                    value = KeyValue(
+                        key=key.replace("_", ".", 1), value=AnyValue(string_value=text)
+                    )
+                    span.attributes.append(value)
+    return made
+
+
 def in_json(*spans: tuple[bytes, bytes], **more: object) -> dict[str, Any]:
     """The same, as OTLP has it in JSON, with members of each span as given."""
     made = [
