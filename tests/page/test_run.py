@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from prefactor_otel.devserver import DevServer
 from tests.devserver.calls import Caller, creation
 from tests.page.agents import SlowAgent, replay, travel
-from tests.page.browser import NARROW, beside
+from tests.page.browser import NARROW, WIDE, beside
 from tests.page.conftest import Visit
 
 pytestmark = pytest.mark.xdist_group("page of a run")
@@ -245,6 +245,85 @@ def test_ten_thousand_spans_are_few_rows_at_a_time(
         page.get_by_placeholder("Find spans").fill("")
         call.bulk(begun(call, long_run, MANY))
         expect(shown(page)).to_have_text("10,001 spans")
+
+
+@pytest.fixture
+def failures(call: Caller) -> str:
+    """A run of some hundred spans, of which three below a folded one each have failed."""
+    run = call.active()
+    items = [begun(call, run, number) for number in range(300)]
+    for number in (100, 200, 299):
+        parent, child = (items[at]["details"] for at in (number - 1, number))
+        child |= {"parent_span_id": parent["id"], "status": "failed"}
+    call.bulk(*items)
+    return run
+
+
+def is_whole(row: Locator) -> bool:
+    """Whether nothing of it is outside of the window or behind what lies over it."""
+    return bool(
+        row.evaluate("""row => {
+            const { left, top, bottom } = row.getBoundingClientRect();
+            return [top + 1, bottom - 1].every(
+                y => row.contains(document.elementFromPoint(left + 2, y)));
+        }""")
+    )
+
+
+SIZES = {"wide": WIDE, "narrow": NARROW}
+
+
+@pytest.mark.parametrize("size", sorted(SIZES))
+def test_an_error_that_is_gone_to_is_wholly_in_sight(
+    visit: Visit, failures: str, size: str
+) -> None:
+    with visit(f"#/run/{failures}", size=SIZES[size]) as page:
+        expect(shown(page)).to_have_text("300 spans")
+        page.keyboard.press("c")
+        tools, axis = page.locator(".spans .toolbar"), page.locator(".spans .axis")
+        for key, number in zip("nnnNNNn", (100, 200, 299, 200, 100, 299, 100), strict=True):
+            page.keyboard.press(key)
+            expect(cursor(page)).to_have_text(f"step {number}")
+            assert is_whole(page.locator(".waterfall [data-cursor]")), (key, number)
+            expect(tools).to_be_in_viewport(ratio=1)
+            expect(axis).to_be_in_viewport(ratio=1)
+
+
+def test_who_has_scrolled_away_is_led_back_to_the_only_error(visit: Visit, call: Caller) -> None:
+    run = call.active()
+    call.bulk(begun(call, run, 0, status="failed"), *(begun(call, run, n) for n in range(1, 200)))
+    with visit(f"#/run/{run}") as page:
+        expect(shown(page)).to_have_text("200 spans")
+        page.keyboard.press("n")
+        expect(cursor(page)).to_have_text("step 0")
+        page.locator(".spans").evaluate("spans => spans.scrollTo(0, spans.scrollHeight)")
+        expect(names(page).last).to_have_text("step 199")
+        page.keyboard.press("n")
+        expect(cursor(page)).to_be_in_viewport()
+        assert is_whole(page.locator(".waterfall [data-cursor]"))
+
+
+def test_escape_takes_back_what_was_looked_for(visit: Visit, api: DevServer) -> None:
+    travel(api)
+    with visit(only(api)) as page:
+        find = page.get_by_placeholder("Find spans")
+        find.fill("weather")
+        expect(rows(page)).to_have_count(2)
+        page.keyboard.press("Escape")
+        expect(find).to_have_value("")
+        expect(rows(page)).to_have_count(6)
+        page.keyboard.press("Escape")
+        expect(find).not_to_be_focused()
+        find.fill("weather")
+        rows(page).first.click()
+        page.keyboard.press("Escape")
+        expect(page.locator(".panel")).to_have_count(0)
+        expect(rows(page)).to_have_count(2)
+        page.keyboard.press("Escape")
+        expect(find).to_have_value("")
+        expect(rows(page)).to_have_count(6)
+        page.keyboard.press("Escape")
+        expect(page).to_have_url(re.compile("#/runs$"))
 
 
 def test_a_chain_deeper_than_the_window_is_wide_stays_readable(visit: Visit, call: Caller) -> None:

@@ -7,7 +7,7 @@ export const HELP = [
   ['j, ↓', 'the next run or span'],
   ['k, ↑', 'the one before'],
   ['Enter', 'open it'],
-  ['Escape', 'close what is open; back to the runs'],
+  ['Escape', 'close what is open, take back what is looked for; back to the runs'],
   ['/', 'search'],
   ['h, ←', 'fold a span, or go to its parent'],
   ['l, →', 'unfold it'],
@@ -18,6 +18,13 @@ export const HELP = [
 ];
 
 const isWriting = (element) => element.matches?.('input, textarea, select');
+/** First what is looked for is taken back, then the field is left. */
+function leave(field) {
+  if (field.type !== 'search' || !field.value) return field.blur();
+  field.value = '';
+  return field.dispatchEvent(new Event('input', { bubbles: true }));
+}
+
 /** In a panel that has the focus, these scroll. */
 const scrolls = ({ key, target }) => /^(Arrow|Home|End)/.test(key) && target.closest?.('.panel');
 const isPressed = (element) => element.matches?.('button, a, summary');
@@ -31,7 +38,9 @@ export function useKeys(bindings) {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
       if (document.querySelector('dialog[open]')) return; // it has keys of its own
       if (isWriting(event.target)) {
-        if (event.key === 'Escape') event.target.blur();
+        if (event.key !== 'Escape') return;
+        event.preventDefault(); // every view listens, and one Escape is one step
+        leave(event.target);
         return;
       }
       if (scrolls(event) || (event.key === 'Enter' && isPressed(event.target))) return;

@@ -41,16 +41,18 @@ function Spans({ run, id, spanId, filter }) {
   const isOpen = detail?.run.status === 'active' || detail?.run.status === 'pending';
   return html`<div class="split">
     <section class="spans" aria-label="Waterfall">
-      <${Toolbar} walk=${walk} spans=${spans} isRead=${isRead} filter=${filter} find=${find} />
       <${Waterfall}
         spans=${spans}
         rows=${walk.rows}
         isOpen=${isOpen}
         cursor=${walk.cursor}
+        moves=${walk.moves}
         open=${spanId}
         onOpen=${walk.open}
         onFold=${walk.fold}
-      />
+      >
+        <${Toolbar} walk=${walk} spans=${spans} isRead=${isRead} filter=${filter} find=${find} />
+      <//>
       ${isRead && !walk.all.length && html`<${Nothing} isOpen=${isOpen} isFiltered=${spans.length > 0} onAll=${() => walk.setFilter({ find: '', ai: '' })} />`}
     </section>
     ${spanId &&

@@ -10,7 +10,6 @@ import { at, useNarrow, Windowed } from './windowed.js';
 
 const ROW = 36;
 const NARROW_ROW = 84;
-const AXIS = 28;
 const STATUSES = ['active', 'complete', 'failed', 'cancelled', 'terminated', 'pending'];
 const PURPOSES = ['live', 'smoke_test', 'eval'];
 const PAUSE_MS = 150;
@@ -104,7 +103,6 @@ function List({ runs, cursor, onFocus }) {
     keyOf=${idOf}
     height=${height}
     shown=${cursor}
-    above=${AXIS}
     row=${(run, index) => html`<div role="listitem" key=${run.id} style=${at(index, height)}>
       <${RunRow} run=${run} onFocus=${onFocus} />
     </div>`}

@@ -17,6 +17,7 @@ const matcher = ({ ai, find }) => {
  */
 export function useWalk({ id, spans, spanId, filter, search }) {
   const [walked, setWalked] = useState(null);
+  const [moves, setMoves] = useState(0);
   const all = useMemo(() => arranged(spans, matcher(filter)), [spans, filter.ai, filter.find]);
   const { rows, isFolded, fold, foldAll } = useFolds(all);
   const cursor = spanId ?? walked;
@@ -33,6 +34,7 @@ export function useWalk({ id, spans, spanId, filter, search }) {
   /** To a row: the keys go on from there, and a panel that is open shows it. */
   const to = (span) => {
     if (!span) return;
+    setMoves((before) => before + 1);
     const index = all.findIndex((row) => row.span.id === span);
     if (index >= 0) above(all, index).forEach((parent) => fold(parent, false));
     if (spanId) open(span);
@@ -59,10 +61,10 @@ export function useWalk({ id, spans, spanId, filter, search }) {
     Home: () => to(rows[0]?.span.id),
     End: () => to(rows.at(-1)?.span.id),
     Enter: () => cursor && open(cursor),
-    Escape: () => (spanId ? close() : go(backToRuns())),
+    Escape: () => (spanId ? close() : filter.find ? setFilter({ find: '' }) : go(backToRuns())),
     ...{ '/': search, n: () => toError(1), N: () => toError(-1), a: toggleAi },
   });
-  return { all, rows, cursor, isFolded, open, close, fold, foldAll, toError, toggleAi, setFilter };
+  return { all, rows, cursor, moves, isFolded, open, close, fold, foldAll, toError, toggleAi, setFilter };
 }
 
 /** The rows that are left where some are folded, and how these are folded and unfolded. */

@@ -8,7 +8,6 @@ import { at, useNarrow, Windowed } from './windowed.js';
 
 const ROW = 28;
 const NARROW_ROW = 44;
-const AXIS = 28;
 /** Deeper than this, a row is not moved to the right any more: its level is told by its number. */
 const DEEPEST = 14;
 
@@ -18,9 +17,10 @@ const indent = (depth) => Math.min(depth, DEEPEST);
 
 /**
  * Rows in a grid that the keyboard walks through. `rows` are those of `folded`; `cursor` is the id of
- * the row that the keys act on, `open` that of the span in the panel.
+ * the row that the keys act on, `moves` how often it was moved, `open` that of the span in the panel.
+ * What stands between the tags stays in sight above the rows, with the time axis.
  */
-export function Waterfall({ spans, rows, isOpen, cursor, open, onOpen, onFold }) {
+export function Waterfall({ spans, rows, isOpen, cursor, moves, open, onOpen, onFold, children }) {
   const isNarrow = useNarrow();
   const height = isNarrow ? NARROW_ROW : ROW;
   const now = useNow(isOpen);
@@ -39,7 +39,7 @@ export function Waterfall({ spans, rows, isOpen, cursor, open, onOpen, onFold })
     onOpen=${onOpen}
     onFold=${onFold}
   />`;
-  return html`<${Axis} scale=${scale} ticks=${ticks} />
+  return html`<div class="spans-head">${children}<${Axis} scale=${scale} ticks=${ticks} /></div>
     <${Windowed}
       class="waterfall"
       role="treegrid"
@@ -52,7 +52,7 @@ export function Waterfall({ spans, rows, isOpen, cursor, open, onOpen, onFold })
       height=${height}
       row=${row}
       shown=${cursor}
-      above=${AXIS}
+      moves=${moves}
       style=${{ '--tick': `${((ticks[1] ?? scale.length) / scale.length) * 100}%` }}
     />`;
 }

@@ -7,10 +7,10 @@ const AROUND = 12;
 /**
  * A row of `height` pixels for each of the `items`, which `row(item, index)` makes and sets where
  * `at(index)` says; `keyOf(item)` names it. The item named `shown` is brought into sight when that is
- * another, below `above` pixels of what sticks to the top. What is in sight stays where it is when
- * items come before it.
+ * another, or `moves` is, below the element before the list, which sticks to the top. What is in sight
+ * stays where it is when items come before it.
  */
-export function Windowed({ items, keyOf, height, row, shown, above = 0, style, ...attributes }) {
+export function Windowed({ items, keyOf, height, row, shown, moves = 0, style, ...attributes }) {
   const list = useRef(null);
   const anchor = useRef(null);
   const [{ first, last }, setRange] = useState({ first: 0, last: 40 });
@@ -51,11 +51,12 @@ export function Windowed({ items, keyOf, height, row, shown, above = 0, style, .
   useLayoutEffect(() => {
     if (index < 0) return;
     const { scroller, top } = placeOf(list.current);
+    const above = list.current.previousElementSibling?.offsetHeight ?? 0;
     const [from, to] = [top + index * height, top + (index + 1) * height];
     if (from < above) scroller.scrollTop += from - above;
     else if (to > scroller.clientHeight) scroller.scrollTop += to - scroller.clientHeight;
     look();
-  }, [shown, index >= 0, height]);
+  }, [shown, moves, index >= 0, height]);
 
   const seen = items.slice(first, last).map((item, i) => row(item, first + i));
   return html`<div ref=${list} style=${{ ...style, position: 'relative', height: `${items.length * height}px` }} ...${attributes}>
