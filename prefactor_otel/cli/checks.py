@@ -1,6 +1,7 @@
 """What checks have found, and how that is told."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -32,10 +33,11 @@ def told(checks: list[Check], *, as_json: bool) -> int:
     """Print them; the exit code: 0 when all are well."""
     healthy = all(check.outcome != "failed" for check in checks)
     stored = next((check.stored for check in checks if check.stored is not None), None)
-    if as_json:
-        print(json.dumps(_as_json(checks, stored, healthy=healthy), indent=2))
-    else:
-        _show(checks, stored)
+    with suppress(BrokenPipeError):  # the exit code tells it, too
+        if as_json:
+            print(json.dumps(_as_json(checks, stored, healthy=healthy), indent=2))
+        else:
+            _show(checks, stored)
     return 0 if healthy else 1
 
 

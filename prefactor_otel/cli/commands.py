@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
+from prefactor_otel.cli.terminal import ending_with_its_reader
 from prefactor_otel.errors import SpoolError
 from prefactor_otel.version import __version__
 
@@ -24,11 +25,25 @@ class _Group(click.Group):
             formatter.write_dl([*sentences.items()])
 
 
+class _Main(_Group):
+    """All commands. Click would end with an error where the reader of the output has gone."""
+
+    def make_context(self, *words: Any, **more: Any) -> click.Context:
+        """Read the arguments, and show the help that they ask for."""
+        with ending_with_its_reader():
+            return super().make_context(*words, **more)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        with ending_with_its_reader():
+            return super().invoke(ctx)
+
+
 _WHOLE: Final = 1000
 """Characters of a help text's first sentence that are shown in a list: all."""
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def commands() -> None:
     """OpenTelemetry agents as governed runs on Prefactor."""

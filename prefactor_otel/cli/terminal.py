@@ -30,7 +30,8 @@ _TO_ESCAPE: Final = re.compile(f"[{''.join(map(chr, sorted(_HARMLESS)))}\ud800-\
 @contextmanager
 def usable_streams() -> Iterator[None]:
     """Inside of it the output streams write what they cannot encode in plainer signs, and at its
-    end all is written. Ends the process, in one line or none, where nobody takes the output."""
+    end all is written. Ends the process where nobody takes the output: well and in silence where
+    the reader of a pipe has gone, unless it was to end otherwise; else in one line."""
     register_error("plainer", _plainer)
     with Path(os.devnull).open("w") as nowhere:
         sys.stdout = sys.stdout or nowhere  # a shell may have closed it: >&-
@@ -44,7 +45,19 @@ def usable_streams() -> Iterator[None]:
                 sys.stdout.flush()
         except OSError as error:
             os.dup2(nowhere.fileno(), 1)  # else Python tries again when it ends
-            sys.exit(1 if isinstance(error, BrokenPipeError) else f"Cannot go on: {error}")
+            if not isinstance(error, BrokenPipeError):
+                sys.exit(f"Cannot go on: {error}")
+            ended = error.__context__
+            sys.exit(ended.code if isinstance(ended, SystemExit) else 0)
+
+
+@contextmanager
+def ending_with_its_reader() -> Iterator[None]:
+    """Where nobody reads the output any more there is nothing left to do: the process ends well."""
+    try:
+        yield
+    except BrokenPipeError:
+        sys.exit(0)
 
 
 def _plainer(error: UnicodeError) -> tuple[str, int]:
@@ -72,10 +85,16 @@ def json_of(value: object, *, indent: int | None = None) -> str:
     return _TO_ESCAPE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Called amid the error, which goes on: rich would end the process by itself."""
+        raise
+
+
 def new_console(*, stderr: bool = False, quiet: bool = False) -> Console:
     """A console as wide as the terminal; what goes into a pipe or a file is never folded, unless
     ``COLUMNS`` says how wide."""
-    console = Console(stderr=stderr, quiet=quiet, highlight=False)
+    console = _Console(stderr=stderr, quiet=quiet, highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _ENDLESS
     return console
