@@ -234,6 +234,8 @@ def _progress() -> Progress:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         raise SpoolError(f"{path} is no folder")
+    if not folder.is_spool(path):
+        raise SpoolError(f"There is no spool in {path}: no process has had that as its spool_dir")
     return folder.files(path)
 
 

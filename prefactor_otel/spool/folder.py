@@ -108,6 +108,11 @@ def _taken(path: Path, file: Path) -> SpoolFile | SpoolError | None:
             return set_aside(file, error) if error.damaged else error
 
 
+def is_spool(path: Path) -> bool:
+    """Whether any process has ever had its file in the folder. Raises ``SpoolError``."""
+    return (path / _LOCK).exists() or bool(files(path) or aside(path))
+
+
 def files(path: Path) -> list[Path]:
     """The files in the folder, of the living and the dead, oldest first. Raises ``SpoolError``."""
     return _found(path, SUFFIX)

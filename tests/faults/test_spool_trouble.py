@@ -193,6 +193,23 @@ def test_a_file_of_another_version_is_left_alone(
     assert len(lines(caplog, "another version")) == 1
 
 
+@pytest.mark.parametrize(
+    "words", [["list"], ["list", "--json"], ["show"], ["replay"], ["clear", "--yes"]], ids=" ".join
+)
+def test_a_folder_in_which_no_process_has_had_a_spool_is_told_from_an_empty_one(
+    words: list[str], api: DevServer, spool: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").touch()
+    done = run_command("spool", *words, str(tmp_path / "photos"), **account(api))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"There is no spool in {tmp_path / 'photos'}: ")
+    assert done.stderr.count("\n") == 1
+    with heir(api, spool):
+        pass
+    assert run_command("spool", *words, str(spool), **account(api)).returncode == 0
+
+
 def test_a_file_that_was_set_aside_is_listed_and_cleared(api: DevServer, spool: Path) -> None:
     spool.mkdir(mode=0o700)
     (spool / "1-rubbish.spool").write_bytes(b"not a database, surely not" * 100)
