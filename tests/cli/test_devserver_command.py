@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.cli.command import COMMAND, clean, run_command
+from tests.cli.command import COMMAND, clean, run_command, run_in_terminal
 from tests.patience import PATIENCE, plain_process
 
 
@@ -120,7 +120,7 @@ def test_the_first_link_is_opened_and_each_that_is_used_makes_another(tmp_path: 
 def test_what_it_cannot_serve_it_refuses_in_one_line(words: list[str], said: str) -> None:
     done = run_command("devserver", "--port", "0", *words)
     assert done.returncode in (1, 2)
-    assert done.stdout == ""
+    assert done.stdout == "false\n"  # for a shell that evaluates it
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("Error: ")
@@ -130,7 +130,7 @@ def test_a_port_that_is_taken_is_said_with_the_way_out() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         port = other.getsockname()[1]
         done = run_command("devserver", "--port", str(port))
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (1, "false\n")
     assert done.stderr.splitlines() == [
         f"Error: port {port} of 127.0.0.1 is taken: stop what listens there, or let --port 0 "
         "find one"
@@ -147,7 +147,7 @@ def test_a_database_of_another_program_is_refused_and_stays_as_it_is(
         database.execute("CREATE TABLE account (name TEXT)")
     before = path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode
     done = run_command("devserver", "--port", "0", "--db", str(path))
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (1, "false\n")
     assert done.stderr == f"Error: {path} is a database of another program, and stays as it is\n"
     assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode) == before
     assert list(tmp_path.iterdir()) == [path]
@@ -171,6 +171,34 @@ exit "$code"
         check=False,
     )
     assert done.returncode == 0, done
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize(
+    "words", [["--port", "{taken}"], ["--port", "99999"], ["--db", "/nowhere/at/all.db"]], ids=str
+)
+def test_a_shell_that_evaluates_it_fails_where_it_does_not_serve(
+    shell: str, words: list[str]
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        taken = str(other.getsockname()[1])
+        command = shlex.join([*COMMAND, "devserver", *(w.format(taken=taken) for w in words)])
+        done = subprocess.run(
+            [shell, "-c", f'set -e; eval "$({command} &)"; echo the agent runs'],
+            env=clean(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+
+
+def test_somebody_who_reads_it_is_told_no_more_than_what_is_wrong() -> None:
+    code, written = run_in_terminal("devserver", "--port", "99999", columns=200)
+    assert code == 2
+    assert written.splitlines()[-1].startswith("Error: ")
 
 
 @pytest.mark.parametrize(
