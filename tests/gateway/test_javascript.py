@@ -1,14 +1,12 @@
 """JavaScript's SDK, from npm, sends in both encodings."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from prefactor_otel.devserver import DevServer
+from tests.gateway.npm import installed, run
 from tests.gateway.process import before
-from tests.patience import PATIENCE
 from tests.registrations import registrations
 
 PACKAGES = (
@@ -22,30 +20,19 @@ SCRIPT = Path(__file__).with_name("sender.mjs")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the packages are installed."""
-    made = tmp_path_factory.mktemp("javascript")
-    install = ("npm", "install", "--no-audit", "--no-fund", *PACKAGES)
-    if shutil.which("npm") is None or subprocess.run(install, cwd=made, check=False).returncode:
-        pytest.skip("npm has no packages here")
-    shutil.copy(SCRIPT, made)
-    return made
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sender, with what it needs."""
+    return installed(tmp_path_factory.mktemp("javascript"), SCRIPT, PACKAGES)
 
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("javascript")
 @pytest.mark.parametrize("encoding", ["proto", "http"])
 def test_what_javascripts_sdk_sends_is_a_run_of_its_own_process(
-    encoding: str, folder: Path, api: DevServer, tmp_path: Path
+    encoding: str, script: Path, api: DevServer, tmp_path: Path
 ) -> None:
     with before(api, tmp_path / "spool") as gateway:
-        subprocess.run(
-            ["node", SCRIPT.name, encoding, f"{gateway.url}/v1/traces"],
-            cwd=folder,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
-            timeout=PATIENCE,
-            check=True,
-        )
+        run(script, encoding, f"{gateway.url}/v1/traces")
         assert api.wait_until(lambda api: len(api.spans()) == 3)
         assert gateway.end() == 0
     rows = {row["payload"]["name"]: row for row in api.spans()}

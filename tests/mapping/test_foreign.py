@@ -36,6 +36,12 @@ CALL = {"id": "call_1", "name": "get_weather", "arguments": {"city": "Paris"}}
     [
         {"type": "tool_use", "id": "call_1", "name": "get_weather", "input": {"city": "Paris"}},
         {"toolUse": {"toolUseId": "call_1", "name": "get_weather", "input": {"city": "Paris"}}},
+        {
+            "type": "toolUse",
+            "toolUseId": "call_1",
+            "name": "get_weather",
+            "input": {"city": "Paris"},
+        },
         {"function_call": {"id": "call_1", "name": "get_weather", "args": {"city": "Paris"}}},
         {
             "type": "tool-call",
@@ -57,6 +63,11 @@ def test_every_providers_call_of_a_tool_looks_alike(block: object) -> None:
     [
         {"type": "tool_result", "tool_use_id": "call_1", "content": "sunny"},
         {"toolResult": {"toolUseId": "call_1", "content": [{"text": "sunny"}]}},
+        {
+            "type": "toolResult",
+            "toolUseId": "call_1",
+            "content": [{"type": "text", "text": "sunny"}],
+        },
         {
             "type": "tool-result",
             "toolCallId": "call_1",

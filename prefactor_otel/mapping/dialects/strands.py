@@ -1,4 +1,5 @@
-"""Strands: its cycles, which carry no operation in some of its versions, and its milliseconds."""
+"""Strands, in both of its languages: its cycles, which carry no operation in some of its versions,
+and its milliseconds."""
 
 from typing import Final
 
@@ -7,7 +8,9 @@ from prefactor_otel.mapping.rules import Rule
 from prefactor_otel.mapping.shapes.texts import milliseconds
 from prefactor_otel.mapping.types import CHAIN, STEP, ByNames
 
-TYPES: Final = (ByNames(STEP + 0.1, ("event_loop.cycle_id",), CHAIN),)
+TYPES: Final = tuple(
+    ByNames(STEP + 0.1, (name,), CHAIN) for name in ("event_loop.cycle_id", "agent_loop.cycle_id")
+)
 RULES: Final = tuple(
     Rule(
         "first_token",

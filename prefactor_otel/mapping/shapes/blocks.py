@@ -27,8 +27,11 @@ _OF_TEXT: Final = frozenset({"type", "text", "content", "refusal", "index"})
 """What of a block of text is shown, or says nothing of it."""
 _BESIDE_NOTHING: Final = _OF_TEXT | {"thought"}
 _THINKING: Final = ("reasoning", "thinking", "redacted_thinking")
-_CALL_ENDS: Final = ("tool_call", "tool_use", "function_call")
-_ANSWER_ENDS: Final = ("tool_call_response", "tool_result", "function_call_output", "call_output")
+_CALL_ENDS: Final = ("tool_call", "tool_use", "function_call", "toolUse")
+_ANSWER_ENDS: Final = (
+    *("tool_call_response", "tool_result", "function_call_output", "call_output"),
+    "toolResult",
+)
 """How types of blocks end that hold calls and their answers; before it stands what kind of tool it
 is, or who runs it: ``server_tool_use``, ``mcp_tool_result``, ``custom_tool_call``."""
 
@@ -250,7 +253,7 @@ def _first(
 
 def _answer_reader(names: Collection[object]) -> Reader:
     """What reads answers with these names."""
-    call_id = _first(names, "call_id", "id", "tool_use_id", "toolCallId")
+    call_id = _first(names, "call_id", "id", "tool_use_id", "toolUseId", "toolCallId")
     said = _first(names, "response", "result", "content", "output")
     tool = _first(names, "name", "toolName")
     may_fail = not {*_FAILURE}.isdisjoint(names)
