@@ -150,6 +150,9 @@ class App:
     @web.middleware
     async def _enveloped(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
+            nowhere = self._screen.sent_to_nowhere(request)
+            if nowhere is not None:
+                return nowhere
             if not self._screen.is_open(request):
                 self._access.check(request)
             return await handler(request)

@@ -83,6 +83,16 @@ class Screen:
         """Whether anybody may ask this: the files hold no data, and the session is opened so."""
         return request.match_info.handler in (self._shell, self._file, self._open_session)
 
+    def sent_to_nowhere(self, request: web.Request) -> web.StreamResponse | None:
+        """What a person sees at an address where nothing is: the page, which says so and leads
+        back. None for a program, that asks for no page."""
+        is_nowhere = isinstance(request.match_info.http_exception, web.HTTPNotFound)
+        if not (is_nowhere and "text/html" in request.headers.get("Accept", "")):
+            return None
+        response = self._sent(request, "index.html")
+        response.set_status(404)
+        return response
+
     async def _shell(self, request: web.Request) -> web.StreamResponse:
         return self._sent(request, "index.html")
 

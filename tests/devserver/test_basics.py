@@ -40,6 +40,15 @@ def test_an_unknown_path_is_an_enveloped_404(call: Caller) -> None:
     assert call.get("/nowhere").refused(404, "not_found")
 
 
+def test_a_person_at_an_unknown_path_gets_the_page_that_leads_back(call: Caller) -> None:
+    seen = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Authorization": ""}
+    status, text, headers = call.raw("GET", "/nowhere", headers=seen)
+    assert (status, headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert b"/page/app.js" in text
+    asked = call.raw("GET", "/nowhere", headers={"Accept": "*/*", "Authorization": ""})
+    assert (asked[0], json.loads(asked[1])["code"]) == (401, "bad_authtoken")
+
+
 def test_a_wrong_method_is_an_enveloped_405(call: Caller) -> None:
     assert call("DELETE", "/bulk").refused(405, "method_not_allowed")
 

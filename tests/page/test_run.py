@@ -347,6 +347,28 @@ def test_a_run_that_is_not_there_says_so(visit: Visit, call: Caller) -> None:
         expect(page).to_have_url(re.compile("#/runs$"))
 
 
+@pytest.mark.parametrize("name", ["nonsense", "a%2Fb", "%00", "%F0%9F%98%80", "x" * 3000])
+def test_what_is_no_run_or_span_at_all_says_so_too(visit: Visit, call: Caller, name: str) -> None:
+    run = call.active()
+    with visit(f"#/run/{name}", may_be_refused=True) as page:
+        expect(page.get_by_role("heading", name="There is no such run")).to_be_visible()
+        page.goto(f"{call.server.url}/#/run/{run}/span/{name}")
+        expect(page.get_by_role("heading", name="There is no such span")).to_be_visible()
+        page.get_by_role("button", name="Show the run").click()
+        expect(page).to_have_url(re.compile(f"#/run/{run}$"))
+        expect(page.locator(".panel")).to_have_count(0)
+
+
+def test_a_span_of_another_run_leads_there(visit: Visit, call: Caller) -> None:
+    run, other = call.active(), call.active()
+    span = call.span(other, payload={"name": "elsewhere"}).details["id"]
+    with visit(f"#/run/{run}/span/{span}") as page:
+        expect(page.get_by_role("heading", name="This span is in another run")).to_be_visible()
+        page.get_by_role("link", name="Show it there").click()
+        expect(page).to_have_url(re.compile(f"#/run/{other}/span/{span}$"))
+        expect(page.locator(".panel h2")).to_have_text("elsewhere")
+
+
 def test_the_way_back_keeps_the_filter(visit: Visit, call: Caller) -> None:
     call.active()
     with visit("#/runs?status=active") as page:

@@ -221,6 +221,36 @@ def test_a_link_works_once_and_its_secret_leaves_the_address(visit: Visit, api: 
         expect(page.get_by_text("prefactor-otel devserver --open")).to_be_visible()
 
 
+ADDRESSES = (
+    "#/nonsense",
+    "#/run",
+    "#/run/",
+    "#/runs/1",
+    "#/run/1/2",
+    "#/run/1/span/",
+    "runs",
+    "run/1",
+)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_of_nothing_leads_back(visit: Visit, call: Caller, address: str) -> None:
+    call.pending()
+    with visit(address, may_be_refused=True) as page:
+        expect(page.get_by_role("heading", name="nothing at this address")).to_be_visible()
+        page.get_by_role("link", name="All runs").click()
+        expect(rows(page)).to_have_count(1)
+        expect(page.locator(".connection")).to_have_text("Live")
+
+
+def test_a_filter_that_there_is_not_leads_back(visit: Visit, call: Caller) -> None:
+    call.pending()
+    with visit("#/runs?status=nonsense", may_be_refused=True) as page:
+        expect(page.get_by_role("heading", name="The runs cannot be read")).to_be_visible()
+        page.get_by_role("link", name="Show all runs").click()
+        expect(rows(page)).to_have_count(1)
+
+
 def test_a_server_that_is_gone_is_told_and_looked_for(visit: Visit, api: DevServer) -> None:
     with visit(may_be_refused=True) as page:
         api.stop()

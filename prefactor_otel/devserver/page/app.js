@@ -5,7 +5,7 @@ import { session, signIn } from './api.js';
 import { connection } from './events.js';
 import { HELP, useKeys } from './keys.js';
 import { Dialog, Notice } from './parts.js';
-import { toRuns, useRoute } from './router.js';
+import { go, home, toRuns, useRoute } from './router.js';
 import { Run } from './run.js';
 import { Runs } from './runs.js';
 
@@ -18,32 +18,41 @@ function App() {
   const isRefused = session.use() === 'none';
   useKeys({ '?': () => setHelp(true) });
   return html`<header class="top">
-      <a class="brand" href=${toRuns()}><img src="/page/icon.svg" alt="" width="18" height="18" />Prefactor</a>
+      <a class="brand" href=${home()}><img src="/page/icon.svg" alt="" width="18" height="18" />Prefactor</a>
       <span class="muted">local runs</span>
       <span class="grow"></span>
-      <${Connection} isRefused=${isRefused} />
+      <${Connection} isQuiet=${isRefused || route.view === 'nowhere'} />
       <button type="button" class="quiet" aria-label="Keys" onClick=${() => setHelp(true)}>?</button>
     </header>
     ${isSigningIn ? null : isRefused ? html`<${NoSession} />` : html`<${View} route=${route} />`}
     ${isHelp && html`<${Help} onClose=${() => setHelp(false)} />`}`;
 }
 
-const View = ({ route }) =>
-  route.view === 'run'
-    ? html`<${Run} id=${route.run} spanId=${route.span} filter=${route.filter} />`
-    : html`<${Runs} filter=${route.filter} />`;
+function View({ route: { view, run, span, filter } }) {
+  if (view === 'nowhere') return html`<${Nowhere} />`;
+  if (view === 'run') return html`<${Run} id=${run} spanId=${span} filter=${filter} />`;
+  return html`<${Runs} filter=${filter} />`;
+}
+
+const Nowhere = () => html`<main>
+  <${Notice} title="There is nothing at this address">
+    <p>Part of it may be missing, or it is one of the API's, which programs read with a token.</p>
+    <p><a href=${home()}>All runs</a></p>
+  <//>
+</main>`;
 
 /** Exchange the secret of a link, and take it out of the address; whether that is going on. */
 function useSecret() {
-  const [secret, setSecret] = useState(() => SECRET.exec(location.hash)?.[1]);
+  const found = () => SECRET.exec(location.hash)?.[1];
+  const [secret, setSecret] = useState(found);
   useEffect(() => {
-    const look = () => setSecret(SECRET.exec(location.hash)?.[1]);
+    const look = () => setSecret((now) => found() ?? now);
     addEventListener('hashchange', look);
     return () => removeEventListener('hashchange', look);
   }, []);
   useEffect(() => {
     if (!secret) return;
-    history.replaceState(null, '', toRuns());
+    go(toRuns(), { replace: true });
     signIn(decodeURIComponent(secret))
       .catch(() => {}) // the view says what is wrong as soon as it reads
       .finally(() => setSecret(null));
@@ -58,9 +67,9 @@ const SAID = {
   lost: 'The server does not answer. Trying again…',
 };
 
-function Connection({ isRefused }) {
+function Connection({ isQuiet }) {
   const state = connection.use();
-  const shown = isRefused ? '' : SAID[state];
+  const shown = isQuiet ? '' : SAID[state];
   return html`<span class="connection is-${state}" role="status">${shown}</span>`;
 }
 

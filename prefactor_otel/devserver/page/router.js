@@ -2,13 +2,18 @@
 
 import { useEffect, useState } from './preact.js';
 
+/** Where the page lies: what stands behind it in the address is a view of it. */
+const HERE = '/';
+
 let lastRuns = '#/runs';
 
 export function parse(hash) {
   const [path, query = ''] = hash.replace(/^#\/?/, '').split('?');
-  const [view, run, , span] = path.split('/').map(decoded);
+  const [view, run, ...rest] = path.split('/').map(decoded);
   const filter = Object.fromEntries(new URLSearchParams(query));
-  return view === 'run' && run ? { view, run, span, filter } : { view: 'runs', filter };
+  const isSpan = rest.length === 2 && rest[0] === 'span' && rest[1];
+  if (view === 'run' && run && (!rest.length || isSpan)) return { view, run, span: rest[1], filter };
+  return { view: ['', 'runs'].includes(view) && run === undefined ? 'runs' : 'nowhere', filter };
 }
 
 function decoded(part) {
@@ -28,6 +33,9 @@ export const toRuns = (filter = {}) => `#/runs${query(filter)}`;
 
 export const toRun = (run, span, filter = {}) =>
   `#/run/${encodeURIComponent(run)}${span ? `/span/${encodeURIComponent(span)}` : ''}${query(filter)}`;
+
+/** The same from any address. */
+export const home = () => HERE + toRuns();
 
 /** The list as it was last filtered. */
 export const backToRuns = () => lastRuns;
@@ -49,7 +57,7 @@ export function useRoute() {
     addEventListener('hashchange', changed);
     return () => removeEventListener('hashchange', changed);
   }, []);
-  const route = parse(hash);
+  const route = location.pathname === HERE ? parse(hash) : { view: 'nowhere' };
   if (route.view === 'runs') lastRuns = toRuns(route.filter);
   return route;
 }

@@ -50,7 +50,7 @@ export function Runs({ filter }) {
       ${runs?.length > 0 && html`<${List} runs=${runs} cursor=${cursor} onFocus=${setCursor} />`}
       ${next && html`<${More} key=${next} more=${more} left=${total - runs.length} />`}
       ${runs && !runs.length && (Object.values(filter).some(Boolean) ? html`<${NoMatch} />` : html`<${NoRuns} />`)}
-      ${!runs && error?.status > 0 && html`<${Notice} title="The runs cannot be read"><p>${error.message}</p><//>`}
+      ${!runs && error?.status > 0 && html`<${Unread} error=${error} />`}
     </div>
   </main>`;
 }
@@ -134,6 +134,11 @@ function More({ more, left }) {
   }, []);
   return html`<p class="more"><button ref=${button} type="button" onClick=${more}>${counted(left, 'older run')}</button></p>`;
 }
+
+const Unread = ({ error }) => html`<${Notice} title="The runs cannot be read">
+  <p>${error.message}</p>
+  <p><a href=${toRuns()}>Show all runs</a></p>
+<//>`;
 
 const NoMatch = () => html`<${Notice} title="No run matches">
   <p><a href=${toRuns()}>Show all runs</a></p>

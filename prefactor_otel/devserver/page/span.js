@@ -6,6 +6,7 @@ import { count, duration, kindOf, line, millis, shown, typeOf } from './format.j
 import { Json } from './json.js';
 import { conversationOf } from './messages.js';
 import { Copy, Fold, Notice, Status, Text, Type } from './parts.js';
+import { toRun } from './router.js';
 import { useSpan } from './store.js';
 import { Thumbs } from './steer.js';
 
@@ -17,18 +18,31 @@ export function SpanPanel({ run, id, spans, start, onClose, onOpen, onRated }) {
   useEffect(() => {
     panel.current.scrollTop = 0;
   }, [id]);
+  if (detail && run && detail.agent_instance_id !== run.run.id) {
+    return html`<aside ref=${panel} class="panel" aria-label="Span" tabindex="-1">
+      <header class="panel-head"><${Close} onClose=${onClose} /></header>
+      <${Elsewhere} run=${detail.agent_instance_id} id=${id} />
+    </aside>`;
+  }
   const isOld = detail && detail.span.id !== id;
-  return html`<aside ref=${panel} class="panel" aria-label="Span" aria-busy=${!detail || isOld} tabindex="-1">
+  return html`<aside ref=${panel} class="panel" aria-label="Span" aria-busy=${(!detail && !error) || isOld} tabindex="-1">
     ${detail
       ? html`<${Head} span=${detail.span} run=${run} start=${start} onClose=${onClose} onRated=${onRated} />
           <${Safely} key=${detail.span.id} detail=${detail}><${Body} ...${detail} spans=${spans} onOpen=${onOpen} /><//>`
       : html`<header class="panel-head"><${Close} onClose=${onClose} /></header>`}
-    ${error &&
-    html`<${Notice} title=${error.status === 404 ? 'There is no such span' : 'This span cannot be read'}>
-      <p>${error.status === 404 ? 'Its run may have been removed. The rows beside show what there is.' : shown(error.message)}</p>
-    <//>`}
+    ${error && html`<${Unread} error=${error} onClose=${onClose} />`}
   </aside>`;
 }
+
+const Unread = ({ error, onClose }) => html`<${Notice} title=${error.status === 404 ? 'There is no such span' : 'This span cannot be read'}>
+  <p>${error.status === 404 ? 'It may be in another database, or the address is not whole.' : shown(error.message)}</p>
+  <p><button type="button" onClick=${onClose}>Show the run</button></p>
+<//>`;
+
+/** A span that is there, but in another run than the address says. */
+const Elsewhere = ({ run, id }) => html`<${Notice} title="This span is in another run">
+  <p><a href=${toRun(run, id)}>Show it there</a></p>
+<//>`;
 
 const Close = ({ onClose }) =>
   html`<button type="button" class="quiet close" aria-label="Close the span" onClick=${onClose}>✕</button>`;

@@ -92,7 +92,9 @@ export function useRuns(filter) {
       read(`/page/runs?${query(filter)}`, ended.signal)
         .then(({ runs, total, next, agents }) => setState({ runs, total, next, agents, error: null }))
         .catch((error) => {
-          if (error.name !== 'AbortError') setState((now) => ({ ...now, error }));
+          // What was read before is kept while nobody answers, but it is no answer to what was refused.
+          const kept = (now) => (error.status ? { ...NO_RUNS, agents: now.agents } : now);
+          if (error.name !== 'AbortError') setState((now) => ({ ...kept(now), error }));
           throw error;
         });
     const search = coalesced(load);
