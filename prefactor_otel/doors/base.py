@@ -91,6 +91,9 @@ class Door(Handle):
     ``meter_provider`` the counters of ``stats`` are metrics of that, too.
     """
 
+    _is_told_of_starts = False
+    """Whether the SDK tells this door of every span's start."""
+
     def __init__(
         self,
         api_url: str | None = None,
@@ -102,6 +105,8 @@ class Door(Handle):
         self._pipeline = Pipeline(
             READER, api_url, api_token, meter_provider=meter_provider, **options
         )
+        if self._is_told_of_starts:
+            self._pipeline.see_starts()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} run_id={self.run_id}>"

@@ -79,6 +79,7 @@ class SpanStartHook(SpanProcessor):
 
     def __init__(self, exporter: PrefactorExporter) -> None:
         self._exporter = exporter
+        exporter.pipeline.see_starts()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Called by the SDK for every span."""

@@ -21,6 +21,8 @@ class PrefactorSpanProcessor(Door, SpanProcessor):
     makes the same promises about construction.
     """
 
+    _is_told_of_starts = True
+
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Called by the SDK when a span starts; returns at once. Raises only what
         ``on_terminate`` asks for."""

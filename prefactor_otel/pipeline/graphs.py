@@ -61,7 +61,13 @@ def note_start(span: Source) -> None:
         graph.span = span
 
 
+def have_begun() -> bool:
+    """Whether there is any graph here that is asked about before each step."""
+    return _have_begun
+
+
 _handlers_are_there = False
+_have_begun = False
 
 
 def _add_handlers() -> None:
@@ -77,8 +83,10 @@ def _add_handlers() -> None:
 def _new_check() -> Callable[[], None] | None:
     """A graph begins, or a step of one. What is to be called before each of its steps; None where
     nobody is to be stopped any more."""
+    global _have_begun
     if all(each.is_closing for each in list(_stopping)):
         return None
+    _have_begun = True
     graph = Graph()
     _latest.set(ref(graph))
     return lambda: _check(graph)

@@ -96,7 +96,7 @@ class Inbox:
         self.is_shut = False
         """Whether nobody takes anything any more."""
         self.sees_starts = False
-        """Whether the start of any span was told."""
+        """Whether starts of spans are told, as far as that is known."""
         self._taken = 0
         self._receipt: Receipt | None = None
         """To whom the spans that come next belong."""

@@ -1,11 +1,18 @@
 """LangChain's side of stopping its graphs. Imports langchain-core, so it is imported only where the
 application has."""
 
+import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from langchain_core.callbacks import manager
 from langchain_core.callbacks.base import BaseCallbackHandler
 from langchain_core.tracers.context import register_configure_hook
+
+from prefactor_otel.errors import PrefactorTerminatedError
+
+_STOP: Final = f"{PrefactorTerminatedError.__name__}("
+"""How a stop is told in a log line."""
 
 
 class StopHandler(BaseCallbackHandler):  # type: ignore[misc]  # its class is not here to be checked
@@ -40,7 +47,15 @@ class _Handlers:
         return StopHandler(check) if check is not None else None
 
 
+def _tells_of_no_stop(record: logging.LogRecord) -> bool:
+    """False for LangChain's line of an error in a callback that is a stop: that is no error, and
+    who runs the graph is told of it."""
+    told = record.args if isinstance(record.args, tuple) else ()
+    return not any(isinstance(each, str) and each.startswith(_STOP) for each in told)
+
+
 def add_handlers(new_check: Callable[[], Callable[[], None] | None]) -> None:
     """From now on each graph of LangChain's has a handler that calls, before each step, what this
     returns where the graph begins; None: no handler. LangChain has no way to take that back."""
+    logging.getLogger(manager.__name__).addFilter(_tells_of_no_stop)
     register_configure_hook(_Handlers(new_check), inheritable=True, handle_class=StopHandler)

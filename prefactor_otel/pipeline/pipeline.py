@@ -62,6 +62,7 @@ class Pipeline:
             self._config = config = settings_in_file(in_file)
         self._meter_provider = meter_provider
         self._resource: Attributes | None = None
+        self._sees_starts = False
         self._status: FinishStatus | None = None
         self.owners: WeakSet[object] = WeakSet()
         """The providers that are known to hand spans to this, as long as they live."""
@@ -151,6 +152,10 @@ class Pipeline:
         """Tell the pipeline the provider's resource, from which the agent's version is named."""
         self._resource = resource
         self._current().bind(resource)
+
+    def see_starts(self) -> None:
+        """For a door that is told of every span's start."""
+        self._sees_starts = self._worker.inbox.sees_starts = True
 
     def set_run_status(self, status: FinishStatus) -> None:
         """How the run will be finished, whatever its spans say."""
@@ -318,6 +323,7 @@ class Pipeline:
             self._worker = Off(self._reader, "closed")
         else:
             self._worker = Worker(config, self._reader)
+            self._worker.inbox.sees_starts = self._sees_starts
             if self._resource is not None:
                 self._worker.bind(self._resource)
             exits.watch(self)

@@ -7,6 +7,7 @@ from prefactor_otel.config.options import Config
 from prefactor_otel.delivery.operation import is_shared
 from prefactor_otel.delivery.poll import Watched
 from prefactor_otel.host.termination import Task, TerminatedRun, announce, event_of
+from prefactor_otel.pipeline import graphs
 from prefactor_otel.pipeline.inbox import Inbox
 from prefactor_otel.runs.lives import Lives
 from prefactor_otel.stats.log import QuietLog, logger
@@ -75,6 +76,8 @@ class Stops:
         announce(run, self._reaction, tasks, lambda text: self._log.warn("reaction", text))
 
     def _warn_if_unseen(self) -> None:
+        if self._reaction == "raise" and graphs.have_begun():
+            return
         if isinstance(self._reaction, str) and not self._inbox.sees_starts:
             self._log.warn(
                 "on_terminate",

@@ -86,6 +86,12 @@ def python(pythons: dict[Framework, Path]) -> Path:
     return pythons[GRAPHS]
 
 
+def told_of_the_stop_alone(logged: str) -> bool:
+    """Whether there is our one line of the stop, and no other: nothing is wrong."""
+    [line] = logged.splitlines()
+    return line.endswith("was terminated on the platform; its later spans are not sent")
+
+
 @pytest.mark.parametrize(
     ("case", "scope"),
     [*((case, "trace") for case in CASES), ("invoke", "provider"), ("astream", "provider")],
@@ -97,6 +103,7 @@ def test_a_graph_takes_no_other_step_and_its_caller_learns_why(
     inside = "inner" if case.startswith("subgraph") else "graph"
     assert watched.said == [f"at {inside}", "graph stopped: enough"]
     assert watched.statuses == ["terminated"]
+    assert told_of_the_stop_alone(watched.stderr)
 
 
 @pytest.mark.parametrize("by", ["openllmetry", "opentelemetry"])
@@ -104,10 +111,13 @@ def test_a_graph_takes_no_other_step_and_its_caller_learns_why(
 def test_it_stops_whichever_instrumentation_watches_it(python: Path, case: str, by: str) -> None:
     watched = watch(python, case, by, PREFACTOR_RUN_SCOPE="trace")
     assert watched.said == ["at graph", "graph stopped: enough"]
+    assert told_of_the_stop_alone(watched.stderr)
 
 
 def test_it_stops_in_the_run_of_its_process_though_nothing_watches_it(python: Path) -> None:
-    assert watch(python, "model", "nobody").said == ["at graph", "graph stopped: enough"]
+    watched = watch(python, "model", "nobody")
+    assert watched.said == ["at graph", "graph stopped: enough"]
+    assert told_of_the_stop_alone(watched.stderr)
 
 
 @pytest.mark.parametrize("case", ["side-by-side", "threads"])

@@ -86,5 +86,7 @@ def test_an_agent_stops_before_its_next_step(
     assert (stopped.code, stopped.stdout, stopped.asked) == (1, "", 1)
     assert "PrefactorTerminatedError: run " in stopped.stderr
     assert "was terminated: enough" in stopped.stderr
+    assert "Error in" not in stopped.stderr
+    assert "needs span starts" not in stopped.stderr
     assert stopped.statuses == ["terminated"]
     assert "tool" not in stopped.spans

@@ -6,7 +6,7 @@ import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
@@ -16,6 +16,7 @@ from opentelemetry.trace import set_span_in_context
 import prefactor_otel
 from prefactor_otel import (
     PrefactorExporter,
+    PrefactorSpanProcessor,
     PrefactorTerminatedError,
     TerminatedRun,
     raise_if_terminated,
@@ -172,6 +173,32 @@ def test_raise_works_through_an_exporter_whose_provider_shows_starts(api: DevSer
     with pytest.raises(PrefactorTerminatedError):
         provider.get_tracer("agent").start_span("step")
     provider.shutdown()
+
+
+@pytest.mark.parametrize("door", ["processor", "exporter"])
+@pytest.mark.parametrize("reaction", ["raise", "cancel"])
+def test_before_there_is_a_span_nothing_is_wrong_with_a_door_that_sees_starts(
+    api: DevServer,
+    caplog: pytest.LogCaptureFixture,
+    door: str,
+    reaction: Literal["raise", "cancel"],
+) -> None:
+    sender: PrefactorSpanProcessor | PrefactorExporter
+    if door == "processor":
+        sender = PrefactorSpanProcessor(
+            api.url, api.token, on_terminate=reaction, poll_interval=0.1
+        )
+    else:
+        sender = PrefactorExporter(api.url, api.token, on_terminate=reaction, poll_interval=0.1)
+        prefactor_otel.TracerProvider(
+            span_processors=[BatchSpanProcessor(sender)], shutdown_on_exit=False
+        )
+    with caplog.at_level(logging.WARNING):
+        api.terminate(only_run(api), "enough")
+        assert sender.terminated.wait(PATIENCE)
+        sender.shutdown()
+    [line] = caplog.messages
+    assert line.endswith("was terminated on the platform; its later spans are not sent")
 
 
 def test_where_starts_are_hidden_the_option_says_that_it_cannot_work(
