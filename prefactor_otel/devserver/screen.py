@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -104,16 +105,16 @@ class Screen:
         path = self._files.get(name)
         if path is None:
             raise not_found("file")
-        content = path.read_bytes()
-        tag = blake2b(content, digest_size=12).hexdigest()
+        content, packed, tag = _read(path, path.stat().st_mtime_ns)
         headers = {**_HEADERS, "Cache-Control": "no-cache", "ETag": f'"{tag}"'}
         if any(etag.value in (tag, "*") for etag in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
+        headers["Vary"] = "Accept-Encoding"
+        if _takes_packed(request):
+            content = packed
+            headers["Content-Encoding"] = "gzip"
         kind = _TYPES[path.suffix]
-        response = web.Response(body=content, headers=headers, content_type=kind, charset="utf-8")
-        if len(content) > _WORTH_PACKING:
-            response.enable_compression()
-        return response
+        return web.Response(body=content, headers=headers, content_type=kind, charset="utf-8")
 
     async def _open_session(self, request: web.Request) -> web.StreamResponse:
         """A session's cookie for the secret of a link, which then works no more."""
@@ -167,10 +168,21 @@ def link_to(url: str, secret: str) -> str:
     return f"{url}/#secret={quote(secret)}"
 
 
+@lru_cache
+def _read(path: Path, changed: int) -> tuple[bytes, bytes, str]:
+    """A file as it was when it last changed, the same packed, and what names this content."""
+    content = path.read_bytes()
+    return content, gzip.compress(content), blake2b(content, digest_size=12).hexdigest()
+
+
+def _takes_packed(request: web.Request) -> bool:
+    return "gzip" in request.headers.get("Accept-Encoding", "")
+
+
 async def _json(request: web.Request, body: Json | bytes) -> web.StreamResponse:
     content = body if isinstance(body, bytes) else orjson.dumps(body)
     headers = {**_HEADERS, "Cache-Control": "no-store"}
-    if len(content) > _WORTH_PACKING and "gzip" in request.headers.get("Accept-Encoding", ""):
+    if len(content) > _WORTH_PACKING and _takes_packed(request):
         content = await asyncio.to_thread(gzip.compress, content, 1)
         headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     return web.Response(body=content, headers=headers, content_type="application/json")

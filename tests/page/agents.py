@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 from threading import Event
 
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import Span, Tracer
 
 from prefactor_otel import PrefactorExporter, PrefactorSpanProcessor, TracerProvider
@@ -42,7 +43,11 @@ class working:
         self._processor = PrefactorSpanProcessor(
             server.url, server.token, schedule_delay=0.1, on_terminate="raise", poll_interval=0.2
         )
-        self._provider = TracerProvider(span_processors=[self._processor], shutdown_on_exit=False)
+        self._provider = TracerProvider(
+            span_processors=[self._processor],
+            resource=Resource.create({"service.name": "travel-agent", "service.version": "1.0"}),
+            shutdown_on_exit=False,
+        )
 
     def __enter__(self) -> Tracer:
         return self._provider.get_tracer("tests", "1.0")
