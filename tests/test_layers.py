@@ -183,6 +183,7 @@ ORDER = [
     "runs.ends",
     "runs.intake",
     "spool",
+    "spool.registrations",
     "spool.changes",
     "spool.database",
     "spool.contents",

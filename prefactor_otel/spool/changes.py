@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from prefactor_otel.spool.registrations import Registrations, Row
+
 _MAX_LOST: Final = 20_000
 """Spans without a record that are remembered while nothing can be written."""
-
-Row = tuple[object, ...]
 
 
 @dataclass(slots=True)
@@ -106,11 +106,13 @@ class Changes:
         if len(self.unrecorded) > _MAX_LOST:
             del self.unrecorded[next(iter(self.unrecorded))]
 
-    def write(self, connection: sqlite3.Connection) -> None:
+    def write(self, connection: sqlite3.Connection, registrations: Registrations) -> None:
         """Make all of them, inside of a transaction."""
         many = connection.executemany
         many("DELETE FROM item WHERE seq=?", self._forgotten)
-        many("INSERT INTO item VALUES (?,?,?,?,?,?,?,?,?)", self.items.values())
+        rows = registrations.by_place(connection, self.items.values())
+        many("INSERT INTO item VALUES (?,?,?,?,?,?,?,?,?)", list(rows))
+        registrations.tidy(connection)
         if self.takes_parked:
             connection.execute("DELETE FROM parked")
         many("DELETE FROM parked WHERE key=?", self._unparked)
@@ -124,23 +126,20 @@ class Changes:
         many("INSERT OR IGNORE INTO token VALUES (?)", [(each,) for each in self.tokens])
         many("INSERT OR IGNORE INTO agent VALUES (?)", [(each,) for each in self.agents])
         for run, ids in self.server_ids.items():
-            rows = [(span, run, server_id) for span, server_id in ids.items()]
-            many("INSERT OR REPLACE INTO server_id VALUES (?,?,?)", rows)
-        for run, change in self.runs.items():
-            _write_run(connection, run, change)
+            named = [(span, run, server_id) for span, server_id in ids.items()]
+            many("INSERT OR REPLACE INTO server_id VALUES (?,?,?)", named)
+        self._write_runs(connection)
         for table in ("run", "server_id", "opened"):
             many(f"DELETE FROM {table} WHERE run=?", self._over)
 
-
-def _write_run(connection: sqlite3.Connection, run: str, change: RunChange) -> None:
-    if change.opened:
-        connection.execute("INSERT OR IGNORE INTO run VALUES (?,NULL,NULL,0,0,0)", (run,))
-    if change.registered is not None:
-        connection.execute(
-            "UPDATE run SET instance_id=?, partition=?, ids_accepted=? WHERE run=?",
-            (*change.registered, run),
+    def _write_runs(self, connection: sqlite3.Connection) -> None:
+        begun = [(run,) for run, change in self.runs.items() if change.opened]
+        told = [(*change.registered, run) for run, change in self.runs.items() if change.registered]
+        now = [(change.closed, change.last_ns, run) for run, change in self.runs.items()]
+        many = connection.executemany
+        many("INSERT OR IGNORE INTO run VALUES (?,NULL,NULL,0,0,0)", begun)
+        many("UPDATE run SET instance_id=?, partition=?, ids_accepted=? WHERE run=?", told)
+        many(
+            "UPDATE run SET closed=max(closed,?), last_ns=max(coalesce(last_ns,0),?) WHERE run=?",
+            now,
         )
-    connection.execute(
-        "UPDATE run SET closed=max(closed,?), last_ns=max(coalesce(last_ns,0),?) WHERE run=?",
-        (change.closed, change.last_ns, run),
-    )

@@ -18,6 +18,7 @@ from prefactor_otel.delivery.rows import (
     stored,
 )
 from prefactor_otel.spool.database import Database
+from prefactor_otel.spool.registrations import whole
 
 _COLUMNS: Final = "seq, run, operation, key, span, parent, ends_span, at, body"
 SPANS: Final = "operation IN ('create', 'finish_span')"
@@ -38,7 +39,8 @@ class Contents:
         reading = Reading([], [], after)
         size = 0
         with self._database.at_work():
-            for row in self._database.connection.execute(query, (after, limit)):
+            connection = self._database.connection
+            for row in whole(connection, connection.execute(query, (after, limit))):
                 found = stored(row)
                 if isinstance(found, Stored):
                     reading.rows.append(found)

@@ -15,13 +15,17 @@ from typing import Any, Final
 
 from prefactor_otel.errors import SpoolError
 
-VERSION: Final = 2
-"""Of the tables below, in SQLite's ``user_version``; other versions are left alone."""
+VERSION: Final = 3
+"""Of the tables below, in SQLite's ``user_version``."""
+_READ: Final = (2, VERSION)
+"""Versions whose files are read and sent: in those of 2 each item has its own body. Others are left
+alone."""
 
 _TABLES: Final = """
 CREATE TABLE item (
     seq INTEGER PRIMARY KEY, run TEXT NOT NULL, operation TEXT NOT NULL, key TEXT NOT NULL,
     span BLOB, parent BLOB, ends_span INTEGER NOT NULL, at REAL NOT NULL, body BLOB NOT NULL);
+CREATE TABLE registration (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE parked (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, span BLOB NOT NULL, otel_key TEXT NOT NULL,
     otel_parent TEXT NOT NULL, at REAL NOT NULL, body BLOB NOT NULL);
@@ -156,7 +160,7 @@ class Database:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             _make_tables(connection)
-        elif version != VERSION:
+        elif version not in _READ:
             raise SpoolError(f"{path}: made by another version of prefactor-otel")
         connection.execute("COMMIT")
         connection.execute("PRAGMA synchronous=NORMAL")

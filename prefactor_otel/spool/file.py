@@ -17,6 +17,7 @@ from prefactor_otel.errors import SpoolError
 from prefactor_otel.spool.changes import Changes
 from prefactor_otel.spool.contents import SPANS, WAITING, Contents, within
 from prefactor_otel.spool.database import SLACK, SLACK_AT_REST, Database, in_memory, remove
+from prefactor_otel.spool.registrations import Registrations
 
 
 class SpoolFile(Contents, Storage):
@@ -31,6 +32,7 @@ class SpoolFile(Contents, Storage):
         self.last_seq = 0
         self.salt = secrets.token_bytes(16)
         self._changes = Changes()
+        self._registrations = Registrations()
         self._parked: set[str] = set()
         self._may_shrink = False
         if is_there:
@@ -94,8 +96,11 @@ class SpoolFile(Contents, Storage):
         database, forgotten = self._database.connection, self._changes.forgotten
         waiting = f"SELECT seq, {WAITING} FROM item"
         kept = {seq: size for seq, size in database.execute(waiting) if seq not in forgotten}
-        parked = database.execute(f"SELECT total({WAITING}) FROM parked").fetchone()[0]
-        if sum(kept.values()) + parked > most:
+        rest = [
+            database.execute(f"SELECT total({WAITING}) FROM {table}").fetchone()[0]
+            for table in ("parked", "registration")
+        ]
+        if sum(kept.values()) + sum(rest) > most:
             return None
         memory = in_memory()
         for (table,) in memory.execute(
@@ -182,8 +187,12 @@ class SpoolFile(Contents, Storage):
         if not self._changes:
             self._shrink(SLACK_AT_REST)
             return
-        with self._database.transaction() as database:
-            self._changes.write(database)
+        try:
+            with self._database.transaction() as database:
+                self._changes.write(database, self._registrations)
+        except SpoolError:
+            self._registrations.forget()
+            raise
         self._may_shrink = self._may_shrink or self._changes.deletes_items
         self._changes = Changes()
         self._shrink(SLACK)
