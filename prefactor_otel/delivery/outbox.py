@@ -134,7 +134,9 @@ class Outbox(Queue):
         return self.line.lease_calls(most, kinds)
 
     def _read_on(self, wanted: int) -> None:
-        """Let memory hold what is to be sent next."""
+        """Let memory hold what is to be sent next, which is to be on disk before that."""
+        if self.disk.file is not None and self.disk.file.is_behind:
+            self.commit()
         if self.line.items - self.line.flying < wanted:
             if self.disk.items:
                 self._refill()

@@ -249,7 +249,6 @@ class Sender:
                 del self._calling[kind][id(batch)]
             self._with_spans -= not is_about_run
             self._outbox.release(batch)
-            self._outbox.commit()
 
     def _react(self, answer: Answer) -> float:
         """Note the trouble, tell who waits, and choose the pause (seconds)."""

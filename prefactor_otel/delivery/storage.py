@@ -36,6 +36,10 @@ class Storage(Protocol):
         """The items that are kept behind this place, in order: at most ``limit``, and no more
         than about four megabytes."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether items were written that are not kept yet."""
+
     def holds(self, seq: int) -> bool:
         """Whether the item of this place is kept, or what it was made of."""
 

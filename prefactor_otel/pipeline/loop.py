@@ -22,6 +22,10 @@ HURRIED_WITHIN: Final = 0.02
 """Seconds that a span's end waits for company where it is to be written to the spool, or may belong
 to a run of another process, which ends that."""
 
+_STORED_WITHIN: Final = 0.02
+"""Seconds in which what changes amid other work is written to the spool: each time costs as much as
+dozens of spans."""
+
 TICK: Final = 0.2
 """Seconds between two looks at what time has made due, at least: what is due soon is looked at
 together."""
@@ -53,6 +57,9 @@ class Loop:
         self._wakeup = wakeup
         self._closing = closing
         self._send_at = 0.0
+        self._stored_at = 0.0
+        self._is_stored = True
+        """Whether all that has come of the last turn is in the spool."""
         self._failures = 0
         self._is_run_closed = False
 
@@ -168,7 +175,7 @@ class Loop:
 
     def _take_some(self) -> None:
         """Take in what there is time and room for, and see to what time has made due."""
-        is_closing = self._closing.is_asked_for
+        is_closing, had_some = self._closing.is_asked_for, bool(self._inbox)
         # Spans that wait to be taken in are larger than what packing saves.
         self._outbox.packs = self._sender.failing and not self._is_crowded
         self._inbox.take(
@@ -179,11 +186,21 @@ class Loop:
         )
         self._failures = 0
         self._lives.take_due()
-        self._intake.store()
+        is_at_pause = had_some and not (self._inbox and self._has_room())
+        self._store(at_once=is_at_pause or is_closing)
         if not self._parts.snapshot().is_answering:
             self._outbox.call_off()
         elif self._spool is not None and self._lives.is_process_open:
             self._spool.look_around()
+
+    def _store(self, *, at_once: bool) -> None:
+        """Let what has come so far outlive the process; amid other work, what comes of some turns
+        together."""
+        now = time.monotonic()
+        self._is_stored = at_once or now >= self._stored_at + _STORED_WITHIN
+        if self._is_stored:
+            self._intake.store()
+            self._stored_at = now
 
     def _has_room(self) -> bool:
         """Whether more is to be taken in. While the API answers, nothing has to be given up for
@@ -260,6 +277,8 @@ class Loop:
         by = max(now + TICK, min(dues))
         if self._outbox.queued and self._send_at:
             by = min(by, self._send_at)
+        if not self._is_stored:
+            by = min(by, self._stored_at + _STORED_WITHIN)
         if self._spool is not None:
             by = min(by, now + SCAN_INTERVAL, max(now + TICK, self._spool.next_look))
         return None if by == math.inf else max(0.0, by - now)

@@ -72,6 +72,11 @@ class SpoolFile(Contents, Storage):
         """Whether there is a file, wherever it may be."""
         return self._database.is_open
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether items were written that are not on disk yet."""
+        return bool(self._changes.items)
+
     def holds(self, seq: int) -> bool:
         """Whether an item is on disk, or what it was made of."""
         changes = self._changes
