@@ -19,9 +19,9 @@ FLUSH_MILLIS = 600_000
 TICK = 0.002
 
 
-def provider_with(processor: SpanProcessor | None) -> TracerProvider:
+def provider_with(processor: SpanProcessor | None, service: str = "benchmark") -> TracerProvider:
     """The SDK's provider, of an agent with a name."""
-    resource = Resource.create({"service.name": "benchmark", "service.version": "1"})
+    resource = Resource.create({"service.name": service, "service.version": "1"})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     if processor is not None:
         provider.add_span_processor(processor)
@@ -44,10 +44,10 @@ def make(tracer: Tracer, run: Run) -> None:
             span.end()
 
 
-def readable(runs: Sequence[Run]) -> list[ReadableSpan]:
+def readable(runs: Sequence[Run], service: str = "benchmark") -> list[ReadableSpan]:
     """The same spans as an exporter gets them, in the order in which they ended."""
     memory = InMemorySpanExporter()
-    provider = provider_with(SimpleSpanProcessor(memory))
+    provider = provider_with(SimpleSpanProcessor(memory), service)
     for run in runs:
         make(tracer_of(provider), run)
     return list(memory.get_finished_spans())

@@ -24,6 +24,8 @@ class Counts:
     repeated: int
     """Spans that arrived again."""
     requests: int
+    runs: int
+    """Runs that were finished."""
 
 
 class Sink:

@@ -23,6 +23,7 @@ class Tally:
     ended: set[bytes] = field(default_factory=set)
     repeated: int = 0
     requests: int = 0
+    runs: int = 0
 
     def end(self, span: bytes) -> None:
         """A span has arrived in its final state."""
@@ -32,9 +33,8 @@ class Tally:
 
     def shown(self) -> bytes:
         """The counts as JSON."""
-        return orjson.dumps(
-            {"spans": len(self.ended), "repeated": self.repeated, "requests": self.requests}
-        )
+        counts = {"spans": len(self.ended), "repeated": self.repeated}
+        return orjson.dumps({**counts, "requests": self.requests, "runs": self.runs})
 
 
 def answer(path: str, body: bytes, encoding: str, tally: Tally) -> tuple[str, bytes]:
@@ -75,6 +75,7 @@ def _prefactor(parts: list[str], content: dict[str, Any], tally: Tally) -> dict[
         case ["agent_instance", "register"]:
             return _success(_instance(pfid.generate(PARTITION), "pending"))
         case ["agent_instance", instance, "finish"]:
+            tally.runs += 1
             return _success(_instance(instance, "complete"))
         case ["agent_instance", instance, *_]:
             return _success(_instance(instance, "active"))
@@ -84,6 +85,7 @@ def _prefactor(parts: list[str], content: dict[str, Any], tally: Tally) -> dict[
 def _bulk_output(item: dict[str, Any], tally: Tally) -> dict[str, Any]:
     if item["_type"] == "agent_instances/register":
         return _success(_instance(pfid.generate(PARTITION), "pending"))
+    tally.runs += item["_type"] == "agent_instances/finish"
     if item["_type"] in _BECOMES:
         return _success(_instance(item["agent_instance_id"], _BECOMES[item["_type"]]))
     if item["_type"] == "agent_spans/finish":
