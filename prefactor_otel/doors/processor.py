@@ -1,17 +1,12 @@
 """The live door: a span processor that sees starts and ends, and batches by itself."""
 
-from typing import Final
-
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import TraceFlags
 
 from prefactor_otel.doors.base import Door
 from prefactor_otel.errors import PrefactorTerminatedError
 from prefactor_otel.host.suppress import OWN_TRACE
 from prefactor_otel.stats.log import logger
-
-_SAMPLED: Final = TraceFlags.SAMPLED
 
 
 class PrefactorSpanProcessor(Door, SpanProcessor):

@@ -1,7 +1,6 @@
 """A server between a client and the local API that reads the API's documents in another way."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 from prefactor_otel.devserver import DevServer
+from tests.serving import serving
 
 Json = dict[str, Any]
 Query = dict[str, str]
@@ -65,16 +65,9 @@ def between(
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         url = f"http://127.0.0.1:{server.server_port}"
         yield {"PREFACTOR_API_URL": url, "PREFACTOR_API_TOKEN": api.token}
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def of(api: DevServer) -> dict[str, str]:

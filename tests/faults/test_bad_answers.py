@@ -1,7 +1,6 @@
 """A server that answers in no sensible way costs as little as can be, and floods no log."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ import pytest
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
 from tests.patience import comes_true
+from tests.serving import serving
 
 INSTANCE = "01m86pz9fjw2ftnd4bhzcyq7534s2zea"
 Answer = tuple[int, Any]
@@ -70,15 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def odd(answer: Callable[[bytes], Answer | None]) -> Iterator[Odd]:
-    server = Odd(answer)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Odd(answer)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def emit(url: str, names: list[str]) -> PrefactorSpanProcessor:

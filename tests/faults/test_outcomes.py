@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider
 from tests.patience import PATIENCE
+from tests.serving import serving
 
 INSTANCE = "01m86pz9fjw2ftnd4bhzcyq7534s2zea"
 OUTCOMES = ("success", "refused", "transient", "missing", "no object", "finished already")
@@ -70,15 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def scripted(script: list[str]) -> Iterator[Scripted]:
-    server = Scripted(script)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Scripted(script)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @settings(

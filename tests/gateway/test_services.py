@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from urllib.request import Request, urlopen
 
 import pytest
@@ -18,6 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prefactor_otel.devserver import DevServer
 from tests.gateway.process import Gateway, before
 from tests.patience import PATIENCE
+from tests.serving import serving
 
 W3C = TraceContextTextMapPropagator()
 
@@ -48,12 +48,8 @@ def weather(provider: TracerProvider) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Nobody reads it."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        serving = Thread(target=server.serve_forever)
-        serving.start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        serving.join(PATIENCE)
 
 
 def ask(provider: TracerProvider, url: str) -> None:

@@ -15,6 +15,7 @@ from opentelemetry.trace import Status, StatusCode
 from prefactor_otel.mapping import AgentSpan, Below, Capture, agent_span
 from prefactor_otel.payload.encode import encode, fitted
 from prefactor_otel.payload.size import cut
+from tests.faults.poison import Unprintable, cycle, nested
 from tests.made_spans import Recorder, one_view, with_attributes
 
 
@@ -374,26 +375,6 @@ def test_a_length_limit_holds_for_what_is_nested_too_deep_to_be_encoded() -> Non
         **{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.arguments": deep},
     )
     assert b"wordword" not in encode(span.payload["inputs"])
-
-
-class Unprintable:
-    def __str__(self) -> str:
-        raise RuntimeError("no text for you")
-
-    __repr__ = __str__
-
-
-def nested(depth: int) -> object:
-    value: object = "deep"
-    for _ in range(depth):
-        value = {"inner": value}
-    return value
-
-
-def cycle() -> object:
-    value: list[object] = []
-    value.append(value)
-    return value
 
 
 @pytest.mark.parametrize(

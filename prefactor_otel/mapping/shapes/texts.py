@@ -45,11 +45,6 @@ def unwrapped(value: object) -> object:
     return unwrapped(inner) if isinstance(inner, str) and inner is not value else inner
 
 
-def plain_text(value: object) -> str | None:
-    """A text that is no JSON; None for anything else."""
-    return value if isinstance(value, str) and value and parsed(value) is value else None
-
-
 def text(value: object) -> str | None:
     """A text that says something, without the quotes around it."""
     if isinstance(value, str) and value[:1] not in _QUOTED:
