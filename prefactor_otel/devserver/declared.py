@@ -44,6 +44,14 @@ def span_types(definition: Json) -> dict[str, SpanType]:
     return {name: SpanType(name, None, flat[name], results.get(name)) for name in flat}
 
 
+def qualities(definition: Json) -> list[Json]:
+    """The declared qualities, each with its name, title and schema."""
+    return [
+        {"name": each["name"], "title": each.get("title") or each["name"], "schema": each["schema"]}
+        for each in definition.get("quality_schemas") or ()
+    ]
+
+
 def quality_templates(definition: Json) -> dict[str, str | None]:
     """The declared quality schemas: name to template."""
     return {each["name"]: each.get("template") for each in definition.get("quality_schemas") or ()}

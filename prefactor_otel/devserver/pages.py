@@ -7,7 +7,7 @@ import orjson
 
 from prefactor_otel.devserver import reading, rules, views
 from prefactor_otel.devserver.account import Account
-from prefactor_otel.devserver.declared import quality_templates
+from prefactor_otel.devserver.declared import qualities
 from prefactor_otel.devserver.errors import ApiError, not_found
 from prefactor_otel.devserver.form import Form, Json
 from prefactor_otel.devserver.reasons import reasons
@@ -127,7 +127,7 @@ def run(account: Account, run_id: str) -> Json:
             "answer": answered and reading.answer_in(answered),
             "totals": totals | {"models": orjson.loads(row["models"])},
             "quality": [{"name": name, "payload": payload} for name, payload in quality],
-            "quality_names": list(quality_templates(definition)),
+            "qualities": qualities(definition),
             "alerts": [views.alert(account, alert) for alert in alerts],
             "seq": last_change(store),
         }

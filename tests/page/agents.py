@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager
 from threading import Event
+from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import Span, Tracer
@@ -12,6 +13,26 @@ from prefactor_otel.devserver import DevServer
 from tests.page.browser import apart
 from tests.patience import PATIENCE
 from tests.recorded import readable
+
+REVIEW: Final[dict[str, Any]] = {
+    "name": "review",
+    "title": "Review by a person",
+    "schema": {
+        "type": "object",
+        "description": "What the desk looks at.",
+        "required": ["score", "tone", "is_polite"],
+        "properties": {
+            "score": {"type": "integer", "minimum": 1, "maximum": 5, "description": "5 is best."},
+            "tone": {"$ref": "#/$defs/Tone", "title": "Tone of voice"},
+            "is_polite": {"type": "boolean"},
+            "share": {"anyOf": [{"type": "number"}, {"type": "null"}], "default": None},
+            "comment": {"type": "string", "maxLength": 20},
+            "labels": {"type": "array", "items": {"type": "string"}},
+        },
+        "$defs": {"Tone": {"enum": ["warm", "cold"], "type": "string"}},
+    },
+}
+"""A quality that a run declares."""
 
 
 def replay(server: DevServer, *names: str) -> None:

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from prefactor_otel.devserver import DevServer
 from tests.devserver.calls import Caller
-from tests.page.agents import replay, travel
+from tests.page.agents import REVIEW, replay, travel
 from tests.page.browser import NARROW, WIDE, kept
 from tests.page.conftest import Visit
 
@@ -78,13 +78,20 @@ def test_what_stands_for_what_is_not_there_is_legible(
     with visit(size=SIZES[size], theme=theme, may_be_refused=True) as page:
         expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
         sound(page, f"no-runs-{size}-{theme}")
-        run = call.active(purpose="eval")
+        types = {"span_schemas": {"test:llm": {"type": "object"}}, "quality_schemas": [REVIEW]}
+        version = {"external_identifier": "s3"} | types
+        run = call.active(purpose="eval", agent_schema_version=version)
         page.locator("a.run-row").click()
         expect(page.get_by_role("heading", name="No spans yet")).to_be_visible()
         sound(page, f"no-spans-{size}-{theme}")
         page.get_by_role("button", name="Terminate").click()
         expect(page.get_by_role("dialog")).to_be_visible()
         sound(page, f"terminate-{size}-{theme}")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Quality").click()
+        page.get_by_role("button", name="Record").click()
+        expect(page.get_by_role("dialog").get_by_role("alert")).not_to_have_count(0)
+        sound(page, f"quality-{size}-{theme}")
         page.keyboard.press("Escape")
         call.terminate(run, reason="it asked the same tool for the same city again and again")
         expect(page.locator(".run-head .reason")).to_be_visible()

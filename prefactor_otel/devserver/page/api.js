@@ -5,11 +5,15 @@ import { observable } from './observable.js';
 /** 'unknown' until the first answer, then 'open' or 'none'. */
 export const session = observable('unknown');
 
-/** What an answer that is no success says; of a server that does not answer, the status is 0. */
+/**
+ * What an answer that is no success says, with its `faults` by field; of a server that does not answer,
+ * the status is 0.
+ */
 export class Refused extends Error {
-  constructor(status, message) {
+  constructor(status, message, faults = {}) {
     super(message);
     this.status = status;
+    this.faults = faults;
   }
 }
 
@@ -41,7 +45,7 @@ async function call(path, options) {
   });
   if (response.status === 401) session.set('none');
   const body = await json(response);
-  if (!response.ok) throw new Refused(response.status, reason(body, response));
+  if (!response.ok) throw refusal(body, response);
   session.set('open');
   return body;
 }
@@ -55,11 +59,11 @@ async function json(response) {
   }
 }
 
-function reason(body, response) {
-  const fields = Object.entries(body?.errors ?? {}).map(
-    ([name, told]) => `${name} ${[].concat(told).map(plain).join(', ')}`,
-  );
-  return fields.join('; ') || body?.message || `The server answered ${response.status}.`;
+function refusal(body, response) {
+  const told = Object.entries(body?.errors ?? {}).map(([name, texts]) => [name, [].concat(texts).map(plain).join(', ')]);
+  const fields = told.map(([name, text]) => `${name} ${text}`).join('; ');
+  const message = fields || body?.message || `The server answered ${response.status}.`;
+  return new Refused(response.status, message, Object.fromEntries(told));
 }
 
 const plain = (told) => (typeof told === 'string' ? told : (told?.message ?? ''));

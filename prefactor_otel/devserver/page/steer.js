@@ -1,39 +1,49 @@
 // What a person does to a run: stop it, and say how good it was.
 
-import { html, useState } from './preact.js';
+import { html, useEffect, useRef, useState } from './preact.js';
 import { write } from './api.js';
 import { Dialog } from './parts.js';
+import { filled, payloadIn, QualityFields } from './quality.js';
 
 const api = (id, action) => `/api/v1/agent_instance/${encodeURIComponent(id)}/${action}`;
 
-/** A button that opens a form; the form stays, with what was said, when the server refuses. */
-function Action({ label, title, class: name = '', children, send, submit, onDone }) {
+/**
+ * A button that opens a form; the form stays, with what was said, when the server refuses. `fields` makes
+ * what is in it from what is wrong with each; `other` is the name of a second button, and what that sends.
+ */
+function Action({ label, title, class: name = '', fields, send, submit, other, onDone }) {
   const [isOpen, setOpen] = useState(false);
-  const [state, setState] = useState({ error: null, isSending: false });
+  const [{ error, isSending }, setState] = useState({ error: null, isSending: false });
+  const form = useRef(null);
+  useEffect(() => form.current?.querySelector('[aria-invalid="true"]')?.focus(), [error]);
   const close = () => setOpen(false);
-  const sent = async (event) => {
-    event.preventDefault();
-    const fields = Object.fromEntries(
-      [...new FormData(event.currentTarget)].map(([name, text]) => [name, text.trim()]),
-    );
+  const start = () => {
+    setState({ error: null, isSending: false });
+    setOpen(true);
+  };
+  const sent = async (how) => {
     setState({ error: null, isSending: true });
     try {
-      await send(fields);
-      setState({ error: null, isSending: false });
+      await how(filled(form.current));
       close();
       onDone?.();
-    } catch (error) {
-      setState({ error: error.message, isSending: false });
+    } catch (refused) {
+      setState({ error: refused, isSending: false });
     }
   };
-  return html`<button type="button" class=${name} onClick=${() => setOpen(true)}>${label}</button>
+  const submitted = (event) => {
+    event.preventDefault();
+    sent(send);
+  };
+  return html`<button type="button" class=${name} onClick=${start}>${label}</button>
     ${isOpen &&
     html`<${Dialog} title=${title} onClose=${close}>
-      <form onSubmit=${sent} onKeyDown=${submits}>
-        ${children}
-        ${state.error && html`<p class="form-error" role="alert">${state.error}</p>`}
+      <form ref=${form} onSubmit=${submitted} onKeyDown=${submits}>
+        ${fields(error?.faults ?? {})}
+        ${error && html`<p class="form-error" role="alert">${error.message}</p>`}
         <footer>
-          <button type="submit" class="primary ${name}" disabled=${state.isSending}>${submit}</button>
+          ${other && html`<button type="button" disabled=${isSending} onClick=${() => sent(other[1])}>${other[0]}</button>`}
+          <button type="submit" class="primary ${name}" disabled=${isSending}>${submit}</button>
         </footer>
       </form>
     <//>`}`;
@@ -55,51 +65,29 @@ export const Terminate = ({ id, onDone }) => html`<${Action}
   submit="Terminate"
   onDone=${onDone}
   send=${({ reason }) => terminate(id, reason)}
->
-  <p>The agent stops at its next step. This cannot be undone; the reason stays with the run.</p>
-  <label>Reason<textarea name="reason" rows="3" required autofocus></textarea></label>
-<//>`;
+  fields=${() => html`<p>The agent stops at its next step. This cannot be undone; the reason stays with the run.</p>
+    <label>Reason<textarea name="reason" rows="3" required autofocus></textarea></label>`}
+/>`;
 
 async function terminate(id, reason) {
   if (!reason) throw new Error('Say why: the reason stays with the run.');
   await write(api(id, 'terminate'), { reason });
 }
 
-/** Records the payload of one of the qualities that the run has declared. */
-export function Quality({ id, detail, onDone }) {
-  const names = detail.quality_names;
-  const [chosen, setName] = useState(null);
-  if (!names.length) return null;
-  const name = chosen ?? names[0];
-  const known = Object.fromEntries(detail.quality.map((each) => [each.name, each.payload]));
+/** Records one of the qualities that the run has declared, or takes back what is recorded of it. */
+export function Quality({ id, detail: { qualities, quality }, onDone }) {
+  if (!qualities.length) return null;
+  const known = Object.fromEntries(quality.map((each) => [each.name, each.payload]));
+  const record = (name, payload) => write(api(id, 'record_quality'), { name, payload });
   return html`<${Action}
     label="Quality"
     title="Record a quality"
     submit="Record"
     onDone=${onDone}
-    send=${({ payload }) => write(api(id, 'record_quality'), { name, payload: parsed(payload) })}
-  >
-    <label>Name
-      <select value=${name} onChange=${(event) => setName(event.currentTarget.value)}>
-        ${names.map((each) => html`<option value=${each}>${each}</option>`)}
-      </select>
-    </label>
-    <label>Payload, a JSON object; null removes the record
-      <textarea name="payload" rows="6" class="code" spellcheck=${false} key=${name} required autofocus
-        value=${JSON.stringify(known[name] ?? {}, null, 2)}></textarea>
-    </label>
-  <//>`;
-}
-
-function parsed(text) {
-  let value;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new Error(`The payload is not JSON: ${error.message}`);
-  }
-  if (Array.isArray(value) || typeof value !== 'object') throw new Error('The payload must be a JSON object, or null.');
-  return value;
+    send=${(texts) => record(texts.name, payloadIn(qualities, texts))}
+    other=${quality.length > 0 && ['Remove', ({ name }) => record(name, null)]}
+    fields=${(faults) => html`<${QualityFields} qualities=${qualities} known=${known} faults=${faults} />`}
+  />`;
 }
 
 const THUMB = 'M7 21V10l4.2-7.4c1.5 0 2.6 1.2 2.4 2.7L13 9h6a2 2 0 0 1 2 2.3l-1.1 7A2 2 0 0 1 18 20H7M3 10h4v11H3z';
@@ -115,9 +103,8 @@ export const Thumbs = ({ detail, span, onDone }) => html`<span class="thumbs">
       submit="Record"
       onDone=${onDone}
       send=${({ comment }) => rate(detail, { rating, ...(comment && { comment }), ...(span && { span_id: span }) })}
-    >
-      <label>Why, if you like<textarea name="comment" rows="3" autofocus></textarea></label>
-    <//>`,
+      fields=${() => html`<label>Why, if you like<textarea name="comment" rows="3" autofocus></textarea></label>`}
+    />`,
   )}
 </span>`;
 
@@ -125,12 +112,12 @@ export const Thumbs = ({ detail, span, onDone }) => html`<span class="thumbs">
  * Feedback is a span while the run takes any, for dashboards count it there; then it is a quality of
  * the run, and where none is declared for it, part of the older form that needs no declaration.
  */
-async function rate({ run, instance, quality_names: names }, feedback) {
+async function rate({ run, instance, qualities }, feedback) {
   try {
     await write('/api/v1/agent_spans', asSpan(run.id, feedback));
   } catch (refused) {
     if (!refused.status || refused.status >= 500) throw refused;
-    if (names.includes(FEEDBACK)) {
+    if (qualities.some(({ name }) => name === FEEDBACK)) {
       await write(api(run.id, 'record_quality'), { name: FEEDBACK, payload: feedback });
     } else {
       const quality = { ...instance.quality_payload, [FEEDBACK]: feedback };

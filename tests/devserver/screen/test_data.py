@@ -111,7 +111,7 @@ def test_a_run_is_told_with_its_question_answer_totals_and_quality(
         "total": 15,
         "models": ["gpt-x"],
     }
-    assert found["quality_names"] == ["helpful"]
+    assert found["qualities"] == [quality | {"title": "helpful"}]
     [record] = found["quality"]
     assert (record["name"], record["payload"]) == ("helpful", {"x": 1})
     assert found["instance"] == call.get(f"/agent_instance/{run}").details
