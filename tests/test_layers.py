@@ -33,7 +33,7 @@ ORDER = [
     "host.imports",
     "host.pace",
     "host.nesting",
-    "host.later",
+    "host.first_use",
     "host.exits",
     "host.sigterm",
     "privacy",

@@ -1,13 +1,10 @@
 """The exporter's door: an OpenTelemetry ``SpanExporter`` under any processor and provider."""
 
-import os
-import threading
-import weakref
 from collections.abc import Sequence
+from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.environment_variables import OTEL_PYTHON_TRACER_PROVIDER
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -15,7 +12,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prefactor_otel.doors.base import Door, doors_of
 from prefactor_otel.doors.propagation import propagate_runs
 from prefactor_otel.errors import PrefactorTerminatedError
-from prefactor_otel.host.later import is_set_up_by_file, soon
+from prefactor_otel.host.first_use import FirstUses
+from prefactor_otel.host.nesting import OF_SPANS
 from prefactor_otel.pipeline.pipeline import Pipeline
 from prefactor_otel.spans.sdk import READER, without_own
 from prefactor_otel.stats.log import logger
@@ -62,6 +60,14 @@ class PrefactorExporter(Door, SpanExporter):
         except Exception as error:
             logger.warning("A span's start was missed: %s", type(error).__name__)
 
+    def follow(self, provider: SdkTracerProvider) -> None:
+        """See the starts of this provider's spans, and its resource; done by
+        ``prefactor_otel.TracerProvider``, and for exporters that the SDK's set-up has made."""
+        if provider not in self._pipeline.owners:
+            self._pipeline.owners.add(provider)
+            self._pipeline.bind(provider.resource.attributes)
+            provider.add_span_processor(SpanStartHook(self))
+
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """True when every span exported before the call is acknowledged within the timeout."""
         return self._pipeline.flush(timeout_millis)
@@ -90,49 +96,22 @@ class AutoInstrumentationExporter(PrefactorExporter):
     """The exporter behind ``OTEL_TRACES_EXPORTER=prefactor``, and behind ``prefactor:`` in a
     configuration file (``OTEL_CONFIG_FILE``), whose keys there are the options.
 
-    It hooks into span starts and reads the resource without any code in the application. With
-    variables the SDK's configurator sets the global provider before it builds the exporters; with
-    a file it does so afterwards. What cannot be used of a file is named in one log line, and the
+    It sees span starts and the resource without any code in the application, from the first span
+    that is made with its provider. What cannot be used of a file is named in one log line, and the
     exporter stays off.
     """
 
     def __init__(self, /, **options: object) -> None:
         self._pipeline = Pipeline(READER, in_file=options)
-        self._is_bound = False
-        self._binding = threading.Lock()
-        if self._pipeline.is_closing:  # it is off
-            return
-        provider = None if is_set_up_by_file() else trace.get_tracer_provider()
-        if isinstance(provider, SdkTracerProvider):
-            self._bind(provider)
-        else:
-            itself = weakref.ref(self)
-            soon(lambda: (exporter := itself()) is None or exporter.bind())
+        if not self._pipeline.is_closing:  # it is not off
+            _FIRST_USES.tell(self, AutoInstrumentationExporter._is_used_by)
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """As every exporter of this package does."""
-        if not self._is_bound and not self._pipeline.is_closing:
-            self._bind_to_holder()  # where nobody could do so before
-        return super().export(spans)
+    def _is_used_by(self, provider: SdkTracerProvider) -> None:
+        self.follow(provider)
+        if self._pipeline.propagates_runs:
+            propagate_runs()
 
-    def bind(self) -> bool:
-        """Hook into the global provider, once that is one that sends spans by this. Whether that
-        is done."""
-        # With the variable, to ask for the provider is to set it; not once there are spans.
-        if OTEL_PYTHON_TRACER_PROVIDER not in os.environ:
-            self._bind_to_holder()
-        return self._is_bound
 
-    def _bind_to_holder(self) -> None:
-        provider = trace.get_tracer_provider()
-        if isinstance(provider, SdkTracerProvider) and self in doors_of(provider):
-            self._bind(provider)
-
-    def _bind(self, provider: SdkTracerProvider) -> None:
-        with self._binding:
-            if not self._is_bound:
-                self._is_bound = True
-                self._pipeline.bind(provider.resource.attributes)
-                provider.add_span_processor(SpanStartHook(self))
-                if self._pipeline.propagates_runs:
-                    propagate_runs()
+_FIRST_USES: Final[FirstUses[AutoInstrumentationExporter, SdkTracerProvider]] = FirstUses(
+    SdkTracerProvider, "get_tracer", OF_SPANS
+)

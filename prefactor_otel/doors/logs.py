@@ -1,14 +1,14 @@
 """The log door: content that instrumentations put into log records, and not on their spans."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, export
 
 from prefactor_otel.doors.base import Handle, hand_over, usable_sender
-from prefactor_otel.host.later import is_set_up_by_file, soon
+from prefactor_otel.host.first_use import FirstUses
+from prefactor_otel.host.nesting import processors_of
 from prefactor_otel.mapping.dialects.events import RECORDED
 from prefactor_otel.spans.logs import EVENT_NAME
 from prefactor_otel.spans.sdk import record_of
@@ -68,39 +68,29 @@ class PrefactorLogProcessor(LogRecordProcessor):
         return True
 
 
-def open_log_door() -> bool:
-    """Have the global logger provider of the SDK hand records to whatever sends spans in this
-    process, once. False where there is no such provider yet."""
+_OF_RECORDS: Final = (LogRecordProcessor, LogRecordExporter)
+
+
+def open_log_door() -> None:
+    """Have the global logger provider, if there is one of the SDK, hand records to whatever sends
+    spans in this process."""
     provider = get_logger_provider()
-    if not isinstance(provider, LoggerProvider):
-        return False
-    if not any(isinstance(each, PrefactorLogProcessor) for each in _processors_of(provider)):
+    if isinstance(provider, LoggerProvider):
+        _open(provider)
+
+
+def _open(provider: LoggerProvider) -> None:
+    doors = processors_of(provider, _OF_RECORDS)
+    if not any(isinstance(each, PrefactorLogProcessor) for each in doors):
         provider.add_log_record_processor(PrefactorLogProcessor())
-    return True
-
-
-def open_later() -> bool:
-    """The same amid the SDK's set-up: with the variable, to ask for the provider is to set it."""
-    return _PROVIDER not in os.environ and open_log_door()
-
-
-_PROVIDER: Final = "OTEL_PYTHON_LOGGER_PROVIDER"
-
-
-def _processors_of(provider: LoggerProvider) -> Iterator[object]:
-    """There is no public way to ask for them, so attributes are searched."""
-    for several in vars(provider).values():
-        if isinstance(several, LogRecordProcessor):
-            for held in vars(several).values():
-                yield from held if isinstance(held, (list, tuple)) else ()
 
 
 class AutoInstrumentationLogExporter(LogRecordExporter):
-    """What stands behind ``OTEL_LOGS_EXPORTER=prefactor``: it opens the log door.
+    """What stands behind ``OTEL_LOGS_EXPORTER=prefactor``, and behind ``prefactor:`` under the
+    ``logger_provider`` of a file: it opens the log door of its provider before that is used.
 
-    With variables the SDK's configurator sets the global provider before it builds the exporters,
-    with a file afterwards. What comes to an exporter comes too late, often after its span: nothing
-    of it is used. There is nothing to be set, either: options are those of what sends spans.
+    What comes to an exporter comes too late, often after its span: nothing of it is used. There is
+    nothing to be set, either: options are those of what sends spans.
     """
 
     def __init__(self, /, **options: object) -> None:
@@ -110,8 +100,7 @@ class AutoInstrumentationLogExporter(LogRecordExporter):
                 "spans: nothing reads %s",
                 ", ".join(sorted(options)),
             )
-        if is_set_up_by_file() or not open_log_door():
-            soon(open_later)
+        _FIRST_USES.tell(self, lambda _, provider: _open(provider))
 
     def export(self, batch: Sequence[object]) -> LogRecordExportResult:
         """Called by the SDK for records that have come in already, as far as they are of use."""
@@ -123,3 +112,8 @@ class AutoInstrumentationLogExporter(LogRecordExporter):
     def force_flush(self, timeout_millis: float = 30_000) -> bool:
         """True: nothing waits in here."""
         return True
+
+
+_FIRST_USES: Final[FirstUses[AutoInstrumentationLogExporter, LoggerProvider]] = FirstUses(
+    LoggerProvider, "get_logger", _OF_RECORDS
+)

@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 from prefactor_otel.config.options import Options
 from prefactor_otel.config.token import TokenSource
 from prefactor_otel.doors.base import Door, Handle, doors_of
-from prefactor_otel.doors.exporter import PrefactorExporter, SpanStartHook
+from prefactor_otel.doors.exporter import PrefactorExporter
 from prefactor_otel.doors.processor import PrefactorSpanProcessor
 from prefactor_otel.doors.propagation import propagate_runs
 from prefactor_otel.host.exits import milliseconds_to
@@ -74,9 +74,7 @@ class TracerProvider(SdkTracerProvider):
         for exporter in _exporters_behind(span_processor):
             if exporter not in self._exporters:
                 self._exporters.append(exporter)
-                exporter.pipeline.bind(self.resource.attributes)
-                exporter.pipeline.owners.add(self)
-                super().add_span_processor(SpanStartHook(exporter))
+                exporter.follow(self)
         if isinstance(span_processor, PrefactorSpanProcessor):
             span_processor.pipeline.bind(self.resource.attributes)
             span_processor.pipeline.owners.add(self)
