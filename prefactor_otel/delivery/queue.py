@@ -1,6 +1,6 @@
 """What waits for the API, in memory and on disk, and how it moves between the two."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prefactor_otel.delivery.batch import Batch
 from prefactor_otel.delivery.budget import Budget
@@ -25,6 +25,8 @@ class Queue(Memory):
         self._log = log
         self._adopted_pauses = Pauses()
         self._receipts = Receipts()
+        self.awaited: Callable[[], None] = lambda: None
+        """Called when somebody begins to wait for everything in here."""
 
     def __len__(self) -> int:
         return self.line.items + self.disk.items + sum(map(len, self.disk.tail))
@@ -124,6 +126,7 @@ class Queue(Memory):
                 batch.owe(receipt)
         self.disk.watch(receipt)
         self._receipts.add(receipt)
+        self.awaited()
 
     def call_off(self) -> None:
         """Stop every waiting for a receipt."""

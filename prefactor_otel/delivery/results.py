@@ -20,8 +20,8 @@ from prefactor_otel.stats.log import QuietLog, logger, place_of
 
 INITIAL_BACKOFF: Final = 0.5
 MAX_BACKOFF: Final = 30.0
-CLOSING_BACKOFF: Final = 0.5
-"""Seconds between two tries, at most, while the process wants to end."""
+HURRIED_BACKOFF: Final = 0.5
+"""Seconds between two tries, at most, while somebody waits or the process wants to end."""
 _FINISHES: Final = frozenset({Operation.FINISH_SPAN, Operation.FINISH_RUN})
 _REFUSED_WITH: Final = {
     Operation.CREATE: _FINISHES | {Operation.CREATE},
@@ -233,7 +233,7 @@ class Settlement:
         """The server failed over a batch: try it again later, and others before it."""
         batch.faults += 1
         batch.failed_at = time.monotonic()
-        wait = CLOSING_BACKOFF if self.closing else backoff(batch.faults)
+        wait = HURRIED_BACKOFF if self.closing else backoff(batch.faults)
         batch.not_before = batch.failed_at + wait
 
     def heed(self, batch: Batch, answer: Mapping[str, object]) -> None:

@@ -16,7 +16,7 @@ from prefactor_otel.delivery.client import ApiClient
 from prefactor_otel.delivery.lanes import CALLS, FIRST
 from prefactor_otel.delivery.operation import Operation
 from prefactor_otel.delivery.outbox import Outbox
-from prefactor_otel.delivery.results import CLOSING_BACKOFF, Settlement, backoff
+from prefactor_otel.delivery.results import HURRIED_BACKOFF, Settlement, backoff
 from prefactor_otel.delivery.run_calls import RunCalls
 from prefactor_otel.delivery.verdicts import Answer, Verdict
 from prefactor_otel.stats.counters import Counters
@@ -79,6 +79,8 @@ class Sender:
         self._probe_interval = probe_interval
         self._failures = 0
         self._resume_at = 0.0
+        self._may_resume_at = 0.0
+        """When, if somebody waits, trouble is long enough ago."""
         self._with_spans = 0
         """Requests in flight with spans."""
         self._calling: dict[Operation, dict[int, float]] = {}
@@ -86,6 +88,7 @@ class Sender:
         self._company_until = math.inf
         """When calls that wait for company will have waited long enough."""
         self._wakeup = asyncio.Event()
+        outbox.awaited = self.hurry
 
     def has_refused(self, run: str) -> bool:
         """Whether the API has refused to register a run."""
@@ -124,6 +127,12 @@ class Sender:
         """There is something to send, or a reason not to wait any longer."""
         self._wakeup.set()
 
+    def hurry(self) -> None:
+        """Somebody waits for what is there: after trouble it is tried without the rest of the
+        pause, but not at once, nor before the API has asked for it."""
+        self._resume_at = min(self._resume_at, self._may_resume_at)
+        self.wake()
+
     def close(self) -> None:
         """Stop when the outbox is empty; end the wait of a backoff now."""
         self._settlement.closing = True
@@ -159,7 +168,7 @@ class Sender:
         answers = [flight.result() for flight in landed]
         trouble = [answer for answer in answers if answer.verdict is not Verdict.DONE]
         if trouble and time.monotonic() >= self._resume_at:  # else it is one and the same trouble
-            self._resume_at = time.monotonic() + self._react(trouble[0])
+            self._pause_after(trouble[0])
         elif answers and not trouble:
             self._recovered()
 
@@ -218,7 +227,7 @@ class Sender:
                 client.token = await self._token.read()
         except ValueError as error:  # it counts as refused
             answer = Answer(Verdict.UNAUTHORIZED, str(error))
-            self._resume_at = time.monotonic() + self._react(answer)
+            self._pause_after(answer)
             return False
         return True
 
@@ -250,6 +259,12 @@ class Sender:
             self._with_spans -= not is_about_run
             self._outbox.release(batch)
 
+    def _pause_after(self, answer: Answer) -> None:
+        """Make no request for a while, and a shorter one if somebody waits."""
+        now, pause = time.monotonic(), self._react(answer)
+        self._resume_at = now + pause
+        self._may_resume_at = now + min(pause, max(answer.retry_after or 0.0, HURRIED_BACKOFF))
+
     def _react(self, answer: Answer) -> float:
         """Note the trouble, tell who waits, and choose the pause (seconds)."""
         self.failing = True
@@ -270,7 +285,7 @@ class Sender:
         self._failures += 1
         pause = jittered(backoff(self._failures - 1))
         wait = max(answer.retry_after or 0.0, pause)
-        return min(wait, CLOSING_BACKOFF) if self._settlement.closing else wait
+        return min(wait, HURRIED_BACKOFF) if self._settlement.closing else wait
 
     def _recovered(self) -> None:
         if self.failing:

@@ -6,6 +6,7 @@ import pytest
 
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
+from tests.patience import comes_true
 
 
 def processor_with(api: DevServer, token: object) -> PrefactorSpanProcessor:
@@ -53,6 +54,28 @@ def test_a_renewed_token_drains_what_waits(
         "Prefactor accepts the API token",
     ]
     assert "secret" not in caplog.text
+
+
+def test_who_flushes_waits_neither_for_the_next_probe_nor_for_the_end_of_a_pause(
+    api: DevServer,
+) -> None:
+    api.faults.add(path="/bulk", status=401)
+    processor = PrefactorSpanProcessor(api.url, api.token, probe_interval=3600.0)
+    emit(processor, "one")
+    until_paused(processor)
+    assert processor.force_flush()
+    processor.shutdown()
+
+
+def test_who_flushes_waits_as_long_as_the_api_has_asked_for(api: DevServer) -> None:
+    api.faults.add(path="/bulk", status=429, retry_after=3600)
+    processor = PrefactorSpanProcessor(api.url, api.token, shutdown_timeout=1.0)
+    emit(processor, "one")
+    assert comes_true(lambda: processor.stats().last_error)
+    tries = len(api.requests)
+    assert not processor.force_flush(2000)
+    assert len(api.requests) == tries
+    processor.shutdown()
 
 
 def broken() -> str:
