@@ -37,16 +37,20 @@ class Wakeup:
         # lines, on the thread that a signal handler has interrupted and holds up.
         if self._is_awake and not urgent:
             return
-        self._is_awake = True
-        self.is_urgent = self.is_urgent or urgent
         loop = self._loop
-        if loop is None or loop.is_closed():
-            return
-        self._inbox.rest(NEVER)
         try:
-            loop.call_soon_threadsafe(self._event.set)
-        except RuntimeError:  # the loop has closed between the check and the call
-            return
+            self._is_awake = True
+            self.is_urgent = self.is_urgent or urgent
+            if loop is not None and not loop.is_closed():
+                self._inbox.rest(NEVER)
+                loop.call_soon_threadsafe(self._event.set)
+        except BaseException as error:
+            if isinstance(error, RuntimeError) and loop is not None and loop.is_closed():
+                return  # it has closed between the check and the call
+            # A handler of the application's has raised amid these lines: who comes next rings.
+            self._is_awake = False
+            self._inbox.rest(0)
+            raise
 
     def set(self) -> None:
         """Wake the loop, from a callback of its own."""
