@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Final, TypeVar
@@ -11,8 +11,10 @@ from typing import Final, TypeVar
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.gateway.reader import READER, Entry
 from prefactor_otel.gateway.records import Records
-from prefactor_otel.gateway.roots import agent_of, roots_of
+from prefactor_otel.gateway.roots import Root, agent_of, counted, roots_of
 from prefactor_otel.gateway.settings import Settings
+from prefactor_otel.gateway.shares import Parts, Turns, may_have_more
+from prefactor_otel.gateway.tallies import Tallies
 from prefactor_otel.pipeline.pipeline import Pipeline
 from prefactor_otel.runs.events import Foretold
 from prefactor_otel.spans.logs import OtlpRecord
@@ -26,6 +28,8 @@ R = TypeVar("R")
 AT_ONCE: Final = 1024
 """Spans of a request that are handed over together: of a large one the first are on disk while the
 last are not read yet, and its answer tells of all of them."""
+_AT_WORK: Final = 2 * AT_ONCE
+"""Spans of one account that are handed over and not on disk, at most, but for a single request."""
 _LONGEST_SERVICE: Final = 64
 """Characters of a service's name in a log line."""
 OWN: Final = "own"
@@ -37,10 +41,14 @@ _LOOK: Final = 1.0
 class RefusedError(Exception):
     """A request is not taken: by whose fault that is, the status says. The text holds no secret."""
 
-    def __init__(self, status: int, text: str, retry_after: int | None = None) -> None:
+    def __init__(
+        self, status: int, text: str, retry_after: int | None = None, whose: str = ""
+    ) -> None:
         super().__init__(text)
         self.status = status
         self.retry_after = retry_after
+        self.whose = whose
+        """Whom it is about, as log lines tell it, where that is known."""
 
 
 class Account:
@@ -62,6 +70,10 @@ class Account:
         self._service = ""
         self.pipeline = new_pipeline(Whose(lambda: self.called, token_from))
         self._records = records
+        self._turns = Turns(_AT_WORK)
+        self._parts = Parts()
+        self.tallies = Tallies()
+        """What has become of the spans of its tenants."""
         self.is_senders = is_senders
         """Whether the sender has brought the token."""
         self.is_own = name == OWN
@@ -99,9 +111,11 @@ class Account:
     def check_room(self) -> None:
         """Raises ``RefusedError`` where spans would be lost, or never be sent."""
         if self.is_senders and self.is_refused:
-            raise RefusedError(401, "Prefactor refuses the token that this request brings")
+            why = "Prefactor refuses the token that this request brings"
+            raise RefusedError(401, why, whose=self.called)
         if not self.pipeline.has_room:
-            raise RefusedError(429, "more waits for Prefactor than there is room for", 5)
+            why = "more waits for Prefactor than there is room for"
+            raise RefusedError(429, why, 5, self.called)
 
     def admitted(self, received: Received[ProtobufSpan] | Received[SpanView]) -> Received[Entry]:
         """Of what has come all that can have a run: Prefactor has said of some agents that it does
@@ -116,6 +130,8 @@ class Account:
         if not unknown:
             return Received(came, received.rejected, received.why)
         spans = [span for span, agent in zip(came, agents, strict=True) if agent not in refused]
+        gone = [span for span, agent in zip(came, agents, strict=True) if agent in refused]
+        self.tallies.note("rejected", counted(gone, roots))
         why = f"Prefactor registers no run of the agent {unknown[0]} ({refused[str(unknown[0])]})"
         return Received(spans, received.rejected + len(unknown), why)
 
@@ -132,21 +148,52 @@ class Account:
         comes behind these was not taken."""
         if self.is_senders and not self._service and spans:
             self._service = str(spans[0].resource.get("service.name") or "")[:_LONGEST_SERVICE]
+        roots, taken = roots_of(spans), 0
         self.taking += 1
         try:
             await self._records.wait_for(spans)
-            self.pipeline.tell(Foretold(roots_of(spans)))
-            for begin in range(0, len(spans), AT_ONCE):
-                await self._take(spans[begin : begin + AT_ONCE], within)
+            while taken < len(spans):
+                some = spans[taken : taken + AT_ONCE]
+                await self._take_in_turn(some, roots, within)
+                taken += len(some)
+        except RefusedError:
+            self.tallies.note("refused", counted(spans[taken:], roots))
+            raise
         finally:
             self.taking -= 1
 
-    async def _take(self, spans: Sequence[Entry], within: float) -> None:
-        receipt, deadline = Receipt(), time.monotonic() + within
+    async def _take_in_turn(
+        self, spans: Sequence[Entry], roots: Mapping[int, Root], within: float
+    ) -> None:
+        """They count for the tenant that has most of them."""
+        counts = counted(spans, roots)
+        tenant = max(counts, key=counts.__getitem__)
+        whose = f"{self.called}, {self.tallies.name_of(tenant)}"
+        filled = self.pipeline.filled
+        if not may_have_more(filled * self._parts.of(tenant), 1 - filled):
+            why = "more of it waits for Prefactor than leaves room for others"
+            raise RefusedError(429, why, 5, whose)
+        try:
+            async with self._turns.turn(tenant, len(spans), within):
+                self._parts.add(counts, self.pipeline.stats().waiting)
+                self.tallies.note("accepted", counts)
+                is_safe = await self._take(spans, roots, time.monotonic() + within)
+        except TimeoutError:
+            raise RefusedError(429, "more comes than can be taken", 5, whose) from None
+        if not is_safe:
+            raise RefusedError(503, "neither the disk nor Prefactor has taken the spans", 5, whose)
+
+    async def _take(
+        self, spans: Sequence[Entry], roots: Mapping[int, Root], deadline: float
+    ) -> bool:
+        """Hand over spans. Whether all of them are on disk or acknowledged at the deadline."""
+        receipt, traces = Receipt(), {span.trace_id for span in spans}
+        self.pipeline.tell(Foretold({trace: roots[trace] for trace in traces if trace in roots}))
         self.pipeline.ended(spans, receipt)
-        is_safe = await self._known(receipt.stored, deadline)
-        if not (is_safe or await self._known(receipt.future, deadline)):
-            raise RefusedError(503, "neither the disk nor Prefactor has taken the spans", 5)
+        if await self._known(receipt.stored, deadline):
+            return True
+        is_acknowledged = await self._known(receipt.future, deadline)
+        return bool(is_acknowledged)
 
     async def _known(self, told: "Future[R]", deadline: float) -> R | None:
         """What becomes of it; None when that is open at the deadline."""

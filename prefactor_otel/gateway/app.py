@@ -62,14 +62,15 @@ class App:
         account = self._accounts.of(request.headers.get("Authorization"))
         encoding = _encoding_of(request)
         account.check_room()
-        with body.Share(self._room, self._most) as share:
+        with body.Share(self._room, self._most, _sender_of(request)) as share:
             describe = self._agents.describing(request.headers)
             received = account.admitted(encoding.read(await _body_of(request, share), describe))
             if received.spans:
                 await account.take(received.spans, _STORED_WITHIN)
         if received.rejected:
             self._seen.rejected += received.rejected
-            self._log.warn("rejected", f"Spans of {account.called} were rejected: {received.why}")
+            subject = f"rejected, {account.name}"
+            self._log.warn(subject, f"Spans of {account.called} were rejected: {received.why}")
         rejected = received.rejected, received.why
         return _answer(200, encoding, encoding.accepted(rejected, "rejectedSpans"))
 
@@ -78,7 +79,7 @@ class App:
         account = self._accounts.of(request.headers.get("Authorization"))
         encoding = _encoding_of(request)
         account.check_room()
-        with body.Share(self._room, self._most) as share:
+        with body.Share(self._room, self._most, _sender_of(request)) as share:
             recorded = encoding.read_logs(await _body_of(request, share))
             account.hear(recorded.records)
         if recorded.rejected:
@@ -112,7 +113,9 @@ class App:
         if refused.status >= 500 and not isinstance(error, RefusedError):
             self._log.warn("failed", f"A request failed: {place_of(error)}")
         elif refused.status not in (404, 405):
-            self._log.warn(str(refused.status), f"Requests refused ({refused.status}): {refused}")
+            about = f"{refused.whose}: " if refused.whose else ""
+            text = f"{about}Requests refused ({refused.status}): {refused}"
+            self._log.warn(f"{refused.status} {refused.whose}", text)
 
     # -- how it is --------------------------------------------------------------------------------
 
@@ -138,11 +141,19 @@ class App:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         accounts = [
-            AccountState(each.name, each.pipeline.stats(), len(each.pipeline.refused_agents))
+            AccountState(
+                *(each.name, each.pipeline.stats(), len(each.pipeline.refused_agents)),
+                each.tallies,
+            )
             for each in self._accounts.all()
         ]
         text = exposition(accounts, self._seen)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _sender_of(request: web.Request) -> str:
+    """What tells senders apart before anything of theirs is read; in memory only."""
+    return request.headers.get("Authorization") or request.remote or ""
 
 
 def _encoding_of(request: web.Request) -> Encoding:

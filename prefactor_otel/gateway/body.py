@@ -1,8 +1,11 @@
 """The body of a request, inflated, and never larger than it may be."""
 
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterable
 from typing import Final
+
+from prefactor_otel.gateway.shares import may_have_more
 
 _AUTOMATIC: Final = 47
 """``zlib`` finds out by the header whether that is gzip or zlib."""
@@ -24,22 +27,29 @@ class CorruptError(ValueError):
 
 class Room:
     """The bytes that all bodies of one server may take at a time. Each ``Share`` is one request's,
-    and gives back what it has taken."""
+    and gives back what it has taken. However many somebody sends at a time, there is room for one
+    of another."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self.taken = 0
+        self._left = most
+        self._of: Counter[str] = Counter()
 
-    def take(self, size: int) -> bool:
-        """So many bytes more, if there is room for them."""
-        if self.taken + size > self._most:
+    def take(self, size: int, whose: str, in_this: int) -> bool:
+        """So many bytes more, if there is room for them, for a request of somebody's that has taken
+        so many."""
+        left = self._left - size
+        if left < 0 or not may_have_more(self._of[whose] - in_this, left):
             return False
-        self.taken += size
+        self._left = left
+        self._of[whose] += size
         return True
 
-    def give_back(self, size: int) -> None:
+    def give_back(self, size: int, whose: str) -> None:
         """So many are free again."""
-        self.taken -= size
+        self._left += size
+        self._of[whose] -= size
+        if not self._of[whose]:
+            del self._of[whose]
 
 
 class FullError(Exception):
@@ -49,8 +59,9 @@ class FullError(Exception):
 class Share:
     """What one request's body takes of the room, and may take at most."""
 
-    def __init__(self, room: Room, most: int) -> None:
+    def __init__(self, room: Room, most: int, whose: str) -> None:
         self._room = room
+        self._whose = whose
         self._taken = 0
         self.most = most
         """Bytes of it, as it comes and inflated."""
@@ -59,13 +70,13 @@ class Share:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._room.give_back(self._taken)
+        self._room.give_back(self._taken, self._whose)
 
     def add(self, size: int) -> None:
         """So many bytes more. Raises ``TooLargeError`` or ``FullError`` instead."""
         if self._taken + size > self.most:
             raise TooLargeError
-        if not self._room.take(size):
+        if not self._room.take(size, self._whose, self._taken):
             raise FullError
         self._taken += size
 

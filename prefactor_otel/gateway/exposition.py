@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from prefactor_otel.gateway.tallies import Fate, Tallies
 from prefactor_otel.stats.counters import Stats
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -31,6 +32,13 @@ _OF_ACCOUNTS: Final = (
 )
 
 
+_OF_TENANTS: Final[Mapping[Fate, str]] = {
+    "accepted": "Spans of a tenant that were handed over.",
+    "rejected": "Spans of a tenant whose agent Prefactor does not know.",
+    "refused": "Spans of a tenant that there was no room for, as often as they came.",
+}
+
+
 class AccountState(NamedTuple):
     """One account, as it is now."""
 
@@ -38,6 +46,7 @@ class AccountState(NamedTuple):
     stats: Stats
     refused_agents: int
     """Agents of which Prefactor has lately refused to register runs."""
+    tallies: Tallies
 
 
 @dataclass(slots=True)
@@ -79,12 +88,23 @@ def _lines(accounts: list[AccountState], seen: Seen) -> Iterator[str]:
         for reason, count in each.stats.dropped.items()
     }
     yield from _metric("spans_dropped_total", "counter", "Spans lost, by reason.", dropped)
+    yield from _of_tenants(accounts)
     answers = {_labels(status=str(status)): count for status, count in seen.answers.items()}
     yield from _metric("gateway_answers_total", "counter", "Requests, by status.", answers)
     rejected = "Spans without usable ids."
     yield from _metric("gateway_spans_rejected_total", "counter", rejected, {"": seen.rejected})
     unread = {_labels(signal=signal): count for signal, count in seen.unread.items()}
     yield from _metric("gateway_unread_total", "counter", "Requests taken and not read.", unread)
+
+
+def _of_tenants(accounts: list[AccountState]) -> Iterator[str]:
+    for fate, sentence in _OF_TENANTS.items():
+        counts = {
+            _labels(account=each.name, tenant=tenant): count
+            for each in accounts
+            for tenant, count in each.tallies.of[fate].items()
+        }
+        yield from _metric(f"tenant_spans_{fate}_total", "counter", sentence, counts)
 
 
 def _metric(name: str, kind: str, sentence: str, values: Mapping[str, int]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The roots of the traces of a request: senders tell of them last, and they say whose a run is."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
@@ -8,6 +9,8 @@ from prefactor_otel.runs.naming import AGENT_ID, AGENT_NAME, Named, named_in
 from prefactor_otel.spans.protobuf import ProtobufSpan
 from prefactor_otel.spans.view import Attributes, SpanKey
 
+UNNAMED_SERVICE: Final = "unknown_service"
+"""What a service without a name is called, by OpenTelemetry."""
 _NAMES: Final = (AGENT_ID, AGENT_NAME)
 
 
@@ -24,6 +27,12 @@ class Root(NamedTuple):
     def agent(self) -> Named:
         """Whom it names."""
         return named_in(self.attributes, self.resource)
+
+    @property
+    def tenant(self) -> str:
+        """Who the spans of the trace are told and counted as."""
+        agent = self.agent
+        return agent.name or agent.id or str(self.resource.get("service.name") or UNNAMED_SERVICE)
 
 
 def roots_of(spans: Iterable[Entry]) -> dict[int, Root]:
@@ -42,6 +51,20 @@ def roots_of(spans: Iterable[Entry]) -> dict[int, Root]:
 def agent_of(span: Entry, roots: Mapping[int, Root]) -> Named:
     """Whom the root of a span names, or, without one, the span."""
     return (roots.get(span.key.trace_id) or _root(span)).agent
+
+
+def counted(spans: Iterable[Entry], roots: Mapping[int, Root]) -> Counter[str]:
+    """How many of the spans are whose: by the name or id of the agent, else by the service, that
+    the root of their trace says, or else the first of them."""
+    names: dict[int, str] = {}
+    counts: Counter[str] = Counter()
+    for span in spans:
+        trace = span.trace_id
+        name = names.get(trace)
+        if name is None:
+            name = names[trace] = (roots.get(trace) or _root(span)).tenant
+        counts[name] += 1
+    return counts
 
 
 def _root(span: Entry) -> Root:

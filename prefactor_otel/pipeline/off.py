@@ -19,6 +19,7 @@ class Off:
 
     is_closing = True
     has_room = False
+    filled = 1.0
     has_terminated = False
     run_id = None
 

@@ -115,10 +115,16 @@ class Parts:
     @property
     def has_room(self) -> bool:
         """Whether more may come before anything has to be given up, on disk where there is one."""
+        return self.filled < 1
+
+    @property
+    def filled(self) -> float:
+        """How much of the room for what waits is taken, from 0 to 1, or more; of that in memory
+        only whether any is left."""
         if not self.outbox.is_durable:
-            return self.outbox.has_room
+            return 0.0 if self.outbox.has_room else 1.0
         waiting = self.outbox.size + self.budget.parked.bytes
-        return waiting < _FULL_DISK * self.config.spool_max_bytes
+        return waiting / (_FULL_DISK * self.config.spool_max_bytes)
 
     def snapshot(self) -> Snapshot:
         """What other threads may read, as it is now."""

@@ -231,6 +231,11 @@ class Pipeline:
         return not worker.is_closing and worker.has_room
 
     @property
+    def filled(self) -> float:
+        """How much of the room for what waits is taken, from 0 to 1, or more."""
+        return self._current().filled
+
+    @property
     def refused_agents(self) -> Mapping[str, str]:
         """Ids of agents of which Prefactor has lately refused to register a run, and why: spans of
         these are not to be handed over."""

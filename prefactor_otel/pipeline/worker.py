@@ -217,6 +217,11 @@ class Worker:
         return not self.inbox.is_full and self._parts.has_room
 
     @property
+    def filled(self) -> float:
+        """How much of the room for what waits is taken, from 0 to 1, or more."""
+        return self._parts.filled
+
+    @property
     def has_terminated(self) -> bool:
         """Whether any run was ever terminated."""
         return self._lives.has_terminated

@@ -54,6 +54,11 @@ class ProtobufSpan(NamedTuple):
         return _key(self.message.trace_id, self.message.span_id)
 
     @property
+    def trace_id(self) -> int:
+        """That of its key."""
+        return int.from_bytes(self.message.trace_id)
+
+    @property
     def parent(self) -> SpanKey | None:
         """What it says that its parent is."""
         above = self.message.parent_span_id

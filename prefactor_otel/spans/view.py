@@ -94,6 +94,11 @@ class SpanView:
     repaired: Sequence[str] = ()
 
     @property
+    def trace_id(self) -> int:
+        """That of its key."""
+        return self.key.trace_id
+
+    @property
     def is_local_root(self) -> bool:
         """Whether no span of this process is its parent."""
         return self.parent is None or self.parent_is_remote
