@@ -7,8 +7,9 @@ The run is a value in OpenTelemetry's context, so it goes where that goes: into 
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, Self, TypeVar, cast
+from uuid import UUID
 
 from opentelemetry import context
 from opentelemetry.context import Context
@@ -17,10 +18,12 @@ from prefactor_otel.config.options import Purpose
 from prefactor_otel.doors.blocks import Block
 from prefactor_otel.doors.generators import within, within_async
 from prefactor_otel.host.termination import error_of
+from prefactor_otel.payload.strict import kind_of
 from prefactor_otel.runs.events import SessionEnded
 from prefactor_otel.runs.explicit import CURRENT, AgentRun, listeners, run_in, tell
 from prefactor_otel.runs.naming import named
 from prefactor_otel.runs.run import About
+from prefactor_otel.stats.log import logger
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +41,9 @@ class run(Block[AgentRun]):
     ``agent`` names whose run it is: one of the option ``tenants``, with the settings given there,
     or any other. ``agent_id`` is its id on the platform, where that is not listed. Without both it
     is the process's own agent's.
+
+    What is said of the run is text; a number or a UUID is told as such, and anything else is left
+    out, with a line in the log: the application goes on.
     """
 
     def __init__(
@@ -51,8 +57,13 @@ class run(Block[AgentRun]):
         agent_id: str | None = None,
     ) -> None:
         super().__init__()
-        whose = named(agent_id, agent)
-        self._about = About(name, description, purpose, external_identifier, whose)
+        self._about = About(
+            _text("name", name),
+            _text("description", description),
+            _text("purpose", purpose),
+            _text("external_identifier", external_identifier),
+            named(_text("agent_id", agent_id), _text("agent", agent)),
+        )
 
     def _open(self) -> tuple[AgentRun, Context]:
         agent_run = AgentRun(self._about)
@@ -125,4 +136,21 @@ def raise_if_terminated() -> None:
 def end_session(session: str) -> None:
     """Nothing more will come of a session (``run_scope="session"``): its run is closed once
     nothing in it is open."""
-    tell(SessionEnded(session))
+    said = _text("session", session)
+    if said is not None:
+        tell(SessionEnded(said))
+
+
+def _text(what: str, value: object) -> str | None:
+    """What the application says of a run, as text; None where that is nothing."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (int, UUID)):
+        return str(value)
+    _warn_of_no_text(what, kind_of(value))
+    return None
+
+
+@cache
+def _warn_of_no_text(what: str, kind: str) -> None:
+    logger.warning("What is said of a run is text: %s of the type %s is left out", what, kind)

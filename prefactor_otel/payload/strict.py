@@ -26,9 +26,14 @@ def checked_object(payload: object) -> Mapping[str, object]:
 def an_object(payload: object) -> Mapping[str, object]:
     """The payload, if it is an object, whatever is in it. Raises ``ValueError``."""
     if not isinstance(payload, Mapping):
-        kind = type(payload).__name__
+        kind = kind_of(payload)
         raise ValueError(f"payload has to be an object, a dict, and is of the type {kind}")
     return payload
+
+
+def kind_of(value: object) -> str:
+    """The name of a value's type, which says what is wrong and nothing of what is there."""
+    return type(value).__name__
 
 
 def _faults(value: object, place: str, depth: int) -> Iterator[str]:
@@ -62,5 +67,5 @@ def _fault_of(value: object) -> str | None:
     try:
         orjson.dumps(value)  # None, moments, UUIDs, enumerations
     except TypeError:
-        return f"of the type {type(value).__name__}"
+        return f"of the type {kind_of(value)}"
     return None

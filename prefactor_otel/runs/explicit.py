@@ -4,6 +4,7 @@ import asyncio
 from typing import Final, Protocol
 from weakref import WeakSet
 
+import orjson
 from opentelemetry import baggage, context
 from opentelemetry.context import Context
 
@@ -12,7 +13,8 @@ from prefactor_otel.delivery.operation import FinishStatus, Registered, new_key
 from prefactor_otel.host import program
 from prefactor_otel.host.termination import TerminatedRun, current_task, event_of
 from prefactor_otel.mapping import SESSION_KEYS
-from prefactor_otel.payload.strict import an_object
+from prefactor_otel.payload.encode import encode
+from prefactor_otel.payload.strict import an_object, kind_of
 from prefactor_otel.runs.caller import Caller
 from prefactor_otel.runs.events import AboutRun, Awaited, Judged, RunClosed, RunOpened
 from prefactor_otel.runs.naming import AGENT_ID, AGENT_NAME, Named, named
@@ -96,10 +98,13 @@ class AgentRun:
 
     def record_quality(self, name: str, payload: dict[str, object] | None) -> None:
         """Record a judgement of the run under a name of ``quality_schemas``; None takes it back.
-        Returns at once. Raises ``ValueError`` for a payload that is no object; what JSON has not is
-        repaired, as in spans."""
+        Returns at once, and takes the payload as it is now. Raises ``ValueError`` for a payload
+        that is no object, and for a name that is no text; what JSON has not is repaired, as in
+        spans."""
+        if not isinstance(name, str):
+            raise ValueError(f"a quality's name has to be text, and is of the type {kind_of(name)}")
         if payload is not None:
-            an_object(payload)
+            payload = orjson.loads(encode(an_object(payload)))
         tell(Judged(self.key, name, payload))
 
     def opened(self) -> None:

@@ -486,3 +486,42 @@ def test_a_run_that_is_refused_is_told_as_one_and_the_token_where_it_may_be_the_
     assert ("account token" in line) is is_token
     assert "none of its spans is sent" in line
     assert len(api.spans()) == 1
+
+
+def test_what_is_no_text_is_left_out_of_a_run_and_harms_nothing(
+    api: DevServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Order(list[str]):
+        """Of this type nobody else has been told, and a list can be no key."""
+
+    service = Service(api)
+    order: Any = Order(["order", "17"])
+    with prefactor_otel.run(order, external_identifier=order, purpose=order, agent=order):
+        service.tracer.start_span("inside").end()
+    with prefactor_otel.run(external_identifier=17):  # type: ignore[arg-type]
+        service.tracer.start_span("inside").end()
+    prefactor_otel.end_session(order)
+    service.tracer.start_span("outside").end()
+    assert service.processor.force_flush()
+    service.provider.shutdown()
+    stats = service.processor.stats()
+    assert (stats.acknowledged, stats.worker_restarts) == (3, 0)
+    said = [run["external_identifier"] for run in api.instances()]
+    assert Counter(said) == Counter([None, None, "17"])
+    lines = [line for line in caplog.messages if "is text" in line]
+    assert len(lines) == 5
+    assert not any("17" in line for line in lines)
+
+
+def test_a_judgement_of_a_run_is_what_it_was_when_it_was_given(api: DevServer) -> None:
+    tone = {"name": "tone", "schema": {"type": "object"}}
+    service = Service(api, quality_schemas=[tone])
+    given: dict[str, object] = {"score": 1}
+    with prefactor_otel.run("judged") as judged:
+        judged.record_quality("tone", given)
+        given["score"] = "later"
+        with pytest.raises(ValueError, match="name has to be text, and is of the type list"):
+            judged.record_quality(["tone"], given)  # type: ignore[arg-type]
+    service.provider.shutdown()
+    [run] = [run for run in api.instances() if run["id"] == judged.id]
+    assert run["quality_payloads"] == {"tone": {"score": 1}}
