@@ -1,6 +1,7 @@
 """``prefactor-otel gateway``: OTLP over HTTP in, agent spans out, in the foreground."""
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -15,11 +16,14 @@ from prefactor_otel.cli.listening import explained
 from prefactor_otel.errors import PrefactorConfigError
 from prefactor_otel.gateway import server
 from prefactor_otel.gateway.settings import Settings, load
+from prefactor_otel.host.pace import STRETCH
 from prefactor_otel.spans.documents import Documents
 from prefactor_otel.spans.files import Unread, read_spans
 from prefactor_otel.stats.log import logger
 from prefactor_otel.words import counted
 
+_ALLOCATED: Final = 10_000
+"""Objects that come to be, and stay, between two looks for garbage."""
 _TOLD: Final = 10
 """Documents that cannot be read of which is said why."""
 
@@ -58,12 +62,23 @@ def _serve(settings: Settings) -> None:
     def ready(url: str) -> None:
         logger.info("OTLP/HTTP on %s, for %s with %s", url, own.api_url, tokens)
         logger.info("What is acknowledged waits in %s", settings.folder)
+        _take_the_process()
 
     try:
         asyncio.run(server.serve(settings, ready))
     except OSError as error:
         raise click.ClickException(explained(error, settings.host, settings.port)) from None
     logger.info("Ended")
+
+
+def _take_the_process() -> None:
+    """What an exporter leaves to its application. Busy threads let others in without pauses; and
+    garbage is looked for in what comes from now on, and less often: spans leave none, and while
+    many wait each look walks all of them."""
+    sys.setswitchinterval(STRETCH)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATED)
 
 
 def _replay(settings: Settings, source: str) -> int:

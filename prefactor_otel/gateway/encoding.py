@@ -53,7 +53,7 @@ def _read_protobuf(body: bytes, describe: Describe) -> Received[ProtobufSpan]:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError:
         raise UnreadableError("the body is no ExportTraceServiceRequest in protobuf") from None
-    return protobuf.received(request, describe)
+    return protobuf.received(request, describe, len(body))
 
 
 def _read_json(body: bytes, describe: Describe) -> Received[SpanView]:

@@ -24,8 +24,7 @@ def _view(entry: Entry) -> SpanView:
 
 def _weight(entry: Entry) -> int:
     if isinstance(entry, ProtobufSpan):
-        size: int = entry.message.ByteSize()
-        return size
+        return entry.size
     return sum(len(value) for value in entry.attributes.values() if isinstance(value, str))
 
 

@@ -1,9 +1,11 @@
 """Long work in short pieces: other threads get the interpreter in between.
 
 Python takes it from a busy thread only after 5 ms (``sys.getswitchinterval``), for which the start
-or the end of a span would stand still on the application's thread.
+or the end of a span would stand still on the application's thread. In a process that has it taken
+sooner there is no need to pause, nor a thread that has to wake up for it.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
@@ -15,13 +17,13 @@ T = TypeVar("T")
 _PAUSE: Final = 20e-6
 """Seconds. A sleep of none lets no thread in that has to wake up first."""
 
-_STRETCH: Final = 0.0005
+STRETCH: Final = 0.0005
 """Seconds of work between two pauses."""
 
 
 def breathe() -> None:
     """Let other threads run now; but no greenlets, which would meet a running event loop."""
-    if not gevent_loop.are_threads():
+    if sys.getswitchinterval() > STRETCH and not gevent_loop.are_threads():
         time.sleep(_PAUSE)
 
 
@@ -48,7 +50,7 @@ class Pace:
             return False
         if self._look_at and not self._hurries:
             breathe()
-        self._look_at = now + _STRETCH
+        self._look_at = now + STRETCH
         return True
 
 

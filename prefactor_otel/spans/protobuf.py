@@ -1,7 +1,7 @@
 """OTLP's protobuf messages as spans. They are read on the worker's thread, and not before: whoever
 sends them waits meanwhile for no more than their being taken."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from prefactor_otel.payload.plain import plain_attributes
@@ -47,6 +47,8 @@ class ProtobufSpan(NamedTuple):
     resource: Attributes
     scope_name: str
     scope_version: str
+    size: int
+    """Bytes that it takes in its request, where all take as many."""
 
     @property
     def key(self) -> SpanKey:
@@ -112,16 +114,19 @@ class ProtobufSpan(NamedTuple):
         )
 
 
-def received(request: "ExportTraceServiceRequest", describe: Describe) -> Received[ProtobufSpan]:
-    """The spans of a request, unread but for what makes them spans: their ids."""
+def received(
+    request: "ExportTraceServiceRequest", describe: Describe, size: int
+) -> Received[ProtobufSpan]:
+    """The spans of a request of so many bytes, unread but for what makes them spans: their ids."""
     spans: list[ProtobufSpan] = []
+    each = size // max(1, sum(_spans_by_scope(request)))
     rejected = 0
     for of_resource in request.resource_spans:
         resource = describe(_plain(of_resource.resource.attributes))
         for of_scope in of_resource.scope_spans:
             name, version = of_scope.scope.name, of_scope.scope.version
             found = [
-                ProtobufSpan(span, resource, name, version)
+                ProtobufSpan(span, resource, name, version, each)
                 for span in of_scope.spans
                 if _is_named(span)
             ]
@@ -131,6 +136,10 @@ def received(request: "ExportTraceServiceRequest", describe: Describe) -> Receiv
 
 
 _WHY: Final = "a trace id has 16 bytes and a span id 8, not all of them zero"
+
+
+def _spans_by_scope(request: "ExportTraceServiceRequest") -> Iterator[int]:
+    return (len(scope.spans) for each in request.resource_spans for scope in each.scope_spans)
 
 
 def recorded(request: "ExportLogsServiceRequest", names: Container[str]) -> Recorded:
@@ -192,7 +201,8 @@ def _attributes(given: "Iterable[KeyValue]", repairs: Repairs) -> Attributes:
 
 
 def _plain(given: "Iterable[KeyValue]") -> dict[str, object]:
-    return {each.key: _value(each.value) for each in given}
+    # Most are texts: what else a value may be is asked where it is none, or empty.
+    return {each.key: each.value.string_value or _value(each.value) for each in given}
 
 
 def _value(value: "AnyValue") -> object:
