@@ -305,8 +305,8 @@ class Pipeline:
 
     @property
     def _has_begun(self) -> bool:
-        """Whether this process has a worker, as far as it is ever to have one."""
-        return self._generation == program.generation or self._config is None
+        """Whether this process has a worker, or knows that it is to have none."""
+        return self._generation == program.generation
 
     def _begun(self) -> Worker | Off:
         """This process's worker, which is not begun for this."""
@@ -314,20 +314,22 @@ class Pipeline:
 
     def _current(self) -> Worker | Off:
         """This process's worker. In a forked child the inherited one is forgotten, with what
-        waits in it: that is the parent's to send."""
-        if self._config is not None and not self._has_begun:
+        waits in it: that is the parent's to send, and its counts are the parent's."""
+        if not self._has_begun:
             # Not one for all: what a fork has inherited may be held for ever by a thread that does
             # not exist here. ``setdefault`` is atomic, and a handler may come amid the rest.
             with self._locks.setdefault(program.generation, threading.RLock()):
                 if not self._has_begun:
-                    self._begin_anew(self._config)
+                    self._begin_anew()
         return self._worker
 
-    def _begin_anew(self, config: Config) -> None:
-        if self._worker.is_closing:
+    def _begin_anew(self) -> None:
+        if self._config is None:
+            self._worker = Off(self._reader)
+        elif self._worker.is_closing:
             self._worker = Off(self._reader, "closed")
         else:
-            self._worker = Worker(config, self._reader)
+            self._worker = Worker(self._config, self._reader)
             self._worker.inbox.sees_starts = self._sees_starts
             if self._resource is not None:
                 self._worker.bind(self._resource)

@@ -213,3 +213,70 @@ def test_a_program_without_any_span_is_seen_once_it_has_begun(
         output = process.communicate("\n", timeout=PATIENCE)
     assert (process.returncode, *output) == (0, "", "")
     assert [run["status"] for run in api.instances()] == ["complete"]
+
+
+AMID_STATS = """
+import os, signal, sys, threading, warnings
+warnings.filterwarnings("ignore", "This process", DeprecationWarning)
+import prefactor_otel
+
+processor = prefactor_otel.PrefactorSpanProcessor()
+provider = prefactor_otel.TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+tracer = provider.get_tracer("agent")
+tracer.start_span("parent").end()
+CLOSE
+
+def held_at(step):
+    "A thread that is held up at this step of its look at the counters, if that has so many."
+    is_there, goes_on = threading.Event(), threading.Event()
+    taken = 0
+    def trace(frame, event, _):
+        nonlocal taken
+        if event == "line" and "/prefactor_otel/" in frame.f_code.co_filename:
+            taken += 1
+            if taken == step:
+                is_there.set()
+                goes_on.wait()
+        return trace
+    def look():
+        sys.settrace(trace)
+        processor.stats()
+        sys.settrace(None)
+        is_there.set()
+    thread = threading.Thread(target=look)
+    thread.start()
+    is_there.wait()
+    return thread, goes_on, taken < step
+
+def work():
+    "What a child finds that ends a span: nothing of its parent's."
+    signal.alarm(PATIENCE)
+    before = processor.stats().dropped
+    tracer.start_span("child").end()
+    after = processor.stats().dropped
+    is_lost = not (prefactor_otel.flush() or prefactor_otel.shutdown())
+    return (before, sum(after.values()), is_lost) == ({}, 1, True)
+
+is_over, step = False, 0
+while not is_over:
+    step += 1
+    thread, goes_on, is_over = held_at(step)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if work() else 3)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    goes_on.set()
+    thread.join()
+    assert code == 0, (step, code)
+print(step)
+"""
+
+
+@pytest.mark.parametrize("close", ["", "processor.shutdown()"])
+def test_a_child_forked_amid_a_look_at_the_counters_ends_its_span_where_nothing_is_sent(
+    api: DevServer, close: str
+) -> None:
+    script = AMID_STATS.replace("CLOSE", close).replace("PATIENCE", str(int(PATIENCE / 2)))
+    ended = run_script(script, localhost(api), api.token if close else "")
+    assert ended.code == 0, ended.stderr
+    assert int(ended.stdout) > 10
