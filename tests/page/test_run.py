@@ -47,7 +47,8 @@ def begun(call: Caller, run: str, number: int, **fields: Any) -> dict[str, Any]:
     moment = f"2026-11-30T12:{number // 60_000:02}:{number // 1000 % 60:02}.{number % 1000:03}Z"
     details: dict[str, Any] = {"status": "complete", "started_at": moment, "finished_at": moment}
     details |= {"payload": {"name": f"step {number}"}, "result_payload": {"text": ""}}
-    return creation(run, f"key-{number:05}", id=call.own_id(), **(details | fields))
+    details |= {"id": call.own_id()}
+    return creation(run, f"key-{number:05}", **(details | fields))
 
 
 def test_a_run_grows_while_its_agent_works(visit: Visit, api: DevServer) -> None:
@@ -287,6 +288,57 @@ def test_an_error_that_is_gone_to_is_wholly_in_sight(
             assert is_whole(page.locator(".waterfall [data-cursor]")), (key, number)
             expect(tools).to_be_in_viewport(ratio=1)
             expect(axis).to_be_in_viewport(ratio=1)
+
+
+def tokens(number: int) -> dict[str, Any]:
+    usage = {"prompt_tokens": number, "completion_tokens": 0, "total_tokens": number}
+    return {"name": "chat", "token_usage": usage}
+
+
+def test_a_row_tells_the_tokens_and_errors_below_it(visit: Visit, call: Caller) -> None:
+    """What a span counts itself stands for what is below it, which it may have counted with."""
+    run = call.active()
+    top, step, model = (call.own_id() for _ in range(3))
+    call.bulk(
+        begun(call, run, 0, id=top),
+        begun(call, run, 1, id=step, parent_span_id=top),
+        begun(call, run, 2, id=model, parent_span_id=step, payload=tokens(1200)),
+        begun(call, run, 3, parent_span_id=model, payload=tokens(1100)),
+        begun(call, run, 4, parent_span_id=step, payload=tokens(34), status="failed"),
+        begun(call, run, 5, parent_span_id=top, status="failed"),
+    )
+    with visit(f"#/run/{run}") as page:
+        cells = page.locator(".waterfall .cell-tokens")
+        sums = ["\N{GREEK CAPITAL LETTER SIGMA} 1,234 tokens below"] * 2
+        expect(cells).to_have_text([*sums, "1,200 tokens", "1,100 tokens", "34 tokens", ""])
+        expect(page.locator(".waterfall .failed-below")).to_have_count(0)  # each is to be seen
+        rows(page).nth(1).locator(".caret").click()
+        expect(rows(page)).to_have_count(3)
+        expect(rows(page).nth(1).locator(".failed-below")).to_have_text("1 error")
+        page.get_by_placeholder("Find spans").fill("step 0")
+        expect(cells).to_have_text(sums[:1])  # whatever is shown of it
+
+
+def test_a_failed_run_tells_in_its_head_what_failed_first(visit: Visit, call: Caller) -> None:
+    run = call.active()
+    top, tool = call.own_id(), call.own_id()
+    graph, lookup = error("GraphError", "node failed"), error("LookupError", "no city")
+    call.bulk(
+        begun(call, run, 0, id=top, status="failed", result_payload=graph),
+        begun(call, run, 1, parent_span_id=top, status="failed"),  # and was done again
+        begun(call, run, 2, id=tool, parent_span_id=top, status="failed", result_payload=lookup),
+    )
+    call.finish(run, status="failed")
+    with visit(f"#/run/{run}") as page:
+        head = page.locator(".run-head")
+        expect(head.locator(".said")).to_contain_text(["Asked", "Failed"])
+        head.get_by_role("link", name="LookupError: no city").click()
+        expect(page).to_have_url(re.compile(f"#/run/{run}/span/{tool}$"))
+        expect(page.locator(".panel .failure")).to_contain_text("LookupError")
+
+
+def error(kind: str, message: str) -> dict[str, Any]:
+    return {"error_type": kind, "message": message}
 
 
 def test_who_has_scrolled_away_is_led_back_to_the_only_error(visit: Visit, call: Caller) -> None:

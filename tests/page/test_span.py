@@ -65,6 +65,23 @@ def test_a_call_leads_to_the_span_that_carried_it_out(visit: Visit, api: DevServ
         expect(panel(page)).to_contain_text("sunny, 21 degrees")
 
 
+def test_tokens_are_told_before_the_conversation(visit: Visit, call: Caller) -> None:
+    usage = {"prompt_tokens": 1200, "completion_tokens": 34, "total_tokens": 1234}
+    payload = {"name": "chat", "token_usage": usage}
+    with visit(made(call, payload=payload)) as page:
+        expect(page.locator(".panel-facts")).to_contain_text("1,200 in, 34 out")
+
+
+def test_long_instructions_leave_room_for_what_was_asked(visit: Visit, call: Caller) -> None:
+    told = "You answer about weather.\n" * 100
+    messages = [{"role": "system", "content": told}, {"role": "user", "content": "And in Paris?"}]
+    payload = {"name": "chat", "inputs": {"messages": messages}}
+    with visit(made(call, payload=payload)) as page:
+        expect(page.get_by_text("And in Paris?").last).to_be_in_viewport()
+        page.get_by_role("button", name="Show all 2,600 characters").click()
+        expect(page.locator(".from-system .text")).to_have_text(told)
+
+
 def test_reasoning_is_folded(visit: Visit, call: Caller) -> None:
     answer = [{"role": "assistant", "content": "42", "reasoning": "six by nine"}]
     payload = {"name": "chat", "outputs": {"messages": answer}}

@@ -8,6 +8,9 @@ import { Copy, Fold, Text } from './parts.js';
 /** Of a long conversation, the newest are what somebody looks for. */
 const NEWEST = 40;
 
+/** Characters of instructions that are shown at first: they are the longest, and the same in each call. */
+const INSTRUCTIONS = 600;
+
 /** `made` has the spans of calls without a result, by the call's id. */
 export function Chat({ messages, made = new Map(), onOpen }) {
   const [isWhole, setWhole] = useState(messages.length <= NEWEST);
@@ -36,14 +39,14 @@ function Message({ message: { role, name, parts, rest }, made, onOpen }) {
       <b>${line(role || 'message', 40)}</b>${name && html` <span class="muted">${line(name, 60)}</span>`}
       ${texts.length > 0 && html`<${Copy} text=${() => texts.join('\n')} />`}
     </header>
-    ${parts.map((part, index) => html`<${Part} key=${index} part=${part} made=${made} onOpen=${onOpen} />`)}
+    ${parts.map((part, index) => html`<${Part} key=${index} part=${part} longest=${role === 'system' || role === 'developer' ? INSTRUCTIONS : undefined} made=${made} onOpen=${onOpen} />`)}
     ${!parts.length && html`<p class="muted">No content</p>`}
     ${Object.keys(rest).length > 0 &&
     html`<${Fold} title="Also in this message"><${Json} value=${rest} /><//>`}`;
 }
 
-function Part({ part, made, onOpen }) {
-  if ('text' in part) return html`<${Text} value=${part.text} />`;
+function Part({ part, longest, made, onOpen }) {
+  if ('text' in part) return html`<${Text} value=${part.text} longest=${longest} />`;
   if ('reasoning' in part) {
     const { reasoning } = part;
     return html`<${Fold} title="Reasoning" class="reasoning">

@@ -3,11 +3,13 @@
 import { html, useLayoutEffect, useRef, useState } from './preact.js';
 import { count, line, moment, shown } from './format.js';
 import { Duration, Status, Text } from './parts.js';
-import { backToRuns } from './router.js';
+import { backToRuns, toRun } from './router.js';
 import { Quality, Terminate, Thumbs } from './steer.js';
 
-export function Head({ id, detail, reload }) {
+/** `cause` is the span in which a failure began, where there is one. */
+export function Head({ id, detail, cause, reload }) {
   const run = detail?.run;
+  const failure = run?.status === 'failed' && cause;
   return html`<header class="run-head">
     <div class="run-title">
       <a class="back" href=${backToRuns()} aria-label="All runs">←</a>
@@ -18,7 +20,8 @@ export function Head({ id, detail, reload }) {
     </div>
     <div class="talk">
       <${Said} label="Asked" text=${detail?.question} empty=${detail ? 'No question is told' : ''} />
-      <${Said} label="Answered" text=${detail?.answer} empty=${run ? unanswered(run) : ''} />
+      ${(detail?.answer || !failure) && html`<${Said} label="Answered" text=${detail?.answer} empty=${run ? unanswered(run) : ''} />`}
+      ${failure && html`<p class="said is-failed"><b>Failed</b><a class="said-line" href=${toRun(id, cause.id)}>${line(cause.error ?? cause.name)}</a></p>`}
     </div>
     <div class="totals">${detail && html`<${Totals} detail=${detail} />`}</div>
   </header>`;

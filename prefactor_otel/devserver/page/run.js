@@ -7,15 +7,17 @@ import { Notice } from './parts.js';
 import { backToRuns } from './router.js';
 import { SpanPanel } from './span.js';
 import { useRun } from './store.js';
+import { causeOf } from './tree.js';
 import { useWalk } from './walk.js';
 import { Waterfall } from './waterfall.js';
 
 export function Run({ id, spanId, filter }) {
   const run = useRun(id);
   useTitle(run.detail);
+  const cause = useMemo(() => causeOf(run.spans), [run.spans]);
   if (run.error && !run.isRead) return html`<${Unread} error=${run.error} />`;
   return html`<main class="run ${spanId ? 'has-panel' : ''}">
-    <${Head} id=${id} detail=${run.detail} reload=${run.reload} />
+    <${Head} id=${id} detail=${run.detail} cause=${cause} reload=${run.reload} />
     <${Spans} key=${id} run=${run} id=${id} spanId=${spanId} filter=${filter} />
   </main>`;
 }

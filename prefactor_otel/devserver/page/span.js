@@ -58,6 +58,7 @@ function Head({ span, run, start, onClose, onRated }) {
     <div class="panel-facts">
       <${Status} of=${span.status} />
       <span>${span.finished_at ? duration(ended - began) : 'open'}</span>
+      ${isFilled(span.payload?.token_usage) && html`<${Counts} of=${span.payload.token_usage} />`}
       <span class="muted" title=${span.started_at}>at +${duration(began - start)}</span>
       <span class="grow"></span>
       ${run && html`<${Thumbs} detail=${run} span=${span.id} onDone=${onRated} />`}
@@ -65,6 +66,9 @@ function Head({ span, run, start, onClose, onRated }) {
     </div>
   </header>`;
 }
+
+const Counts = ({ of: { prompt_tokens: asked, completion_tokens: answered } }) =>
+  (asked > 0 || answered > 0) && html`<span title="Tokens">${count(asked)} in, ${count(answered)} out</span>`;
 
 const nameOf = (span) => span.payload?.name ?? span.schema_title ?? span.schema_name;
 

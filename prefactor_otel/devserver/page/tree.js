@@ -1,6 +1,9 @@
 // The spans of a run as rows: parents before what stands below them, in order of their start.
 
-/** Every span that `matches`, in the order of the tree; `depth` counts those above that match. */
+/**
+ * Every span that `matches`, in the order of the tree; `depth` counts those above that match. `below` is
+ * what a span's subtree comes to, whatever of it matches.
+ */
 export function arranged(spans, matches = () => true) {
   const known = new Set(spans.map((span) => span.id));
   const below = new Map();
@@ -11,15 +14,44 @@ export function arranged(spans, matches = () => true) {
   }
   // A stack and no recursion: a chain of ten thousand spans is a tree as well.
   const rows = [];
+  const seen = [];
   const open = (below.get(null) ?? []).map((span) => [span, 0]).reverse();
   while (open.length) {
     const [span, depth] = open.pop();
     const isRow = matches(span);
-    if (isRow) rows.push({ span, depth });
+    const row = { span, depth, below: { tokens: 0, failed: 0 } };
+    seen.push(row);
+    if (isRow) rows.push(row);
     const children = below.get(span.id) ?? [];
     for (let i = children.length - 1; i >= 0; i -= 1) open.push([children[i], depth + isRow]);
   }
+  addUp(seen);
   return rows;
+}
+
+/** What a span counts itself stands for all below it: an agent's own count has its models' in it. */
+function addUp(seen) {
+  const byId = new Map(seen.map((row) => [row.span.id, row]));
+  for (let i = seen.length - 1; i >= 0; i -= 1) {
+    const { span, below } = seen[i];
+    const above = byId.get(span.parent)?.below;
+    if (!above) continue;
+    above.tokens += span.tokens ?? below.tokens;
+    above.failed += below.failed + (span.status === 'failed');
+  }
+}
+
+/** The span in which began what ended a run as failed: from the root down, the last that failed. */
+export function causeOf(spans) {
+  const ids = new Set(spans.map(({ id }) => id));
+  const failed = new Map();
+  for (const span of spans) {
+    const parent = ids.has(span.parent) ? span.parent : null;
+    if (span.status === 'failed' && !(failed.get(parent)?.started_at > span.started_at)) failed.set(parent, span);
+  }
+  let found = failed.get(null) ?? null;
+  while (found && failed.has(found.id)) found = failed.get(found.id);
+  return found;
 }
 
 // All times have one form, so they sort as texts; those of one moment stay as they came.
@@ -29,12 +61,12 @@ const byStart = (a, b) => (a.started_at < b.started_at ? -1 : a.started_at > b.s
 export function folded(rows, closed) {
   const left = [];
   let within = null;
-  rows.forEach(({ span, depth }, index) => {
+  rows.forEach(({ span, depth, below }, index) => {
     if (within && depth > within.depth) {
       within.hidden += 1;
       return;
     }
-    const row = { span, depth, hidden: 0, isParent: rows[index + 1]?.depth > depth };
+    const row = { span, depth, below, hidden: 0, isParent: rows[index + 1]?.depth > depth };
     within = row.isParent && closed.has(span.id) ? row : null;
     left.push(row);
   });

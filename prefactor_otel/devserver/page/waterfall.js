@@ -67,7 +67,7 @@ const Axis = ({ scale, ticks }) => html`<div class="row axis" aria-hidden="true"
 </div>`;
 
 function Row({ row, index, style, scale, now, isCursor, isOpen, onOpen, onFold }) {
-  const { span, depth, isParent, hidden } = row;
+  const { span, depth, isParent, hidden, below } = row;
   const isFailed = span.status === 'failed';
   const end = span.endMs ?? Math.max(now, span.startMs);
   const time = duration(end - span.startMs);
@@ -96,14 +96,21 @@ function Row({ row, index, style, scale, now, isCursor, isOpen, onOpen, onFold }
       <${Type} of=${span.type} />
       <span class="name" dir="auto">${line(span.name)}</span>
       ${hidden > 0 && html`<span class="count" title=${counted(hidden, 'row')}>+${count(hidden)}</span>`}
+      ${hidden > 0 && below.failed > 0 && html`<span class="failed-below">${counted(below.failed, 'error')}</span>`}
       ${span.mismatches > 0 && html`<span class="flag" title="Not as its type declares" aria-label="Not as its type declares">≠</span>`}
       ${isFailed && html`<span class="error">${span.error ? line(span.error, 200) : 'failed'}</span>`}
       ${span.status === 'cancelled' && html`<span class="muted">cancelled</span>`}
     </span>
-    <span class="cell-tokens" role="gridcell">${span.tokens === null ? '' : html`${count(span.tokens)}<span class="sr"> tokens</span>`}</span>
+    <span class="cell-tokens" role="gridcell"><${Tokens} own=${span.tokens} below=${below.tokens} /></span>
     <span class="cell-time" role="gridcell">${time}${!span.endMs && html`<span class="sr"> so far, open</span>`}</span>
     <span class="cell-bar" role="gridcell" aria-hidden="true"><${Bar} span=${span} end=${end} scale=${scale} /></span>
   </div>`;
+}
+
+/** What a span has counted itself, else the sum of what those below it have. */
+function Tokens({ own, below }) {
+  if (own !== null) return html`${count(own)}<span class="sr"> tokens</span>`;
+  return below > 0 && html`<span title="Tokens below">Σ ${count(below)}<span class="sr"> tokens below</span></span>`;
 }
 
 function Bar({ span, end, scale }) {
