@@ -1,6 +1,6 @@
 """What the page asks for: a list of runs, one run, its spans in a row each, one span whole."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import orjson
@@ -17,6 +17,8 @@ from prefactor_otel.devserver.store import Row, Store
 PAGE: Final = 100
 _LARGEST: Final = 500
 _BEYOND: Final = 2**62
+_AT_ONCE: Final = 500
+"""Rows of a run that are read at a time."""
 
 _RUN: Final = """
     SELECT run.seq, run.id, run.agent_id, agent.name AS agent_name, run.status, run.purpose,
@@ -138,18 +140,30 @@ def _span_at(account: Account, seq: int | None) -> Json | None:
     return None if row is None else views.span(account, row)
 
 
-def spans(account: Account, run_id: str) -> bytes:
+def spans(account: Account, run_id: str) -> Iterator[bytes]:
     """All spans of a run in a row each, in the order of their arrival: a parent before its
-    children. Their JSON is stored as it is sent."""
+    children. Their JSON is stored as it is sent. It comes in pieces, of which the first are
+    empty: between two, whoever else waits for the store has it."""
     store = account.store
     with store.transaction():
         if not store.holds("agent_instance", run_id):
             raise not_found("agent instance")
-        rows = store.rows(
-            "SELECT outline FROM span_outline WHERE agent_instance_id = ? ORDER BY seq", run_id
-        )
         seq = last_change(store)
-    return f'{{"spans":[{",".join(row[0] for row in rows)}],"seq":{seq}}}'.encode()
+    outlines: dict[int, str] = {}
+    changed, is_all = -1, False
+    while not is_all:
+        with store.transaction():  # what changes meanwhile is behind what was read, and comes anew
+            rows = store.rows(
+                "SELECT seq, changed, outline FROM span_outline"
+                " WHERE agent_instance_id = ? AND changed > ? ORDER BY changed LIMIT ?",
+                *(run_id, changed, _AT_ONCE),
+            )
+        outlines |= {row["seq"]: row["outline"] for row in rows}
+        is_all = len(rows) < _AT_ONCE
+        changed = rows[-1]["changed"] if rows else changed
+        yield b""
+    arrived = ",".join(outlines[each] for each in sorted(outlines))
+    yield f'{{"spans":[{arrived}],"seq":{seq}}}'.encode()
 
 
 def span(account: Account, span_id: str) -> Json:

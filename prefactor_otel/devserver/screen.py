@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -145,7 +145,8 @@ class Screen:
         return await _json(request, pages.run(self._account, request.match_info["run"]))
 
     async def _spans(self, request: web.Request) -> web.StreamResponse:
-        return await _json(request, pages.spans(self._account, request.match_info["run"]))
+        pieces = pages.spans(self._account, request.match_info["run"])
+        return await _json(request, await _beside(pieces))
 
     async def _span(self, request: web.Request) -> web.StreamResponse:
         return await _json(request, pages.span(self._account, request.match_info["span"]))
@@ -177,6 +178,14 @@ def _read(path: Path, changed: int) -> tuple[bytes, bytes, str]:
 
 def _takes_packed(request: web.Request) -> bool:
     return "gzip" in request.headers.get("Accept-Encoding", "")
+
+
+async def _beside(pieces: Iterator[bytes]) -> bytes:
+    """All of what is made beside the loop, which has its turn between two pieces."""
+    made: list[bytes] = []
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        made.append(piece)
+    return b"".join(made)
 
 
 async def _json(request: web.Request, body: Json | bytes) -> web.StreamResponse:

@@ -9,6 +9,7 @@ from tests.conftest import Figure
 
 PAGE = Path(prefactor_otel.devserver.__file__).parent / "page"
 LOADED = sorted(path for path in PAGE.iterdir() if path.suffix in (".html", ".js", ".css", ".svg"))
+DOCUMENTATION = PAGE.parents[2] / "docs" / "page.md"
 OWN = [path for path in LOADED if path.name != "preact.js"]
 BUDGET = 60_000
 
@@ -22,6 +23,14 @@ def test_all_of_it_stays_under_sixty_kilobytes(figure: Figure) -> None:
 def test_the_shell_names_every_module_and_no_other() -> None:
     named = re.findall(r'"/page/([\w.]+\.js)"', (PAGE / "index.html").read_text())
     assert sorted(named) == sorted(path.name for path in LOADED if path.suffix == ".js")
+
+
+def test_the_help_and_the_documentation_tell_the_same_keys() -> None:
+    told = re.findall(r"^  \['(.+)', '.+'\],$", (PAGE / "keys.js").read_text(), re.MULTILINE)
+    keys = [key for row in told for key in row.split(", ") if key not in "←↑→↓"]
+    table = DOCUMENTATION.read_text().partition("## Keys")[2].partition("## What")[0]
+    assert keys == re.findall("`(.+?)`", table)
+    assert len(keys) > 10
 
 
 def test_nothing_is_inline() -> None:

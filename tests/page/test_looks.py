@@ -56,6 +56,7 @@ def test_every_view_is_legible(visit: Visit, api: DevServer, theme: str, size: s
         ground = "getComputedStyle(document.body).backgroundColor"
         assert page.evaluate(ground) == GROUNDS[theme]
         expect(page.locator("a.run-row")).to_have_count(4)
+        expect(page.locator(".run-agent").first).to_have_text("travel-agent")
         sound(page, f"runs-{size}-{theme}")
         page.goto(f"{api.url}/#/run/{run}")
         expect(page.locator(".waterfall .name")).to_have_count(6)

@@ -6,6 +6,7 @@ import { useLayoutEffect, useRef } from './preact.js';
 export const HELP = [
   ['j, ↓', 'the next run or span'],
   ['k, ↑', 'the one before'],
+  ['Home, End', 'the first span, the last'],
   ['Enter', 'open it'],
   ['Escape', 'close what is open, take back what is looked for; back to the runs'],
   ['/', 'search'],

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import select
+import socket
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from prefactor_otel.devserver import DevServer
 from tests.devserver.calls import LLM, Caller, creation
 from tests.devserver.screen.browser import Browser
+from tests.patience import PATIENCE
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
@@ -85,6 +88,50 @@ def test_runs_are_filtered_by_status_purpose_and_agent(call: Caller, browser: Br
     assert found(f"agent={agent}") == [other]
     assert found("status=&purpose=&agent=&q=") == [ended, other, mine]
     assert browser.send("GET", "/page/runs?status=lost")[0] == 422
+
+
+MANY = 5_000
+A_BULK = 1_000
+ENOUGH = 5
+ATTEMPTS = 20
+
+
+def answered_while(server: DevServer, path: str) -> int:
+    """How many other requests are asked and answered while this one is."""
+    host, port = server.url.removeprefix("http://").split(":")
+    bearer = f"Authorization: Bearer {server.token}\r\n\r\n".encode()
+    with (
+        socket.create_connection((host, int(port)), PATIENCE) as long,
+        socket.create_connection((host, int(port)), PATIENCE) as short,
+    ):
+        long.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n".encode() + bearer)
+        count = -1  # it may have been before the other one was begun
+        while not select.select([long], [], [], 0)[0]:
+            short.sendall(f"GET /api/v1/ping HTTP/1.1\r\nHost: {host}\r\n".encode() + bearer)
+            assert short.recv(2**16).startswith(b"HTTP/1.1 200")
+            count += 1
+        assert long.recv(2**10).startswith(b"HTTP/1.1 200")
+    return count
+
+
+def test_who_reads_a_long_run_keeps_nobody_waiting(call: Caller) -> None:
+    run = call.active()
+    for start in range(0, MANY, A_BULK):
+        call.bulk(*(creation(run, f"key-{n:05}") for n in range(start, start + A_BULK)))
+    path = f"/page/runs/{run}/spans"
+    assert any(answered_while(call.server, path) >= ENOUGH for _ in range(ATTEMPTS))
+    found = json.loads(call.raw("GET", path)[1])["spans"]
+    assert len({span["id"] for span in found}) == MANY
+
+
+def test_spans_come_as_they_arrived_whatever_changed_last(call: Caller) -> None:
+    run = call.active()
+    ids = [call.own_id() for _ in range(3)]
+    call.bulk(*(creation(run, f"create-{each}", id=each) for each in ids))
+    for each in reversed(ids):
+        call.finish_span(each)
+    found = json.loads(call.raw("GET", f"/page/runs/{run}/spans")[1])["spans"]
+    assert [(span["id"], span["status"]) for span in found] == [(each, "complete") for each in ids]
 
 
 def test_a_run_is_told_with_its_question_answer_totals_and_quality(
