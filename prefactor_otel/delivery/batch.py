@@ -124,6 +124,11 @@ class Batch:
         return self.items[0].span is None
 
     @property
+    def is_judgement(self) -> bool:
+        """Whether it is a judgement of a run."""
+        return self.items[0].operation is Operation.QUALITY
+
+    @property
     def was_sent(self) -> bool:
         """Whether a request with it may have arrived."""
         return self.attempts > 0

@@ -150,12 +150,12 @@ class DiskLine:
         return left
 
     def take_first(self) -> Batch | None:
-        """The first item of a span that came after the disk had failed leaves memory; one that is
-        only the end of a span if there is no other."""
-        spans = [batch for batch in self.tail if not batch.is_about_run]
-        if not spans:
+        """The first item of a span, or judgement, that came after the disk had failed leaves
+        memory; one that is only the end of a span if there is no other."""
+        found = [batch for batch in self.tail if not batch.is_about_run or batch.is_judgement]
+        if not found:
             return None
-        batch = next((each for each in spans if not each.is_end_alone), spans[0])
+        batch = next((each for each in found if not each.is_end_alone), found[0])
         taken = batch.first()
         if not batch:
             self.tail.remove(batch)

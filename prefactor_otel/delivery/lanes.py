@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from prefactor_otel.delivery.batch import Batch
-from prefactor_otel.delivery.operation import Operation
+from prefactor_otel.delivery.operation import Item, Operation, judged_as
 from prefactor_otel.delivery.storage import Storage
 
 CALLS: Final = (
@@ -35,7 +35,8 @@ class Lane:
     """Calls that have to be through before its spans can be sent."""
     is_called: bool = False
     """Whether the first call is in flight, or put off."""
-    is_offered: bool = False
+    offered: Operation | None = None
+    """The kind of the call whose turn it may be, if any."""
     has_dropped: bool = False
     """Whether a span of it was dropped before it was sent."""
 
@@ -65,9 +66,14 @@ class Lanes:
 
     def __init__(self) -> None:
         self._lanes: dict[str, Lane] = {}
-        self._offers: dict[Operation, deque[Lane]] = {kind: deque() for kind in CALLS}
+        self._offers: dict[Operation, OrderedDict[Lane, None]]
+        self._offers = {kind: OrderedDict() for kind in CALLS}
         """In which it may be the turn of the first call, which is of this kind."""
         self._hollow: OrderedDict[str, Lane] = OrderedDict()
+        self.judgements: OrderedDict[Batch, None] = OrderedDict()
+        """All that wait or are in flight, the oldest first."""
+        self._judged: dict[tuple[str, bytes], Batch] = {}
+        """The last of each run and name."""
 
     def of(self, run: str) -> Lane:
         """The lane of a run."""
@@ -81,7 +87,14 @@ class Lanes:
         lane = self.of(batch.item.run)
         lane.calls.append(batch)
         lane.opening += batch.item.operation in _OPENING
+        if batch.is_judgement:
+            self.judgements[batch] = None
+            self._judged[judged_as(batch.item)] = batch
         self._see(lane)
+
+    def judgement(self, item: Item) -> Batch | None:
+        """The one before this, of the same run and under the same name."""
+        return self._judged.get(judged_as(item))
 
     def offered(self, kind: Operation) -> int:
         """How many calls of this kind there may be whose turn it is."""
@@ -92,8 +105,8 @@ class Lanes:
         back or through."""
         offers = self._offers[kind]
         while offers:
-            lane = offers.popleft()
-            lane.is_offered = False
+            lane, _ = offers.popitem(last=False)
+            lane.offered = None
             if lane.can_be_called:
                 lane.is_called = True
                 self._hollow.pop(lane.run, None)
@@ -109,8 +122,10 @@ class Lanes:
     def call_is_through(self, batch: Batch) -> Iterable[Batch]:
         """A call is done with. Returns what can be sent now."""
         lane = self._lanes[batch.item.run]
+        if lane.calls[0] is batch:  # else it is given up, whatever the first is about
+            lane.is_called = False
         lane.calls.remove(batch)
-        lane.is_called = False
+        self._forget_judgement(batch)
         freed: Iterable[Batch] = ()
         if batch.item.operation in _OPENING:
             lane.opening -= 1
@@ -118,6 +133,12 @@ class Lanes:
                 freed, lane.waiting = lane.waiting, deque()
         self._see(lane)
         return freed
+
+    def _forget_judgement(self, batch: Batch) -> None:
+        if self.judgements.pop(batch, self) is None:
+            judged = judged_as(batch.item)
+            if self._judged[judged] is batch:
+                del self._judged[judged]
 
     def are_through(self, batch: Batch) -> None:
         """Operations of spans are done with."""
@@ -142,10 +163,17 @@ class Lanes:
                 self._hollow.move_to_end(lane.run, last=False)
         else:
             self.is_filled(lane)
-        if lane.can_be_called and not lane.is_offered:
-            lane.is_offered = True
-            offers = self._offers[lane.calls[0].item.operation]
-            offers.insert(0 if at_once else len(offers), lane)
+        kind = lane.calls[0].item.operation if lane.can_be_called else None
+        if kind is not lane.offered:
+            self._offer(lane, kind, at_once=at_once)
+
+    def _offer(self, lane: Lane, kind: Operation | None, *, at_once: bool) -> None:
+        if lane.offered is not None:
+            self._offers[lane.offered].pop(lane)
+        lane.offered = kind
+        if kind is not None:
+            self._offers[kind][lane] = None
+            self._offers[kind].move_to_end(lane, last=not at_once)
 
     def hollow_run(self, spared: Storage | None, *, is_full: bool) -> list[Batch]:
         """The calls of the run that is the first to go: it is over, nothing of it was sent, and

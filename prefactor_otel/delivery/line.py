@@ -296,6 +296,12 @@ class Line:
         """The same of those that are only that."""
         return self._first(self._ends, spared)
 
+    def first_to_go(self, spared: Storage | None) -> Batch | None:
+        """The same of spans that are more than that and of judgements, whichever came first."""
+        judgement = self._first(self.lanes.judgements, spared)
+        found = [each for each in (self.oldest(spared), judgement) if each is not None]
+        return min(found, key=attrgetter("arrival"), default=None)
+
     def _first(self, batches: Iterable[Batch], spared: Storage | None) -> Batch | None:
         for batch in batches:
             if batch not in self.flights and (spared is None or batch.file is not spared):
@@ -303,7 +309,10 @@ class Line:
         return None
 
     def take_first(self, batch: Batch) -> Batch:
-        """The first operation of a batch of spans leaves the line."""
+        """The first operation of a batch of spans leaves the line, or a call that is not made."""
+        if batch.is_about_run:
+            self.take_out(batch)
+            return batch.first()  # it may still stand among what is put off
         lane = self.lanes.of(batch.item.run)
         lane.has_dropped = lane.has_dropped or not batch.was_sent
         taken = batch.first()

@@ -103,9 +103,23 @@ class Memory:
         end = end_alone(batch.item)
         batch.leave_end(end)
         self._share_of(batch.file).add(batch.footprint - before, 0)
+        self._rewrite(batch)
+
+    def judge_anew(self, judgement: Item) -> bool:
+        """Let a judgement take the place of the one of the same run and name that waits and is not
+        on its way: whoever waits for that waits for this. Whether there is one."""
+        batch = self.line.lanes.judgement(judgement)
+        if batch is None or batch in self.line.flights:
+            return False
+        self.replace(batch, judgement)
+        self._rewrite(batch)
+        return True
+
+    def _rewrite(self, batch: Batch) -> None:
+        """A batch of one has another item, which is in the place of the first on disk as well."""
         if batch.rows:
             [(seq, at)] = batch.rows
-            self.note(batch, lambda file: file.rewrite(seq, end, at))
+            self.note(batch, lambda file: file.rewrite(seq, batch.item, at))
 
     def settle_but_end(self, batch: Batch) -> None:
         """A leased batch is dropped, and the end of its span waits in its place."""

@@ -4,6 +4,7 @@ An item does not hold the instance's id or the account's partition: neither is k
 run is registered. The sender writes them in front of the body when it builds a request.
 """
 
+import re
 import secrets
 import time
 import zlib
@@ -161,10 +162,19 @@ new_item: Final = partial(tuple.__new__, Item)
 """Makes an item of all its parts without the call of Python that a named tuple takes."""
 _body_of: Final = itemgetter(3)
 _span_of: Final = itemgetter(4)
+_JUDGED_AS: Final = re.compile(rb'"name":"((?:[^"\\]|\\.)*)"')
+
+
+def judged_as(judgement: Item) -> tuple[str, bytes]:
+    """The run that is judged, and the name under which, as JSON has it: of all judgements that have
+    these in common only the last counts."""
+    name = _JUDGED_AS.match(judgement.body)
+    return judgement.run, name[1] if name is not None else judgement.key.encode()
 
 
 def footprint_of(items: Sequence[Item]) -> int:
     """Bytes of memory that items take while they wait, with what is kept beside them."""
     if None in map(_span_of, items):  # the body that registers a run is one and the same for all
-        return FOOTPRINT * len(items) + sum(len(item.body) for item in items if item.span)
+        own = (item for item in items if item.operation is not Operation.REGISTER)
+        return FOOTPRINT * len(items) + sum(map(len, map(_body_of, own)))
     return FOOTPRINT * len(items) + sum(map(len, map(_body_of, items)))

@@ -78,8 +78,9 @@ class Outbox(Queue):
         return self.disk.next_try
 
     def put(self, items: Sequence[Item], receipt: Receipt | None = None) -> None:
-        """Add items at the end, then give up what is past the bounds, but no call about a run
-        that something was sent of, or is to be: those are few, and nothing arrives without."""
+        """Add items at the end, then give up what is past the bounds, but nothing that begins or
+        ends a run of which something was sent, or is to be: that is little, and nothing arrives
+        without."""
         if not items:
             return
         if receipt is not None:
@@ -95,6 +96,14 @@ class Outbox(Queue):
             if rows:
                 self.disk.reach(rows[-1].seq)
         self.make_room()
+
+    def judge(self, judgement: Item) -> None:
+        """Add a judgement of a run, in place of the one under the same name that still waits: the
+        API keeps only the last."""
+        if self.judge_anew(judgement):
+            self.make_room()
+        else:
+            self.put([judgement])
 
     def adopt(self, file: Storage, rows: Iterable[Stored], *, too_old: Period) -> None:
         """Add what a process that has died left in its file, as far as it is not too old; one
@@ -192,8 +201,9 @@ class Outbox(Queue):
     # -- what is too much, or too old -------------------------------------------------------------
 
     def make_room(self) -> None:
-        """Give up the oldest spans until what is held is within its bounds, and before them runs
-        that are over with nothing in them. Those whose spans were given up go in any case."""
+        """Give up the oldest spans and judgements until what is held is within its bounds, and
+        before them runs that are over with nothing in them. Those whose spans were given up go in
+        any case."""
         # What a dead process left is on disk, and little of it here: it stays.
         spared = None if self.is_durable else self._adopted
         while True:
@@ -211,11 +221,12 @@ class Outbox(Queue):
         return self._budget.is_over
 
     def _drop_oldest(self, spared: Storage | None) -> bool:
-        """Give up the oldest span item that is not in flight. Returns whether there was one."""
-        if self.disk.items and self.line.oldest(None) is None:
+        """Give up the oldest item of a span, or judgement, that is not in flight. Returns whether
+        there was one."""
+        if self.disk.items and self.line.first_to_go(None) is None:
             self._refill()
         reason = DropReason.SPOOL_FULL if self.is_durable else DropReason.QUEUE_FULL
-        oldest = self.line.oldest(spared)
+        oldest = self.line.first_to_go(spared)
         if oldest is None and (dropped := self.disk.take_first()) is not None:
             self._drop(dropped, reason, self.disk.tail.appendleft)
             return True
@@ -231,6 +242,7 @@ class Outbox(Queue):
         for batch in calls:
             self.line.take_out(batch)
             self._let_go(batch)
+            self._lose_judgement(batch.item)
             batch.resolve(lost=True)
         self.note(calls[0], lambda file: file.run_over(run))
 
@@ -265,9 +277,17 @@ class Outbox(Queue):
             back(batch)
             return
         item = batch.item
+        if self._lose_judgement(item):
+            self._log.warn("judgements", f"Judgements dropped ({reason.value}): {_WHY[reason]}")
         self.leave_unrecorded(batch)
         self._let_go(batch)
         batch.resolve(lost=True)
         is_open = item.operation is Operation.CREATE and not item.ends_span
         if is_open and not batch.was_sent and item.span is not None and not self._is_adopted(batch):
             self.on_creation_dropped(item.run, item.span)
+
+    def _lose_judgement(self, item: Item) -> bool:
+        """Count it, if what is given up is a judgement. Whether it is."""
+        is_one = item.operation is Operation.QUALITY
+        self._counters.lose_judgements(is_one)
+        return is_one

@@ -166,6 +166,8 @@ class Settlement:
                 self._counters.acknowledge(batch.spans)
             else:
                 self._counters.drop(reason, batch.spans)
+        if reason is not None and batch.is_judgement:
+            self._counters.lose_judgements(1)
         batch.resolve(lost=reason is not None and reason not in INTENDED)
 
     def keep(self, batch: Batch) -> None:

@@ -19,6 +19,7 @@ _OF_ACCOUNTS: Final = (
         *("records_unmatched_total", "counter", "unmatched_records"),
         "Log records of which no span is known that is still to be sent.",
     ),
+    ("judgements_lost_total", "counter", "lost_judgements", "Judgements of runs not delivered."),
     ("waiting_items", "gauge", "waiting_items", "Operations that wait for the API."),
     ("waiting_bytes", "gauge", "waiting_bytes", "Their size in bytes."),
     ("held_bytes", "gauge", "held_bytes", "Memory that spans take, about, in bytes."),

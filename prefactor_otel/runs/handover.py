@@ -53,11 +53,18 @@ class Handover:
             run.over_since = time.monotonic()
 
     def _send(self, run: OpenRun, items: list[Item]) -> None:
+        if self._goes(run, items):
+            self._outbox.put(items)
+
+    def _goes(self, run: OpenRun, items: list[Item]) -> bool:
+        """Whether what has come of a run, which is registered then, is to go: else it is held back
+        or nobody wants it."""
         if run.held is not None:
             self.hold(run, run.held, items)
-        elif not run.is_left_out:
+            return False
+        if not run.is_left_out:
             self.register(run)
-            self._outbox.put(items)
+        return not run.is_left_out
 
     def note(self, run: OpenRun) -> None:
         """Count which of its spans have come twice, or were not to be sent; one in which something
@@ -79,7 +86,9 @@ class Handover:
         mask = run.tenant.capture.mask
         if mask is not None and payload is not None:
             payload = mask.fields("quality", payload, set())
-        self._send(run, [run.run.quality(name, payload, self._judgements)])
+        judgement = run.run.quality(name, payload, self._judgements)
+        if self._goes(run, [judgement]):
+            self._outbox.judge(judgement)
 
     def heed(self, run: OpenRun, found: Iterable[tuple[str, dict[str, object]]]) -> bool:
         """Evaluators have judged a run; whether under any name that it has declared."""

@@ -69,6 +69,8 @@ class Stats:
     unmatched_records: int
     """Log records with content of a model's call that went with no span: it had ended, was not sent
     from here, or too many waited for theirs."""
+    lost_judgements: int
+    """Judgements of runs that were given up, because too much waited, or that the API refused."""
     requests: int
     """HTTP requests answered or failed."""
     worker_restarts: int
@@ -104,6 +106,7 @@ class Counters:
         self._restarts = 0
         self._left_open = 0
         self._unmatched = 0
+        self._lost_judgements = 0
         # All are there from the start: where nothing is called, no handler can come in between.
         self._dropped = dict.fromkeys((reason.value for reason in DropReason), 0)
         self._last_error: str | None = None
@@ -175,6 +178,11 @@ class Counters:
         """So many runs are not finished on the platform, and will not be."""
         with self._lock:
             self._left_open += runs
+
+    def lose_judgements(self, judgements: int) -> None:
+        """So many judgements of runs never arrive."""
+        with self._lock:
+            self._lost_judgements += judgements
 
     def unmatch(self, records: int) -> None:
         """So many log records go with no span."""
@@ -248,6 +256,7 @@ class Counters:
                 idle_runs=idle_runs,
                 unfinished_runs=self._left_open,
                 unmatched_records=self._unmatched,
+                lost_judgements=self._lost_judgements,
                 requests=self._requests,
                 worker_restarts=self._restarts,
                 last_error=self._last_error,
