@@ -42,6 +42,8 @@ class Sizes:
     growth_spans: int = 2_000
     """Spans measured at least, however few there are in a trace."""
     mapping_rounds: int = 31
+    records: int = 20_000
+    record_rounds: int = 31
 
 
 FULL: Final = Sizes()
@@ -60,6 +62,8 @@ QUICK: Final = Sizes(
     growth=(10, 100, 1_000, 10_000),
     growth_rounds=1,
     mapping_rounds=5,
+    records=10_000,
+    record_rounds=5,
 )
 SMOKE: Final = Sizes(
     rounds=1,
@@ -85,4 +89,6 @@ SMOKE: Final = Sizes(
     growth_rounds=1,
     growth_spans=20,
     mapping_rounds=1,
+    records=10,
+    record_rounds=1,
 )
