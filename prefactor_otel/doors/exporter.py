@@ -104,10 +104,14 @@ class AutoInstrumentationExporter(PrefactorExporter):
     def __init__(self, /, **options: object) -> None:
         self._pipeline = Pipeline(READER, in_file=options)
         if not self._pipeline.is_closing:  # it is not off
+            self._propagate()
             _FIRST_USES.tell(self, AutoInstrumentationExporter._is_used_by)
 
     def _is_used_by(self, provider: SdkTracerProvider) -> None:
         self.follow(provider)
+        self._propagate()  # a file has set a propagator of its own by now
+
+    def _propagate(self) -> None:
         if self._pipeline.propagates_runs:
             propagate_runs()
 

@@ -45,6 +45,12 @@ with tracer.start_as_current_span("root"):
         print("ready", flush=True)
         sys.stdin.readline()
 """
+PROPAGATES: Final = """
+from opentelemetry import propagate, trace
+
+trace.get_tracer("app")
+print(list(propagate.get_global_textmap().fields).count("prefactor-run"))
+"""
 WORKS_ON: Final = """
 import time
 from opentelemetry import trace
@@ -75,11 +81,17 @@ def options_of(api: DevServer) -> dict[str, Any]:
 
 @contextmanager
 def launched(
-    python: Path, application: Path, options: dict[str, Any], of_logs: object = None, **others: str
+    python: Path,
+    application: Path,
+    options: dict[str, Any],
+    of_logs: object = None,
+    propagators: str = "",
+    **others: str,
 ) -> Iterator["subprocess.Popen[str]"]:
     """The application under the launcher, which finds nothing set but a file and these."""
     file = application.with_suffix(".yaml")
-    file.write_text(FILE.format(options=json.dumps(options), of_logs=json.dumps(of_logs)))
+    said = FILE.format(options=json.dumps(options), of_logs=json.dumps(of_logs))
+    file.write_text(said + propagators)
     with begun(python, application, file, **others) as process:
         yield process
 
@@ -200,6 +212,18 @@ def test_a_variable_that_names_the_provider_does_not_keep_the_file_s_from_being_
     assert (process.returncode, our_lines(errors)) == (0, [])
     assert sorted(row["payload"]["name"] for row in api.spans()) == ["root", "step"]
     assert [run["status"] for run in api.instances()] == ["complete"]
+
+
+@pytest.mark.parametrize("propagators", ["", "propagator: {composite: [prefactor: ]}"])
+def test_runs_are_carried_on_whatever_propagators_the_file_names(
+    python: Path, api: DevServer, tmp_path: Path, propagators: str
+) -> None:
+    application = tmp_path / "app.py"
+    application.write_text(PROPAGATES)
+    options = options_of(api) | {"run_propagation": True}
+    with launched(python, application, options, propagators=propagators) as process:
+        output, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, output, our_lines(errors)) == (0, "1\n", [])
 
 
 def test_the_example_s_file_with_what_the_variables_say(python: Path, api: DevServer) -> None:
