@@ -35,6 +35,11 @@ OPENAI_V2: Final = (
     "opentelemetry-instrumentation-openai-v2==2.4b0",
     "opentelemetry-util-genai==0.4b0",
 )
+LATEST: Final = {"OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental"}
+"""With it packages of before have the modes of later ones, by a helper of before."""
+WITH_MODES: Final = pytest.mark.parametrize(
+    ("packages", "opted_in"), [(GENAI, {}), (OPENAI_V2, LATEST)], ids=["genai", "openai-v2"]
+)
 OLDEST: Final = ("opentelemetry-sdk==1.36.0", "opentelemetry-distro==0.57b0")
 NEWEST: Final = ("opentelemetry-sdk", "opentelemetry-distro")
 
@@ -107,17 +112,22 @@ def assert_told_once(first: Json, second: Json) -> None:
     assert json.dumps(second).count(ANSWER) == 1
 
 
+@WITH_MODES
 @pytest.mark.parametrize("mode", ["span_only", "event_only", "span_and_event"])
-def test_content_is_shown_once_in_every_mode_of_the_genai_family(python: Python, mode: str) -> None:
-    first, second = payloads(python(GENAI), "two_calls_app.py", **{CAPTURE: mode})
+def test_content_is_shown_once_in_every_mode_of_the_genai_family(
+    python: Python, packages: tuple[str, ...], opted_in: dict[str, str], mode: str
+) -> None:
+    variables = {CAPTURE: mode} | opted_in
+    first, second = payloads(python(packages), "two_calls_app.py", **variables)
     assert_told_once(first, second)
 
 
+@WITH_MODES
 @pytest.mark.parametrize("mode", ["no_content", ""])
 def test_without_content_in_spans_and_records_there_is_none_to_show(
-    python: Python, mode: str
+    python: Python, packages: tuple[str, ...], opted_in: dict[str, str], mode: str
 ) -> None:
-    calls = payloads(python(GENAI), "two_calls_app.py", **{CAPTURE: mode})
+    calls = payloads(python(packages), "two_calls_app.py", **{CAPTURE: mode} | opted_in)
     assert len(calls) == 2
     assert not any(text in json.dumps(calls) for text in (QUESTION["content"], ANSWER, TOLD))
 
@@ -145,8 +155,11 @@ def test_records_arrive_under_every_sdk_that_is_supported(
     assert "none of ours" not in json.dumps(call)
 
 
+@WITH_MODES
 @pytest.mark.parametrize("mode", ["no_content", "span_only", "event_only", "span_and_event"])
-def test_the_completion_hook_shows_content_once_in_every_mode(python: Python, mode: str) -> None:
+def test_the_completion_hook_shows_content_once_in_every_mode(
+    python: Python, packages: tuple[str, ...], opted_in: dict[str, str], mode: str
+) -> None:
     """And with no content for others, none reaches them."""
     others = {
         "OTEL_TRACES_EXPORTER": "prefactor,console",
@@ -154,7 +167,9 @@ def test_the_completion_hook_shows_content_once_in_every_mode(python: Python, mo
         "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT": "true",
     }
     (first, second), printed = arrived(
-        python(GENAI), "two_calls_app.py", **{CAPTURE: mode, HOOK: "prefactor"}, **others
+        python(packages),
+        "two_calls_app.py",
+        **{CAPTURE: mode, HOOK: "prefactor"} | others | opted_in,
     )
     assert_told_once(first, second)
     assert "gpt-4o-mini" in printed
