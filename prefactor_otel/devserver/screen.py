@@ -57,10 +57,9 @@ class Screen:
         access: Access,
         sessions: Sessions,
         link: Callable[[], str],
-        on_session: Callable[[], None],
     ) -> None:
         self._account, self._access, self._sessions = account, access, sessions
-        self._link, self._on_session = link, on_session
+        self._link = link
         self._files = {
             path.relative_to(_FOLDER).as_posix(): path
             for path in _FOLDER.rglob("*")
@@ -132,7 +131,6 @@ class Screen:
         response.set_cookie(
             cookie_name(request), session, path="/", httponly=True, samesite="Strict"
         )
-        self._on_session()
         return response
 
     async def _new_link(self, request: web.Request) -> web.StreamResponse:

@@ -82,9 +82,10 @@ class DevServer:
         self._account.page = self._page_url
         if on_run is not None:
             self._account.on_run = on_run
-        self._sessions = Sessions()
+        self._sessions = Sessions(lambda: self.on_session())
         self.on_session: Callable[[], None] = lambda: None
-        """Called, on the server's thread, when a link to the page has been used."""
+        """Called, on the server's thread, when a link to the page has been used, or was too old
+        when somebody tried it."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -202,9 +203,7 @@ class DevServer:
     async def _serve(self, ready: Future[tuple[int, Callable[[], None]]]) -> None:
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
         access = Access(self.token, self._sessions, self._host)
-        screen = Screen(
-            self._account, access, self._sessions, self.page_link, lambda: self.on_session()
-        )
+        screen = Screen(self._account, access, self._sessions, self.page_link)
         app = App(self._account, access, screen, self.faults, self._recorder, self._allow_faults)
         runner = web.AppRunner(
             app.application,
@@ -259,8 +258,8 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, from the main thread. ``on_ready`` gets the URL and the
     token as soon as requests are taken, ``on_link`` then a link to the page that works once, and
-    the next one when that has been used, ``on_run`` each run's id, agent and purpose as it is
-    registered. Raises as ``DevServer`` does."""
+    the next one when that has been used or was too old, ``on_run`` each run's id, agent and
+    purpose as it is registered. Raises as ``DevServer`` does."""
     ended = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: ended.set())

@@ -4,6 +4,7 @@ import hmac
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 LINK_LIFE: Final = 12 * 3600.0
@@ -14,9 +15,11 @@ _MOST_SESSIONS: Final = 64
 
 
 class Sessions:
-    """Safe from any thread. Nothing of it is written anywhere: they end with the process."""
+    """Safe from any thread. Nothing of it is written anywhere: they end with the process.
+    ``on_spent`` is called when a secret works no more: used, or too old when it was tried."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_spent: Callable[[], None]) -> None:
+        self._on_spent = on_spent
         self._lock = threading.Lock()
         self._secrets: dict[str, float] = {}
         self._sessions: dict[str, None] = {}
@@ -33,11 +36,14 @@ class Sessions:
         """The name of a new session in exchange for a secret; None for one that does not work."""
         with self._lock:
             found = _same(self._secrets, secret)
-            if found is None or self._secrets.pop(found) < time.monotonic():
+            if found is None:
                 return None
-            session = secrets.token_urlsafe(32)
-            self._sessions[session] = None
-            _keep_newest(self._sessions, _MOST_SESSIONS)
+            session = None
+            if self._secrets.pop(found) >= time.monotonic():
+                session = secrets.token_urlsafe(32)
+                self._sessions[session] = None
+                _keep_newest(self._sessions, _MOST_SESSIONS)
+        self._on_spent()
         return session
 
     def knows(self, session: str) -> bool:

@@ -314,7 +314,7 @@ def test_a_row_tells_the_tokens_and_errors_below_it(visit: Visit, call: Caller) 
         expect(page.locator(".waterfall .failed-below")).to_have_count(0)  # each is to be seen
         rows(page).nth(1).locator(".caret").click()
         expect(rows(page)).to_have_count(3)
-        expect(rows(page).nth(1).locator(".failed-below")).to_have_text("1 error")
+        expect(rows(page).nth(1).locator(".failed-below")).to_have_text("with 1 error")
         page.get_by_placeholder("Find spans").fill("step 0")
         expect(cells).to_have_text(sums[:1])  # whatever is shown of it
 

@@ -96,7 +96,7 @@ function Row({ row, index, style, scale, now, isCursor, isOpen, onOpen, onFold }
       <${Type} of=${span.type} />
       <span class="name" dir="auto">${line(span.name)}</span>
       ${hidden > 0 && html`<span class="count" title=${counted(hidden, 'row')}>+${count(hidden)}</span>`}
-      ${hidden > 0 && below.failed > 0 && html`<span class="failed-below">${counted(below.failed, 'error')}</span>`}
+      ${hidden > 0 && below.failed > 0 && html`<span class="failed-below">with ${counted(below.failed, 'error')}</span>`}
       ${span.mismatches > 0 && html`<span class="flag" title="Not as its type declares" aria-label="Not as its type declares">≠</span>`}
       ${isFailed && html`<span class="error">${span.error ? line(span.error, 200) : 'failed'}</span>`}
       ${span.status === 'cancelled' && html`<span class="muted">cancelled</span>`}

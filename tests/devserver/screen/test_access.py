@@ -91,6 +91,17 @@ def test_a_link_that_is_too_old_does_not_work(server: DevServer, browser: Browse
     assert browser.open(server.page_link(life=-1.0)) == 401
 
 
+def test_after_a_link_that_is_spent_comes_the_next(server: DevServer, browser: Browser) -> None:
+    """Used, or too old: who has no other is told one, and nobody who only guesses."""
+    told: list[str] = []
+    server.on_session = lambda: told.append(server.page_link())
+    old = server.page_link(life=-1.0)
+    assert [browser.open(link) for link in (old, old, f"{old}x")] == [401] * 3
+    [link] = told
+    assert browser.open(link) == 204
+    assert len(told) == 2
+
+
 def test_each_call_makes_another_link_and_of_many_the_newest_work(server: DevServer) -> None:
     links = [server.page_link() for _ in range(30)]
     assert len(set(links)) == 30
