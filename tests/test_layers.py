@@ -235,6 +235,7 @@ ORDER = [
     "gateway.reader",
     "gateway.roots",
     "gateway.tallies",
+    "gateway.takings",
     "gateway.records",
     "gateway.accounts",
     "gateway.exposition",

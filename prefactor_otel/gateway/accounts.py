@@ -14,6 +14,7 @@ from prefactor_otel.gateway.records import Records
 from prefactor_otel.gateway.roots import Root, agent_of, counted, roots_of
 from prefactor_otel.gateway.settings import Settings
 from prefactor_otel.gateway.shares import Parts, Turns, may_have_more
+from prefactor_otel.gateway.takings import Sent, Taking, Takings
 from prefactor_otel.gateway.tallies import Tallies
 from prefactor_otel.pipeline.pipeline import Pipeline
 from prefactor_otel.runs.events import Foretold
@@ -72,6 +73,7 @@ class Account:
         self._records = records
         self._turns = Turns(_AT_WORK)
         self._parts = Parts()
+        self._takings = Takings()
         self.tallies = Tallies()
         """What has become of the spans of its tenants."""
         self.is_senders = is_senders
@@ -141,26 +143,37 @@ class Account:
             self.pipeline.logged(record)
         self._records.note(records)
 
-    async def take(self, spans: Sequence[Entry], within: float) -> None:
+    async def take(self, spans: Sequence[Entry], within: float, sent: Sent | None = None) -> None:
         """Hand over ended spans, when log records have told of those of which they are expected
         to. Returns once all of them are on disk or acknowledged; raises ``RefusedError`` where some
         are not, or that is not known within so many seconds after those before them: then what
-        comes behind these was not taken."""
+        comes behind these was not taken. Of a large one that is ``sent`` again nothing is
+        taken twice: it goes on where the first is, which may take longer than senders wait."""
         if self.is_senders and not self._service and spans:
             self._service = str(spans[0].resource.get("service.name") or "")[:_LONGEST_SERVICE]
-        roots, taken = roots_of(spans), 0
+        if sent is None or len(spans) <= AT_ONCE:
+            await self._take_all(spans, within, Taking())
+            return
+        await self._takings.go_on(sent, partial(self._take_all, spans, within))
+
+    async def _take_all(self, spans: Sequence[Entry], within: float, taking: Taking) -> None:
+        roots = roots_of(spans)
         self.taking += 1
         try:
             await self._records.wait_for(spans)
-            while taken < len(spans):
-                some = spans[taken : taken + AT_ONCE]
+            while taking.taken < len(spans):
+                some = spans[taking.taken : taking.taken + AT_ONCE]
                 await self._take_in_turn(some, roots, within)
-                taken += len(some)
+                taking.taken += len(some)
         except RefusedError:
-            self.tallies.note("refused", counted(spans[taken:], roots))
+            self.tallies.note("refused", counted(spans[taking.taken :], roots))
             raise
         finally:
             self.taking -= 1
+
+    def stop_taking(self) -> None:
+        """Of large requests no more is taken: senders that have not heard send them again."""
+        self._takings.stop()
 
     async def _take_in_turn(
         self, spans: Sequence[Entry], roots: Mapping[int, Root], within: float
@@ -270,6 +283,8 @@ class Accounts:
         accounts = self.all()
         if not accounts:
             return True
+        for each in accounts:
+            each.stop_taking()
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(len(accounts)) as threads:
             closing = [loop.run_in_executor(threads, each.pipeline.shutdown) for each in accounts]

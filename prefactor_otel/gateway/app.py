@@ -3,6 +3,9 @@ gateway is."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from functools import partial
+from hashlib import sha256
 from typing import Final
 
 from aiohttp import web
@@ -20,6 +23,8 @@ from prefactor_otel.gateway.encoding import (
 )
 from prefactor_otel.gateway.exposition import CONTENT_TYPE, AccountState, Seen, exposition
 from prefactor_otel.gateway.settings import Settings
+from prefactor_otel.gateway.takings import Sent
+from prefactor_otel.spans.otlp import Describe
 from prefactor_otel.stats.log import QuietLog, place_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -62,11 +67,15 @@ class App:
         account = self._accounts.of(request.headers.get("Authorization"))
         encoding = _encoding_of(request)
         account.check_room()
-        with body.Share(self._room, self._most, _sender_of(request)) as share:
+        with ExitStack() as held:
+            share = held.enter_context(body.Share(self._room, self._most, _sender_of(request)))
             describe = self._agents.describing(request.headers)
-            received = account.admitted(encoding.read(await _body_of(request, share), describe))
+            content = await _body_of(request, share)
+            received = account.admitted(encoding.read(content, describe))
+            # What is rejected of it may be something else when it comes again.
+            sent = None if received.rejected else Sent(partial(_name_of, content, describe), held)
             if received.spans:
-                await account.take(received.spans, _STORED_WITHIN)
+                await account.take(received.spans, _STORED_WITHIN, sent)
         if received.rejected:
             self._seen.rejected += received.rejected
             subject = f"rejected, {account.name}"
@@ -149,6 +158,12 @@ class App:
         ]
         text = exposition(accounts, self._seen)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _name_of(content: bytes, describe: Describe) -> bytes:
+    """What names a request and no other: its body, and what is said of its agent beside that."""
+    said = repr(sorted(describe({}).items())).encode()
+    return sha256(b"%d %b%b" % (len(said), said, content)).digest()
 
 
 def _sender_of(request: web.Request) -> str:

@@ -82,11 +82,12 @@ class Gateway:
         body: bytes | None = None,
         headers: Mapping[str, str] = {},
         method: str | None = None,
+        timeout: float = PATIENCE,
     ) -> Answer:
         """Send any request."""
         request = Request(self.url + path, body, dict(headers), method=method)
         try:
-            with urlopen(request, timeout=PATIENCE) as response:
+            with urlopen(request, timeout=timeout) as response:
                 status, found, content = response.status, response.headers, response.read()
         except HTTPError as error:
             with error:

@@ -151,6 +151,7 @@ def test_an_agent_that_a_root_names_and_prefactor_does_not_know_is_refused_at_th
     with before(api, tmp_path / "spool", PREFACTOR_RUN_LINGER="0") as gateway:
         assert rejected() == 0  # nobody knows yet
         assert comes_true(lambda: rejected() == 2)
+        gateway.end()
 
 
 def test_a_run_is_the_same_whichever_service_a_gateway_has_heard_of_first(
