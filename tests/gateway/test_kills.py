@@ -158,6 +158,25 @@ def folder_is_empty(gateway: Gateway, spool: Path) -> bool:
     return [path.name.partition("-")[0] for path in folder.files(spool)] == [str(gateway.pid)]
 
 
+def test_a_span_whose_parent_another_gateway_had_is_in_the_same_run_and_names_it(
+    api: DevServer, tmp_path: Path
+) -> None:
+    (trace, root), step = ids(), secrets.token_bytes(8)
+    with before(api, tmp_path / "first", **LONG) as gateway:
+        assert gateway.post(request((trace, root)).SerializeToString()).status == 200
+        assert api.wait_until(lambda api: len(api.spans()) == 1)
+        gateway.kill()
+    with before(api, tmp_path / "second", **SHORT, PREFACTOR_PARENT_TIMEOUT="0.1") as gateway:
+        body = request((trace, step), parent=root).SerializeToString()
+        assert gateway.post(body).status == 200
+        assert api.wait_until(lambda api: len(api.spans()) == 2)
+        assert gateway.end() == 0
+    (run,) = api.instances()
+    (late,) = [row for row in api.spans() if row["payload"]["span_id"] == step.hex()]
+    assert (late["agent_instance_id"], late["parent_span_id"]) == (run["id"], None)
+    assert late["payload"]["parent_span_id"] == root.hex()
+
+
 def test_a_span_whose_parent_never_comes_goes_without_it_after_several_kills(
     api: DevServer, tmp_path: Path
 ) -> None:
