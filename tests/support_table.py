@@ -59,6 +59,7 @@ DISTRIBUTIONS: Final = {
     "agent_framework": "agent-framework-core",
     "ai_sdk": "ai",
     "autogen": "autogen-agentchat",
+    "bedrock": "boto3",
     "claude_agent": "claude-agent-sdk",
     "haystack": "haystack-ai",
     "livekit": "livekit-agents",
@@ -88,7 +89,9 @@ NOTES: Final = {
         "value without its name. OpenAI Agents: question and answer of an agent are on its model "
         "calls. agno: no stop reasons. AutoGen: agents have no answer. DSPy: no tokens. Haystack: "
         "an `Agent` is a chain, and what it does inside makes no spans. LlamaIndex: agents are "
-        "chains. CrewAI: model calls make no spans without the instrumentation of their client",
+        "chains. CrewAI: model calls make no spans without the instrumentation of their client. "
+        "LiteLLM: a model and messages that are passed by position are on no span. google-genai: "
+        "the client's own loop of tools is one span",
     ),
     "Logfire": Note(
         "on",
@@ -101,7 +104,9 @@ NOTES: Final = {
         "tokens. CrewAI: question and answer are on crew and task, not on the agent; model calls "
         "and tools make no spans. LlamaIndex: model calls make no spans without the "
         "instrumentation of OpenAI's client. OpenAI Agents: calls of Chat Completions have neither "
-        "answer nor tokens without it",
+        "answer nor tokens without it. google-genai: the client's own loop of tools is one span, "
+        "thoughts are not among its tokens, and of a stream only the last piece is the answer. "
+        "mistralai 2 and later and haystack-ai 3 cannot be instrumented",
     ),
     "OpenTelemetry": Note(
         "off; `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only` (or `span_and_event`) "
@@ -111,8 +116,9 @@ NOTES: Final = {
         "with `event_only`, and by `openai-v2` without the opt-in, content goes to log records, "
         "which the log door reads; `openai-v2` needs util-genai before 1.0, makes no spans of the "
         "Responses API and cannot be imported beside the packages that replace it; embeddings have "
-        "no texts. google-genai: watched below its version 3. OpenAI Agents and smolagents: model "
-        "calls make no spans without the instrumentation of OpenAI's client",
+        "no texts. google-genai: watched below its version 3. botocore: content goes to log "
+        "records only. OpenAI Agents and smolagents: model calls make no spans without the "
+        "instrumentation of OpenAI's client",
     ),
     "agent_framework": Note(
         "off; `ENABLE_INSTRUMENTATION=true` with `ENABLE_SENSITIVE_DATA=true` puts it on spans"

@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
 
-from tests.model import chat, conversations, embeddings, generate_content, messages, responses
+from tests.model import (
+    chat,
+    conversations,
+    converse,
+    embeddings,
+    generate_content,
+    messages,
+    responses,
+)
 from tests.model.script import Json, Reply
 
 Api = Callable[[int, str, Json], Reply]
@@ -17,10 +25,11 @@ APIS: Final[dict[str, Api]] = {
     "/embeddings": embeddings.reply,
     "/v1/messages": messages.reply,
     "/v1/conversations": conversations.reply,
+    "/converse": converse.reply,
     ":generateContent": generate_content.reply,
     ":streamGenerateContent": generate_content.reply,
 }
-"""By how the path ends: OpenAI's three, Anthropic's, Mistral's, Gemini's."""
+"""By how the path ends: OpenAI's three, Anthropic's, Mistral's, Bedrock's, Gemini's."""
 
 
 class FakeModel:

@@ -104,6 +104,17 @@ _ANTHROPIC: Final = (
     f"{_GENAI}-anthropic==1.3b0",
     "openinference-instrumentation-anthropic",
 )
+_GEMINI: Final = (
+    "google-genai>=2,<3",
+    "openinference-instrumentation-google-genai",
+    "opentelemetry-instrumentation-google-generativeai",
+)
+_BEDROCK: Final = (
+    "boto3>=1.44,<2",
+    "openinference-instrumentation-bedrock",
+    "opentelemetry-instrumentation-bedrock",
+    "opentelemetry-instrumentation-botocore",
+)
 
 RECIPES: Final = (
     *_family(
@@ -184,12 +195,56 @@ RECIPES: Final = (
         ("google-genai>=1.32,<3", "opentelemetry-instrumentation-google-genai==1.3b0"),
         "google_genai_client.py",
         {
-            "content_tool_ok": ("content", "Paris"),
-            "content_tool_error": ("content", "Atlantis"),
-            "content_stream": ("stream", "Paris"),
-            "llm_error": ("error", "Paris"),
+            "content_tool_ok": ("content", "Paris", "official"),
+            "content_tool_error": ("content", "Atlantis", "official"),
+            "content_stream": ("stream", "Paris", "official"),
+            "llm_error": ("error", "Paris", "official"),
         },
         of=("google",),
+    ),
+    *(
+        recipe
+        for instrumentation in ("openinference_google_genai", "traceloop_google_generativeai")
+        for recipe in _cases(
+            "google_genai",
+            instrumentation,
+            _GEMINI,
+            "google_genai_client.py",
+            {
+                "content_tool_ok": ("content", "Paris", instrumentation),
+                "content_stream": ("stream", "Paris", instrumentation),
+                "llm_error": ("error", "Paris", instrumentation),
+            },
+            of=("google",),
+        )
+    ),
+    *(
+        recipe
+        for instrumentation in ("openinference_bedrock", "traceloop_bedrock", "official_botocore")
+        for recipe in _cases(
+            "bedrock",
+            instrumentation,
+            _BEDROCK,
+            "bedrock_client.py",
+            {
+                "converse_tool_ok": ("converse", "Paris", instrumentation),
+                "llm_error": ("error", "Paris", instrumentation),
+            },
+            of=("boto",),
+        )
+    ),
+    *_cases(
+        "litellm",
+        "openinference_litellm",
+        ("litellm>=1.110,<2", "openinference-instrumentation-litellm"),
+        "litellm_client.py",
+        {
+            "chat_tool_ok": ("chat", "Paris"),
+            "stream": ("stream", "Paris"),
+            "embeddings": ("embeddings", "Paris"),
+            "llm_error": ("error", "Paris"),
+        },
+        {"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
     ),
     *_family(
         "llama_index",
@@ -237,9 +292,19 @@ RECIPES: Final = (
         "mistral",
         "native",
         ("mistralai>=3.7,<4",),
-        "mistral_native.py",
-        {"chat_tool_ok": ("chat", "Paris"), "conversation": ("conversation", "Paris")},
+        "mistral_client.py",
+        {
+            "chat_tool_ok": ("chat", "Paris", "itself"),
+            "conversation": ("conversation", "Paris", "itself"),
+        },
         {"MISTRAL_SDK_TELEMETRY": "global"},
+    ),
+    *_cases(
+        "mistral",
+        "openinference_mistralai",
+        ("mistralai>=3.7,<4", "openinference-instrumentation-mistralai"),
+        "mistral_client.py",
+        {"chat_tool_ok": ("chat", "Paris", "openinference")},
     ),
     *_cases(
         "semantic_kernel",

@@ -1,4 +1,5 @@
-"""The Mistral client with its own tracing: ``chat|conversation CITY``."""
+"""The Mistral client: ``chat|conversation CITY INSTRUMENTATION``; the last is ``itself`` or
+``openinference``."""
 
 import json
 import os
@@ -15,6 +16,13 @@ FUNCTION = {"name": "get_weather", "description": "Weather of a city.", "paramet
 TOOLS: Any = [{"type": "function", "function": FUNCTION}]
 
 
+def instrument(instrumentation: str) -> None:
+    if instrumentation == "openinference":
+        from openinference.instrumentation.mistralai import MistralAIInstrumentor
+
+        MistralAIInstrumentor().instrument()
+
+
 def chat(client: Mistral, messages: list[Any]) -> None:
     for _ in range(2):
         answer = client.chat.complete(model=MODEL, messages=messages, tools=TOOLS)
@@ -25,7 +33,8 @@ def chat(client: Mistral, messages: list[Any]) -> None:
             messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
 
 
-def main(way: str, city: str) -> None:
+def main(way: str, city: str, instrumentation: str) -> None:
+    instrument(instrumentation)
     client = Mistral(api_key="none", server_url=os.environ["MODEL_HOST"])
     with trace.get_tracer("weather").start_as_current_span("weather"):
         if way == "conversation":
