@@ -30,7 +30,8 @@ AT_ONCE: Final = 1024
 """Spans of a request that are handed over together: of a large one the first are on disk while the
 last are not read yet, and its answer tells of all of them."""
 _AT_WORK: Final = 2 * AT_ONCE
-"""Spans of one account that are handed over and not on disk, at most, but for a single request."""
+"""Spans of one account that are handed over and not on disk, at most, but for a single request;
+and as many KiB of them, for what these take is not known to have filled the spool before."""
 _LONGEST_SERVICE: Final = 64
 """Characters of a service's name in a log line."""
 OWN: Final = "own"
@@ -182,12 +183,9 @@ class Account:
         counts = counted(spans, roots)
         tenant = max(counts, key=counts.__getitem__)
         whose = f"{self.called}, {self.tallies.name_of(tenant)}"
-        filled = self.pipeline.filled
-        if not may_have_more(filled * self._parts.of(tenant), 1 - filled):
-            why = "more of it waits for Prefactor than leaves room for others"
-            raise RefusedError(429, why, 5, whose)
         try:
-            async with self._turns.turn(tenant, len(spans), within):
+            async with self._turns.turn(tenant, _weight_of(spans), within):
+                self._check_part(tenant, whose)
                 self._parts.add(counts, self.pipeline.stats().waiting)
                 self.tallies.note("accepted", counts)
                 is_safe = await self._take(spans, roots, time.monotonic() + within)
@@ -195,6 +193,14 @@ class Account:
             raise RefusedError(429, "more comes than can be taken", 5, whose) from None
         if not is_safe:
             raise RefusedError(503, "neither the disk nor Prefactor has taken the spans", 5, whose)
+
+    def _check_part(self, tenant: str, whose: str) -> None:
+        """Raises ``RefusedError`` for a tenant of whose spans too much waits already. Looked at
+        when its turn has come: those before it have filled what they fill."""
+        filled = self.pipeline.filled
+        if not may_have_more(filled * self._parts.of(tenant), 1 - filled):
+            why = "more of it waits for Prefactor than leaves room for others"
+            raise RefusedError(429, why, 5, whose)
 
     async def _take(
         self, spans: Sequence[Entry], roots: Mapping[int, Root], deadline: float
@@ -331,6 +337,11 @@ class Accounts:
                 closing.add_done_callback(self._closing.discard)
                 return
         raise RefusedError(429, "too many accounts are in use", 30)
+
+
+def _weight_of(spans: Sequence[Entry]) -> int:
+    """Of the spans, or of what they hold in KiB, whichever is more."""
+    return max(len(spans), sum(map(READER.weight, spans)) // 1024)
 
 
 def _digest(secret: str) -> bytes:

@@ -1,5 +1,6 @@
 """What there is no room for is refused, and not taken and lost."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from resource import RLIMIT_FSIZE, prlimit
 
@@ -32,6 +33,25 @@ def test_a_full_spool_refuses_what_comes_and_loses_nothing_that_it_has_taken(
         assert all(status == 429 for status in again)
         assert gateway.end() == 0
         assert "dropped" not in gateway.told
+
+
+def test_many_requests_at_a_time_fill_a_spool_no_further_than_one_after_the_other(
+    api: DevServer, tmp_path: Path
+) -> None:
+    api.stop()
+    spans = [ids() for _ in range(40)]
+    bodies = [request(span, name="n" * 400_000).SerializeToString() for span in spans]
+    with before(api, tmp_path / "spool", PREFACTOR_SPOOL_MAX_BYTES=str(2**23)) as gateway:
+        with ThreadPoolExecutor(len(bodies)) as senders:
+            answers = list(senders.map(gateway.post, bodies))
+        pairs = zip(spans, answers, strict=True)
+        taken = {span[1].hex() for span, answer in pairs if answer.status == 200}
+        assert {answer.status for answer in answers} == {200, 429}
+        api.start()
+        arrived = api.wait_until(lambda a: taken <= {r["payload"]["span_id"] for r in a.spans()})
+        assert arrived, gateway.ask("/metrics").body.decode() + gateway.told
+        assert gateway.end() == 0
+    assert "dropped" not in gateway.told
 
 
 def test_where_the_disk_takes_nothing_a_request_waits_for_the_platform(
