@@ -92,6 +92,9 @@ class SpanStartHook(SpanProcessor):
         self._exporter.span_started(span, parent_context)
 
 
+_DESCRIBED_LATER: Final = READER._replace(described_later=True)
+
+
 class AutoInstrumentationExporter(PrefactorExporter):
     """The exporter behind ``OTEL_TRACES_EXPORTER=prefactor``, and behind ``prefactor:`` in a
     configuration file (``OTEL_CONFIG_FILE``), whose keys there are the options.
@@ -102,7 +105,7 @@ class AutoInstrumentationExporter(PrefactorExporter):
     """
 
     def __init__(self, /, **options: object) -> None:
-        self._pipeline = Pipeline(READER, in_file=options)
+        self._pipeline = Pipeline(_DESCRIBED_LATER, in_file=options)
         if not self._pipeline.is_closing:  # it is not off
             self._propagate()
             _FIRST_USES.tell(self, AutoInstrumentationExporter._is_used_by)

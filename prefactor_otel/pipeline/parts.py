@@ -49,7 +49,11 @@ class Parts:
         )
         reader = inbox.reader
         self.tenants = Tenants(
-            config, self.log, reader.resource, serves_others=reader.serves_others
+            config,
+            self.log,
+            reader.resource,
+            described_later=reader.described_later,
+            serves_others=reader.serves_others,
         )
         self.intake = Intake(self.tenants, Run(), self.outbox, self.budget, self.counters, self.log)
         self.stops = Stops(config, inbox, self.intake.lives, self.log, self.instance_of)

@@ -130,7 +130,11 @@ class Lives:
         """Whether the run of the process, if there is to be one, is registered."""
         process = self._router.process
         return (
-            process is None or process.is_registered or not process.is_sent or self._waits_for_spans
+            process is None
+            or process.is_registered
+            or not process.is_sent
+            or process.tenant.is_to_be_described
+            or self._waits_for_spans
         )
 
     @property

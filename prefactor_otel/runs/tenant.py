@@ -47,6 +47,7 @@ class Tenant:
         log: QuietLog,
         own_resource: Callable[[], Attributes],
         *,
+        described_later: bool = False,
         serves_others: bool = False,
         model: "Tenant | None" = None,
     ) -> None:
@@ -66,6 +67,7 @@ class Tenant:
         """What describes it, by the first who has said so."""
         self.serves_others = serves_others
         self._own_resource = own_resource
+        self._described_later = described_later
         schema = model._registrations.schema if model else None
         self._registrations: Registrations = Registrations(config, self.capture.mask, schema)
         self.identity = (
@@ -90,6 +92,11 @@ class Tenant:
             return None
         facts = self._facts_of(self.resource)
         return facts.agent.name or facts.service
+
+    @property
+    def is_to_be_described(self) -> bool:
+        """Whether somebody is to say what describes it before a run of it is named."""
+        return self._described_later and self.resource is None
 
     def known_resource(self) -> Attributes:
         """What describes it, as far as anybody has said that."""

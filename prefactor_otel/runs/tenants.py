@@ -29,9 +29,16 @@ class Tenants:
         log: QuietLog,
         own_resource: Callable[[], Attributes],
         *,
+        described_later: bool = False,
         serves_others: bool = False,
     ) -> None:
-        self.own = Tenant(config, log, cache(own_resource), serves_others=serves_others)
+        self.own = Tenant(
+            config,
+            log,
+            cache(own_resource),
+            described_later=described_later,
+            serves_others=serves_others,
+        )
         """The process's own agent, of whom all is that names no other."""
         self._log = log
         listed = {name: config_of_tenant(config, name) for name in config.tenants or ()}

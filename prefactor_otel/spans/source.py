@@ -123,6 +123,8 @@ class Reader(NamedTuple, Generic[S]):
     """Bytes of text that it holds, about."""
     resource: Callable[[], Attributes]
     """What is said of this process where neither a provider nor a span has said it."""
+    described_later: bool = False
+    """Whether a provider or a span is to say that first, and no run is named before."""
     serves_others: bool = False
     """Whether the spans are of other processes. Then what is said of a run is its first span's
     resource's, nothing is this process's, and the keys of traces' and sessions' runs follow from

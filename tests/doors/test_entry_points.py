@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.export import (
 )
 
 import prefactor_otel
+from prefactor_otel import PrefactorExporter
 from prefactor_otel.devserver import DevServer
 from tests.patience import PATIENCE
 
@@ -83,8 +84,24 @@ def test_the_first_span_of_the_provider_is_seen_while_it_is_open(
     with open_agent(provider):
         assert api.wait_until(lambda api: api.spans())
         assert [row["status"] for row in api.spans()] == ["active"]
-    [registration] = [r.body for r in api.requests if r.path.endswith("/register")]
-    assert registration["agent_version"]["name"] == "weather"
+    assert names_of(api) == ["weather"]
+
+
+def test_no_run_is_named_before_the_provider_is_known(api: DevServer) -> None:
+    provider = TracerProvider(resource=Resource({"service.name": "weather"}))
+    provider.add_span_processor(BatchSpanProcessor(named("traces")))
+    other = PrefactorExporter(agent_name="made later")
+    assert api.wait_until(lambda api: names_of(api) == ["made later"])
+    provider.get_tracer("app")
+    assert api.wait_until(lambda api: names_of(api) == ["made later", "weather"])
+    provider.shutdown()
+    other.shutdown()
+
+
+def names_of(api: DevServer) -> list[str]:
+    """What the agents whose runs are registered are called."""
+    bodies = [r.body for r in api.requests if r.path.endswith("/register")]
+    return [body["agent_version"]["name"] for body in bodies]
 
 
 @pytest.mark.parametrize("held", [BatchLogRecordProcessor, SimpleLogRecordProcessor])
