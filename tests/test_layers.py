@@ -13,6 +13,7 @@ ORDER = [
     "errors",
     "words",
     "clock",
+    "living",
     "payload.repairs",
     "payload.plain",
     "payload.strict",

@@ -63,7 +63,7 @@ def hand_over(record: Record, sender: Handle | None) -> None:
     if sender is not None:
         sender.pipeline.logged(record)
         return
-    for listener in list(listeners):
+    for listener in listeners:
         listener.logged(record)
 
 

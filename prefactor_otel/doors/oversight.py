@@ -376,7 +376,7 @@ def _config(api_url: str | None, api_token: str | TokenSource | None) -> Config:
     either those of the environment."""
     if api_url is not None or api_token is not None:
         return load_config(api_url, api_token)
-    sending = [each for each in list(explicit.listeners) if not each.is_closing]
+    sending = [each for each in explicit.listeners if not each.is_closing]
     running = [each.config for each in sending if each.config is not None]
     if len({(each.api_url, each.api_token) for each in running}) > 1:
         raise PrefactorConfigError(

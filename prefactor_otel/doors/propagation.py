@@ -37,7 +37,7 @@ class RunPropagator(TextMapPropagator):
         setter: Setter[CarrierT] = default_setter,
     ) -> None:
         """Tell the carrier which run goes on. Nothing where that is not known yet, or to nobody."""
-        told = (listener.caller_at(context) for listener in list(listeners))
+        told = (listener.caller_at(context) for listener in listeners)
         caller = next((each for each in told if each is not None), None)
         if caller is not None:
             setter.set(carrier, HEADER, str(caller))

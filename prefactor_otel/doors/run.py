@@ -127,7 +127,7 @@ def raise_if_terminated() -> None:
     """For loops of the application's own. Raises ``PrefactorTerminatedError`` when the run that
     the caller is inside of (explicit, of its span's trace or session, or of the process) has been
     terminated on the platform."""
-    for listener in list(listeners):
+    for listener in listeners:
         run = listener.terminated_in(None)
         if run is not None:
             raise error_of(run)

@@ -15,11 +15,11 @@ from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, ExitStack
 from contextvars import copy_context
 from typing import Final, Protocol
-from weakref import WeakSet
 
 from opentelemetry import trace
 
 from prefactor_otel.host.nesting import exporters_in, processors_of
+from prefactor_otel.living import Living
 from prefactor_otel.stats.log import logger
 from prefactor_otel_transport.daemon import in_daemon
 
@@ -53,7 +53,7 @@ class Closable(Protocol):
     """What wants to be closed before its process is gone."""
 
     @property
-    def owners(self) -> "WeakSet[object]":
+    def owners(self) -> Living[object]:
         """The providers that are known to hand it spans."""
         ...
 
@@ -80,7 +80,7 @@ class Closable(Protocol):
         ...
 
 
-_open: WeakSet[Closable] = WeakSet()
+_open: Final[Living[Closable]] = Living()
 _hooked: set[str] = set()
 """The hooks of this process that are in place. Forked children inherit the signals' ones."""
 
@@ -103,7 +103,7 @@ def flush(timeout_millis: float = FLUSH_TIMEOUT) -> bool:
     """
     deadline = time.monotonic() + timeout_millis / 1000
     flushed = [_hand_over(deadline)]
-    flushed += [each.flush(milliseconds_to(deadline)) for each in list(_open)]
+    flushed += [each.flush(milliseconds_to(deadline)) for each in _open]
     return all(flushed)
 
 
@@ -138,18 +138,20 @@ def shutdown(timeout_millis: float | None = None) -> bool:
             each: each.shutdown(max(0.0, each.shutdown_timeout - used) * 1000) for each in closing
         }
     # A loss is told once: who sets Prefactor up anew in this process asks about that.
-    _open.difference_update(each for each, is_delivered in ended.items() if not is_delivered)
+    for each, is_delivered in ended.items():
+        if not is_delivered:
+            _open.discard(each)
     return parted and all(ended.values())
 
 
 def _hand_over(deadline: float) -> bool:
     """Have the processors before ours part with the spans that we have not seen. Whether all of
     them have done so."""
-    owners = [owner for each in list(_open) for owner in list(each.owners)]
+    owners = [owner for each in _open for owner in each.owners]
     providers = [trace.get_tracer_provider(), *owners]
     processors = {id(each): each for provider in providers for each in processors_of(provider)}
     with ExitStack() as stack:
-        for each in list(_open):
+        for each in _open:
             stack.enter_context(each.nobody_waits())
         flushing = [_flushing(each, deadline) for each in filter(_leads_to_us, processors.values())]
         wait(flushing, max(_LEAST, deadline - time.monotonic()))
@@ -187,7 +189,7 @@ def _leads_to_us(processor: object) -> bool:
     """Whether an exporter of ours is behind it that still takes spans. Our own processor keeps
     nothing back."""
     pipelines = [getattr(each, "pipeline", None) for each in exporters_in(processor)]
-    return any(each in pipelines and not each.is_closing for each in list(_open))
+    return any(each in pipelines and not each.is_closing for each in _open)
 
 
 def milliseconds_to(deadline: float) -> int:
@@ -219,7 +221,7 @@ def _await_bootstrap() -> None:
     """Have a child of multiprocessing make the finalizers' hook when it begins its work; before
     that it empties the list. Runs in forks: it takes no lock, makes no thread, opens no file."""
     util = sys.modules.get("multiprocessing.util")
-    if util is not None and _open and "bootstrap" not in _hooked:
+    if util is not None and list(_open) and "bootstrap" not in _hooked:
         _hooked.add("bootstrap")
         util.register_after_fork(_hook_finalizers, _hook_finalizers)
 

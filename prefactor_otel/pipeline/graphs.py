@@ -4,10 +4,11 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final, Protocol
-from weakref import ReferenceType, WeakSet, ref
+from weakref import ReferenceType, ref
 
 from prefactor_otel.host.imports import when_imported
 from prefactor_otel.host.termination import TerminatedRun, error_of
+from prefactor_otel.living import Living
 from prefactor_otel.spans.source import Source
 from prefactor_otel.stats.log import logger, place_of
 
@@ -38,7 +39,7 @@ class Graph:
 _latest: Final[ContextVar[ReferenceType[Graph]]] = ContextVar("prefactor-graph")
 """The graph, or step of one, that has begun last in a context: the next span is its own."""
 
-_stopping: Final[WeakSet[Stopping]] = WeakSet()
+_stopping: Final[Living[Stopping]] = Living()
 _is_watching = False
 
 
@@ -76,7 +77,7 @@ def _add_handlers() -> None:
 
     add_handlers(_new_check)
     _handlers_are_there = True
-    for each in list(_stopping):
+    for each in _stopping:
         each.watch_graphs()
 
 
@@ -84,7 +85,7 @@ def _new_check() -> Callable[[], None] | None:
     """A graph begins, or a step of one. What is to be called before each of its steps; None where
     nobody is to be stopped any more."""
     global _have_begun
-    if all(each.is_closing for each in list(_stopping)):
+    if all(each.is_closing for each in _stopping):
         return None
     _have_begun = True
     graph = Graph()
@@ -94,7 +95,7 @@ def _new_check() -> Callable[[], None] | None:
 
 def _check(graph: Graph) -> None:
     """Raise ``PrefactorTerminatedError`` where the run that a graph is in has been terminated."""
-    for each in list(_stopping):
+    for each in _stopping:
         try:
             run = each.stopped_in(graph.span)
         except Exception as error:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
-from weakref import WeakSet
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
@@ -17,6 +16,7 @@ from prefactor_otel.delivery.operation import FinishStatus, Registered
 from prefactor_otel.delivery.receipt import Receipt
 from prefactor_otel.host import exits, gevent_loop, program, sigterm
 from prefactor_otel.host.termination import TerminatedRun
+from prefactor_otel.living import Living
 from prefactor_otel.pipeline import graphs
 from prefactor_otel.pipeline.inbox import End
 from prefactor_otel.pipeline.off import Off
@@ -64,7 +64,7 @@ class Pipeline:
         self._resource: Attributes | None = None
         self._sees_starts = False
         self._status: FinishStatus | None = None
-        self.owners: WeakSet[object] = WeakSet()
+        self.owners: Living[object] = Living()
         """The providers that are known to hand spans to this, as long as they live."""
         self._waiting = Waiting()
         self._locks: dict[int, threading.RLock] = {}

@@ -2,7 +2,6 @@
 
 import asyncio
 from typing import Final, Protocol
-from weakref import WeakSet
 
 import orjson
 from opentelemetry import baggage, context
@@ -12,6 +11,7 @@ from prefactor_otel.config.options import Config
 from prefactor_otel.delivery.operation import FinishStatus, Registered, new_key
 from prefactor_otel.host import program
 from prefactor_otel.host.termination import TerminatedRun, current_task, event_of
+from prefactor_otel.living import Living
 from prefactor_otel.mapping import SESSION_KEYS
 from prefactor_otel.payload.encode import encode
 from prefactor_otel.payload.strict import an_object, kind_of
@@ -46,7 +46,7 @@ class Listener(Protocol):
     def terminated_in(self, where: Context | None) -> TerminatedRun | None: ...
 
 
-listeners: WeakSet[Listener] = WeakSet()
+listeners: Final[Living[Listener]] = Living()
 
 
 class AgentRun:
@@ -82,7 +82,7 @@ class AgentRun:
     def _known(self) -> Registered | None:
         here = program.generation
         if here not in self._registered:
-            found = (listener.registered(self.key) for listener in list(listeners))
+            found = (listener.registered(self.key) for listener in listeners)
             known = next((each for each in found if each is not None), None)
             if known is None:
                 return None
@@ -143,7 +143,7 @@ def agent_in_context(where: Context | None) -> Named:
 
 def tell(event: AboutRun | Awaited) -> None:
     """Tell everybody who has to know of runs."""
-    for listener in list(listeners):
+    for listener in listeners:
         listener.tell(event)
 
 

@@ -76,11 +76,18 @@ class Meters:
         """Observe this one, too."""
         self._subjects[subject] = f"{COMPONENT}/{next(self._numbers)}"
 
+    def _named(self) -> Iterator[tuple[Subject, str]]:
+        """All of them, though others come meanwhile."""
+        for known in self._subjects.keyrefs():
+            subject = known()
+            if subject is not None:
+                yield subject, self._subjects[subject]
+
     def _observe(
         self, measure: Callable[[Stats, int], list[tuple[int, Attributes]]]
     ) -> Callable[[CallbackOptions], Iterator[Observation]]:
         def observations(_: CallbackOptions) -> Iterator[Observation]:
-            for subject, name in list(self._subjects.items()):
+            for subject, name in self._named():
                 stats = subject.peek()
                 if stats is not None:
                     of_subject = {COMPONENT_TYPE: COMPONENT, COMPONENT_NAME: name}
