@@ -91,10 +91,10 @@ class Batch:
     def of(
         cls, items: Sequence[Item], file: Storage, rows: Sequence[Row], receipt: Receipt | None
     ) -> "Batch":
-        """A batch of these, for which a receipt waits."""
+        """A batch of these in their whole, for which a receipt waits."""
         batch = cls(file)
         for item, row in zip(items, rows, strict=True):
-            batch.add(item, row)
+            batch.add(item.unpacked(), row)
         if receipt is not None:
             batch.owe(receipt)
         return batch

@@ -8,7 +8,7 @@ import orjson
 
 from prefactor_otel.delivery.client import ApiClient
 from prefactor_otel.delivery.continuing import continues
-from prefactor_otel.delivery.operation import Item, Operation, is_shared, name_of
+from prefactor_otel.delivery.operation import Item, Operation, as_sent, is_shared, name_of
 from prefactor_otel.delivery.verdicts import Answer
 from prefactor_otel.stats.log import logger
 
@@ -35,8 +35,8 @@ def with_name(item: Item) -> bytes:
     """The body of a call with what only this run says: the rest is one and the same for all runs of
     an agent, which wait in memory by the thousand."""
     if not is_named(item):
-        return item.body
-    return b'%b,"external_identifier":"%b"' % (item.body, name_of(item.run).encode())
+        return as_sent(item.body)
+    return b'%b,"external_identifier":"%b"' % (as_sent(item.body), name_of(item.run).encode())
 
 
 def may_be_there(item: Item, refusal: Answer) -> bool:
@@ -48,7 +48,7 @@ def may_be_there(item: Item, refusal: Answer) -> bool:
 
 def agent_in(item: Item) -> str | None:
     """The id of the agent that a registration names, if it does."""
-    agent: Any = orjson.loads(b"{%b}" % item.body).get("agent_id")
+    agent: Any = orjson.loads(b"{%b}" % as_sent(item.body)).get("agent_id")
     return agent if isinstance(agent, str) else None
 
 

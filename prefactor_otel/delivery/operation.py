@@ -114,6 +114,28 @@ class Packed(bytes):
     __slots__ = ()
 
 
+class Around(bytes):
+    """A body without its largest part, which is one and the same object for many: ``shared`` stands
+    ``at`` this place in what is sent."""
+
+    shared: bytes
+    at: int
+
+    @classmethod
+    def of(cls, before: bytes, shared: bytes, after: bytes) -> "Around":
+        """What is sent as these three."""
+        made = cls(before + after)
+        made.shared, made.at = shared, len(before)
+        return made
+
+
+def as_sent(body: bytes) -> bytes:
+    """The whole of a body, however it is kept."""
+    if type(body) is Around:
+        return b"%b%b%b" % (body[: body.at], body.shared, body[body.at :])
+    return zlib.decompress(body) if type(body) is Packed else body
+
+
 class Item(NamedTuple):
     """One operation. ``body`` holds the members of a JSON object, without its braces.
 
@@ -131,7 +153,8 @@ class Item(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes that it takes in a request, at most."""
-        return len(self.body) + OVERHEAD
+        shared = len(self.body.shared) if type(self.body) is Around else 0
+        return len(self.body) + shared + OVERHEAD
 
     @property
     def footprint(self) -> int:
@@ -146,10 +169,9 @@ class Item(NamedTuple):
         return self._replace(body=body) if len(body) < len(self.body) else self
 
     def unpacked(self) -> "Item":
-        """The same as it is sent."""
-        if type(self.body) is not Packed:
-            return self
-        return self._replace(body=zlib.decompress(self.body))
+        """The same with its whole body."""
+        body = as_sent(self.body)
+        return self if body is self.body else self._replace(body=body)
 
     def under(self, parent: SpanRef | None) -> "Item":
         """The same, with this parent."""
@@ -161,7 +183,6 @@ class Item(NamedTuple):
 new_item: Final = partial(tuple.__new__, Item)
 """Makes an item of all its parts without the call of Python that a named tuple takes."""
 _body_of: Final = itemgetter(3)
-_span_of: Final = itemgetter(4)
 _JUDGED_AS: Final = re.compile(rb'"name":"((?:[^"\\]|\\.)*)"')
 
 
@@ -174,7 +195,4 @@ def judged_as(judgement: Item) -> tuple[str, bytes]:
 
 def footprint_of(items: Sequence[Item]) -> int:
     """Bytes of memory that items take while they wait, with what is kept beside them."""
-    if None in map(_span_of, items):  # the body that registers a run is one and the same for all
-        own = (item for item in items if item.operation is not Operation.REGISTER)
-        return FOOTPRINT * len(items) + sum(map(len, map(_body_of, own)))
     return FOOTPRINT * len(items) + sum(map(len, map(_body_of, items)))

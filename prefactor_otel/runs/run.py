@@ -13,6 +13,7 @@ from prefactor_otel.config.options import Config, types_of
 from prefactor_otel.delivery.continuing import join_item
 from prefactor_otel.delivery.operation import (
     NAME,
+    Around,
     FinishStatus,
     Item,
     Operation,
@@ -30,7 +31,7 @@ from prefactor_otel.version import PACKAGE, __version__
 
 DEFAULT_AGENT_VERSION: Final = "1.0.0"
 MAX_REGISTRATIONS: Final = 64
-"""Encoded registrations that are kept: they are large, and mostly the same."""
+"""Encoded registrations that are kept: they are mostly the same."""
 
 Members = dict[str, object]
 """Members of a JSON object."""
@@ -153,11 +154,11 @@ class Registrations:
         self._mask = mask
         self.schema = schema or cache(lambda: encode(schema_of(config)))
         """The encoded ``agent_schema_version``: large, and mostly the same for all agents."""
-        self._known: dict[tuple[About, Facts], bytes] = {}
+        self._known: dict[tuple[About, Facts], Around] = {}
 
-    def of(self, about: About, facts: Facts) -> bytes:
+    def of(self, about: About, facts: Facts) -> Around:
         """The members of a run's registration: one and the same for all of which the same is
-        said and known."""
+        said and known, and around the same schemas for all others."""
         found = self._known.get((about, facts))
         if found is None:
             if len(self._known) == MAX_REGISTRATIONS:
@@ -165,12 +166,12 @@ class Registrations:
             found = self._known[about, facts] = self._encoded(about, facts)
         return found
 
-    def _encoded(self, about: About, facts: Facts) -> bytes:
+    def _encoded(self, about: About, facts: Facts) -> Around:
         before, after = self._members(about, facts)
-        return b'%b,"agent_schema_version":%b,%b' % (
-            encode(before)[1:-1],
+        return Around.of(
+            b'%b,"agent_schema_version":' % encode(before)[1:-1],
             self.schema(),
-            encode(after)[1:-1],
+            b",%b" % encode(after)[1:-1],
         )
 
     def _members(self, about: About, facts: Facts) -> tuple[Members, Members]:

@@ -3,9 +3,10 @@ same: a file holds each such body once, and the rows of items name it by its pla
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from typing import Any, Final
 
-from prefactor_otel.delivery.operation import Operation
+from prefactor_otel.delivery.operation import Operation, as_sent
 
 Row = tuple[Any, ...]
 """Of the table of items: the third column is the operation, the last the body."""
@@ -19,6 +20,7 @@ class Registrations:
 
     def __init__(self) -> None:
         self._places: dict[bytes, int] = {}
+        """By digest: of runs that all have something of their own there are as many as wait."""
         self._look_at = _FEW
 
     def by_place(self, connection: sqlite3.Connection, rows: Iterable[Row]) -> Iterator[Row]:
@@ -30,10 +32,12 @@ class Registrations:
                 yield row
 
     def _place_of(self, connection: sqlite3.Connection, body: bytes) -> int:
-        if body not in self._places:
-            added = connection.execute("INSERT INTO registration (body) VALUES (?)", (body,))
-            self._places[body] = added.lastrowid or 0
-        return self._places[body]
+        whole = as_sent(body)
+        digest = blake2b(whole, digest_size=16, usedforsecurity=False).digest()
+        if digest not in self._places:
+            added = connection.execute("INSERT INTO registration (body) VALUES (?)", (whole,))
+            self._places[digest] = added.lastrowid or 0
+        return self._places[digest]
 
     def tidy(self, connection: sqlite3.Connection) -> None:
         """Delete those that no item names any more, where they have become many."""
@@ -42,7 +46,7 @@ class Registrations:
         named = "SELECT body FROM item WHERE operation='register'"
         connection.execute(f"DELETE FROM registration WHERE id NOT IN ({named})")
         left = {place for (place,) in connection.execute("SELECT id FROM registration")}
-        self._places = {body: place for body, place in self._places.items() if place in left}
+        self._places = {known: place for known, place in self._places.items() if place in left}
         self._look_at = 2 * len(left) + _FEW
 
     def forget(self) -> None:
