@@ -22,8 +22,9 @@ from prefactor_otel.spans.files import Unread, read_spans
 from prefactor_otel.stats.log import logger
 from prefactor_otel.words import counted
 
-_ALLOCATED: Final = 10_000
-"""Objects that come to be, and stay, between two looks for garbage."""
+_LOOKS: Final = 10_000, 10, 100
+"""Objects that come to be, and stay, between two looks for garbage among these; of so many looks
+one is among what has stayed, and of so many of those one among all."""
 _TOLD: Final = 10
 """Documents that cannot be read of which is said why."""
 
@@ -78,7 +79,7 @@ def _take_the_process() -> None:
     sys.setswitchinterval(STRETCH)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_ALLOCATED)
+    gc.set_threshold(*_LOOKS)
 
 
 def _replay(settings: Settings, source: str) -> int:

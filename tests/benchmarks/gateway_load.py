@@ -89,13 +89,11 @@ class Loaded:
         every: float = 0.0,
         *,
         spans: int,
-        finished: int | None = None,
     ) -> Served:
         """Send all of these by so many senders, each when its last was answered; or, with a time
         between two, whether the last was answered or not. Returns when the sink has so many spans
-        more, and so many runs, else one for four spans."""
+        more, and their runs are over."""
         before = self._sink.counts()
-        runs_to_come = before.runs + (spans // SPANS_A_RUN if finished is None else finished)
         served, begun, started = Served(), self.cpu, time.perf_counter()
         served.answers = asyncio.run(self._send(bodies, senders, every))
         served.wall_until_answered = time.perf_counter() - started
@@ -103,11 +101,18 @@ class Loaded:
 
         def is_through() -> bool:
             now = self._sink.counts()
-            return now.spans >= before.spans + spans and now.runs >= runs_to_come
+            finished = now.runs - before.runs
+            return now.spans - before.spans >= spans and finished >= spans // SPANS_A_RUN
 
         assert comes_true(is_through), self._sink.counts()
         served.cpu = self.cpu - begun
         return served
+
+    def open(self, spans: Spans) -> None:
+        """Send spans of traces of which nothing else comes. Returns when their runs have begun."""
+        before = self._sink.counts()
+        asyncio.run(self._send(bodies_of(spans), senders=1, every=0.0))
+        assert comes_true(lambda: self._sink.counts().begun - before.begun >= len(spans))
 
     async def _send(self, bodies: Bodies, senders: int, every: float) -> list[float]:
         answers: list[float] = []
@@ -188,7 +193,7 @@ def cost_by_open_traces(sink: Sink, count: int, spans: int) -> float:
     """The same, of spans of other traces, where so many traces are open."""
     some = made(spans)
     with loaded(sink, **_STAYS) as gateway:
-        gateway.serve(bodies_of(open_traces(count)), spans=0, finished=0)
+        gateway.open(open_traces(count))
         served = gateway.serve(bodies_of(some), spans=len(some))
     return served.cpu / len(some) * 1e6
 
@@ -204,8 +209,7 @@ def cost_by_tenants(sink: Sink, count: int, spans: int) -> float:
 def memory_of(sink: Sink, tenants: int, traces: int) -> float:
     """Megabytes that a gateway takes with so many agents and open traces."""
     with loaded(sink, **_STAYS) as gateway:
-        bodies = bodies_of(open_traces(traces, services=tenants))
-        gateway.serve(bodies, spans=0, finished=0)
+        gateway.open(open_traces(traces, services=tenants))
         return gateway.resident_mb
 
 

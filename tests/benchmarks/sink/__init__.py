@@ -24,6 +24,8 @@ class Counts:
     repeated: int
     """Spans that arrived again."""
     requests: int
+    begun: int
+    """Runs that were started."""
     runs: int
     """Runs that were finished."""
 

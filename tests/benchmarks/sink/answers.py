@@ -23,6 +23,7 @@ class Tally:
     ended: set[bytes] = field(default_factory=set)
     repeated: int = 0
     requests: int = 0
+    begun: int = 0
     runs: int = 0
 
     def end(self, span: bytes) -> None:
@@ -34,7 +35,9 @@ class Tally:
     def shown(self) -> bytes:
         """The counts as JSON."""
         counts = {"spans": len(self.ended), "repeated": self.repeated}
-        return orjson.dumps({**counts, "requests": self.requests, "runs": self.runs})
+        return orjson.dumps(
+            {**counts, "requests": self.requests, "begun": self.begun, "runs": self.runs}
+        )
 
 
 def answer(path: str, body: bytes, encoding: str, tally: Tally) -> tuple[str, bytes]:
@@ -77,7 +80,8 @@ def _prefactor(parts: list[str], content: dict[str, Any], tally: Tally) -> dict[
         case ["agent_instance", instance, "finish"]:
             tally.runs += 1
             return _success(_instance(instance, "complete"))
-        case ["agent_instance", instance, *_]:
+        case ["agent_instance", instance, *rest]:
+            tally.begun += rest == ["start"]
             return _success(_instance(instance, "active"))
     return _success({"token_type": "api"})
 
@@ -85,6 +89,7 @@ def _prefactor(parts: list[str], content: dict[str, Any], tally: Tally) -> dict[
 def _bulk_output(item: dict[str, Any], tally: Tally) -> dict[str, Any]:
     if item["_type"] == "agent_instances/register":
         return _success(_instance(pfid.generate(PARTITION), "pending"))
+    tally.begun += item["_type"] == "agent_instances/start"
     tally.runs += item["_type"] == "agent_instances/finish"
     if item["_type"] in _BECOMES:
         return _success(_instance(item["agent_instance_id"], _BECOMES[item["_type"]]))
