@@ -52,6 +52,8 @@ class Served:
     cpu: float = 0.0
     cpu_until_answered: float = 0.0
     wall_until_answered: float = 0.0
+    kept_waiting: float = 0.0
+    """Of that the time for which others had the core that its busiest thread was ready to use."""
     answers: list[float] = field(default_factory=list)
     """How long each answer took."""
 
@@ -68,6 +70,11 @@ class Loaded:
         """Seconds of CPU that its process has taken."""
         fields = Path(f"/proc/{self.gateway.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def kept_waiting(self) -> dict[str, float]:
+        """Seconds for which each of its threads was ready to run, and others ran."""
+        threads = Path(f"/proc/{self.gateway.pid}/task").iterdir()
+        return {each.name: int(_schedule(each).split()[1]) / 1e9 for each in threads}
 
     @property
     def resident_mb(self) -> float:
@@ -94,10 +101,12 @@ class Loaded:
         between two, whether the last was answered or not. Returns when the sink has so many spans
         more, and their runs are over."""
         before = self._sink.counts()
-        served, begun, started = Served(), self.cpu, time.perf_counter()
+        waits, served, begun, started = self.kept_waiting(), Served(), self.cpu, time.perf_counter()
         served.answers = asyncio.run(self._send(bodies, senders, every))
         served.wall_until_answered = time.perf_counter() - started
         served.cpu_until_answered = self.cpu - begun
+        now_waits = self.kept_waiting()
+        served.kept_waiting = max(now - waits.get(each, 0.0) for each, now in now_waits.items())
 
         def is_through() -> bool:
             now = self._sink.counts()
@@ -139,6 +148,13 @@ class Loaded:
                 left = iter(bodies)
                 await asyncio.gather(*(send(left) for _ in range(senders)))
         return answers
+
+
+def _schedule(thread: Path) -> str:
+    try:
+        return (thread / "schedstat").read_text()
+    except OSError:  # it has ended meanwhile
+        return "0 0 0"
 
 
 @contextmanager
@@ -215,8 +231,8 @@ def memory_of(sink: Sink, tenants: int, traces: int) -> float:
 
 @dataclass(frozen=True)
 class Carried:
-    """What one core carries. ``busy`` is the part of it that the gateway has used while it was
-    asked for all it could do."""
+    """What one core carries. ``busy`` is the part that the gateway has used of the time for which
+    the machine let it, while it was asked for all it could do."""
 
     spans_per_second: float
     busy: float
@@ -239,7 +255,7 @@ def carried(sink: Sink, spans: int) -> Carried:
     finally:
         os.sched_setaffinity(0, affinity)
     slow = sorted(half.answers)[math.ceil(0.99 * len(half.answers)) - 1]
-    busy = full.cpu_until_answered / full.wall_until_answered
+    busy = full.cpu_until_answered / (full.wall_until_answered - full.kept_waiting)
     return Carried(rate, busy, slow * 1e3, _round_trip(sink, bodies_of(more)) * 1e3)
 
 
