@@ -180,7 +180,8 @@ class Batch:
         self._owe(receipt, end - 1, end)
 
     def owe(self, receipt: Receipt) -> None:
-        """Let a receipt wait for all of it as well."""
+        """Let a receipt wait for all of it as well, and those no longer that nobody waits for."""
+        self.owed = [each for each in self.owed if not each.receipt.is_over]
         self._owe(receipt, 0, len(self.items))
 
     def owe_up_to(self, seq: int, receipt: Receipt) -> None:

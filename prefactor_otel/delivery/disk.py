@@ -203,6 +203,7 @@ class DiskLine:
         """Let a receipt wait for everything that is on disk only."""
         if not self.items:
             return
+        self.call_off()
         assert self.file is not None
         if not self._watched or self._watched[-1][1] is not receipt:
             receipt.expect()
@@ -212,7 +213,7 @@ class DiskLine:
 
     def call_off(self) -> None:
         """Those whose waiting was stopped wait for nothing any more."""
-        self._watched = [(p, receipt) for p, receipt in self._watched if not receipt.future.done()]
+        self._watched = [(p, receipt) for p, receipt in self._watched if not receipt.is_over]
 
     def _release(self, *, lost: bool) -> None:
         """Whatever is read is waited for entry by entry."""

@@ -121,6 +121,8 @@ class Queue(Memory):
 
     def watch(self, receipt: Receipt) -> None:
         """Let a receipt wait for everything of this process that is in here now."""
+        if receipt.is_over:
+            return
         for batch in (*self.line.batches(), *self.disk.tail):
             if not self._is_adopted(batch):
                 batch.owe(receipt)

@@ -16,7 +16,7 @@ class Receipt:
     whether everything is on disk, or acknowledged already.
     """
 
-    __slots__ = ("_lost", "_outstanding", "_patient", "_sealed", "future", "stored")
+    __slots__ = ("_is_forgone", "_lost", "_outstanding", "_patient", "_sealed", "future", "stored")
 
     def __init__(self, *, patient: bool = False) -> None:
         self._patient = patient
@@ -25,6 +25,16 @@ class Receipt:
         self._outstanding = 0
         self._lost = False
         self._sealed = False
+        self._is_forgone = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._is_forgone or self.future.done()
+
+    def forgo(self) -> None:
+        """Whoever waited for it does so no longer. From any thread."""
+        self._is_forgone = True
 
     def expect(self, count: int = 1) -> None:
         """So many more batches belong to this receipt."""
@@ -71,7 +81,7 @@ class Receipts:
         """Something waits for this one, too."""
         self._open[receipt] = None
         if len(self._open) > self._look_at:
-            self._open = {each: None for each in self._open if not each.future.done()}
+            self._open = {each: None for each in self._open if not each.is_over}
             self._look_at = 2 * len(self._open) + _FEW
 
     def call_off(self) -> None:

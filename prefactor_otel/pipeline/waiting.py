@@ -155,7 +155,10 @@ def flush(worker: Worker, timeout: float) -> bool:
         return worker.await_close(timeout) and worker.has_left_nothing
     nothing_waits = worker.has_nothing_to_send
     receipt = worker.flush()
-    found = outcome(worker, receipt.future, timeout)
+    try:
+        found = outcome(worker, receipt.future, timeout)
+    finally:
+        receipt.forgo()
     if found is None:
         return nothing_waits or (receipt.stored.done() and receipt.stored.result())
     return found
