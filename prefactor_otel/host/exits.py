@@ -75,6 +75,10 @@ class Closable(Protocol):
         """Deliver what waits. Whether everything was delivered."""
         ...
 
+    def begin_shutdown(self, timeout_millis: float | None = None) -> None:
+        """Take nothing more, and deliver what waits: ``shutdown`` waits for that."""
+        ...
+
     def shutdown(self, timeout_millis: float | None = None) -> bool:
         """Deliver what waits, and end. Whether everything was delivered."""
         ...
@@ -125,18 +129,14 @@ def shutdown(timeout_millis: float | None = None) -> bool:
     call is about what was set up, or was given spans, since.
     """
     begun, closing = time.monotonic(), list(_open)
-    timeouts = [each.shutdown_timeout for each in closing]
-    if timeout_millis is not None:
-        timeouts = [timeout_millis / 1000]
-    parted = _hand_over(begun + max(timeouts, default=0.0) * _PART_OF_OTHERS)
-    if timeout_millis is not None:
-        deadline = begun + timeout_millis / 1000
-        ended = {each: each.shutdown(milliseconds_to(deadline)) for each in closing}
-    else:
-        used = time.monotonic() - begun
-        ended = {
-            each: each.shutdown(max(0.0, each.shutdown_timeout - used) * 1000) for each in closing
-        }
+    given = timeout_millis / 1000 if timeout_millis is not None else None
+    seconds = {each: each.shutdown_timeout if given is None else given for each in closing}
+    longest = max(seconds.values(), default=0.0) if given is None else given
+    parted = _hand_over(begun + longest * _PART_OF_OTHERS)
+    # All at the same time: one after another they would take as many times the timeout.
+    for each in closing:
+        each.begin_shutdown(milliseconds_to(begun + seconds[each]))
+    ended = {each: each.shutdown(milliseconds_to(begun + seconds[each])) for each in closing}
     # A loss is told once: who sets Prefactor up anew in this process asks about that.
     for each, is_delivered in ended.items():
         if not is_delivered:

@@ -65,6 +65,9 @@ class Off:
     def refuse_record(self) -> None:
         """What it tells of is not sent, either."""
 
+    def begin_close(self, deadline: float, run_status: FinishStatus | None = None) -> None:
+        """There is nothing to be done."""
+
     def close(self, deadline: float, run_status: FinishStatus | None = None) -> bool:
         """There is nothing to be done. Whether nothing was handed over."""
         return self.has_lost_nothing

@@ -173,13 +173,20 @@ class Pipeline:
             return worker.has_lost_nothing
         return flush(worker, max(0.0, timeout_millis) / 1000)
 
+    def begin_shutdown(self, timeout_millis: float | None = None) -> None:
+        """Take nothing more, and deliver what waits; ``shutdown`` waits for that. Returns at once,
+        where a thread does the work."""
+        self._begun().begin_close(self._end_by(timeout_millis), self._status)
+
     def shutdown(self, timeout_millis: float | None = None) -> bool:
         """Deliver what waits, finish the run, end the thread; at most ``timeout_millis``, by
         default the option ``shutdown_timeout``. Whether everything was delivered."""
+        return self._begun().close(self._end_by(timeout_millis), self._status)
+
+    def _end_by(self, timeout_millis: float | None) -> float:
         seconds = self.shutdown_timeout if timeout_millis is None else timeout_millis / 1000
         # The processor's last exports have used some of the time.
-        deadline = time.monotonic() + seconds - self._waiting.lately
-        return self._begun().close(deadline, self._status)
+        return time.monotonic() + seconds - self._waiting.lately
 
     def nobody_waits(self) -> AbstractContextManager[None]:
         """While inside, ``deliver`` only hands over, and who waits in it soon goes on: somebody

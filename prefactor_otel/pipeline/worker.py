@@ -122,12 +122,16 @@ class Worker:
         self._thread, self._no_thread_before = thread, 0.0
         return True
 
-    def close(self, deadline: float, run_status: FinishStatus | None = None) -> bool:
-        """End the run and deliver what waits until ``deadline`` (monotonic seconds). Returns
-        whether everything was delivered."""
+    def begin_close(self, deadline: float, run_status: FinishStatus | None = None) -> None:
+        """Take nothing more, and deliver what waits until ``deadline`` (monotonic seconds)."""
         if not self.is_closing:
             self._closing.begin(deadline, run_status)
         self.wake(urgent=True)  # a handler may ask for it amid the lines before
+
+    def close(self, deadline: float, run_status: FinishStatus | None = None) -> bool:
+        """End the run and deliver what waits until ``deadline`` (monotonic seconds). Returns
+        whether everything was delivered."""
+        self.begin_close(deadline, run_status)
         if not self.await_close(max(0.0, deadline - time.monotonic()) + _GRACE):
             self._closing.give_up()
             return False

@@ -27,7 +27,8 @@ def build():
 
 def trace(frame, event, _):
     "One more is built amid each step through the weak references that we hold, up to a score."
-    is_among = any(each in frame.f_code.co_filename for each in AMONG)
+    code = frame.f_code
+    is_among = code.co_name in LOOKS and any(each in code.co_filename for each in AMONG)
     if event == "line" and is_among and len(exporters) < 20:
         thread = threading.Thread(target=build)
         thread.start()
@@ -35,6 +36,7 @@ def trace(frame, event, _):
     return trace
 
 AMONG = ("/living.py", "/weakref.py", "/_weakrefset.py")
+LOOKS = ("__iter__", "keyrefs", "items", "<listcomp>")
 
 def a_run():
     with prefactor_otel.run("run") as run:

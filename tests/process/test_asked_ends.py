@@ -7,6 +7,7 @@ import pytest
 import prefactor_otel
 from prefactor_otel import PrefactorSpanProcessor, TracerProvider
 from prefactor_otel.devserver import DevServer
+from tests.patience import plain_process
 from tests.process.dead import never_answering
 from tests.process.scripts import localhost, run_script
 
@@ -408,3 +409,18 @@ def test_a_loss_is_told_once_and_not_of_what_is_set_up_after_it(api_environment:
     assert prefactor_otel.shutdown()
     assert lossy.stats().dropped == {"shutdown_timeout": 1}
     assert after_it.stats().acknowledged == 1
+
+
+@pytest.mark.parametrize("timeout_millis", [None, 2000])
+def test_a_shutdown_of_several_exporters_takes_the_timeout_once(
+    timeout_millis: float | None,
+) -> None:
+    with never_answering() as url:
+        processors = [PrefactorSpanProcessor(url, "t", shutdown_timeout=2.0) for _ in range(4)]
+        for processor in processors:
+            provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+            provider.get_tracer("agent").start_span("span").end()
+        with plain_process(5.0) as still_runs:
+            assert not prefactor_otel.shutdown(timeout_millis)
+            assert still_runs()
+    assert [each.stats().dropped for each in processors] == 4 * [{"shutdown_timeout": 1}]
