@@ -29,7 +29,8 @@ class Queue(Memory):
         """Called when somebody begins to wait for everything in here."""
 
     def __len__(self) -> int:
-        return self.line.items + self.disk.items + sum(map(len, self.disk.tail))
+        # A copy, which is one step: others ask while the worker adds to it and takes of it.
+        return self.line.items + self.disk.items + sum(map(len, list(self.disk.tail)))
 
     @property
     def size(self) -> int:

@@ -154,3 +154,21 @@ def test_spans_wait_for_their_run_to_be_open_and_its_end_for_them() -> None:
         outbox.settle(batch)
     assert order == ["run-register", "run-start", "first", "run-finish"]
     assert len(outbox) == 0
+
+
+def test_what_waits_is_counted_while_more_comes_behind_what_a_failed_disk_holds() -> None:
+    outbox = Outbox(Budget(100, 100_000), Counters(), QuietLog())
+    outbox.disk.tail.append(Batch.of_one(created(0)))
+
+    def more_comes(frame: FrameType, event: str, arg: object) -> "TraceFunction | None":
+        if frame.f_code.co_filename.startswith(HERE):
+            outbox.disk.tail.append(Batch.of_one(created(1)))
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(more_comes)
+    try:
+        counted = len(outbox)
+    finally:
+        sys.settrace(before)
+    assert 1 <= counted < len(outbox)
