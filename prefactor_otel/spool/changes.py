@@ -96,9 +96,11 @@ class Changes:
 
     def run_over(self, run: str) -> None:
         """Nothing more is to be known of a run."""
-        self.runs.pop(run, None)
+        change = self.runs.pop(run, None)
         self.server_ids.pop(run, None)
-        self._over.append((run,))
+        is_in_file = change is None or not change.opened
+        if is_in_file or any(each == run for _, each, _ in self.opened.values()):
+            self._over.append((run,))
 
     def leave_unrecorded(self, span: bytes, parent: bytes | None) -> None:
         """A span has no record."""
