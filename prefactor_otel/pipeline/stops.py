@@ -37,7 +37,7 @@ class Stops:
         """The runs that the platform can be asked for."""
         return [
             Watched(open_run.run.key, instance_id, open_run.opened)
-            for open_run in self._lives.going_on()
+            for open_run in self._lives.stoppable()
             if (instance_id := self._instance_of(open_run.run.key)) is not None
         ]
 

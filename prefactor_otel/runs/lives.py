@@ -78,9 +78,9 @@ class Lives:
         """Whether a run is over, and not closed yet."""
         return any(run.is_to_be_closed for run in list(self._router.runs.values()))
 
-    def going_on(self) -> list[OpenRun]:
-        """The runs that go on: registered, not over, and not terminated."""
-        return [run for run in self._router.runs.values() if run.goes_on]
+    def stoppable(self) -> list[OpenRun]:
+        """The runs of which more may come that a stop would hold back."""
+        return [run for run in self._router.runs.values() if run.may_be_stopped]
 
     def key_of_handle(self, handle: str) -> str:
         """The key of an explicit run, also of one that has been closed. From any thread."""
@@ -168,9 +168,10 @@ class Lives:
     # -- what the platform has done ---------------------------------------------------------------
 
     def terminate(self, key: str, instance_id: str, reason: str | None) -> OpenRun | None:
-        """A run was stopped on the platform; None when it is over, or that is known."""
+        """A run was stopped on the platform; None when nothing more comes of it, or that is
+        known."""
         run = self._router.runs.get(key)
-        if run is None or not run.goes_on:
+        if run is None or not run.may_be_stopped:
             return None
         run.terminated = TerminatedRun(
             *(instance_id, time.time_ns(), reason, tuple(run.traces or ()), run.sessions),

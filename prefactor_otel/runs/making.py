@@ -2,11 +2,12 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 from prefactor_otel.delivery.budget import Budget
 from prefactor_otel.delivery.continuing import continuing_key
-from prefactor_otel.delivery.operation import key_like, new_key
+from prefactor_otel.delivery.operation import SpanRef, key_like, name_of, new_key
 from prefactor_otel.runs.agenda import Agenda
 from prefactor_otel.runs.inheritance import Inheritance
 from prefactor_otel.runs.keeping import NOTHING, Held, is_sampled
@@ -16,12 +17,18 @@ from prefactor_otel.runs.tenant import Tenant
 from prefactor_otel.runs.tenants import Tenants
 from prefactor_otel.runs.tree import SpanTree
 from prefactor_otel.spans.source import Telling
+from prefactor_otel.spans.view import SpanKey
 
 REQUEST_OVERHEAD: Final = 4096
 """Bytes that a request takes besides one item's body."""
 
 MAX_ENDED: Final = 10_000
 """Runs that are over for good, and of which late spans begin another, at most."""
+
+MAX_GONE: Final = 8_192
+"""Spans of runs that are closed, under which late ones may come, at most."""
+
+_NOTHING_GONE: Final[tuple[str, Mapping[SpanKey, SpanRef]]] = "", {}
 
 
 class RunMaker:
@@ -44,6 +51,10 @@ class RunMaker:
         self._make_tree = self._new_tree  # one method for all runs
         self._ended: OrderedDict[str, int] = OrderedDict()
         """How many runs of the same origin are over for good, by that."""
+        self._gone: OrderedDict[str, tuple[str, Mapping[SpanKey, SpanRef]]] = OrderedDict()
+        """The key of the latest run of a trace or session, where it was closed, and the spans that
+        went with it."""
+        self._gone_spans = 0
 
     @property
     def may_be_called(self) -> bool:
@@ -89,6 +100,8 @@ class RunMaker:
         With a key of its own, unless others may have a part in it: then it is of the name that it
         has for them."""
         run = self._of_spans(tenant, first, what, key)
+        key_before, run.gone = self._gone.get(what, _NOTHING_GONE)
+        run.what, run.goes_on_in = what, name_of(key_before) == name_of(run.run.key)
         _decide(run, what)
         return run
 
@@ -107,6 +120,18 @@ class RunMaker:
         run.tenant.open_runs -= 1
         if run.continues is not None:
             self.note_ended(run)
+        if run.what is not None and run.has_spans and not run.tree.parking.knows_starts:
+            self._note_gone(run.what, run.run.key, {**run.gone, **run.tree.sent()})
+
+    def _note_gone(self, what: str, key: str, spans: Mapping[SpanKey, SpanRef]) -> None:
+        """These went with the run of a trace or session: what comes late under one of them need
+        not wait for it."""
+        _, before = self._gone.pop(what, _NOTHING_GONE)
+        self._gone_spans += len(spans) - len(before)
+        self._gone[what] = key, spans
+        while self._gone_spans > MAX_GONE:
+            _, (_, oldest) = self._gone.popitem(last=False)
+            self._gone_spans -= len(oldest)
 
     def note_ended(self, run: OpenRun) -> None:
         """A run is over for good: what comes late of it begins another, unless somebody has stopped
@@ -139,6 +164,8 @@ class RunMaker:
             span_filter=NOTHING if run.is_left_out else tenant.span_filter,
             types=tenant.types,
             continues=run.continues,
+            gone=run.gone,
+            goes_on_in=run.goes_on_in,
             serves_others=tenant.serves_others,
             budget=self._budget,
         )

@@ -113,6 +113,15 @@ class Nodes:
         node.parent = parent
         parent.child = node if parent.child is None else MANY
 
+    def sent(self) -> dict[SpanKey, SpanRef]:
+        """What the spans are called that have a record."""
+        return {node.key: node.ref for node in self._all() if node.ref is not None}
+
+    def recall(self, spans: Mapping[SpanKey, SpanRef]) -> None:
+        """These have a record, and nothing else is known of them."""
+        for key, ref in spans.items():
+            self.at(key).ref = ref
+
     def open(self) -> list[Node]:
         """The spans that have started and not ended."""
         return [node for node in self._all() if node.source is not None]

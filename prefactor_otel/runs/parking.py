@@ -2,6 +2,7 @@
 
 import math
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Final
 
 from prefactor_otel.delivery.budget import PARKED_BYTES, Budget
@@ -25,7 +26,14 @@ class Parking:
     """The finished spans of a run that wait, for what they hang on or for their time."""
 
     def __init__(
-        self, run: str, budget: Budget, counts: Counts, parent_timeout: float, *, notes: bool
+        self,
+        run: str,
+        budget: Budget,
+        counts: Counts,
+        parent_timeout: float,
+        *,
+        notes: bool,
+        gone: Collection[SpanKey] = (),
     ) -> None:
         self.knows_starts = False
         """Whether spans are seen when they start: then one that has not will not end either."""
@@ -35,6 +43,8 @@ class Parking:
         self._counts = counts
         self._parent_timeout = parent_timeout
         self._notes = notes
+        self._elsewhere = gone
+        """Spans that went with another run."""
         self._parked: OrderedDict[Node, Parked] = OrderedDict()
         self._begun: list[Node] = []
         """Those that have begun to wait, and do not count yet."""
@@ -131,7 +141,9 @@ class Parking:
         return above is None or (above.ref is None and not self._is_to_come(above))
 
     def _is_to_come(self, above: Node) -> bool:
-        return above.source is not None or above.parked is not None or not self.knows_starts
+        if above.source is not None or above.parked is not None:
+            return True
+        return not self.knows_starts and above.key not in self._elsewhere
 
     def _emit(self, node: Node, item: Item) -> list[Item]:
         """The item, then everything that waited for it, parents first."""

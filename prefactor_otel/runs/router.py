@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from prefactor_otel.config.options import RunScope
-from prefactor_otel.delivery.operation import FinishStatus
+from prefactor_otel.delivery.operation import FinishStatus, SpanRef
 from prefactor_otel.host.termination import Task, TerminatedRun
 from prefactor_otel.runs.caller import Caller
 from prefactor_otel.runs.events import NOWHERE, Place
@@ -60,6 +60,13 @@ class OpenRun:
     handle: str | None = None
     continues: str | None = None
     """The agent instance of another process that it is to be a part of."""
+    what: str | None = None
+    """The trace or session that it is of, if it is of one."""
+    gone: Mapping[SpanKey, SpanRef] = field(default_factory=dict)
+    """Spans that went with the run of the same that was closed before, and what they are called
+    there."""
+    goes_on_in: bool = False
+    """Whether that is this run, to the platform."""
     has_called: bool = False
     """Other processes have been told of it."""
     lasts: bool = False
@@ -109,7 +116,12 @@ class OpenRun:
     @property
     def goes_on(self) -> bool:
         """Whether it is registered, not over, and not terminated."""
-        return self.is_registered and self.over_since is None and self.terminated is None
+        return self.over_since is None and self.may_be_stopped
+
+    @property
+    def may_be_stopped(self) -> bool:
+        """Whether more may come of it, be it over already, that a stop would hold back."""
+        return self.is_registered and self.terminated is None and not self.is_left
 
     @property
     def is_to_be_closed(self) -> bool:

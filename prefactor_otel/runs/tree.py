@@ -6,7 +6,7 @@ finished child waits, or its open ancestors are created early with status ``acti
 is not to be sent is passed over: its children hang on what it hangs on.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from prefactor_otel.delivery.budget import Budget
@@ -64,6 +64,10 @@ class SpanTree:
     types: SpanTypes = DEFAULT
     continues: str | None = None
     """The agent instance of another process that is said to go on in this run."""
+    gone: Mapping[SpanKey, SpanRef] = field(default_factory=dict)
+    """Spans that went before, and what they are called."""
+    goes_on_in: bool = False
+    """Whether they went with this run; else what hangs on them goes without."""
     serves_others: bool = False
     """Whether spans of several processes come: what one of another is the parent of hangs on it."""
     budget: Budget = field(default_factory=Budget)
@@ -80,8 +84,12 @@ class SpanTree:
         counts, budget = self.counts, self.budget
         self._nodes = Nodes(budget.remembered, serves_others=self.serves_others)
         self.parking = Parking(
-            self.run, budget, counts, self.parent_timeout, notes=self.notes_parked
+            *(self.run, budget, counts, self.parent_timeout),
+            notes=self.notes_parked,
+            gone=() if self.goes_on_in else self.gone,
         )
+        if self.goes_on_in:
+            self._nodes.recall(self.gone)
         self._telling = Telling(
             *(self.capture, self.types, self.continues),
             *(self._nodes, self.parking, counts),
@@ -109,6 +117,10 @@ class SpanTree:
         """What a span is called that has a record."""
         node = self._nodes.find(key)
         return node.ref if node is not None else None
+
+    def sent(self) -> dict[SpanKey, SpanRef]:
+        """What the spans are called that have a record, as far as they are remembered."""
+        return self._nodes.sent()
 
     def take_back(self, key: SpanKey) -> bool:
         """The thread was struck amid the end of this span, and what came of it is lost: it is as if
@@ -192,7 +204,9 @@ class SpanTree:
             status = status_of(view) if self.is_root(view) else None
         else:
             met.span = span = self._telling.counted(node, view, span, met.call, met.told)
-            status = span.status if node.parent is None and view.is_local_root else None
+            is_late = view.parent in self.gone and not self.goes_on_in
+            is_top = (node.parent is None and view.is_local_root) or is_late
+            status = span.status if is_top else None
         if status is not None:
             self.counts.root(status)
 
@@ -231,6 +245,8 @@ class SpanTree:
 
     def is_root(self, view: SpanView) -> bool:
         """Whether nothing is to come that this span hangs on."""
+        if view.parent in self.gone:
+            return True
         return view.parent is None if self.serves_others else view.is_local_root
 
     def _no_longer_open(self, node: Node) -> None:
