@@ -38,7 +38,7 @@ def _run() -> None:
         extra = next((_EXTRAS[each] for each in _EXTRAS if missing.startswith(f"{each}.")), None)
         if extra is None:
             raise
-        sys.exit(f"This needs a few more packages: pip install 'prefactor-otel[{extra}]'")
+        sys.exit(f"This needs a few more packages. In a checkout: pip install -e '.[{extra}]'")
 
 
 def _fail_in_shell() -> None:

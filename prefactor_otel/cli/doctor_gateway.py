@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 import aiohttp
+import orjson
 from opentelemetry.util.re import parse_env_headers
 
 from prefactor_otel.cli.advice import without
@@ -17,8 +18,8 @@ HEADERS: Final = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADE
 """The variables in which a sender finds its headers: the first of them that is set."""
 _PATIENCE: Final = aiohttp.ClientTimeout(total=10.0)
 _NO_SPANS: Final = b'{"resourceSpans":[]}'
-Judge = Callable[[str, int], Check]
-"""What an answer of this status means, of a gateway at this address."""
+Judge = Callable[[str, int, bytes], Check]
+"""What an answer of this status and body means, of a gateway at this address."""
 
 
 def run_gateway_doctor(url: str, *, as_json: bool) -> int:
@@ -52,7 +53,7 @@ async def _examine(url: str, headers: Mapping[str, str]) -> list[Check]:
                 async with session.request(
                     method, url + path, data=body, headers=with_headers, allow_redirects=False
                 ) as answer:
-                    checks.append(judge(url, answer.status))
+                    checks.append(judge(url, answer.status, await answer.read()))
             except (aiohttp.ClientError, TimeoutError) as error:
                 checks.append(_unreached(url, error))
             if checks[-1].outcome == "failed":
@@ -70,7 +71,7 @@ def _unreached(url: str, error: Exception) -> Check:
     )
 
 
-def _reached(url: str, status: int) -> Check:
+def _reached(url: str, status: int, body: bytes) -> Check:
     if status == 200:
         return Check("reachability", "ok", f"a gateway answers at {url}")
     return Check(
@@ -81,18 +82,38 @@ def _reached(url: str, status: int) -> Check:
     )
 
 
-def _ready(url: str, status: int) -> Check:
+def _ready(url: str, status: int, body: bytes) -> Check:
     if status == 200:
         return Check("readiness", "ok", "it is ready, and what it acknowledges is on disk")
-    return Check(
-        "readiness",
-        "warning",
-        f"it is not ready (HTTP {status}): it is ending, or cannot write to its spool",
-        "Its log says which; senders keep what it refuses, and send it again.",
-    )
+    why, remedy = next((_UNREADY[each] for each in _UNREADY if _says(body, each)), _UNKNOWN)
+    return Check("readiness", "warning", f"it is not ready (HTTP {status}): {why}", remedy)
 
 
-def _taken(url: str, status: int) -> Check:
+_UNREADY: Final = {
+    "ending": ("it is ending", "Senders keep what it refuses, and send it again."),
+    "not_on_disk": (
+        "it cannot write to its spool",
+        "Its log says why; senders keep what it refuses, and send it again.",
+    ),
+    "token_refused": (
+        "Prefactor refuses its token",
+        "Set PREFACTOR_API_TOKEN anew and start it again; what it takes meanwhile waits on disk.",
+    ),
+}
+"""By what it tells of itself: what that means, and what to do."""
+_UNKNOWN: Final = "it does not say why", "See its log."
+
+
+def _says(body: bytes, what: str) -> bool:
+    """Whether a gateway tells this of itself."""
+    try:
+        told = orjson.loads(body)
+    except ValueError:
+        return False
+    return isinstance(told, dict) and bool(told.get(what))
+
+
+def _taken(url: str, status: int, body: bytes) -> Check:
     """Whether spans would be taken, as far as can be told without any."""
     if status == 200:
         return Check("spans", "ok", "it takes spans of a sender with these headers")

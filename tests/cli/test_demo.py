@@ -163,5 +163,5 @@ def test_the_command_line_without_all_of_its_packages_says_how_to_get_them() -> 
             check=False,
         )
         assert done.returncode == 1
-        assert done.stderr.strip().endswith(f"pip install 'prefactor-otel[{extra}]'")
+        assert done.stderr.strip().endswith(f"In a checkout: pip install -e '.[{extra}]'")
         assert len(done.stderr.splitlines()) == 1

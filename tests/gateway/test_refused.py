@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from prefactor_otel.devserver import DevServer
+from tests.cli.command import run_command
 from tests.gateway.made import ids, request, response
 from tests.gateway.process import Answer, Gateway, before, running
 from tests.gateway.test_accounts import bearer, config
@@ -28,6 +29,8 @@ def test_the_gateways_own_token_that_is_refused_makes_it_unready_and_says_why(
         assert readiness(gateway)[1]["token_refused"] == ["own"]
         metrics = gateway.ask("/metrics").body.decode()
         assert 'prefactor_token_refused{account="own"} 1' in metrics
+        doctor = run_command("doctor", "--gateway", gateway.url)
+        assert "it is not ready (HTTP 503): Prefactor refuses its token" in doctor.stdout
     (line,) = [each for each in gateway.told.splitlines() if "refuses the API token" in each]
     assert "own: Prefactor refuses" in line
     assert "Check PREFACTOR_API_TOKEN" in line
