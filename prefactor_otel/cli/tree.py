@@ -105,7 +105,10 @@ def head_of(instance: Row, spans: list[Row]) -> Text:
     )
     if reason := instance.get("termination_reason"):
         head.append(f"  {on_one_line(reason)}", "red")
-    for name, payload in object_of(instance.get("quality_payloads")).items():
+    judged = object_of(instance.get("quality_payloads"))
+    if whole := object_of(instance.get("quality_payload")):  # the older form, of feedback
+        judged = {"quality": whole, **judged}
+    for name, payload in judged.items():
         head.append(f"\n{on_one_line(name)}: {json_of(payload)}", "cyan")
     return head
 

@@ -52,6 +52,12 @@ def shown(run: Row, spans: list[Row]) -> str:
     return "\n".join(told)
 
 
+def test_what_people_have_said_of_a_run_is_shown_in_either_form() -> None:
+    told = shown(RUN | {"quality_payload": {"feedback": {"rating": "up"}}}, [SPAN])
+    assert 'quality: {"feedback": {"rating": "up"}}' in told
+    assert "helpful" in told
+
+
 @pytest.mark.parametrize("name", [name for name in SPAN if name != "id"])
 def test_a_span_is_shown_with_anything_in_any_of_its_fields(name: str) -> None:
     for odd in ODD:
