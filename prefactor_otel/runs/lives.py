@@ -239,6 +239,9 @@ class Lives:
         """Handle what the time has made due: registrations, early creations, children that have
         waited long enough, runs that are over."""
         self._open_process()
+        for run in self._router.surplus():
+            self.idle_runs += 1
+            self._close(run)
         now = time.monotonic()
         for run in self._agenda.take_due(now):
             self._relief.put(run, run.tree.due(now))

@@ -7,6 +7,8 @@ child goes where its parent has gone, and a span whose start was not seen goes w
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from heapq import nsmallest
+from operator import attrgetter
 from typing import Final, Protocol, TypeVar
 
 from prefactor_otel.config.options import RunScope
@@ -24,6 +26,8 @@ from prefactor_otel.spans.view import Attributes, SpanKey, SpanView
 
 K = TypeVar("K")
 
+MAX_LASTING: Final = 1_000
+"""Runs that are as long as the process, of agents that spans name, at most."""
 MAX_FORETOLD: Final = 10_000
 """Roots of traces that are known before they come, at most."""
 
@@ -307,6 +311,15 @@ class Router:
             _forget(known, run.tenant, run)
             if not known:
                 self._by_session.pop(session, None)
+
+    def surplus(self) -> list[OpenRun]:
+        """Of the runs that are as long as the process those that are too many: of which nothing has
+        come for longest, and in which nothing is open."""
+        surplus = len(self._lasting) - MAX_LASTING
+        if surplus <= 0:
+            return []
+        idle = (run for run in self._lasting.values() if not (run is self.process or run.is_busy))
+        return nsmallest(surplus + MAX_LASTING // 16, idle, key=attrgetter("touched"))
 
     def ends_with_its_root(self, run: OpenRun) -> bool:
         """Whether the end of its root span is the run's own."""

@@ -26,8 +26,10 @@ from prefactor_otel import (
 from prefactor_otel.config.options import load_config
 from prefactor_otel.devserver import DevServer
 from prefactor_otel.runs.naming import Named
+from prefactor_otel.runs.router import MAX_LASTING
 from prefactor_otel.runs.tenants import MAX_TENANTS, Tenants
 from prefactor_otel.stats.log import QuietLog
+from tests.benchmarks.sink import Sink
 from tests.patience import PATIENCE, comes_true
 from tests.registrations import registrations
 
@@ -407,6 +409,24 @@ def test_nobody_is_forgotten_whose_run_goes_on(api: DevServer) -> None:
     process.provider.shutdown()
     assert by_agent(api)["clerk"] == [["first", "second", "step of second"]]
     assert len(api.instances()) == 5
+
+
+def test_of_thousands_of_agents_the_runs_end_of_whom_nothing_came_for_longest() -> None:
+    agents = MAX_LASTING + 200
+    with Sink() as backend:
+        processor = PrefactorSpanProcessor(backend.url, "pf_token", shutdown_timeout=PATIENCE)
+        provider = TracerProvider(span_processors=[processor], shutdown_on_exit=False)
+        tracer = provider.get_tracer("service")
+        for number in range(agents):
+            tracer.start_span("task", attributes={NAME: f"agent {number}"}).end()
+            if number % 100 == 0:
+                assert provider.force_flush(int(PATIENCE * 1000))
+        assert provider.force_flush(int(PATIENCE * 1000))
+        assert comes_true(lambda: processor.stats().runs <= MAX_LASTING)
+        processor.shutdown()
+    stats = processor.stats()
+    assert stats.idle_runs >= 200
+    assert (stats.acknowledged, stats.unfinished_runs) == (agents, 0)
 
 
 def test_a_name_too_long_for_one_is_none(api: DevServer) -> None:
