@@ -16,6 +16,8 @@ NO_SPANS: Final = "it holds no spans"
 Place = tuple[str | int, ...]
 """Where in a document something stands."""
 M = TypeVar("M", bound=BaseModel)
+_TOLD: Final = 12
+"""Steps of a place that are told."""
 
 
 def members(documents: Documents, place: Place) -> Iterator[str]:
@@ -39,12 +41,16 @@ def checked(model: type[M], value: object, place: Place) -> M:
         return model.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
-        why = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"{_dotted((*place, *first['loc']))}: {why}") from None
+        is_no_object = first["type"] in ("model_type", "model_attributes_type", "dict_type")
+        why = "must be an object" if is_no_object else first["msg"].removeprefix("Value error, ")
+        where = _dotted((*place, *first["loc"]))
+        raise ValueError(f"{where}: {why}" if where else why) from None
 
 
 def _dotted(place: Place) -> str:
-    return ".".join(str(step) for step in place)
+    """A place as it is told; of one that lies deep no more than where the way to it begins."""
+    steps = [str(step) for step in place]
+    return ".".join(steps if len(steps) <= _TOLD else (*steps[:_TOLD], "…"))
 
 
 def _no_null(value: object, default: object) -> object:

@@ -129,6 +129,23 @@ def test_what_cannot_be_read_is_a_400_with_a_status_that_quotes_nothing(
         assert b"Traceback" not in quoted
 
 
+def deep(depth: int) -> object:
+    return {"kvlistValue": {"values": [{"key": "k", "value": deep(depth - 1)}]}} if depth else 7
+
+
+def test_what_is_wrong_in_json_is_told_by_its_place_in_plain_words(gateway: Gateway) -> None:
+    def told(document: object) -> str:
+        answer = json.loads(gateway.post(encoded(document), content_type="application/json").body)
+        return str(answer.get("message") or answer["partialSuccess"]["errorMessage"])
+
+    document = in_json(ids())
+    document["resourceSpans"][0]["scopeSpans"][0]["spans"] += [None]
+    assert told(document) == "resourceSpans.0.scopeSpans.0.spans.1: must be an object"
+    assert told([]).endswith("ExportTraceServiceRequest: must be an object")
+    attribute = {"key": "deep", "value": deep(40)}
+    assert len(told(in_json(ids(), attributes=[attribute]))) < 300
+
+
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, zlib.compress])
 def test_what_is_too_large_is_a_413_before_and_after_it_is_inflated(
     gateway: Gateway, compress: Callable[[bytes], bytes]
