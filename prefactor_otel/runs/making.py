@@ -11,7 +11,7 @@ from prefactor_otel.delivery.operation import SpanRef, key_like, name_of, new_ke
 from prefactor_otel.runs.agenda import Agenda
 from prefactor_otel.runs.inheritance import Inheritance
 from prefactor_otel.runs.keeping import NOTHING, Held, is_sampled
-from prefactor_otel.runs.router import OpenRun
+from prefactor_otel.runs.router import NOTHING_GONE, OpenRun
 from prefactor_otel.runs.run import NOTHING_SAID, About, Run, shared_key, shared_name
 from prefactor_otel.runs.tenant import Tenant
 from prefactor_otel.runs.tenants import Tenants
@@ -27,8 +27,6 @@ MAX_ENDED: Final = 10_000
 
 MAX_GONE: Final = 8_192
 """Spans of runs that are closed, under which late ones may come, at most."""
-
-_NOTHING_GONE: Final[tuple[str, Mapping[SpanKey, SpanRef]]] = "", {}
 
 
 class RunMaker:
@@ -100,7 +98,7 @@ class RunMaker:
         With a key of its own, unless others may have a part in it: then it is of the name that it
         has for them."""
         run = self._of_spans(tenant, first, what, key)
-        key_before, run.gone = self._gone.get(what, _NOTHING_GONE)
+        key_before, run.gone = self._gone.get(what, ("", NOTHING_GONE))
         run.what, run.goes_on_in = what, name_of(key_before) == name_of(run.run.key)
         _decide(run, what)
         return run
@@ -126,7 +124,7 @@ class RunMaker:
     def _note_gone(self, what: str, key: str, spans: Mapping[SpanKey, SpanRef]) -> None:
         """These went with the run of a trace or session: what comes late under one of them need
         not wait for it."""
-        _, before = self._gone.pop(what, _NOTHING_GONE)
+        _, before = self._gone.pop(what, ("", NOTHING_GONE))
         self._gone_spans += len(spans) - len(before)
         self._gone[what] = key, spans
         while self._gone_spans > MAX_GONE:

@@ -31,6 +31,9 @@ MAX_LASTING: Final = 1_000
 MAX_FORETOLD: Final = 10_000
 """Roots of traces that are known before they come, at most."""
 
+NOTHING_GONE: Final[Mapping[SpanKey, SpanRef]] = {}
+"""One for all: a run without spans is small."""
+
 
 @dataclass(slots=True, eq=False)
 class OpenRun:
@@ -66,7 +69,7 @@ class OpenRun:
     """The agent instance of another process that it is to be a part of."""
     what: str | None = None
     """The trace or session that it is of, if it is of one."""
-    gone: Mapping[SpanKey, SpanRef] = field(default_factory=dict)
+    gone: Mapping[SpanKey, SpanRef] = field(default_factory=lambda: NOTHING_GONE)
     """Spans that went with the run of the same that was closed before, and what they are called
     there."""
     goes_on_in: bool = False
