@@ -239,7 +239,8 @@ class Sender:
             if self._company_until < math.inf:
                 left = max(0.0, self._company_until - time.monotonic())
         try:
-            await asyncio.wait_for(self._wakeup.wait(), left)
+            async with asyncio.timeout(left):
+                await self._wakeup.wait()
         except TimeoutError:
             return
 

@@ -82,6 +82,7 @@ class Wakeup:
 
 async def _wait(event: asyncio.Event, seconds: float | None) -> None:
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):  # no task of its own for the wait
+            await event.wait()
     except TimeoutError:
         return
