@@ -12,6 +12,7 @@ from opentelemetry.util.re import parse_env_headers
 
 from prefactor_otel.cli.advice import without
 from prefactor_otel.cli.checks import Check, told
+from prefactor_otel.cli.tree import Row, object_of
 from prefactor_otel_transport.addresses import check_url
 
 HEADERS: Final = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
@@ -85,7 +86,8 @@ def _reached(url: str, status: int, body: bytes) -> Check:
 def _ready(url: str, status: int, body: bytes) -> Check:
     if status == 200:
         return Check("readiness", "ok", "it is ready, and what it acknowledges is on disk")
-    why, remedy = next((_UNREADY[each] for each in _UNREADY if _says(body, each)), _UNKNOWN)
+    state = _told_in(body)
+    why, remedy = next((_UNREADY[each] for each in _UNREADY if state.get(each)), _UNKNOWN)
     return Check("readiness", "warning", f"it is not ready (HTTP {status}): {why}", remedy)
 
 
@@ -104,13 +106,12 @@ _UNREADY: Final = {
 _UNKNOWN: Final = "it does not say why", "See its log."
 
 
-def _says(body: bytes, what: str) -> bool:
-    """Whether a gateway tells this of itself."""
+def _told_in(body: bytes) -> Row:
+    """What a gateway tells of itself."""
     try:
-        told = orjson.loads(body)
+        return object_of(orjson.loads(body))
     except ValueError:
-        return False
-    return isinstance(told, dict) and bool(told.get(what))
+        return {}
 
 
 def _taken(url: str, status: int, body: bytes) -> Check:

@@ -137,7 +137,6 @@ def shutdown(timeout_millis: float | None = None) -> bool:
     for each in closing:
         each.begin_shutdown(milliseconds_to(begun + seconds[each]))
     ended = {each: each.shutdown(milliseconds_to(begun + seconds[each])) for each in closing}
-    # A loss is told once: who sets Prefactor up anew in this process asks about that.
     for each, is_delivered in ended.items():
         if not is_delivered:
             _open.discard(each)

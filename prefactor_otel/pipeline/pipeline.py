@@ -1,4 +1,4 @@
-"""What every door leads to: one worker a process, also after a fork."""
+"""What every door leads to: a worker of its own in each process, also after a fork."""
 
 import threading
 import time

@@ -99,7 +99,7 @@ class RunMaker:
         has for them."""
         run = self._of_spans(tenant, first, what, key)
         key_before, run.gone = self._gone.get(what, ("", NOTHING_GONE))
-        run.what, run.goes_on_in = what, name_of(key_before) == name_of(run.run.key)
+        run.what, run.reopens = what, name_of(key_before) == name_of(run.run.key)
         _decide(run, what)
         return run
 
@@ -163,7 +163,7 @@ class RunMaker:
             types=tenant.types,
             continues=run.continues,
             gone=run.gone,
-            goes_on_in=run.goes_on_in,
+            reopens=run.reopens,
             serves_others=tenant.serves_others,
             budget=self._budget,
         )

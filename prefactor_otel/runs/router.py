@@ -72,7 +72,7 @@ class OpenRun:
     gone: Mapping[SpanKey, SpanRef] = field(default_factory=lambda: NOTHING_GONE)
     """Spans that went with the run of the same that was closed before, and what they are called
     there."""
-    goes_on_in: bool = False
+    reopens: bool = False
     """Whether that is this run, to the platform."""
     has_called: bool = False
     """Other processes have been told of it."""

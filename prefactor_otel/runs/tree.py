@@ -65,9 +65,9 @@ class SpanTree:
     continues: str | None = None
     """The agent instance of another process that is said to go on in this run."""
     gone: Mapping[SpanKey, SpanRef] = field(default_factory=dict)
-    """Spans that went before, and what they are called."""
-    goes_on_in: bool = False
-    """Whether they went with this run; else what hangs on them goes without."""
+    """Spans that went with a run of the same that was closed, and what they are called there."""
+    reopens: bool = False
+    """Whether that is this run, to the platform; else what hangs on them goes without."""
     serves_others: bool = False
     """Whether spans of several processes come: what one of another is the parent of hangs on it."""
     budget: Budget = field(default_factory=Budget)
@@ -86,9 +86,9 @@ class SpanTree:
         self.parking = Parking(
             *(self.run, budget, counts, self.parent_timeout),
             notes=self.notes_parked,
-            gone=() if self.goes_on_in else self.gone,
+            gone=() if self.reopens else self.gone,
         )
-        if self.goes_on_in:
+        if self.reopens:
             self._nodes.recall(self.gone)
         self._telling = Telling(
             *(self.capture, self.types, self.continues),
@@ -204,7 +204,7 @@ class SpanTree:
             status = status_of(view) if self.is_root(view) else None
         else:
             met.span = span = self._telling.counted(node, view, span, met.call, met.told)
-            is_late = view.parent in self.gone and not self.goes_on_in
+            is_late = view.parent in self.gone and not self.reopens
             is_top = (node.parent is None and view.is_local_root) or is_late
             status = span.status if is_top else None
         if status is not None:
